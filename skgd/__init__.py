@@ -1,0 +1,51 @@
+"""skgd: gradient descent for scikit-learn.
+
+Linear, logistic and neural estimators trained by gradient descent in one compiled engine, with every
+optimizer, schedule and loss as a plug-in.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import losses, optimizers, schedules
+    from ._precompile import precompile
+    from .linear_model import GDLinearRegressor, GDLogisticClassifier
+    from .neural_network import GDMLPRegressor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GDLinearRegressor",
+    "GDLogisticClassifier",
+    "GDMLPRegressor",
+    "losses",
+    "optimizers",
+    "precompile",
+    "schedules",
+]
+
+# Where each public name lives; a module of that name itself where the name is None. Imported when first used.
+_HOMES = {
+    "GDLinearRegressor": "linear_model",
+    "GDLogisticClassifier": "linear_model",
+    "GDMLPRegressor": "neural_network",
+    "precompile": "_precompile",
+    "losses": None,
+    "optimizers": None,
+    "schedules": None,
+}
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'skgd' has no attribute {name!r}")
+    home = _HOMES[name]
+    module = importlib.import_module(f".{home or name}", __name__)
+    value = module if home is None else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,77 @@
+"""What `auto` becomes: optimizer, batch size and learning rate from the data."""
+
+import numpy as np
+
+from .._kernels.signatures import Data
+from ..optimizers import SGD, AdaGrad, Optimizer
+
+SMALL_ROWS = 512  # up to here a full batch is as cheap as a call is
+MINI_BATCH = 32
+CURVATURE_ROWS = 10_000  # rows from which the largest curvature is estimated
+DIRECT_FEATURES = 128  # up to here the eigenvalues are computed, beyond it the largest one is iterated for
+POWER_ITERATIONS = 30
+SAFETY = 1.1  # the power method approaches the largest eigenvalue from below
+STREAM_RATE = 0.1  # AdaGrad's rate on standardised features: coefficients of a few units within a few hundred updates
+
+
+def auto_optimizer(streaming: bool, mini_batch: bool) -> Optimizer:
+    """Accelerated gradient on all rows; where they come in parts, rules that bear with noise."""
+    if streaming:
+        return AdaGrad(learning_rate=STREAM_RATE)
+    return SGD(momentum=0.9 if mini_batch else "auto", nesterov=True)
+
+
+def auto_batch_size(n_rows: int, optimizer: Optimizer) -> int:
+    """All rows for a method that needs exact gradients and for small data, else mini-batches."""
+    if getattr(optimizer, "momentum", None) == "auto" or n_rows <= SMALL_ROWS:
+        return n_rows
+    return MINI_BATCH
+
+
+def gradient_rate(
+    data: Data, curvature: float, optimizer: Optimizer, batch_size: int, alpha: float, fit_intercept: bool
+) -> float:
+    """Learning rate from the curvature of a linear model's objective, 1 / L_B.
+
+    L_B = L (B - 1) / B + 2 c mean |x|^2 / (B (1 - momentum)) bounds the curvature that a batch of B rows shows, where
+    c is the bound of the loss's curvature and L = c lambda_max(Z'Z / n) + alpha (Needell, Srebro and Ward 2016).
+    The noise of a batch counts as often as momentum repeats it.
+    """
+    n_rows = data.subset.size or len(data.X)
+    positions = np.linspace(0, n_rows - 1, min(n_rows, CURVATURE_ROWS)).astype(np.int64)
+    rows = data.subset[positions] if data.subset.size else positions
+    Z = (data.X[rows].astype(np.float64) - data.center) * data.inverse_scale
+    if fit_intercept:
+        Z = np.column_stack([Z, np.ones(len(Z))])
+    if data.weight.size:
+        weight = data.weight[rows]
+        Z *= np.sqrt(weight * len(weight) / max(weight.sum(), np.finfo(float).tiny))[:, None]
+    largest = SAFETY * _largest_eigenvalue(Z)
+    if batch_size < n_rows:
+        momentum = getattr(optimizer, "momentum", 0.0)
+        noise = 2 * np.mean(np.einsum("ij,ij->i", Z, Z)) / (batch_size * (1 - momentum))
+        largest = largest * (batch_size - 1) / batch_size + noise
+    bound = curvature * largest + alpha
+    if not np.isfinite(bound):
+        raise ValueError(
+            "learning_rate='auto': the features are so large that the curvature of the objective overflows; "
+            "standardize=True brings them to one scale"
+        )
+    return 1.0 / max(bound, np.finfo(np.float64).tiny)
+
+
+def _largest_eigenvalue(Z: np.ndarray) -> float:
+    """Largest eigenvalue of Z'Z / n, within a few per cent from below."""
+    n, d = Z.shape
+    with np.errstate(over="ignore", invalid="ignore"):
+        if d <= DIRECT_FEATURES:
+            gram = Z.T @ Z / n
+            return float(np.linalg.eigvalsh(gram)[-1]) if np.isfinite(gram).all() else np.inf
+        vector = np.random.default_rng(0).standard_normal(d)
+        length = 1.0
+        for _ in range(POWER_ITERATIONS):
+            vector = Z.T @ (Z @ (vector / np.linalg.norm(vector))) / n
+            length = np.linalg.norm(vector)
+            if length == 0:
+                break
+        return float(length) if np.isfinite(length) else np.inf

@@ -1,0 +1,411 @@
+"""The one loop that trains: it plans learning rates, calls the compiled epochs and decides what comes next."""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._jit import compiled_or_python
+from .._kernels.signatures import (
+    CONVERGED,
+    DIVERGED,
+    GRADIENT,
+    NEVER,
+    OBJECTIVE,
+    RUNNING,
+    STEP,
+    Data,
+    Progress,
+    Settings,
+    State,
+    signatures,
+)
+from ..losses import Loss
+from ..optimizers import Optimizer
+from ..schedules import Constant, ReduceOnPlateau
+from .kernels import kernel, python_kernel
+from .scaling import SLICE_SECONDS, Scaling
+
+CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
+CACHE_BYTES = 8_000_000  # up to here rows in a fully random order come from the cache
+RUN_BYTES = 10_000  # above, consecutive rows in runs of about two pages of memory
+FLOPS_PER_SECOND = 1e9  # cautious guess for the first slice; later ones go by the clock
+BLOCK_OVERHEAD_FLOPS = 2_000
+MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel takes along
+BACK_OFF = 0.25
+MAX_BACK_OFFS = 40
+
+
+@dataclass
+class Plan:
+    """The estimator's parameters that concern the loop, with nothing left to `auto` but the learning rate's back-off."""
+
+    batch_size: int
+    max_iter: int
+    alpha: float
+    schedule: object
+    backs_off: bool
+    safe_rate: Callable[[], float | None]
+    tol: float | None = 1e-4
+    criterion: str = "objective"
+    n_iter_no_change: int = 5
+    shuffle: bool = True
+    average: bool | int = False
+    clip_norm: float | None = None
+    verbose: int = 0
+
+
+@dataclass
+class Training:
+    """Everything that one training owns; pickled with the estimator, so that it can go on later."""
+
+    objective: object
+    loss: Loss
+    optimizer: Optimizer
+    scaling: Scaling
+    state: State
+    progress: np.ndarray
+    learning_rate: float
+    rate_is_auto: bool
+    losses: list = field(default_factory=list)
+    validation_losses: list = field(default_factory=list)
+    stop_reason: str = "max_iter"
+    gradient_norm: float | None = None
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.state.params.dtype
+
+    @property
+    def params(self) -> np.ndarray:
+        """The parameters to publish: their running mean where there is one."""
+        return self.state.average if self.progress["averaged"][0] > 0 else self.state.params
+
+    @property
+    def epochs(self) -> int:
+        return int(self.progress["epoch"][0])
+
+    def copy(self) -> "Training":
+        """A copy to go on with, so that the original survives whatever happens."""
+        state = State(*(array.copy() for array in self.state))
+        return replace(
+            self,
+            state=state,
+            progress=self.progress.copy(),
+            losses=list(self.losses),
+            validation_losses=list(self.validation_losses),
+        )
+
+    def go_on(self, optimizer: Optimizer, scaling: Scaling, dtype: np.dtype) -> None:
+        """Prepare for more data: another scaling leaves the model's predictions as they are."""
+        objective, state = self.objective, self.state
+        if any(not np.array_equal(old, new) for old, new in zip(self.scaling, scaling, strict=True)):
+            for vector in (state.params, state.average):
+                vector[:] = objective.pack(objective.unpack(vector, self.scaling), scaling)
+        if dtype != self.dtype:
+            state = State(*(array.astype(np.result_type(array, dtype)) for array in state))
+        if repr(optimizer) != repr(self.optimizer):
+            state = state._replace(slots=np.zeros((optimizer.n_slots, objective.n_params), dtype))
+            self.progress["update"] = 0
+        elif optimizer.follows_path:
+            state.slots[:] = 0
+        state.best[:] = state.params
+        for name in ("cursor", "batch_done", "stale"):
+            self.progress[name] = 0
+        self.progress["best_loss"] = np.inf
+        self.state, self.scaling, self.optimizer = state, scaling, optimizer
+
+
+def new_training(objective, loss, optimizer, scaling, params, dtype, learning_rate, rate_is_auto, seed) -> Training:
+    """Training that has not made a step yet."""
+    n = objective.n_params
+    state = State(
+        params=params.astype(dtype),
+        grads=np.zeros(n, dtype),
+        slots=np.zeros((optimizer.n_slots, n), dtype),
+        average=np.zeros(n),
+        epoch_start=np.zeros(n, dtype),
+        best=params.astype(dtype),
+        total=np.zeros(n),
+        penalised=objective.penalised().astype(dtype),
+    )
+    progress = np.zeros(1, Progress)
+    progress["random"] = seed
+    progress["best_loss"] = np.inf
+    return Training(objective, loss, optimizer, scaling, state, progress, learning_rate, rate_is_auto)
+
+
+class Loop:
+    """Train on `data` until a criterion is met, epochs run out, or the fit diverges for good."""
+
+    def __init__(self, training: Training, plan: Plan, data: Data, validation: Data | None = None):
+        self.training = training
+        self.plan = plan
+        self.data = data
+        self.validation = validation
+        self.n_rows = _n_rows(data)
+        self.plateau = isinstance(plan.schedule, ReduceOnPlateau)
+        self.full_batch = plan.batch_size >= self.n_rows
+        self.checks_gradient = plan.tol is not None and plan.criterion == "gradient" and not self.full_batch
+        self.settings = self._settings(data, plan.batch_size)
+        self.order, self.settings = self._row_order()
+        objective, dtype = training.objective, training.dtype
+        self.model = objective.model(dtype)
+        self.forward = kernel("forward", dtype, objective.kind)
+        self.backward = kernel("backward", dtype, objective.kind)
+        types = signatures(dtype)
+        self.loss = _plug_in(training.loss.pointwise, types.loss, f"{type(training.loss).__name__}.pointwise", None)
+        rule = training.optimizer.rule
+        self.rule = _plug_in(rule, types.rule, f"{type(training.optimizer).__name__}.rule", training.state.slots.shape)
+        self.hyper = np.array(training.optimizer.hyperparameters(), dtype=np.float64)
+        self.python = self.rule.in_python or self.loss.in_python
+        self.budget = self._first_budget()
+
+    # -- set-up
+
+    def _settings(self, data: Data, batch_size: int) -> Settings:
+        training, plan = self.training, self.plan
+        block_size = training.objective.block_size(min(batch_size, _n_rows(data)), training.dtype.itemsize)
+        criterion = CRITERIA[plan.criterion] if plan.tol is not None else NEVER
+        if self.validation is not None or self.checks_gradient:
+            criterion = NEVER  # decided here, after every epoch
+        average_from = -1
+        if plan.average:
+            # True: from the second epoch on
+            average_from = -(-self.n_rows // batch_size) if plan.average is True else int(plan.average)
+        return Settings(
+            batch_size=min(batch_size, _n_rows(data)),
+            block_size=block_size,
+            run_length=1,
+            n_outputs=training.objective.n_outputs,
+            n_work=training.objective.n_work(block_size),
+            weight_factor=_weight_factor(data),
+            alpha=float(plan.alpha),
+            weight_decay=float(training.optimizer.weight_decay),
+            clip_norm=float(plan.clip_norm or 0.0),
+            average_from=average_from,
+            criterion=criterion,
+            tol=float(plan.tol or 0.0),
+            n_iter_no_change=plan.n_iter_no_change,
+            pause=bool(plan.verbose or self.validation is not None or self.plateau or self.checks_gradient),
+        )
+
+    def _row_order(self) -> tuple[np.ndarray, Settings]:
+        if self.full_batch or not self.plan.shuffle:
+            return np.empty(0, np.int64), self.settings
+        row_bytes = self.data.X.strides[0]
+        in_cache = self.n_rows * row_bytes <= CACHE_BYTES
+        run_length = 1 if in_cache else int(np.clip(RUN_BYTES // row_bytes, 1, self.n_rows // 2))
+        return np.arange(self.n_rows // run_length), self.settings._replace(run_length=run_length)
+
+    def _first_budget(self) -> int:
+        block_flops = self.training.objective.flops_per_row() * self.settings.block_size + BLOCK_OVERHEAD_FLOPS
+        return max(1, int(SLICE_SECONDS * FLOPS_PER_SECOND / (block_flops * (1000 if self.python else 1))))
+
+    # -- training
+
+    def run(self) -> Training:
+        training, plan = self.training, self.plan
+        self.first_epoch = training.epochs
+        self.last_epoch = self.first_epoch + plan.max_iter
+        self.stale, self.best_validation, self.best_params = 0, np.inf, training.params.copy()
+        training.stop_reason = "max_iter"
+        back_offs = 0
+        began = time.perf_counter()
+        while training.epochs < self.last_epoch:
+            status = self._advance()
+            if status == DIVERGED:
+                if not plan.backs_off or back_offs == MAX_BACK_OFFS:
+                    self._diverged()
+                    break
+                back_offs += 1
+                self._back_off()
+                continue
+            if self.settings.pause and status != RUNNING and self._after_epoch(began):
+                break
+            if status == CONVERGED:
+                training.stop_reason = "converged"
+                break
+        if self.validation is not None and training.stop_reason != "diverged" and training.validation_losses:
+            training.state.params[:] = self.best_params
+            training.progress["averaged"] = 0
+        if training.stop_reason == "max_iter" and plan.tol is not None and plan.max_iter > 1:
+            warnings.warn(
+                f"Maximum number of epochs reached, max_iter={plan.max_iter}, before the fit converged to tol={plan.tol} "
+                f"({plan.criterion}): increase max_iter or tol, or standardize the data if it isn't.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if self.full_batch:
+            training.gradient_norm = float(training.progress["gradient_norm"][0])
+        return training
+
+    def _advance(self) -> int:
+        """One call of the compiled epochs; returns the status it ended with."""
+        training, progress = self.training, self.training.progress
+        rates = self._learning_rates()
+        losses = np.empty(self.last_epoch - training.epochs)
+        epoch = training.epochs
+        began = time.perf_counter()
+        arguments = (self.data, self.model, training.state, self.settings, self.hyper, rates, self.order, progress)
+        self._kernel("run_epochs")(
+            self.forward, self.loss.call, self.backward, self.rule.call, *arguments, losses, self.budget
+        )
+        elapsed = time.perf_counter() - began
+        training.losses.extend(losses[: training.epochs - epoch].tolist())
+        self.budget = max(1, int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))))
+        return int(progress["status"][0])
+
+    def _kernel(self, name: str):
+        kind = self.training.objective.kind
+        return python_kernel(name, kind) if self.python else kernel(name, self.training.dtype, kind)
+
+    def _learning_rates(self) -> np.ndarray:
+        """One rate per update of the coming call, or one for all."""
+        training, schedule = self.training, self.plan.schedule
+        if self.plateau:
+            history = training.validation_losses if self.validation is not None else training.losses
+            return np.array([training.learning_rate * schedule.factor_after(history)])
+        if isinstance(schedule, Constant):
+            return np.array([training.learning_rate])
+        self.budget = min(self.budget, MAX_PLANNED_UPDATES)
+        per_epoch = -(-self.n_rows // self.settings.batch_size)
+        done = training.progress["cursor"][0] // self.settings.batch_size
+        n_updates = min(self.budget, (self.last_epoch - training.epochs) * per_epoch - done)
+        t = training.epochs + (done + np.arange(n_updates)) / per_epoch
+        factors = np.asarray(schedule(t), dtype=np.float64)
+        if factors.shape != t.shape or not (np.isfinite(factors).all() and (factors >= 0).all()):
+            raise ValueError(
+                f"schedule={schedule!r} must return one finite, non-negative factor for each of the {t.size} times that "
+                f"it is given; it returned {'an array of shape ' + str(factors.shape) if factors.shape != t.shape else factors}"
+            )
+        return training.learning_rate * factors
+
+    def _after_epoch(self, began: float) -> bool:
+        """Look at the epoch that has just ended; whether to stop."""
+        training, plan = self.training, self.plan
+        stop = False
+        if self.validation is not None:
+            loss, _ = self._evaluate(self.validation)
+            training.validation_losses.append(loss)
+            improved = not loss > self.best_validation - (plan.tol or 0.0) * abs(self.best_validation)
+            self.stale = 0 if improved else self.stale + 1
+            if not loss >= self.best_validation:
+                self.best_validation = loss
+                self.best_params = training.params.copy()
+            if plan.tol is not None and self.stale >= plan.n_iter_no_change:
+                training.stop_reason, stop = "early_stopping", True
+        elif self.checks_gradient:
+            _, gradient = self._evaluate(self.data)
+            training.gradient_norm = float(np.abs(gradient).max())
+            if training.gradient_norm <= plan.tol:
+                training.stop_reason, stop = "converged", True
+        if plan.verbose and training.losses:
+            line = f"epoch {training.epochs:4d}  objective {training.losses[-1]:.6g}"
+            if self.validation is not None:
+                line += f"  validation {training.validation_losses[-1]:.6g}"
+            print(f"{line}  {time.perf_counter() - began:.2f} s")
+        return stop
+
+    def _evaluate(self, data: Data) -> tuple[float, np.ndarray]:
+        """Loss of the published parameters on all rows of `data`; the objective's gradient if that is the training data."""
+        training = self.training
+        params = training.params.astype(training.dtype)
+        want_gradient = data is self.data
+        total = np.zeros(params.size if want_gradient else 0)
+        value, start = np.zeros(1), 0
+        settings = self._settings(data, _n_rows(data))
+        while start < _n_rows(data):
+            start = self._kernel("evaluate")(
+                self.forward,
+                self.loss.call,
+                self.backward,
+                data,
+                self.model,
+                params,
+                settings,
+                training.state.grads,
+                total,
+                value,
+                start,
+                self.budget,
+            )
+        if want_gradient:
+            total += self.plan.alpha * training.state.penalised * params
+        return float(value[0]), total
+
+    # -- when it goes wrong
+
+    def _back_off(self) -> None:
+        """Return to the best parameters so far and go on with smaller steps."""
+        training = self.training
+        training.learning_rate *= BACK_OFF
+        self._to_best()
+
+    def _to_best(self) -> None:
+        state, progress = self.training.state, self.training.progress
+        state.params[:] = state.best
+        state.slots[:] = 0
+        state.average[:] = 0
+        for name in ("cursor", "batch_done", "stale", "averaged"):
+            progress[name] = 0
+
+    def _diverged(self) -> None:
+        training, progress = self.training, self.training.progress
+        epoch = training.epochs + (progress["cursor"][0] > 0 or not training.losses)
+        self._to_best()
+        training.stop_reason = "diverged"
+        training.gradient_norm = None
+        if self.plan.backs_off:
+            advice = "No smaller rate helped: check the loss and the optimizer's rule."
+        else:
+            rate = self.plan.safe_rate()
+            rate = training.learning_rate / 10 if rate is None else min(rate, training.learning_rate / 2)
+            advice = f"learning_rate={rate:.2g} would work, and so would learning_rate='auto'."
+        warnings.warn(
+            f"The fit diverged in epoch {max(epoch, 1)} with learning_rate={training.learning_rate:.3g}; the best "
+            f"parameters before that were kept. {advice}",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+
+@dataclass
+class _PlugIn:
+    call: object
+    in_python: bool
+
+
+def _plug_in(function, signature, name: str, slots_shape: tuple | None) -> _PlugIn:
+    """A loss or rule as the kernels take it: compiled, or guarded Python."""
+    ready = compiled_or_python(function, signature, name)
+    if ready is not function:
+        return _PlugIn(ready, False)
+    if slots_shape is None:
+        return _PlugIn(function, True)
+
+    def guarded(params, grads, slots, hyper, learning_rate, t):
+        shape = params.shape
+        function(params, grads, slots, hyper, learning_rate, t)
+        if slots.shape != slots_shape or params.shape != shape:
+            raise ValueError(
+                f"{name} changed the shape of its arrays: params {params.shape}, slots {slots.shape} instead of "
+                f"{shape} and {slots_shape}; a rule works in place"
+            )
+
+    return _PlugIn(guarded, True)
+
+
+def _n_rows(data: Data) -> int:
+    return data.subset.size or len(data.X)
+
+
+def _weight_factor(data: Data) -> float:
+    """What brings the mean weight of the rows to one."""
+    if not data.weight.size:
+        return 1.0
+    weight = data.weight[data.subset] if data.subset.size else data.weight
+    return len(weight) / weight.sum()

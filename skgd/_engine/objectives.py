@@ -1,0 +1,149 @@
+"""Models as one flat vector of parameters: how many there are, where they start, what they mean in the units of X."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import _jit
+from .._kernels.signatures import Linear, Network, signatures
+from ..activations import ACTIVATIONS
+from .scaling import Scaling
+
+_BLOCK_BYTES = 32_768  # rows of a block stay in the processor's first-level cache between the way there and back
+_NETWORK_BLOCK_ROWS = 512
+
+
+class LinearObjective:
+    """raw = Z W' + b for standardised rows Z; per output the coefficients, then the intercept."""
+
+    kind = Linear
+
+    def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool):
+        self.n_features = n_features
+        self.n_outputs = n_outputs
+        self.fit_intercept = fit_intercept
+        self.n_params = n_outputs * (n_features + 1)
+
+    def model(self, dtype: np.dtype) -> Linear:
+        return Linear(self.fit_intercept)
+
+    def block_size(self, batch_size: int, itemsize: int) -> int:
+        return min(batch_size, max(16, _BLOCK_BYTES // (self.n_features * itemsize)))
+
+    def n_work(self, block_size: int) -> int:
+        return self.n_outputs * self.n_features
+
+    def flops_per_row(self) -> int:
+        return 4 * self.n_params
+
+    def penalised(self) -> np.ndarray:
+        mask = np.ones((self.n_outputs, self.n_features + 1))
+        mask[:, -1] = 0
+        return mask.ravel()
+
+    def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
+        """Starting parameters: the constant model."""
+        params = np.zeros((self.n_outputs, self.n_features + 1))
+        if self.fit_intercept:
+            params[:, -1] = constant
+        return params.ravel()
+
+    def unpack(self, params: np.ndarray, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (n_outputs, n_features) and intercepts (n_outputs,) in the units of X and y."""
+        blocks = np.asarray(params, dtype=np.float64).reshape(self.n_outputs, -1)
+        target_scale = scaling.target_scale[:, None] if scaling.target_scale.size > 1 else scaling.target_scale
+        coef = blocks[:, :-1] / scaling.scale * target_scale
+        return coef, blocks[:, -1] * scaling.target_scale + scaling.target_center - coef @ scaling.center
+
+    def pack(self, unpacked: tuple[np.ndarray, np.ndarray], scaling: Scaling) -> np.ndarray:
+        """The inverse of unpack."""
+        coef, intercept = unpacked
+        target_scale = scaling.target_scale[:, None] if scaling.target_scale.size > 1 else scaling.target_scale
+        constant = (intercept - scaling.target_center + coef @ scaling.center) / scaling.target_scale
+        return np.column_stack([coef * scaling.scale / target_scale, constant]).ravel()
+
+
+class NetworkObjective:
+    """A feed-forward network; per layer the matrix (n_in, n_out) row by row, then the biases."""
+
+    kind = Network
+
+    def __init__(self, sizes: Sequence[int], activation: str, init):
+        self.sizes = tuple(int(size) for size in sizes)
+        self.activation = activation
+        self.init = init
+        self.n_outputs = self.sizes[-1]
+        self.n_params = sum((n_in + 1) * n_out for n_in, n_out in self._layers())
+
+    def _layers(self):
+        return list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
+
+    def model(self, dtype: np.dtype) -> Network:
+        types = signatures(dtype)
+        activation = ACTIVATIONS[self.activation]
+        return Network(
+            np.array(self.sizes, dtype=np.int64),
+            _jit.pointer(activation.function, types.activation),
+            _jit.pointer(activation.derivative, types.activation_derivative),
+        )
+
+    def block_size(self, batch_size: int, itemsize: int) -> int:
+        return min(batch_size, _NETWORK_BLOCK_ROWS)
+
+    def n_work(self, block_size: int) -> int:
+        return block_size * (sum(self.sizes[:-1]) + 2 * max(self.sizes[1:-1], default=0))
+
+    def flops_per_row(self) -> int:
+        return 6 * self.n_params
+
+    def penalised(self) -> np.ndarray:
+        return np.concatenate([np.repeat([1.0, 0.0], [n_in * n_out, n_out]) for n_in, n_out in self._layers()])
+
+    def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
+        """The user's arrays, or random weights with the variance that keeps signals at their size (He, Glorot)."""
+        if not isinstance(self.init, str):
+            return self.pack(self._users_arrays(), scaling)
+        scheme = self.init
+        if scheme == "auto":
+            scheme = "he" if self.activation == "relu" else "glorot"
+        parts = []
+        for n_in, n_out in self._layers():
+            variance = 2 / n_in if scheme == "he" else 2 / (n_in + n_out)
+            bound = np.sqrt(3 * variance)
+            parts += [rng.uniform(-bound, bound, n_in * n_out), np.zeros(n_out)]
+        parts[-1] = constant
+        return np.concatenate(parts)
+
+    def _users_arrays(self):
+        shapes = [(n_in, n_out) for n_in, n_out in self._layers()], [(n_out,) for _, n_out in self._layers()]
+        expected = f"init must be (coefs, intercepts) of finite numbers with shapes {shapes[0]} and {shapes[1]}"
+        if len(self.init) != 2:
+            raise ValueError(f"{expected}; it has {len(self.init)} parts")
+        arrays = [[np.asarray(array, dtype=np.float64) for array in part] for part in self.init]
+        given = tuple([array.shape for array in part] for part in arrays)
+        if given != shapes or not all(np.isfinite(array).all() for part in arrays for array in part):
+            raise ValueError(f"{expected}; its shapes are {given[0]} and {given[1]}")
+        return arrays
+
+    def unpack(self, params: np.ndarray, scaling: Scaling) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Matrices and biases of the layers in the units of X and y."""
+        coefs, intercepts, at = [], [], 0
+        params = np.asarray(params, dtype=np.float64)
+        for n_in, n_out in self._layers():
+            coefs.append(params[at : at + n_in * n_out].reshape(n_in, n_out).copy())
+            intercepts.append(params[at + n_in * n_out : at + (n_in + 1) * n_out].copy())
+            at += (n_in + 1) * n_out
+        coefs[0] /= scaling.scale[:, None]
+        intercepts[0] -= scaling.center @ coefs[0]
+        coefs[-1] *= scaling.target_scale
+        intercepts[-1] = intercepts[-1] * scaling.target_scale + scaling.target_center
+        return coefs, intercepts
+
+    def pack(self, unpacked: tuple[list[np.ndarray], list[np.ndarray]], scaling: Scaling) -> np.ndarray:
+        """The inverse of unpack."""
+        coefs, intercepts = ([np.array(a, dtype=np.float64) for a in arrays] for arrays in unpacked)
+        coefs[-1] /= scaling.target_scale
+        intercepts[-1] = (intercepts[-1] - scaling.target_center) / scaling.target_scale
+        intercepts[0] += scaling.center @ coefs[0]
+        coefs[0] *= scaling.scale[:, None]
+        return np.concatenate([part for pair in zip(coefs, intercepts, strict=True) for part in (pair[0].ravel(), pair[1])])

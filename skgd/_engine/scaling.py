@@ -1,0 +1,114 @@
+"""Means and standard deviations, and the scaling of features and targets that follows from them."""
+
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .._kernels.signatures import Data
+from .kernels import kernel
+
+SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
+_SAMPLE_ROWS = 101  # made odd, so that the median is one of the values, exactly
+_CHUNK_ROWS = 65_536
+
+
+@dataclass
+class Moments:
+    """Sum of weights, mean and standard deviation of every column, each in float64."""
+
+    weight: float
+    mean: np.ndarray
+    std: np.ndarray
+
+    def merged(self, other: "Moments") -> "Moments":
+        """Moments of both sets of rows together (Chan, Golub and LeVeque 1983), safe from overflow."""
+        weight = self.weight + other.weight
+        distance = other.mean - self.mean
+        unit = np.maximum(np.maximum(self.std, other.std), np.abs(distance))
+        unit[unit == 0] = 1.0
+        share = other.weight / weight
+        variance = (
+            (1 - share) * (self.std / unit) ** 2
+            + share * (other.std / unit) ** 2
+            + share * (1 - share) * (distance / unit) ** 2
+        )
+        return Moments(weight, self.mean + share * distance, unit * np.sqrt(variance))
+
+    def scale(self, eps: float) -> np.ndarray:
+        """Standard deviations, 1 for columns that are constant up to the rounding of their values."""
+        constant = (self.std <= 4 * eps * np.abs(self.mean)) | (self.std < np.finfo(np.float64).tiny)
+        return np.where(constant, 1.0, self.std)
+
+
+class Scaling(NamedTuple):
+    """z = (x - center) / scale for features, the same for targets; float64."""
+
+    center: np.ndarray  # (n_features,)
+    scale: np.ndarray  # (n_features,)
+    target_center: np.ndarray  # (n_targets,)
+    target_scale: np.ndarray  # (n_targets,)
+
+
+def column_moments(values: np.ndarray, weight: np.ndarray | None) -> Moments:
+    """Moments of a small array in NumPy, whatever the size of its entries."""
+    weights = np.ones(len(values)) if weight is None else weight
+    total = weights.sum()
+    if total == 0:
+        return Moments(0.0, values[0].astype(np.float64), np.zeros(values.shape[1]))
+    shift = values[0].astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        distance = values - shift
+        unit = np.abs(distance).max(axis=0)
+    if not np.isfinite(unit).all():
+        column = int(np.flatnonzero(~np.isfinite(unit))[0])
+        raise ValueError(f"column {column} spans more than float64 can hold: rescale it")
+    unit[unit == 0] = 1.0
+    distance /= unit
+    mean = weights @ distance / total
+    distance -= mean
+    return Moments(total, shift + unit * mean, unit * np.sqrt(weights @ distance**2 / total))
+
+
+def target_moments(y: np.ndarray, weight: np.ndarray | None, subset: np.ndarray) -> Moments:
+    """Moments of the targets, some rows at a time."""
+    n_rows = subset.size or len(y)
+    moments = None
+    for start in range(0, n_rows, _CHUNK_ROWS):
+        rows = subset[start : start + _CHUNK_ROWS] if subset.size else slice(start, start + _CHUNK_ROWS)
+        chunk = column_moments(y[rows], None if weight is None else weight[rows])
+        if chunk.weight > 0:
+            moments = chunk if moments is None else moments.merged(chunk)
+    return moments
+
+
+def feature_moments(data: Data) -> Moments:
+    """Moments of X in one pass, with sums in float64 of distances from a point near the mean."""
+    X, weight, subset = data.X, data.weight, data.subset
+    n_rows = subset.size or len(X)
+    n_sample = min(n_rows, _SAMPLE_ROWS)
+    sample = np.linspace(0, n_rows - 1, n_sample - 1 + n_sample % 2).astype(np.int64)
+    shift = np.median(X[subset[sample] if subset.size else sample], axis=0).astype(np.float64)
+    total, squares = np.zeros_like(shift), np.zeros_like(shift)
+    moments = kernel("moments", X.dtype)
+    rows = max(1, 10_000_000 // X.shape[1])
+    start = 0
+    while start < n_rows:
+        began = time.perf_counter()
+        moments(data, shift, total, squares, start, start + rows)
+        start += rows
+        rows = max(1, int(rows * min(4.0, SLICE_SECONDS / max(time.perf_counter() - began, 1e-6))))
+    used = weight[subset] if weight.size and subset.size else weight
+    weight_sum = used.sum() if weight.size else float(n_rows)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = total / weight_sum
+        variance = squares / weight_sum - mean**2
+        # squares that overflowed, or fell below what float64 resolves, need a unit of their own
+        lost = ~np.isfinite(variance) | (squares < np.sqrt(np.finfo(np.float64).tiny)) & (total != 0)
+    result = Moments(weight_sum, shift + mean, np.sqrt(np.maximum(variance, 0.0)))
+    for j in np.flatnonzero(lost):
+        column = X[subset, j] if subset.size else X[:, j]
+        column = column_moments(column[:, None].astype(np.float64), used if weight.size else None)
+        result.mean[j], result.std[j] = column.mean[0], column.std[0]
+    return result

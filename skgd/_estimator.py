@@ -1,0 +1,259 @@
+"""What all estimators share: parameters, the way from data to a trained model, and what is told about it."""
+
+import contextlib
+from collections.abc import Iterator
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+
+from ._engine import auto
+from ._engine.loop import Loop, Plan, Training, new_training
+from ._engine.scaling import Moments, Scaling, feature_moments, target_moments
+from ._kernels.signatures import Data
+from ._validation import FLOATS, Interval, StrOptions, check_training_data
+from .losses import Loss
+from .optimizers import OPTIMIZERS, Optimizer, get_optimizer
+from .schedules import SCHEDULES, Schedule, get_schedule
+
+# Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
+SAFE_FLOAT32 = (1e-15, 1e15)
+
+
+class GradientDescentEstimator(BaseEstimator):
+    """Base of the estimators; holds no formula of any model."""
+
+    _parameter_constraints: dict = {
+        "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "schedule": [StrOptions(set(SCHEDULES)), Schedule, callable],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "standardize": ["boolean", StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "criterion": [StrOptions({"objective", "gradient", "step"})],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "average": ["boolean", Interval(Integral, 0, None, closed="left")],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # -- what a kind of model decides
+
+    def _make_objective(self, n_features: int, n_outputs: int):
+        raise NotImplementedError
+
+    def _publish_parameters(self, training: Training) -> None:
+        raise NotImplementedError
+
+    def _auto_batch_size(self, n_rows: int, optimizer: Optimizer) -> int:
+        return auto.auto_batch_size(n_rows, optimizer)
+
+    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size) -> float | None:
+        """A learning rate that theory gives for this data, or None."""
+        return None
+
+    # -- from data to a trained model
+
+    @contextlib.contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Leave the estimator as it was if anything fails on the way."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    def _continues(self, streaming: bool) -> bool:
+        return (streaming or self.warm_start) and hasattr(self, "_training")
+
+    def _check_training_data(self, X, y, streaming, y_numeric):
+        goes_on = self._continues(streaming)
+        dtypes = (self._training.dtype,) if goes_on else FLOATS
+        return check_training_data(self, X, y, reset=not goes_on, dtypes=dtypes, y_numeric=y_numeric)
+
+    def _train(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        n_outputs: int,
+        weight: np.ndarray,
+        loss: Loss,
+        *,
+        streaming: bool,
+        stratify: np.ndarray | None = None,
+    ) -> None:
+        """Train on X, targets y of shape (n_rows, n_targets) and weights (empty: none), and publish the result."""
+        rng = check_random_state(self.random_state)
+        rows, held_out = self._split(len(X), rng, stratify, streaming)
+        before = self._training.copy() if self._continues(streaming) else None
+        optimizer = self._resolve_optimizer(len(rows) or len(X), streaming)
+        batch_size = self._resolve_batch_size(len(rows) or len(X), optimizer)
+
+        data, moments = self._scaled_data(X, y, weight, rows, loss, before if streaming else None)
+        X = data.X
+        scaling = _scaling_of(data)
+        if before is None:
+            rate, rate_is_auto = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size)
+            objective = self._make_objective(X.shape[1], n_outputs)
+            params = self._starting_parameters(objective, loss, data, scaling, rng)
+            seed = rng.randint(1, np.iinfo(np.int32).max)
+            training = new_training(objective, loss, optimizer, scaling, params, X.dtype, rate, rate_is_auto, seed)
+        else:
+            training = before
+            if self._make_objective(X.shape[1], n_outputs).n_params != training.objective.n_params:
+                raise ValueError("warm_start=True can't go on with another number of parameters or outputs: refit anew")
+            training.go_on(optimizer, scaling, X.dtype)
+            if self.learning_rate != "auto":
+                training.learning_rate, training.rate_is_auto = self.learning_rate, False
+        self._moments = moments
+
+        validation = None if held_out is None else data._replace(subset=_read_only(held_out))
+        max_iter = 1 if streaming else self.max_iter
+        plan = Plan(
+            batch_size=batch_size,
+            max_iter=max_iter,
+            alpha=self._penalty_strength(),
+            schedule=get_schedule(self.schedule, self.max_iter),
+            backs_off=training.rate_is_auto,
+            safe_rate=lambda: self._rate_from_data(data, loss, n_outputs, optimizer, batch_size),
+            tol=None if streaming else self.tol,
+            criterion=self.criterion,
+            n_iter_no_change=self.n_iter_no_change,
+            shuffle=self.shuffle,
+            average=self.average,
+            clip_norm=self.clip_norm,
+            verbose=self.verbose,
+        )
+        Loop(training, plan, data, validation).run()
+        self._publish(training, batch_size)
+
+    def _penalty_strength(self) -> float:
+        return self.alpha
+
+    def _split(self, n_rows, rng, stratify, streaming) -> tuple[np.ndarray, np.ndarray | None]:
+        """Row numbers to train on (empty: all) and, with early stopping, to validate on."""
+        if not self.early_stopping or streaming:
+            return np.empty(0, np.int64), None
+        rows, held_out = train_test_split(
+            np.arange(n_rows), test_size=self.validation_fraction, random_state=rng, stratify=stratify
+        )
+        return np.sort(rows), np.sort(held_out)
+
+    def _resolve_optimizer(self, n_rows: int, streaming: bool) -> Optimizer:
+        if isinstance(self.optimizer, str) and self.optimizer == "auto":
+            mini_batch = isinstance(self.batch_size, Integral) and self.batch_size < n_rows
+            return auto.auto_optimizer(streaming, mini_batch)
+        return get_optimizer(self.optimizer)
+
+    def _resolve_batch_size(self, n_rows: int, optimizer: Optimizer) -> int:
+        if self.batch_size is None:
+            return n_rows
+        if self.batch_size == "auto":
+            return self._auto_batch_size(n_rows, optimizer)
+        return min(int(self.batch_size), n_rows)
+
+    def _resolve_rate(self, data, loss, n_outputs, optimizer, batch_size) -> tuple[float, bool]:
+        """The learning rate, and whether it was left to skgd: the estimator's, else the optimizer's, else derived."""
+        if self.learning_rate != "auto":
+            return float(self.learning_rate), False
+        if optimizer.learning_rate is not None:
+            return float(optimizer.learning_rate), self.optimizer == "auto"
+        rate = self._rate_from_data(data, loss, n_outputs, optimizer, batch_size)
+        return (optimizer.default_learning_rate if rate is None else rate), True
+
+    def _scaled_data(self, X, y, weight, rows, loss, before) -> tuple[Data, tuple[Moments, Moments]]:
+        """The data as kernels take it, with the scaling of its own rows and of those that `before` has seen."""
+        d, k = X.shape[1], y.shape[1]
+        empty = np.empty(0)
+        data = Data(
+            *map(_read_only, (X, y, weight, rows)), empty.astype(X.dtype), empty.astype(X.dtype), empty, empty
+        )
+        centers = getattr(self, "fit_intercept", True)
+        center, scale, of_X = np.zeros(d), np.ones(d), None
+        if self.standardize:
+            of_X = feature_moments(data)
+            if before is not None:
+                of_X = self._moments[0].merged(of_X)
+            scale = of_X.scale(np.finfo(X.dtype).eps)
+            center = of_X.mean if centers else center
+            if X.dtype == np.float32 and not _fits_float32(scale):
+                X = X.astype(np.float64)
+        target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
+        if loss.target_power is not None and self._scales_targets():
+            of_y = target_moments(y, weight if weight.size else None, rows)
+            if before is not None:
+                of_y = self._moments[1].merged(of_y)
+            target_scale = of_y.scale(np.finfo(np.float64).eps)
+            target_center = of_y.mean if centers else target_center
+        with np.errstate(over="ignore"):
+            center_in_dtype = center.astype(X.dtype)
+        data = data._replace(
+            X=_read_only(X),
+            # the center as the kernels see it, rounded to the dtype of X, is the center that counts
+            center=center_in_dtype,
+            inverse_scale=(1.0 / scale).astype(X.dtype),
+            target_center=np.ascontiguousarray(target_center, dtype=np.float64),
+            target_inverse_scale=1.0 / target_scale,
+        )
+        return data, (of_X, of_y)
+
+    def _scales_targets(self) -> bool:
+        return True
+
+    def _starting_parameters(self, objective, loss, data, scaling, rng) -> np.ndarray:
+        rows = data.subset if data.subset.size else slice(None)
+        y = (data.y[rows] - data.target_center) * data.target_inverse_scale
+        constant = loss.best_constant(y, data.weight[rows] if data.weight.size else None, objective.n_outputs)
+        return objective.start(constant, scaling, rng)
+
+    # -- what is told about it
+
+    def _publish(self, training: Training, batch_size: int) -> None:
+        scale = training.scaling.target_scale
+        power = training.loss.target_power
+        unit = float(scale[0] ** power) if power is not None and scale.size == 1 else 1.0
+        self._training = training
+        self._publish_parameters(training)
+        self.optimizer_ = training.optimizer
+        self.learning_rate_ = training.learning_rate
+        self.batch_size_ = batch_size
+        self.n_iter_ = training.epochs
+        self.t_ = int(training.progress["update"][0])
+        self.loss_curve_ = np.array(training.losses) * unit
+        self.validation_curve_ = np.array(training.validation_losses) * unit
+        self.gradient_norm_ = training.gradient_norm
+        self.stop_reason_ = training.stop_reason
+        self.converged_ = training.stop_reason == "converged"
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """A read-only C-ordered view: the type that kernels are compiled for, whatever the user's array is."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def _scaling_of(data: Data) -> Scaling:
+    return Scaling(
+        data.center.astype(np.float64),
+        1.0 / data.inverse_scale.astype(np.float64),
+        data.target_center,
+        1.0 / data.target_inverse_scale,
+    )
+
+
+def _fits_float32(scale: np.ndarray) -> bool:
+    low, high = SAFE_FLOAT32
+    return bool(((scale > low) & (scale < high)).all())
+

@@ -1,0 +1,96 @@
+"""Compile functions with numba, or run them as plain Python where numba is missing.
+
+numba is imported by the first compilation, never by ``import skgd``.
+"""
+
+import functools
+import importlib.util
+import warnings
+from collections.abc import Callable
+
+# fastmath=True would delete the NaN and infinity tests that spot divergence: these flags keep them.
+SAFE_FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
+OPTIONS = {"fastmath": set(SAFE_FASTMATH), "nogil": True, "error_model": "numpy"}
+
+
+@functools.cache
+def have_numba() -> bool:
+    """Whether functions can be compiled; warns, once, where they can't."""
+    if importlib.util.find_spec("numba") is not None:
+        return True
+    warnings.warn(
+        "numba is not installed: skgd runs as plain Python, hundreds of times slower. Install numba to compile it.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return False
+
+
+def inline(function: Callable) -> Callable:
+    """Decorate a helper that compiled kernels call; callable from plain Python too."""
+    if not have_numba():
+        return function
+    import numba
+
+    return numba.njit(**OPTIONS)(function)
+
+
+@functools.cache
+def compiled(function: Callable, signature) -> Callable:
+    """Compile ``function`` for one explicit ``signature``, from the cache on disk where there is one.
+
+    Raises whatever numba raises where the function is beyond it.
+    """
+    if not have_numba():
+        return function
+    import numba
+
+    try:
+        return numba.njit([signature], cache=True, **OPTIONS)(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        return numba.njit([signature], **OPTIONS)(function)  # typed at a prompt: there is no file to cache beside
+
+
+@functools.cache
+def pointer(function: Callable, signature) -> object:
+    """Compile a function that travels inside a named tuple, where numba takes addresses only."""
+    dispatcher = compiled(function, signature)
+    if dispatcher is function:
+        return function
+    from numba import types
+
+    class Pointer(types.WrapperAddressProtocol):
+        def __wrapper_address__(self):
+            result = dispatcher.get_compile_result(signature)
+            return result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name)
+
+        def signature(self):
+            return signature
+
+    return Pointer()
+
+
+@functools.cache
+def _failure(function: Callable, signature) -> Exception | None:
+    """Why a plug-in can't be compiled, or None if it can."""
+    try:
+        compiled(function, signature)
+    except Exception as error:  # numba raises many kinds, from its own and from what it wraps
+        return error
+    return None
+
+
+def compiled_or_python(function: Callable, signature, name: str) -> Callable:
+    """Compile a user's plug-in, or warn why that can't be and return it as it is."""
+    error = _failure(function, signature)
+    if error is None:
+        return compiled(function, signature)
+    reason = " ".join(str(error).split())[:400]
+    warnings.warn(
+        f"{name} can't be compiled and runs as plain Python, slower: {reason}",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+    return function

@@ -1,0 +1,70 @@
+"""Predictions and gradients of feed-forward networks: one matrix product per layer, forwards and backwards."""
+
+import numpy as np
+
+from .._jit import inline
+
+
+@inline
+def as_matrix(flat, start, n_rows, n_columns):
+    return flat[start : start + n_rows * n_columns].reshape(n_rows, n_columns)
+
+
+def network_forward(data, rows, model, params, work, raw):
+    """Raw predictions of the given rows: a_0 = (x - center) / scale, a_k+1 = activation(a_k W_k + b_k).
+
+    The first half of the workspace keeps the activations of all layers but the last for the way back.
+    """
+    m = rows.size
+    sizes = model.sizes
+    n_layers = sizes.size - 1
+    a = as_matrix(work, 0, m, sizes[0])
+    for i in range(m):
+        row = rows[i]
+        for j in range(sizes[0]):
+            a[i, j] = (data.X[row, j] - data.center[j]) * data.inverse_scale[j]
+    offset, at = 0, 0  # where the layer's parameters and its input begin
+    for layer in range(n_layers):
+        n_in, n_out = sizes[layer], sizes[layer + 1]
+        bias = params[offset + n_in * n_out : offset + (n_in + 1) * n_out]
+        at += m * n_in
+        z = as_matrix(work, at, m, n_out) if layer < n_layers - 1 else raw
+        np.dot(a, as_matrix(params, offset, n_in, n_out), z)
+        for i in range(m):
+            for j in range(n_out):
+                z[i, j] += bias[j]
+        if layer < n_layers - 1:
+            model.activation(z)
+        offset += (n_in + 1) * n_out
+        a = z
+
+
+def network_backward(data, rows, model, params, work, derivative, grads):
+    """Gradient of the block's loss, layer by layer from the last (Rumelhart, Hinton and Williams 1986)."""
+    m = rows.size
+    sizes = model.sizes
+    n_layers = sizes.size - 1
+    offset, at = params.size, 0
+    for layer in range(n_layers):
+        at += m * sizes[layer]
+    spare = at  # behind the activations: the derivatives, in two places taken in turn
+    widest = 0
+    for layer in range(1, n_layers):
+        widest = max(widest, m * sizes[layer])
+    delta = derivative
+    for layer in range(n_layers - 1, -1, -1):
+        n_in, n_out = sizes[layer], sizes[layer + 1]
+        offset -= (n_in + 1) * n_out
+        at -= m * n_in
+        a = as_matrix(work, at, m, n_in)
+        np.dot(a.T, delta, as_matrix(grads, offset, n_in, n_out))
+        bias = grads[offset + n_in * n_out : offset + (n_in + 1) * n_out]
+        bias[:] = 0
+        for i in range(m):
+            for j in range(n_out):
+                bias[j] += delta[i, j]
+        if layer > 0:
+            below = as_matrix(work, spare + (layer % 2) * widest, m, n_in)
+            np.dot(delta, as_matrix(params, offset, n_in, n_out).T, below)
+            model.activation_derivative(a, below)
+            delta = below

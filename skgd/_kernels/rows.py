@@ -1,0 +1,72 @@
+"""The order in which an epoch visits the rows, and the gathering of their targets and weights."""
+
+import numpy as np
+
+from .._jit import inline
+
+# Rows are read from this many places at once, a run of consecutive rows from each: every mini-batch mixes rows from
+# all of them, while the processor prefetches along each. 1,000,000 x 20 float64 on a 32 MB cache: 12 ms an epoch,
+# as in memory order; 39 ms in a fully random order.
+STREAMS = 32
+
+
+@inline
+def random_below(bound, progress):
+    """Draw an integer from 0 to bound - 1 with xorshift64 (Marsaglia 2003); bound < 2**32."""
+    x = progress["random"]
+    x ^= x << np.uint64(13)
+    x ^= x >> np.uint64(7)
+    x ^= x << np.uint64(17)
+    progress["random"] = x
+    return np.int64(((x >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32))
+
+
+@inline
+def shuffle_runs(order, n_rows, progress):
+    """Permute the runs of rows (Fisher-Yates) and rotate where they begin, so that no row stays at a run's border."""
+    for i in range(order.size - 1, 0, -1):
+        j = random_below(i + 1, progress)
+        order[i], order[j] = order[j], order[i]
+    progress["offset"] = random_below(n_rows, progress)
+
+
+@inline
+def next_rows(order, run_length, offset, subset, n_rows, position, rows, m):
+    """Fill rows[:m] with the rows at position, position + 1, ... of the epoch.
+
+    order is a permutation of runs of run_length rows, visited STREAMS runs at a time, one row of each in turn;
+    the rows left over at the end form no run. An empty order means memory order.
+    """
+    n_in_runs = order.size * run_length
+    streams, stream, step, group = 1, 0, 0, 0
+    if position < n_in_runs:
+        group = position // (STREAMS * run_length) * STREAMS
+        streams = min(STREAMS, order.size - group)
+        within = position - group * run_length
+        stream, step = within % streams, within // streams
+    for i in range(m):
+        row = position + i
+        if row < n_in_runs:
+            row = order[group + stream] * run_length + step
+            stream += 1
+            if stream == streams:
+                stream = 0
+                step += 1
+                if step == run_length:
+                    step = 0
+                    group += streams
+                    streams = min(STREAMS, order.size - group)
+        row += offset
+        if row >= n_rows:
+            row -= n_rows
+        rows[i] = subset[row] if subset.size > 0 else row
+
+
+@inline
+def gather_targets(data, rows, m, weight_factor, targets, weights):
+    """Scaled targets and weights of the given rows."""
+    for i in range(m):
+        row = rows[i]
+        weights[i] = weight_factor * data.weight[row] if data.weight.size > 0 else weight_factor
+        for k in range(data.y.shape[1]):
+            targets[i, k] = (data.y[row, k] - data.target_center[k]) * data.target_inverse_scale[k]

@@ -1,0 +1,155 @@
+"""The named groups of arrays that kernels work on, and the numba types of all that crosses a kernel's border.
+
+Every kernel is compiled once for each dtype of X (and kind of model) with the explicit types made here. Losses,
+optimizers' rules and activations reach the kernels as function pointers, so that plugging in another one
+compiles nothing but itself.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from .._jit import have_numba
+
+
+class Data(NamedTuple):
+    """The rows to learn from, and the scaling that is applied to them on the fly."""
+
+    X: np.ndarray  # (n_rows, n_features), read-only
+    y: np.ndarray  # (n_rows, n_targets) float64, read-only; class indices for a classifier
+    weight: np.ndarray  # (n_rows,) float64, read-only; empty: all rows count the same
+    subset: np.ndarray  # (n_used,) int64, read-only: the rows to use; empty: all of them
+    center: np.ndarray  # (n_features,)
+    inverse_scale: np.ndarray  # (n_features,)
+    target_center: np.ndarray  # (n_targets,) float64
+    target_inverse_scale: np.ndarray  # (n_targets,) float64
+
+
+class Linear(NamedTuple):
+    """A linear model: per output the coefficients, then the intercept."""
+
+    fit_intercept: bool
+
+
+class Network(NamedTuple):
+    """A feed-forward network: per layer the matrix (n_in, n_out) row by row, then the biases."""
+
+    sizes: np.ndarray  # (n_layers + 1,) int64
+    activation: object  # function pointer: in place on a matrix
+    activation_derivative: object  # function pointer: multiplies a gradient in place
+
+
+class State(NamedTuple):
+    """What training changes: everything that has one entry per parameter."""
+
+    params: np.ndarray  # (n_params,)
+    grads: np.ndarray  # (n_params,)
+    slots: np.ndarray  # (n_slots, n_params), the optimizer's
+    average: np.ndarray  # (n_params,) float64, running mean of the parameters
+    epoch_start: np.ndarray  # (n_params,), the parameters when the epoch began
+    best: np.ndarray  # (n_params,), the parameters after the best epoch
+    total: np.ndarray  # (n_params,) float64, gradient summed over the blocks of a batch
+    penalised: np.ndarray  # (n_params,), 1 where the penalty acts, 0 for intercepts
+
+
+class Settings(NamedTuple):
+    """The scalars that one fit leaves as they are."""
+
+    batch_size: int
+    block_size: int
+    run_length: int
+    n_outputs: int
+    n_work: int
+    weight_factor: float
+    alpha: float
+    weight_decay: float
+    clip_norm: float
+    average_from: int
+    criterion: int
+    tol: float
+    n_iter_no_change: int
+    pause: bool  # return after every epoch
+
+
+OBJECTIVE, GRADIENT, STEP, NEVER = range(4)  # Settings.criterion
+RUNNING, CONVERGED, DIVERGED, PAUSED, OUT_OF_EPOCHS = range(5)  # Progress["status"]
+
+Progress = np.dtype(
+    [
+        ("epoch", np.int64),  # epochs completed
+        ("update", np.int64),  # updates made
+        ("cursor", np.int64),  # rows of this epoch in completed batches
+        ("batch_done", np.int64),  # rows of the current batch in completed blocks
+        ("batch_loss", np.float64),
+        ("loss_sum", np.float64),
+        ("reference", np.float64),  # objective of the first batch, before any update
+        ("best_loss", np.float64),
+        ("stale", np.int64),  # epochs without enough improvement
+        ("averaged", np.int64),  # parameter vectors in the running mean
+        ("gradient_norm", np.float64),
+        ("offset", np.int64),  # rotation of the row order in this epoch
+        ("random", np.uint64),  # state of the xorshift generator
+        ("status", np.int64),
+    ],
+    align=True,
+)
+
+
+class Signatures(NamedTuple):
+    """numba signatures of the kernels and plug-ins for one dtype."""
+
+    rule: object
+    loss: object
+    activation: object
+    activation_derivative: object
+    moments: object
+    forward: dict
+    backward: dict
+    run_epochs: dict
+    evaluate: dict
+
+
+@functools.cache
+def signatures(dtype: np.dtype) -> Signatures:
+    """Signatures for X of the given dtype; `forward`, `backward`, ... by the class of the model."""
+    if not have_numba():
+        nothing = dict.fromkeys((Linear, Network))
+        return Signatures(None, None, None, None, None, nothing, nothing, nothing, nothing)
+    from numba import from_dtype, types
+
+    f8, i8, flag, void, Function = types.float64, types.int64, types.boolean, types.void, types.FunctionType
+    real = from_dtype(np.dtype(dtype))
+
+    def array(scalar, ndim, readonly=False):
+        return types.Array(scalar, ndim, "C", readonly=readonly)
+
+    vector, matrix, double, indices = array(real, 1), array(real, 2), array(f8, 1), array(i8, 1)
+    double_in = array(f8, 1, readonly=True)
+    data = types.NamedTuple(
+        [array(real, 2, True), array(f8, 2, True), double_in, array(i8, 1, True), vector, vector, double, double], Data
+    )
+    rule = void(vector, vector, matrix, double, f8, i8)
+    loss = f8(matrix, matrix, vector, matrix)
+    activation = void(matrix)
+    activation_derivative = void(matrix, matrix)
+    state = types.NamedTuple([vector, vector, matrix, double, vector, vector, double, vector], State)
+    settings = types.NamedTuple([i8] * 5 + [f8] * 4 + [i8] * 2 + [f8, i8, flag], Settings)
+    progress = array(from_dtype(Progress), 1)
+    models = {
+        Linear: types.NamedUniTuple(flag, 1, Linear),
+        Network: types.NamedTuple([indices, Function(activation), Function(activation_derivative)], Network),
+    }
+    forward, backward, run_epochs, evaluate = {}, {}, {}, {}
+    for cls, model in models.items():
+        forward[cls] = void(data, indices, model, vector, vector, matrix)
+        backward[cls] = void(data, indices, model, vector, vector, matrix, vector)
+        passes = Function(forward[cls]), Function(loss), Function(backward[cls])
+        run_epochs[cls] = void(
+            *passes, Function(rule), data, model, state, settings, double, double, indices, progress, double, i8
+        )
+        evaluate[cls] = i8(*passes, data, model, vector, settings, vector, double, double, i8, i8)
+    moments = void(data, double, double, double, i8, i8)
+    return Signatures(
+        rule, loss, activation, activation_derivative, moments, forward, backward, run_epochs, evaluate
+    )

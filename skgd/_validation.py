@@ -1,0 +1,47 @@
+"""Every use of scikit-learn's private names, and the checks of data that all estimators share."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+FLOATS = (np.float64, np.float32)
+
+
+def check_sample_weight(sample_weight, X: np.ndarray) -> np.ndarray:
+    """Weights as float64, not negative and not all zero; an empty array where there are none."""
+    if sample_weight is None:
+        return np.empty(0)
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every row: give at least one row a positive weight")
+    return weight
+
+
+def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS) -> np.ndarray:
+    """X as a C-ordered float array, copied only if it is something else."""
+    X = validate_data(estimator, X, reset=reset, dtype=list(dtypes), order="C")
+    return np.asarray(X)
+
+
+def check_training_data(
+    estimator, X, y, *, reset: bool, dtypes: Sequence[type] = FLOATS, y_numeric: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """X as a C-ordered float array and y of the same length, one column for each target."""
+    X, y = validate_data(
+        estimator, X, y, reset=reset, dtype=list(dtypes), order="C", multi_output=y_numeric, y_numeric=y_numeric
+    )
+    return np.asarray(X), y
+
+
+__all__ = [
+    "FLOATS",
+    "Interval",
+    "StrOptions",
+    "check_features",
+    "check_sample_weight",
+    "check_training_data",
+    "fit_context",
+]

@@ -1,0 +1,102 @@
+"""What a loss is, and the table of those that have a name."""
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+LOSSES: dict[str, Callable[[], "Loss"]] = {}
+
+
+class Loss(BaseEstimator):
+    """A function of raw predictions and targets that training minimises.
+
+    A subclass gives :meth:`pointwise`, plain Python over small arrays, which is compiled into the training
+    loop, and declares what it knows about itself in the attributes below.
+
+    Attributes
+    ----------
+    curvature : float or None
+        Upper bound of the second derivative with respect to the raw prediction. With it, ``learning_rate="auto"``
+        follows from the data; None means that no bound is known.
+    target_power : int or None
+        p if dividing prediction and target by s divides the loss by s**p, and shifting both leaves it unchanged:
+        targets are then centred and scaled during the fit, which doesn't change the solution. None: the
+        targets are used as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDLinearRegressor
+    >>> from skgd.losses import Loss
+    >>> class LogCosh(Loss):
+    ...     curvature = 1.0
+    ...     @staticmethod
+    ...     def pointwise(raw, y, weight, derivative):
+    ...         total = 0.0
+    ...         for i in range(raw.shape[0]):
+    ...             for k in range(raw.shape[1]):
+    ...                 r = raw[i, k] - y[i, k]
+    ...                 derivative[i, k] = weight[i] * np.tanh(r)
+    ...                 total += weight[i] * np.log(np.cosh(r))
+    ...         return total
+    >>> X = np.arange(6.0).reshape(-1, 1)
+    >>> model = GDLinearRegressor(loss=LogCosh(), alpha=0).fit(X, X[:, 0])
+    >>> model.predict([[10.0]]).round(3)
+    array([10.])
+    """
+
+    curvature: float | None = None
+    target_power: int | None = None
+
+    @staticmethod
+    def pointwise(raw: np.ndarray, y: np.ndarray, weight: np.ndarray, derivative: np.ndarray) -> float:
+        """Return sum_i weight_i loss(raw_i, y_i) and fill ``derivative`` with weight_i d loss / d raw_i.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n_rows, n_outputs)
+            Linear predictions, before any link.
+        y : ndarray of shape (n_rows, n_targets)
+            Targets; the index of the class for a classifier.
+        weight : ndarray of shape (n_rows,)
+            Weights of the rows.
+        derivative : ndarray of shape (n_rows, n_outputs)
+            To be filled.
+
+        Returns
+        -------
+        float
+            The weighted sum over the rows.
+        """
+        raise NotImplementedError("a Loss needs a static method pointwise(raw, y, weight, derivative)")
+
+    def curvature_bound(self, n_outputs: int) -> float | None:
+        """Upper bound of the curvature for a model with that many outputs, ``curvature`` unless overridden."""
+        return self.curvature
+
+    def best_constant(self, y: np.ndarray, weight: np.ndarray | None, n_outputs: int) -> np.ndarray:
+        """Raw prediction, one number per output, that training starts from: near the best constant one.
+
+        The base class starts at zero.
+        """
+        return np.zeros(n_outputs)
+
+    def predict_proba(self, raw: np.ndarray) -> np.ndarray:
+        """Probabilities of the classes for raw predictions; only losses for classification have them."""
+        raise NotImplementedError(f"{type(self).__name__} gives no probabilities")
+
+
+def get_loss(loss: str | Loss) -> Loss:
+    """Return a fresh loss for a name or an object; the object itself is never handed on.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or the object is no :class:`Loss`.
+    """
+    if isinstance(loss, str) and loss in LOSSES:
+        return LOSSES[loss]()
+    if isinstance(loss, Loss):
+        return clone(loss)
+    raise ValueError(f"loss={loss!r} is not known: give one of {sorted(LOSSES)} or a skgd.losses.Loss object")

@@ -1,0 +1,78 @@
+"""Log-loss, binary and multinomial."""
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax, softmax
+
+from .base import Loss
+
+
+class LogLoss(Loss):
+    """Negative log-likelihood of the classes: logistic and softmax regression.
+
+    With one output z and classes 0 and 1, log(1 + exp(z)) - y z; with K outputs and class c,
+    log(sum_k exp(z_k)) - z_c. Exact for raw predictions of any size, infinities aside.
+
+    References
+    ----------
+    Bishop, Pattern Recognition and Machine Learning, sections 4.3.2 and 4.3.4; curvature bounds: Böhning 1992,
+    Multinomial logistic regression algorithm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.losses import LogLoss
+    >>> raw, y, derivative = np.array([[0.0]]), np.array([[1.0]]), np.empty((1, 1))
+    >>> round(LogLoss.pointwise(raw, y, np.ones(1), derivative), 4), derivative.item()
+    (0.6931, -0.5)
+    """
+
+    curvature = 0.5  # of the multinomial form
+
+    def curvature_bound(self, n_outputs):
+        return 0.25 if n_outputs == 1 else self.curvature
+
+    @staticmethod
+    def pointwise(raw, y, weight, derivative):
+        n_outputs = raw.shape[1]
+        total = 0.0
+        for i in range(raw.shape[0]):
+            if n_outputs == 1:
+                # margin > 0: the class is predicted right
+                sign = 1.0 if y[i, 0] > 0.5 else -1.0
+                margin = sign * raw[i, 0]
+                e = np.exp(-abs(margin))
+                total += weight[i] * (np.log1p(e) + max(-margin, 0.0))
+                derivative[i, 0] = -sign * weight[i] * (e if margin > 0.0 else 1.0) / (1.0 + e)
+                continue
+            highest = raw[i, 0]
+            for k in range(1, n_outputs):
+                highest = max(highest, raw[i, k])
+            normaliser = 0.0
+            for k in range(n_outputs):
+                e = np.exp(raw[i, k] - highest)
+                derivative[i, k] = e
+                normaliser += e
+            target = int(y[i, 0])
+            total += weight[i] * (np.log(normaliser) + (highest - raw[i, target]))
+            for k in range(n_outputs):
+                derivative[i, k] *= weight[i] / normaliser
+            derivative[i, target] -= weight[i]
+        return total
+
+    def best_constant(self, y, weight, n_outputs):
+        n_classes = max(n_outputs, 2)
+        share = np.bincount(y[:, 0].astype(np.intp), weights=weight, minlength=n_classes)
+        # half a row more in each class keeps the logarithm finite for classes that haven't been seen yet
+        log_odds = np.log((share + 0.5) / (share.sum() + 0.5 * n_classes))
+        return np.array([log_odds[1] - log_odds[0]]) if n_outputs == 1 else log_odds - log_odds.mean()
+
+    def predict_proba(self, raw):
+        if raw.shape[1] == 1:
+            return np.hstack([expit(-raw), expit(raw)])
+        return softmax(raw, axis=1)
+
+    def predict_log_proba(self, raw: np.ndarray) -> np.ndarray:
+        """Logarithms of the probabilities, without the underflow of log(predict_proba)."""
+        if raw.shape[1] == 1:
+            return np.hstack([log_expit(-raw), log_expit(raw)])
+        return log_softmax(raw, axis=1)

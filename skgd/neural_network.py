@@ -1,0 +1,322 @@
+"""Feed-forward networks trained by gradient descent."""
+
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ._engine.loop import Training
+from ._engine.objectives import NetworkObjective
+from ._estimator import GradientDescentEstimator
+from ._validation import StrOptions, check_features, check_sample_weight, fit_context
+from .activations import ACTIVATIONS, NUMPY_ACTIVATIONS
+from .losses import LOSSES, Loss, get_loss
+
+CUSTOMARY_BATCH_SIZE = 200
+PREDICTION_ROWS = 4096  # rows predicted at once, so that memory stays bounded
+
+
+class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
+    """Multi-layer perceptron for regression, trained by gradient descent.
+
+    The network a_0 = x, a_(k+1) = activation(a_k W_k + b_k), without activation in the last layer, minimises
+
+        sum_i s_i loss(network(x_i), y_i) + alpha / 2 sum_k |W_k|^2
+
+    with weights s_i that sum to one. With ``standardize`` it works on standardised features and targets, and the
+    penalty on their weights; ``coefs_`` and ``intercepts_`` are given in the units of X and y.
+
+    Parameters
+    ----------
+    loss : "squared_error" or Loss, default="squared_error"
+        Squared error is 1/2 (raw - y)^2.
+    hidden_layer_sizes : sequence of int, default=(100,)
+        Width of every hidden layer, each at least 1; () is a linear model.
+    activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
+        Activation of the hidden layers.
+    optimizer : str or Optimizer, default="adam"
+        One of "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "amsgrad", "adamw", "nadam",
+        "lion", or an object from :mod:`skgd.optimizers`.
+    learning_rate : float or "auto", default="auto"
+        Step size, positive. "auto" is the optimizer's own ``learning_rate`` if it has one, else its customary one; it is
+        reduced if the fit diverges.
+    schedule : str, Schedule or callable, default="constant"
+        Factor on the learning rate over epochs: "constant", "invscaling", "step", "exponential", "cosine",
+        "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
+        epochs to an array of factors.
+    alpha : float, default=1e-4
+        Strength of the penalty, not negative.
+    init : "auto", "he", "glorot" or (coefs, intercepts), default="auto"
+        Starting weights, uniform with variance 2 / n_in (He) or 2 / (n_in + n_out) (Glorot); "auto" is He for relu,
+        else Glorot. Or your own: one matrix of shape (n_in, n_out) and one vector of shape (n_out,) for each layer,
+        in the units of X and y as ``coefs_`` and ``intercepts_`` are.
+    standardize : bool or "auto", default="auto"
+        Whether to train on (x - mean) / std, without a copy of X, and on targets scaled likewise where the loss
+        allows. "auto" is True.
+    batch_size : int, None or "auto", default="auto"
+        Rows per update, at least 1; more than there are means all. None is all rows, "auto" is 200 or all.
+    max_iter : int, default=200
+        Largest number of epochs, at least 1.
+    tol : float or None, default=1e-4
+        Tolerance of the criterion, not negative. None runs all epochs.
+    criterion : {"objective", "gradient", "step"}, default="objective"
+        "objective": stop after ``n_iter_no_change`` epochs without a relative improvement of ``tol``. "gradient": stop
+        when the largest absolute entry of the objective's full gradient, in standardised units, is at most
+        ``tol``. "step": stop after ``n_iter_no_change`` epochs that change no parameter by more than ``tol``.
+    n_iter_no_change : int, default=10
+        Epochs that count as a standstill, at least 1.
+    shuffle : bool, default=True
+        Whether every epoch visits the rows in another order. Full batches need none.
+    early_stopping : bool, default=False
+        Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs,
+        and keep the parameters that were best on it.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows held out for early stopping.
+    average : bool or int, default=False
+        Whether to keep the mean of the parameters over all updates (Polyak), True: from the second epoch on, an
+        integer: after so many updates.
+    clip_norm : float or None, default=None
+        Largest Euclidean norm of a gradient, positive; longer ones are scaled down.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the last fit, with the optimizer's state and the schedule's position.
+    random_state : int, RandomState instance or None, default=None
+        Determines the starting weights, the order of rows and the part held out. The same integer gives the same bits.
+    verbose : int, default=0
+        Above 0: print a line for every epoch.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (n_in, n_out)
+        Weights of every layer in the units of X and y.
+    intercepts_ : list of ndarray of shape (n_out,)
+        Biases of every layer in the units of X and y.
+    n_layers_ : int
+        Number of layers, input and output included.
+    n_outputs_ : int
+        Number of targets.
+    n_iter_ : int
+        Epochs since training began; ``partial_fit`` and ``warm_start`` go on counting.
+    t_ : int
+        Updates made.
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Objective of every epoch, as a mean over its batches before their updates, in the units of the loss. With
+        several targets each counts in units of its variance.
+    validation_curve_ : ndarray
+        Loss on the part held out after every epoch; empty without early stopping.
+    optimizer_ : Optimizer
+        The optimizer that was used.
+    learning_rate_ : float
+        The learning rate before the schedule's factor.
+    batch_size_ : int
+        Rows per update.
+    gradient_norm_ : float or None
+        Largest absolute entry of the full gradient in standardised units, where it is known: at the end with
+        ``criterion="gradient"``, before the last update at full batch.
+    converged_ : bool
+        Whether the criterion was met.
+    stop_reason_ : str
+        "converged", "max_iter", "early_stopping" or "diverged".
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had any.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or the data hold NaN, infinities or nothing.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If epochs ran out first, or the fit diverged; then the best parameters before are kept and the warning
+        names a rate that would work.
+
+    See Also
+    --------
+    GDLinearRegressor : linear models.
+
+    References
+    ----------
+    Rumelhart, Hinton and Williams 1986, Learning representations by back-propagating errors.
+    He, Zhang, Ren and Sun 2015, Delving deep into rectifiers, arXiv:1502.01852.
+    Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDMLPRegressor
+    >>> X = np.linspace(-1, 1, 300).reshape(-1, 1)
+    >>> model = GDMLPRegressor(hidden_layer_sizes=(10,), learning_rate=0.01, random_state=0).fit(X, X[:, 0] ** 2)
+    >>> model.score(X, X[:, 0] ** 2) > 0.99
+    True
+    """
+
+    _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
+        "loss": [StrOptions(set(LOSSES) - {"log_loss"}), Loss],
+        "hidden_layer_sizes": ["array-like", Integral],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "init": [StrOptions({"auto", "he", "glorot"}), tuple, list],
+    }
+
+    def __init__(
+        self,
+        loss="squared_error",
+        *,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        optimizer="adam",
+        learning_rate="auto",
+        schedule="constant",
+        alpha=1e-4,
+        init="auto",
+        standardize="auto",
+        batch_size="auto",
+        max_iter=200,
+        tol=1e-4,
+        criterion="objective",
+        n_iter_no_change=10,
+        shuffle=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        average=False,
+        clip_norm=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.alpha = alpha
+        self.init = init
+        self.standardize = standardize
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.criterion = criterion
+        self.n_iter_no_change = n_iter_no_change
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.average = average
+        self.clip_norm = clip_norm
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "GDMLPRegressor":
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Features, not copied if C-ordered float32 or float64.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, not negative; only their proportions count.
+
+        Returns
+        -------
+        GDMLPRegressor
+            The fitted estimator itself.
+        """
+        with self._all_or_nothing():
+            return self._fit(X, y, sample_weight, streaming=False)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "GDMLPRegressor":
+        """Make one epoch over the given rows and go on where the last call ended.
+
+        Optimizer state, schedule and standardization go on. A change of the running mean and standard deviation
+        doesn't change the predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, not negative.
+
+        Returns
+        -------
+        GDMLPRegressor
+            The estimator itself.
+        """
+        with self._all_or_nothing():
+            return self._fit(X, y, sample_weight, streaming=True)
+
+    def _fit(self, X, y, sample_weight, streaming):
+        X, y = self._check_training_data(X, y, streaming, y_numeric=True)
+        weight = check_sample_weight(sample_weight, X)
+        self._one_target = y.ndim == 1
+        y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(y), -1)
+        self._train(X, y, y.shape[1], weight, get_loss(self.loss), streaming=streaming)
+        return self
+
+    def _make_objective(self, n_features, n_outputs):
+        hidden = self.hidden_layer_sizes
+        hidden = [hidden] if isinstance(hidden, Integral) else list(hidden)
+        if not all(isinstance(width, Integral) and width > 0 for width in hidden):
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold whole numbers of at least 1, one for each layer"
+            )
+        return NetworkObjective([n_features, *hidden, n_outputs], self.activation, self.init)
+
+    def _auto_batch_size(self, n_rows, optimizer):
+        return min(CUSTOMARY_BATCH_SIZE, n_rows)
+
+    def _scales_targets(self):
+        return bool(self.standardize)
+
+    def _publish_parameters(self, training: Training) -> None:
+        coefs, intercepts = training.objective.unpack(training.params, training.scaling)
+        self.coefs_ = [coef.astype(training.dtype) for coef in coefs]
+        self.intercepts_ = [intercept.astype(training.dtype) for intercept in intercepts]
+        self.n_layers_ = len(coefs) + 1
+        self.n_outputs_ = coefs[-1].shape[1]
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_targets)
+            Predictions.
+        """
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        parts = [
+            self._forward(X[start : start + PREDICTION_ROWS]) for start in range(0, len(X), PREDICTION_ROWS)
+        ]
+        raw = np.concatenate(parts)
+        return raw[:, 0] if self._one_target else raw
+
+    def _forward(self, X: np.ndarray) -> np.ndarray:
+        activate = NUMPY_ACTIVATIONS[self.activation]
+        a = X
+        for layer, (coef, intercept) in enumerate(zip(self.coefs_, self.intercepts_, strict=True)):
+            a = a @ coef
+            a += intercept
+            if layer < len(self.coefs_) - 1:
+                a = activate(a)
+        return a
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,182 @@
+"""What an optimizer is, and the table of those that have a name."""
+
+import numbers
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from .. import _jit
+from .._validation import Interval
+
+OPTIMIZERS: dict[str, Callable[[], "Optimizer"]] = {}
+
+POSITIVE = Interval(numbers.Real, 0, None, closed="neither")
+NOT_NEGATIVE = Interval(numbers.Real, 0, None, closed="left")
+SHARE = Interval(numbers.Real, 0, 1, closed="left")  # decay rates
+
+
+class Optimizer(BaseEstimator):
+    """Hyper-parameters and a rule: gradient in, parameters changed in place.
+
+    A subclass stores its constructor's arguments and gives ``n_slots`` (or a property), ``hyperparameters`` and
+    ``rule``. The rule is plain Python over one-dimensional arrays; estimators compile it into their training loop.
+    One that numba can't compile runs as it is, slower, with a warning that says why.
+
+    Parameters
+    ----------
+    learning_rate : float, default=None
+        Step size, positive. None is ``default_learning_rate``, or the estimator's choice.
+
+    Attributes
+    ----------
+    default_learning_rate : float
+        The customary learning rate.
+    n_slots : int
+        Number of state vectors that the rule needs, each with an entry per parameter, zero at the start.
+    steps_with_gradient : bool
+        Whether the step is proportional to the gradient, so that a rate follows from the curvature of the data.
+    follows_path : bool
+        Whether the state describes the path to the current parameters, so that it is forgotten when training goes
+        on with other data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDLinearRegressor
+    >>> from skgd.optimizers import Optimizer
+    >>> class SignSGD(Optimizer):
+    ...     default_learning_rate = 1e-2
+    ...     @staticmethod
+    ...     def rule(params, grads, slots, hyper, learning_rate, t):
+    ...         for j in range(params.size):
+    ...             params[j] -= learning_rate * np.sign(grads[j])
+    >>> X = np.arange(8.0).reshape(-1, 1)
+    >>> GDLinearRegressor(optimizer=SignSGD(), alpha=0).fit(X, 3 * X[:, 0]).coef_.round(1)
+    array([3.])
+    """
+
+    default_learning_rate = 0.01
+    n_slots = 0
+    steps_with_gradient = False
+    follows_path = False
+    weight_decay = 0.0  # decoupled decay of the weights, applied before the rule
+
+    _parameter_constraints: dict = {"learning_rate": [POSITIVE, None]}
+
+    def __init__(self, learning_rate: float | None = None):
+        self.learning_rate = learning_rate
+
+    def check(self) -> None:
+        """Raise an error that names a hyper-parameter out of range and what it accepts."""
+        self._validate_params()
+
+    def hyperparameters(self) -> Sequence[float]:
+        """Floats that the rule receives as its array ``hyper``."""
+        return ()
+
+    @staticmethod
+    def rule(
+        params: np.ndarray, grads: np.ndarray, slots: np.ndarray, hyper: np.ndarray, learning_rate: float, t: int
+    ) -> None:
+        """Change ``params`` in place.
+
+        Parameters
+        ----------
+        params, grads : ndarray of shape (n_params,)
+            Parameters and the gradient of the objective at them.
+        slots : ndarray of shape (n_slots, n_params)
+            State vectors, zero before the first update, to be changed in place.
+        hyper : ndarray
+            What :meth:`hyperparameters` returned.
+        learning_rate : float
+            Learning rate of this update.
+        t : int
+            Number of the update: 1, 2, ...
+        """
+        raise NotImplementedError("an Optimizer needs a static method rule(params, grads, slots, hyper, learning_rate, t)")
+
+    def update(self, params: "Arrays", grads: "Arrays") -> None:
+        """Make one step on parameters of your own, in place; the state is kept on this object.
+
+        Parameters
+        ----------
+        params : ndarray, list of ndarray or dict of ndarray
+            Floating-point arrays of any shape.
+        grads : the same structure
+            Gradients.
+
+        Raises
+        ------
+        ValueError
+            If structures or shapes differ, from ``params`` or from the calls before.
+        """
+        self.check()
+        pairs = dict(_named_arrays(params, grads))
+        slots, t = getattr(self, "_update_state", None) or ({k: self._new_slots(p) for k, (p, _) in pairs.items()}, 0)
+        if {k: s.shape[1:] for k, s in slots.items()} != {k: (p.size,) for k, (p, _) in pairs.items()}:
+            raise ValueError("params changed their names or sizes since the last update(): call reset() to start anew")
+        hyper = np.array(self.hyperparameters(), dtype=np.float64)
+        learning_rate = self.default_learning_rate if self.learning_rate is None else self.learning_rate
+        for key, (param, grad) in pairs.items():
+            flat = np.ascontiguousarray(param).reshape(-1)
+            if self.weight_decay > 0:
+                flat -= learning_rate * self.weight_decay * flat
+            flat_grad = np.array(grad, dtype=flat.dtype, order="C").reshape(-1)
+            self.compiled_rule(flat.dtype)(flat, flat_grad, slots[key], hyper, learning_rate, t + 1)
+            if not np.shares_memory(flat, param):
+                param[...] = flat.reshape(param.shape)
+        self._update_state = slots, t + 1
+
+    def reset(self) -> None:
+        """Forget the state that :meth:`update` has kept."""
+        self._update_state = None
+
+    def compiled_rule(self, dtype: np.dtype) -> Callable:
+        """The rule compiled for a dtype; the rule itself where it can't be, with a warning that says why."""
+        from .._kernels.signatures import signatures
+
+        return _jit.compiled_or_python(self.rule, signatures(np.dtype(dtype)).rule, f"{type(self).__name__}.rule")
+
+    def _new_slots(self, param: np.ndarray) -> np.ndarray:
+        return np.zeros((self.n_slots, param.size), dtype=param.dtype)
+
+
+Arrays = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
+
+
+def _named_arrays(params: Arrays, grads: Arrays) -> Iterator[tuple[object, tuple[np.ndarray, np.ndarray]]]:
+    """Pairs (parameter, gradient) of two dicts, lists or arrays, by key; checks that they match."""
+    if isinstance(params, np.ndarray):
+        params, grads = [params], [grads]
+    if isinstance(params, Mapping) != isinstance(grads, Mapping) or len(params) != len(grads):
+        raise ValueError("params and grads differ in structure: give two dicts with the same keys, two lists or two arrays")
+    for key in params if isinstance(params, Mapping) else range(len(params)):
+        if isinstance(params, Mapping) and key not in grads:
+            raise ValueError(f"grads has no entry {key!r}, params has")
+        param, grad = params[key], np.asarray(grads[key])
+        if not isinstance(param, np.ndarray) or param.dtype not in (np.float32, np.float64):
+            raise ValueError(f"params[{key!r}] can't be changed in place: give a float32 or float64 array")
+        if grad.shape != param.shape:
+            raise ValueError(f"grads[{key!r}] has shape {grad.shape}, its parameter {param.shape}")
+        yield key, (param, grad)
+
+
+def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
+    """Return a fresh, checked optimizer for a name or an object; the object itself is never handed on.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, the object is no :class:`Optimizer` or one of its hyper-parameters is out of range.
+    """
+    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
+        optimizer = OPTIMIZERS[optimizer]()
+    elif isinstance(optimizer, Optimizer):
+        optimizer = clone(optimizer)
+    else:
+        raise ValueError(
+            f"optimizer={optimizer!r} is not known: give one of {sorted(OPTIMIZERS)} or a skgd.optimizers.Optimizer object"
+        )
+    optimizer.check()
+    return optimizer
