@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from ._engine import auto
 from ._engine.loop import Loop, Plan, Training, new_training
 from ._engine.scaling import Moments, Scaling, feature_moments, target_moments
-from ._kernels.signatures import Data
+from ._kernels.signatures import Data, Features
 from ._validation import FLOATS, Interval, StrOptions, check_training_data
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer, get_optimizer
@@ -101,7 +101,7 @@ class GradientDescentEstimator(BaseEstimator):
         batch_size = self._resolve_batch_size(len(rows) or len(X), optimizer)
 
         data, moments = self._scaled_data(X, y, weight, rows, loss, before if streaming else None)
-        X = data.X
+        X = data.features.X
         scaling = _scaling_of(data)
         if before is None:
             rate, rate_is_auto = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size)
@@ -175,10 +175,9 @@ class GradientDescentEstimator(BaseEstimator):
     def _scaled_data(self, X, y, weight, rows, loss, before) -> tuple[Data, tuple[Moments, Moments]]:
         """The data as kernels take it, with the scaling of its own rows and of those that `before` has seen."""
         d, k = X.shape[1], y.shape[1]
-        empty = np.empty(0)
-        data = Data(
-            *map(_read_only, (X, y, weight, rows)), empty.astype(X.dtype), empty.astype(X.dtype), empty, empty
-        )
+        X, y, weight, rows = map(_read_only, (X, y, weight, rows))
+        unscaled = Features(X, np.zeros(d, X.dtype), np.ones(d, X.dtype))
+        data = Data(unscaled, y, np.zeros(k), np.ones(k), weight, rows)
         centers = getattr(self, "fit_intercept", True)
         center, scale, of_X = np.zeros(d), np.ones(d), None
         if self.standardize:
@@ -196,15 +195,11 @@ class GradientDescentEstimator(BaseEstimator):
                 of_y = self._moments[1].merged(of_y)
             target_scale = of_y.scale(np.finfo(np.float64).eps)
             target_center = of_y.mean if centers else target_center
-        with np.errstate(over="ignore"):
-            center_in_dtype = center.astype(X.dtype)
+        # the center as the kernels see it, rounded to the dtype of X, is the center that counts
+        features = Features(_read_only(X), center.astype(X.dtype), (1.0 / scale).astype(X.dtype))
+        target_center = np.ascontiguousarray(target_center, dtype=np.float64)
         data = data._replace(
-            X=_read_only(X),
-            # the center as the kernels see it, rounded to the dtype of X, is the center that counts
-            center=center_in_dtype,
-            inverse_scale=(1.0 / scale).astype(X.dtype),
-            target_center=np.ascontiguousarray(target_center, dtype=np.float64),
-            target_inverse_scale=1.0 / target_scale,
+            features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale
         )
         return data, (of_X, of_y)
 
@@ -246,8 +241,8 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 def _scaling_of(data: Data) -> Scaling:
     return Scaling(
-        data.center.astype(np.float64),
-        1.0 / data.inverse_scale.astype(np.float64),
+        data.features.center.astype(np.float64),
+        1.0 / data.features.inverse_scale.astype(np.float64),
         data.target_center,
         1.0 / data.target_inverse_scale,
     )

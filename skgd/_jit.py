@@ -5,6 +5,7 @@ numba is imported by the first compilation, never by ``import skgd``.
 
 import functools
 import importlib.util
+import types
 import warnings
 from collections.abc import Callable
 
@@ -27,12 +28,23 @@ def have_numba() -> bool:
 
 
 def inline(function: Callable) -> Callable:
-    """Decorate a helper that compiled kernels call; callable from plain Python too."""
+    """Decorate a helper that only compiled kernels call: without the wrappers for Python, half the compile time."""
     if not have_numba():
         return function
     import numba
 
-    return numba.njit(**OPTIONS)(function)
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+
+
+@functools.cache
+def plain(function: Callable) -> Callable:
+    """A kernel as plain Python, with plain versions of the helpers that it calls."""
+    function = getattr(function, "py_func", function)
+    namespace = dict(function.__globals__)
+    for name in function.__code__.co_names:
+        if hasattr(namespace.get(name), "py_func"):
+            namespace[name] = plain(namespace[name])
+    return types.FunctionType(function.__code__, namespace, function.__name__)
 
 
 @functools.cache
@@ -59,9 +71,9 @@ def pointer(function: Callable, signature) -> object:
     dispatcher = compiled(function, signature)
     if dispatcher is function:
         return function
-    from numba import types
+    from numba.core.types import WrapperAddressProtocol
 
-    class Pointer(types.WrapperAddressProtocol):
+    class Pointer(WrapperAddressProtocol):
         def __wrapper_address__(self):
             result = dispatcher.get_compile_result(signature)
             return result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name)

@@ -37,10 +37,11 @@ def gradient_rate(
     c is the bound of the loss's curvature and L = c lambda_max(Z'Z / n) + alpha (Needell, Srebro and Ward 2016).
     The noise of a batch counts as often as momentum repeats it.
     """
-    n_rows = data.subset.size or len(data.X)
+    n_rows = data.n_rows
     positions = np.linspace(0, n_rows - 1, min(n_rows, CURVATURE_ROWS)).astype(np.int64)
     rows = data.subset[positions] if data.subset.size else positions
-    Z = (data.X[rows].astype(np.float64) - data.center) * data.inverse_scale
+    X, center, inverse_scale = data.features
+    Z = (X[rows].astype(np.float64) - center) * inverse_scale
     if fit_intercept:
         Z = np.column_stack([Z, np.ones(len(Z))])
     if data.weight.size:

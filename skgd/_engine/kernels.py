@@ -12,18 +12,19 @@ from .._kernels.signatures import Linear, signatures
 @functools.cache
 def kernel(name: str, dtype: np.dtype, model: type = Linear) -> Callable:
     """Return the kernel `name`, compiled for X of the given dtype and for one kind of model."""
-    function = python_kernel(name, model)
     signature = getattr(signatures(dtype), name)
-    return _jit.compiled(function, signature if name == "moments" else signature[model])
+    return _jit.compiled(_source(name, model), signature if name == "moments" else signature[model])
 
 
 def python_kernel(name: str, model: type) -> Callable:
     """Return the same kernel as plain Python."""
-    # imported here because decorating these functions imports numba
+    return _jit.plain(_source(name, model))
+
+
+def _source(name: str, model: type) -> Callable:
+    # imported here because decorating their helpers imports numba
     from .._kernels import epochs, linear, moments, network
 
-    passes = {"forward": "linear_forward", "backward": "linear_backward"}
-    if name in passes:
-        layer = linear if model is Linear else network
-        return getattr(layer, passes[name] if model is Linear else f"network_{name}")
-    return getattr(moments if name == "moments" else epochs, name)
+    if name in ("forward", "backward"):
+        return getattr(linear, f"linear_{name}") if model is Linear else getattr(network, f"network_{name}")
+    return moments.moments if name == "moments" else getattr(epochs, name)

@@ -35,6 +35,7 @@ RUN_BYTES = 10_000  # above, consecutive rows in runs of about two pages of memo
 FLOPS_PER_SECOND = 1e9  # cautious guess for the first slice; later ones go by the clock
 BLOCK_OVERHEAD_FLOPS = 2_000
 MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel takes along
+MAX_BUDGET = 10**9
 BACK_OFF = 0.25
 MAX_BACK_OFFS = 40
 
@@ -146,7 +147,7 @@ class Loop:
         self.plan = plan
         self.data = data
         self.validation = validation
-        self.n_rows = _n_rows(data)
+        self.n_rows = data.n_rows
         self.plateau = isinstance(plan.schedule, ReduceOnPlateau)
         self.full_batch = plan.batch_size >= self.n_rows
         self.checks_gradient = plan.tol is not None and plan.criterion == "gradient" and not self.full_batch
@@ -168,7 +169,7 @@ class Loop:
 
     def _settings(self, data: Data, batch_size: int) -> Settings:
         training, plan = self.training, self.plan
-        block_size = training.objective.block_size(min(batch_size, _n_rows(data)), training.dtype.itemsize)
+        block_size = training.objective.block_size(min(batch_size, data.n_rows), training.dtype.itemsize)
         criterion = CRITERIA[plan.criterion] if plan.tol is not None else NEVER
         if self.validation is not None or self.checks_gradient:
             criterion = NEVER  # decided here, after every epoch
@@ -177,7 +178,7 @@ class Loop:
             # True: from the second epoch on
             average_from = -(-self.n_rows // batch_size) if plan.average is True else int(plan.average)
         return Settings(
-            batch_size=min(batch_size, _n_rows(data)),
+            batch_size=min(batch_size, data.n_rows),
             block_size=block_size,
             run_length=1,
             n_outputs=training.objective.n_outputs,
@@ -196,7 +197,7 @@ class Loop:
     def _row_order(self) -> tuple[np.ndarray, Settings]:
         if self.full_batch or not self.plan.shuffle:
             return np.empty(0, np.int64), self.settings
-        row_bytes = self.data.X.strides[0]
+        row_bytes = self.data.features.X.strides[0]
         in_cache = self.n_rows * row_bytes <= CACHE_BYTES
         run_length = 1 if in_cache else int(np.clip(RUN_BYTES // row_bytes, 1, self.n_rows // 2))
         return np.arange(self.n_rows // run_length), self.settings._replace(run_length=run_length)
@@ -256,7 +257,7 @@ class Loop:
         )
         elapsed = time.perf_counter() - began
         training.losses.extend(losses[: training.epochs - epoch].tolist())
-        self.budget = max(1, int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))))
+        self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))
         return int(progress["status"][0])
 
     def _kernel(self, name: str):
@@ -317,8 +318,8 @@ class Loop:
         want_gradient = data is self.data
         total = np.zeros(params.size if want_gradient else 0)
         value, start = np.zeros(1), 0
-        settings = self._settings(data, _n_rows(data))
-        while start < _n_rows(data):
+        settings = self._settings(data, data.n_rows)
+        while start < data.n_rows:
             start = self._kernel("evaluate")(
                 self.forward,
                 self.loss.call,
@@ -397,10 +398,6 @@ def _plug_in(function, signature, name: str, slots_shape: tuple | None) -> _Plug
             )
 
     return _PlugIn(guarded, True)
-
-
-def _n_rows(data: Data) -> int:
-    return data.subset.size or len(data.X)
 
 
 def _weight_factor(data: Data) -> float:

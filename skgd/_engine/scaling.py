@@ -85,8 +85,7 @@ def target_moments(y: np.ndarray, weight: np.ndarray | None, subset: np.ndarray)
 
 def feature_moments(data: Data) -> Moments:
     """Moments of X in one pass, with sums in float64 of distances from a point near the mean."""
-    X, weight, subset = data.X, data.weight, data.subset
-    n_rows = subset.size or len(X)
+    X, weight, subset, n_rows = data.features.X, data.weight, data.subset, data.n_rows
     n_sample = min(n_rows, _SAMPLE_ROWS)
     sample = np.linspace(0, n_rows - 1, n_sample - 1 + n_sample % 2).astype(np.int64)
     shift = np.median(X[subset[sample] if subset.size else sample], axis=0).astype(np.float64)
@@ -96,7 +95,7 @@ def feature_moments(data: Data) -> Moments:
     start = 0
     while start < n_rows:
         began = time.perf_counter()
-        moments(data, shift, total, squares, start, start + rows)
+        moments(X, weight, subset, shift, total, squares, start, start + rows)
         start += rows
         rows = max(1, int(rows * min(4.0, SLICE_SECONDS / max(time.perf_counter() - began, 1e-6))))
     used = weight[subset] if weight.size and subset.size else weight

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._jit import inline
+from .vectors import set_zero
 
 
 @inline
@@ -10,11 +11,12 @@ def as_matrix(flat, start, n_rows, n_columns):
     return flat[start : start + n_rows * n_columns].reshape(n_rows, n_columns)
 
 
-def network_forward(data, rows, model, params, work, raw):
+def network_forward(features, rows, model, params, work, raw):
     """Raw predictions of the given rows: a_0 = (x - center) / scale, a_k+1 = activation(a_k W_k + b_k).
 
     The first half of the workspace keeps the activations of all layers but the last for the way back.
     """
+    X, center, inverse_scale = features
     m = rows.size
     sizes = model.sizes
     n_layers = sizes.size - 1
@@ -22,7 +24,7 @@ def network_forward(data, rows, model, params, work, raw):
     for i in range(m):
         row = rows[i]
         for j in range(sizes[0]):
-            a[i, j] = (data.X[row, j] - data.center[j]) * data.inverse_scale[j]
+            a[i, j] = (X[row, j] - center[j]) * inverse_scale[j]
     offset, at = 0, 0  # where the layer's parameters and its input begin
     for layer in range(n_layers):
         n_in, n_out = sizes[layer], sizes[layer + 1]
@@ -39,7 +41,7 @@ def network_forward(data, rows, model, params, work, raw):
         a = z
 
 
-def network_backward(data, rows, model, params, work, derivative, grads):
+def network_backward(features, rows, model, params, work, derivative, grads):
     """Gradient of the block's loss, layer by layer from the last (Rumelhart, Hinton and Williams 1986)."""
     m = rows.size
     sizes = model.sizes
@@ -59,7 +61,7 @@ def network_backward(data, rows, model, params, work, derivative, grads):
         a = as_matrix(work, at, m, n_in)
         np.dot(a.T, delta, as_matrix(grads, offset, n_in, n_out))
         bias = grads[offset + n_in * n_out : offset + (n_in + 1) * n_out]
-        bias[:] = 0
+        set_zero(bias)
         for i in range(m):
             for j in range(n_out):
                 bias[j] += delta[i, j]

@@ -63,10 +63,10 @@ def next_rows(order, run_length, offset, subset, n_rows, position, rows, m):
 
 
 @inline
-def gather_targets(data, rows, m, weight_factor, targets, weights):
+def gather_targets(y, center, inverse_scale, weight, rows, m, weight_factor, targets, weights):
     """Scaled targets and weights of the given rows."""
     for i in range(m):
         row = rows[i]
-        weights[i] = weight_factor * data.weight[row] if data.weight.size > 0 else weight_factor
-        for k in range(data.y.shape[1]):
-            targets[i, k] = (data.y[row, k] - data.target_center[k]) * data.target_inverse_scale[k]
+        weights[i] = weight_factor * weight[row] if weight.size > 0 else weight_factor
+        for k in range(y.shape[1]):
+            targets[i, k] = (y[row, k] - center[k]) * inverse_scale[k]

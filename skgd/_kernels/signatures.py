@@ -13,17 +13,28 @@ import numpy as np
 from .._jit import have_numba
 
 
-class Data(NamedTuple):
-    """The rows to learn from, and the scaling that is applied to them on the fly."""
+class Features(NamedTuple):
+    """What models see of the data: rows, and the scaling that is applied to them on the fly."""
 
     X: np.ndarray  # (n_rows, n_features), read-only
-    y: np.ndarray  # (n_rows, n_targets) float64, read-only; class indices for a classifier
-    weight: np.ndarray  # (n_rows,) float64, read-only; empty: all rows count the same
-    subset: np.ndarray  # (n_used,) int64, read-only: the rows to use; empty: all of them
     center: np.ndarray  # (n_features,)
     inverse_scale: np.ndarray  # (n_features,)
+
+
+class Data(NamedTuple):
+    """The rows to learn from."""
+
+    features: Features
+    y: np.ndarray  # (n_rows, n_targets) float64, read-only; class indices for a classifier
     target_center: np.ndarray  # (n_targets,) float64
     target_inverse_scale: np.ndarray  # (n_targets,) float64
+    weight: np.ndarray  # (n_rows,) float64, read-only; empty: all rows count the same
+    subset: np.ndarray  # (n_used,) int64, read-only: the rows to use; empty: all of them
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows in use."""
+        return self.subset.size or len(self.y)
 
 
 class Linear(NamedTuple):
@@ -126,9 +137,8 @@ def signatures(dtype: np.dtype) -> Signatures:
 
     vector, matrix, double, indices = array(real, 1), array(real, 2), array(f8, 1), array(i8, 1)
     double_in = array(f8, 1, readonly=True)
-    data = types.NamedTuple(
-        [array(real, 2, True), array(f8, 2, True), double_in, array(i8, 1, True), vector, vector, double, double], Data
-    )
+    features = types.NamedTuple([array(real, 2, True), vector, vector], Features)
+    data = types.NamedTuple([features, array(f8, 2, True), double, double, double_in, array(i8, 1, True)], Data)
     rule = void(vector, vector, matrix, double, f8, i8)
     loss = f8(matrix, matrix, vector, matrix)
     activation = void(matrix)
@@ -142,14 +152,14 @@ def signatures(dtype: np.dtype) -> Signatures:
     }
     forward, backward, run_epochs, evaluate = {}, {}, {}, {}
     for cls, model in models.items():
-        forward[cls] = void(data, indices, model, vector, vector, matrix)
-        backward[cls] = void(data, indices, model, vector, vector, matrix, vector)
+        forward[cls] = void(features, indices, model, vector, vector, matrix)
+        backward[cls] = void(features, indices, model, vector, vector, matrix, vector)
         passes = Function(forward[cls]), Function(loss), Function(backward[cls])
         run_epochs[cls] = void(
             *passes, Function(rule), data, model, state, settings, double, double, indices, progress, double, i8
         )
         evaluate[cls] = i8(*passes, data, model, vector, settings, vector, double, double, i8, i8)
-    moments = void(data, double, double, double, i8, i8)
+    moments = void(array(real, 2, True), double_in, array(i8, 1, True), double, double, double, i8, i8)
     return Signatures(
         rule, loss, activation, activation_derivative, moments, forward, backward, run_epochs, evaluate
     )

@@ -1,0 +1,48 @@
+"""Vectors in loops: numba compiles these in a fraction of the seconds that `a[:] = b` and `a += b` take it."""
+
+import numpy as np
+
+from .._jit import inline
+
+
+@inline
+def copy_into(target, source):
+    for j in range(target.size):
+        target[j] = source[j]
+
+
+@inline
+def add_into(target, source):
+    for j in range(target.size):
+        target[j] += source[j]
+
+
+@inline
+def set_zero(target):
+    for j in range(target.size):
+        target[j] = 0
+
+
+@inline
+def largest(vector):
+    """Largest absolute entry; NaN where there is one."""
+    biggest = 0.0
+    for j in range(vector.size):
+        entry = abs(vector[j])
+        if not entry <= biggest:
+            biggest = entry
+            if biggest != biggest:
+                break
+    return biggest
+
+
+@inline
+def clip(vector, norm):
+    """Scale the vector down to a Euclidean norm of at most `norm`."""
+    length = 0.0
+    for j in range(vector.size):
+        length += float(vector[j]) ** 2
+    length = np.sqrt(length)
+    if length > norm:
+        for j in range(vector.size):
+            vector[j] *= norm / length

@@ -1,0 +1,51 @@
+"""Compile everything ahead of time."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from . import _jit
+from ._engine.kernels import kernel
+from ._kernels.signatures import Linear, Network, signatures
+from .activations import ACTIVATIONS
+from .losses import LOSSES
+from .optimizers import OPTIMIZERS, SGD
+
+
+def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32)) -> None:
+    """Fill numba's cache on disk, so that no later process has to compile what skgd brings.
+
+    Worth a line in a Dockerfile, or before workers are spawned. Takes some ten seconds the first time, and next to
+    nothing after. The cache lies beside the installed package, or where ``NUMBA_CACHE_DIR`` says.
+
+    Parameters
+    ----------
+    dtypes : iterable of dtypes, default=(numpy.float64, numpy.float32)
+        Dtypes of X to compile for, float64 or float32.
+
+    Raises
+    ------
+    ValueError
+        If a dtype is another one.
+
+    Examples
+    --------
+    >>> import skgd
+    >>> skgd.precompile(["float64"])
+    """
+    for dtype in map(np.dtype, dtypes):
+        if dtype not in (np.float64, np.float32):
+            raise ValueError(f"dtypes may hold float64 and float32, not {dtype}")
+        types = signatures(dtype)
+        kernel("moments", dtype)
+        for model in (Linear, Network):
+            for name in ("forward", "backward", "run_epochs", "evaluate"):
+                kernel(name, dtype, model)
+        for optimizer in [make() for make in OPTIMIZERS.values()] + [SGD(momentum="auto", nesterov=True)]:
+            optimizer.compiled_rule(dtype)
+        for loss in LOSSES.values():
+            _jit.compiled(loss().pointwise, types.loss)
+        for activation in ACTIVATIONS.values():
+            _jit.pointer(activation.function, types.activation)
+            _jit.pointer(activation.derivative, types.activation_derivative)
