@@ -55,8 +55,9 @@ def end_epoch(params, epoch_start, best_params, settings, objective, progress):
     floor = settings.tol * abs(progress["reference"])  # below it only progress in absolute terms counts
     improved = best == np.inf or not objective > best - settings.tol * max(abs(best), floor)
     if objective < best:
+        # the objective was measured before the updates of this epoch: it speaks for where they began
         progress["best_loss"] = objective
-        copy_into(best_params, params)
+        copy_into(best_params, epoch_start)
     if settings.criterion == OBJECTIVE:
         progress["stale"] = 0 if improved else progress["stale"] + 1
     elif settings.criterion == STEP:

@@ -59,7 +59,7 @@ class State(NamedTuple):
     slots: np.ndarray  # (n_slots, n_params), the optimizer's
     average: np.ndarray  # (n_params,) float64, running mean of the parameters
     epoch_start: np.ndarray  # (n_params,), the parameters when the epoch began
-    best: np.ndarray  # (n_params,), the parameters after the best epoch
+    best: np.ndarray  # (n_params,), the parameters when the best epoch began
     total: np.ndarray  # (n_params,) float64, gradient summed over the blocks of a batch
     penalised: np.ndarray  # (n_params,), 1 where the penalty acts, 0 for intercepts
 
