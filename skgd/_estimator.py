@@ -33,7 +33,7 @@ class GradientDescentEstimator(BaseEstimator):
         "standardize": ["boolean", StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "tol": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"}), None],
         "criterion": [StrOptions({"objective", "gradient", "step"})],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
@@ -119,7 +119,9 @@ class GradientDescentEstimator(BaseEstimator):
         self._moments = moments
 
         validation = None if held_out is None else data._replace(subset=_read_only(held_out))
-        max_iter = 1 if streaming else self.max_iter
+        max_iter, tol = (1, None) if streaming else (self.max_iter, self.tol)
+        if tol == "auto":
+            tol = auto.auto_tol(data.n_rows, batch_size)
         plan = Plan(
             batch_size=batch_size,
             max_iter=max_iter,
@@ -127,7 +129,7 @@ class GradientDescentEstimator(BaseEstimator):
             schedule=get_schedule(self.schedule, self.max_iter),
             backs_off=training.rate_is_auto,
             safe_rate=lambda: self._rate_from_data(data, loss, n_outputs, optimizer, batch_size),
-            tol=None if streaming else self.tol,
+            tol=tol,
             criterion=self.criterion,
             n_iter_no_change=self.n_iter_no_change,
             shuffle=self.shuffle,

@@ -12,6 +12,9 @@ from collections.abc import Callable
 # fastmath=True would delete the NaN and infinity tests that spot divergence: these flags keep them.
 SAFE_FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
 OPTIONS = {"fastmath": set(SAFE_FASTMATH), "nogil": True, "error_model": "numpy"}
+# For functions that allocate nothing. Without numba's runtime nothing counts references to arrays either, which took
+# half the time of a mini-batch of one row. Calls of BLAS need the runtime.
+LEAN_OPTIONS = OPTIONS | {"_nrt": False}
 
 
 @functools.cache
@@ -33,7 +36,7 @@ def inline(function: Callable) -> Callable:
         return function
     import numba
 
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **LEAN_OPTIONS)(function)
 
 
 @functools.cache
@@ -48,21 +51,37 @@ def plain(function: Callable) -> Callable:
 
 
 @functools.cache
-def compiled(function: Callable, signature) -> Callable:
+def compiled(function: Callable, signature, lean: bool = True) -> Callable:
     """Compile ``function`` for one explicit ``signature``, from the cache on disk where there is one.
 
     Raises whatever numba raises where the function is beyond it.
     """
     if not have_numba():
         return function
+    return _compiled(function, signature, LEAN_OPTIONS if lean else OPTIONS)
+
+
+def _compiled(function: Callable, signature, options: dict) -> Callable:
     import numba
 
     try:
-        return numba.njit([signature], cache=True, **OPTIONS)(function)
+        dispatcher = numba.njit([signature], cache=True, **options)(function)
     except RuntimeError as error:
         if "cannot cache" not in str(error):
             raise
-        return numba.njit([signature], **OPTIONS)(function)  # typed at a prompt: there is no file to cache beside
+        dispatcher = numba.njit([signature], **options)(function)  # typed at a prompt: there is no file to cache beside
+    _remember_addresses(dispatcher)
+    return dispatcher
+
+
+def _remember_addresses(dispatcher) -> None:
+    """Look the addresses of a compiled function up once: numba does so, slowly, whenever it is passed as a pointer."""
+    (result,) = dispatcher.overloads.values()
+    names = result.fndesc.llvm_cfunc_wrapper_name, result.fndesc.llvm_func_name
+    addresses = {name: result.library.get_pointer_to_function(name) for name in names}
+    library = types.SimpleNamespace(get_pointer_to_function=addresses.__getitem__)
+    remembered = types.SimpleNamespace(fndesc=result.fndesc, library=library)
+    dispatcher.get_compile_result = lambda signature: remembered
 
 
 @functools.cache
@@ -85,24 +104,23 @@ def pointer(function: Callable, signature) -> object:
 
 
 @functools.cache
-def _failure(function: Callable, signature) -> Exception | None:
-    """Why a plug-in can't be compiled, or None if it can."""
+def _compiled_plug_in(function: Callable, signature) -> tuple[Callable, Exception | None]:
+    """A plug-in compiled, or as it is with the reason why it can't be."""
     try:
-        compiled(function, signature)
-    except Exception as error:  # numba raises many kinds, from its own and from what it wraps
-        return error
-    return None
+        return compiled(function, signature), None
+    except Exception:  # numba raises many kinds, from its own and from what it wraps
+        try:
+            return compiled(function, signature, lean=False), None  # it allocates arrays, perhaps
+        except Exception as error:
+            return function, error
 
 
 def compiled_or_python(function: Callable, signature, name: str) -> Callable:
     """Compile a user's plug-in, or warn why that can't be and return it as it is."""
-    error = _failure(function, signature)
-    if error is None:
-        return compiled(function, signature)
-    reason = " ".join(str(error).split())[:400]
-    warnings.warn(
-        f"{name} can't be compiled and runs as plain Python, slower: {reason}",
-        RuntimeWarning,
-        stacklevel=3,
-    )
-    return function
+    ready, error = _compiled_plug_in(function, signature)
+    if error is not None:
+        reason = " ".join(str(error).split())[:400]
+        warnings.warn(
+            f"{name} can't be compiled and runs as plain Python, slower: {reason}", RuntimeWarning, stacklevel=3
+        )
+    return ready

@@ -88,11 +88,12 @@ class GDLinearRegressor(RegressorMixin, _LinearEstimator):
         Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
-        optimizer "auto" and for up to 512 rows, else 32.
+        optimizer "auto" and for up to 512 rows, else 16.
     max_iter : int, default=1000
         Largest number of epochs, at least 1.
-    tol : float or None, default=1e-6
-        Tolerance of the criterion, not negative. None runs all epochs.
+    tol : float, "auto" or None, default="auto"
+        Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
+        1e-4. None runs all epochs.
     criterion : {"objective", "gradient", "step"}, default="objective"
         "objective": stop after ``n_iter_no_change`` epochs without a relative improvement of ``tol``. "gradient": stop
         when the largest absolute entry of the objective's full gradient, in standardised units, is at most
@@ -198,7 +199,7 @@ class GDLinearRegressor(RegressorMixin, _LinearEstimator):
         standardize="auto",
         batch_size="auto",
         max_iter=1000,
-        tol=1e-6,
+        tol="auto",
         criterion="objective",
         n_iter_no_change=5,
         shuffle=True,
@@ -346,11 +347,12 @@ class GDLogisticClassifier(ClassifierMixin, _LinearEstimator):
         Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
-        optimizer "auto" and for up to 512 rows, else 32.
+        optimizer "auto" and for up to 512 rows, else 16.
     max_iter : int, default=1000
         Largest number of epochs, at least 1.
-    tol : float or None, default=1e-6
-        Tolerance of the criterion, not negative. None runs all epochs.
+    tol : float, "auto" or None, default="auto"
+        Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
+        1e-4. None runs all epochs.
     criterion : {"objective", "gradient", "step"}, default="objective"
         "objective": stop after ``n_iter_no_change`` epochs without a relative improvement of ``tol``. "gradient": stop
         when the largest absolute entry of the objective's full gradient, in standardised units, is at most
@@ -457,7 +459,7 @@ class GDLogisticClassifier(ClassifierMixin, _LinearEstimator):
         standardize="auto",
         batch_size="auto",
         max_iter=1000,
-        tol=1e-6,
+        tol="auto",
         criterion="objective",
         n_iter_no_change=5,
         shuffle=True,

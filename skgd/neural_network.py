@@ -59,8 +59,9 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
         Rows per update, at least 1; more than there are means all. None is all rows, "auto" is 200 or all.
     max_iter : int, default=200
         Largest number of epochs, at least 1.
-    tol : float or None, default=1e-4
-        Tolerance of the criterion, not negative. None runs all epochs.
+    tol : float, "auto" or None, default=1e-4
+        Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
+        1e-4. None runs all epochs.
     criterion : {"objective", "gradient", "step"}, default="objective"
         "objective": stop after ``n_iter_no_change`` epochs without a relative improvement of ``tol``. "gradient": stop
         when the largest absolute entry of the objective's full gradient, in standardised units, is at most

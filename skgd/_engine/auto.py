@@ -6,7 +6,9 @@ from .._kernels.signatures import Data
 from ..optimizers import SGD, AdaGrad, Optimizer
 
 SMALL_ROWS = 512  # up to here a full batch is as cheap as a call is
-MINI_BATCH = 32
+MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
+FULL_BATCH_TOL = 1e-6  # an epoch is a single step
+MINI_BATCH_TOL = 1e-4  # an epoch is many steps, and its mean objective is noisy
 CURVATURE_ROWS = 10_000  # rows from which the largest curvature is estimated
 DIRECT_FEATURES = 128  # up to here the eigenvalues are computed, beyond it the largest one is iterated for
 POWER_ITERATIONS = 30
@@ -26,6 +28,11 @@ def auto_batch_size(n_rows: int, optimizer: Optimizer) -> int:
     if getattr(optimizer, "momentum", None) == "auto" or n_rows <= SMALL_ROWS:
         return n_rows
     return MINI_BATCH
+
+
+def auto_tol(n_rows: int, batch_size: int) -> float:
+    """Relative improvement of the objective per epoch that counts."""
+    return FULL_BATCH_TOL if batch_size >= n_rows else MINI_BATCH_TOL
 
 
 def gradient_rate(

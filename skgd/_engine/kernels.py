@@ -6,14 +6,17 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import _jit
-from .._kernels.signatures import Linear, signatures
+from .._kernels.signatures import Linear, Network, signatures
 
 
 @functools.cache
 def kernel(name: str, dtype: np.dtype, model: type = Linear) -> Callable:
     """Return the kernel `name`, compiled for X of the given dtype and for one kind of model."""
     signature = getattr(signatures(dtype), name)
-    return _jit.compiled(_source(name, model), signature if name == "moments" else signature[model])
+    if name != "moments":
+        signature = signature[model]
+    calls_blas = model is Network and name in ("forward", "backward")
+    return _jit.compiled(_source(name, model), signature, lean=not calls_blas)
 
 
 def python_kernel(name: str, model: type) -> Callable:

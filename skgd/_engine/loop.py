@@ -17,6 +17,7 @@ from .._kernels.signatures import (
     OBJECTIVE,
     RUNNING,
     STEP,
+    Buffers,
     Data,
     Progress,
     Settings,
@@ -30,8 +31,9 @@ from .kernels import kernel, python_kernel
 from .scaling import SLICE_SECONDS, Scaling
 
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
-CACHE_BYTES = 8_000_000  # up to here rows in a fully random order come from the cache
-RUN_BYTES = 10_000  # above, consecutive rows in runs of about two pages of memory
+CACHE_BYTES = 256_000  # up to here any order is as fast as another
+RUN_BYTES = 10_000  # above, rows come in runs of about two pages of memory, which the processor prefetches,
+MIN_RUNS = 256  # but from so many runs at least that they mix well
 FLOPS_PER_SECOND = 1e9  # cautious guess for the first slice; later ones go by the clock
 BLOCK_OVERHEAD_FLOPS = 2_000
 MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel takes along
@@ -151,8 +153,9 @@ class Loop:
         self.plateau = isinstance(plan.schedule, ReduceOnPlateau)
         self.full_batch = plan.batch_size >= self.n_rows
         self.checks_gradient = plan.tol is not None and plan.criterion == "gradient" and not self.full_batch
-        self.settings = self._settings(data, plan.batch_size)
+        self.settings = self._settings()
         self.order, self.settings = self._row_order()
+        self.buffers = self._buffers(self.settings.block_size)
         objective, dtype = training.objective, training.dtype
         self.model = objective.model(dtype)
         self.forward = kernel("forward", dtype, objective.kind)
@@ -167,23 +170,20 @@ class Loop:
 
     # -- set-up
 
-    def _settings(self, data: Data, batch_size: int) -> Settings:
+    def _settings(self) -> Settings:
         training, plan = self.training, self.plan
-        block_size = training.objective.block_size(min(batch_size, data.n_rows), training.dtype.itemsize)
         criterion = CRITERIA[plan.criterion] if plan.tol is not None else NEVER
         if self.validation is not None or self.checks_gradient:
             criterion = NEVER  # decided here, after every epoch
         average_from = -1
         if plan.average:
             # True: from the second epoch on
-            average_from = -(-self.n_rows // batch_size) if plan.average is True else int(plan.average)
+            average_from = -(-self.n_rows // plan.batch_size) if plan.average is True else int(plan.average)
         return Settings(
-            batch_size=min(batch_size, data.n_rows),
-            block_size=block_size,
+            batch_size=min(plan.batch_size, self.n_rows),
+            block_size=training.objective.block_size(min(plan.batch_size, self.n_rows), training.dtype.itemsize),
             run_length=1,
-            n_outputs=training.objective.n_outputs,
-            n_work=training.objective.n_work(block_size),
-            weight_factor=_weight_factor(data),
+            weight_factor=_weight_factor(self.data),
             alpha=float(plan.alpha),
             weight_decay=float(training.optimizer.weight_decay),
             clip_norm=float(plan.clip_norm or 0.0),
@@ -194,12 +194,23 @@ class Loop:
             pause=bool(plan.verbose or self.validation is not None or self.plateau or self.checks_gradient),
         )
 
+    def _buffers(self, block_size: int) -> Buffers:
+        objective, dtype, n_targets = self.training.objective, self.training.dtype, self.data.y.shape[1]
+        return Buffers(
+            rows=np.empty(block_size, np.int64),
+            raw=np.empty((block_size, objective.n_outputs), dtype),
+            derivatives=np.empty((block_size, objective.n_outputs), dtype),
+            targets=np.empty((block_size, n_targets), dtype),
+            weights=np.empty(block_size, dtype),
+            work=np.empty(objective.n_work(block_size), dtype),
+        )
+
     def _row_order(self) -> tuple[np.ndarray, Settings]:
         if self.full_batch or not self.plan.shuffle:
             return np.empty(0, np.int64), self.settings
         row_bytes = self.data.features.X.strides[0]
         in_cache = self.n_rows * row_bytes <= CACHE_BYTES
-        run_length = 1 if in_cache else int(np.clip(RUN_BYTES // row_bytes, 1, self.n_rows // 2))
+        run_length = 1 if in_cache else max(1, min(RUN_BYTES // row_bytes, self.n_rows // MIN_RUNS))
         return np.arange(self.n_rows // run_length), self.settings._replace(run_length=run_length)
 
     def _first_budget(self) -> int:
@@ -251,9 +262,22 @@ class Loop:
         losses = np.empty(self.last_epoch - training.epochs)
         epoch = training.epochs
         began = time.perf_counter()
-        arguments = (self.data, self.model, training.state, self.settings, self.hyper, rates, self.order, progress)
         self._kernel("run_epochs")(
-            self.forward, self.loss.call, self.backward, self.rule.call, *arguments, losses, self.budget
+            self.forward,
+            self.loss.call,
+            self.backward,
+            self.rule.call,
+            self.data,
+            self.model,
+            training.state,
+            self.buffers,
+            self.settings,
+            self.hyper,
+            rates,
+            self.order,
+            progress,
+            losses,
+            self.budget,
         )
         elapsed = time.perf_counter() - began
         training.losses.extend(losses[: training.epochs - epoch].tolist())
@@ -318,7 +342,8 @@ class Loop:
         want_gradient = data is self.data
         total = np.zeros(params.size if want_gradient else 0)
         value, start = np.zeros(1), 0
-        settings = self._settings(data, data.n_rows)
+        block_size = training.objective.block_size(data.n_rows, training.dtype.itemsize)
+        buffers, weight_factor = self._buffers(block_size), _weight_factor(data)
         while start < data.n_rows:
             start = self._kernel("evaluate")(
                 self.forward,
@@ -327,7 +352,8 @@ class Loop:
                 data,
                 self.model,
                 params,
-                settings,
+                buffers,
+                weight_factor,
                 training.state.grads,
                 total,
                 value,

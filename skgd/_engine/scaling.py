@@ -53,8 +53,7 @@ class Scaling(NamedTuple):
 
 def column_moments(values: np.ndarray, weight: np.ndarray | None) -> Moments:
     """Moments of a small array in NumPy, whatever the size of its entries."""
-    weights = np.ones(len(values)) if weight is None else weight
-    total = weights.sum()
+    total = float(len(values)) if weight is None else weight.sum()
     if total == 0:
         return Moments(0.0, values[0].astype(np.float64), np.zeros(values.shape[1]))
     shift = values[0].astype(np.float64)
@@ -66,9 +65,9 @@ def column_moments(values: np.ndarray, weight: np.ndarray | None) -> Moments:
         raise ValueError(f"column {column} spans more than float64 can hold: rescale it")
     unit[unit == 0] = 1.0
     distance /= unit
-    mean = weights @ distance / total
+    mean = np.average(distance, axis=0, weights=weight)
     distance -= mean
-    return Moments(total, shift + unit * mean, unit * np.sqrt(weights @ distance**2 / total))
+    return Moments(total, shift + unit * mean, unit * np.sqrt(np.average(distance**2, axis=0, weights=weight)))
 
 
 def target_moments(y: np.ndarray, weight: np.ndarray | None, subset: np.ndarray) -> Moments:

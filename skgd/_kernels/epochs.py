@@ -68,22 +68,22 @@ def end_epoch(params, epoch_start, best_params, settings, objective, progress):
         progress["status"] = DIVERGED if worse else CONVERGED
 
 
-@inline
-def buffers(settings, n_targets, dtype):
-    """What one block needs: rows, raw predictions, derivatives, targets, weights, and the model's own workspace."""
-    m = settings.block_size
-    return (
-        np.empty(m, np.int64),
-        np.empty((m, settings.n_outputs), dtype),
-        np.empty((m, settings.n_outputs), dtype),
-        np.empty((m, n_targets), dtype),
-        np.empty(m, dtype),
-        np.empty(settings.n_work, dtype),
-    )
-
-
 def run_epochs(
-    forward, loss, backward, rule, data, model, state, settings, hyper, learning_rates, order, progress, losses, budget
+    forward,
+    loss,
+    backward,
+    rule,
+    data,
+    model,
+    state,
+    buffers,
+    settings,
+    hyper,
+    learning_rates,
+    order,
+    progress,
+    losses,
+    budget,
 ):
     """Go on with training for at most `budget` blocks of rows; progress[0] says where it stands and why it returned.
 
@@ -94,9 +94,7 @@ def run_epochs(
     features, y, target_center, target_inverse_scale, weight, subset = data
     params, grads, slots, average, epoch_start, best_params, total, penalised = state
     n_rows = subset.size if subset.size > 0 else y.shape[0]
-    all_rows, all_raw, all_derivatives, all_targets, all_weights, work = buffers(settings, y.shape[1], params.dtype)
-    rows, raw, derivatives = all_rows, all_raw, all_derivatives
-    targets, weights = all_targets, all_weights
+    rows, raw, derivatives, targets, weights, work = buffers
     first_epoch, first_update = progress["epoch"], progress["update"]
     progress["status"] = RUNNING
     for _ in range(budget):
@@ -108,8 +106,8 @@ def run_epochs(
         batch_rows = min(settings.batch_size, n_rows - cursor)
         m = min(settings.block_size, batch_rows - done)
         if m != rows.size:
-            rows, raw, derivatives = all_rows[:m], all_raw[:m], all_derivatives[:m]
-            targets, weights = all_targets[:m], all_weights[:m]
+            rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
+            targets, weights = buffers.targets[:m], buffers.weights[:m]
         next_rows(order, settings.run_length, progress["offset"], subset, n_rows, cursor + done, rows, m)
         factor = settings.weight_factor / batch_rows
         gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
@@ -172,26 +170,31 @@ def run_epochs(
                 break
 
 
-def evaluate(forward, loss, backward, data, model, params, settings, grads, total, value, start, budget):
+def evaluate(
+    forward, loss, backward, data, model, params, buffers, weight_factor, grads, total, value, start, budget
+):
     """Add the loss of `budget` blocks of rows from `start` on to value[0], their gradient to total; return the next row.
 
     An empty total asks for the loss alone. Nothing is penalised.
     """
     features, y, target_center, target_inverse_scale, weight, subset = data
     n_rows = subset.size if subset.size > 0 else y.shape[0]
-    rows, raw, derivatives, targets, weights, work = buffers(settings, y.shape[1], params.dtype)
-    no_order = np.empty(0, np.int64)
-    factor = settings.weight_factor / n_rows
+    rows, raw, derivatives, targets, weights, work = buffers
+    no_order = subset[:0]
+    factor = weight_factor / n_rows
     for _ in range(budget):
-        m = min(settings.block_size, n_rows - start)
+        m = min(buffers.rows.size, n_rows - start)
         if m <= 0:
             break
+        if m != rows.size:
+            rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
+            targets, weights = buffers.targets[:m], buffers.weights[:m]
         next_rows(no_order, 1, 0, subset, n_rows, start, rows, m)
         gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
-        forward(features, rows[:m], model, params, work, raw[:m])
-        value[0] += loss(raw[:m], targets[:m], weights[:m], derivatives[:m])
+        forward(features, rows, model, params, work, raw)
+        value[0] += loss(raw, targets, weights, derivatives)
         if total.size > 0:
-            backward(features, rows[:m], model, params, work, derivatives[:m], grads)
+            backward(features, rows, model, params, work, derivatives, grads)
             add_into(total, grads)
         start += m
     return start

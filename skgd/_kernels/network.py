@@ -2,13 +2,7 @@
 
 import numpy as np
 
-from .._jit import inline
 from .vectors import set_zero
-
-
-@inline
-def as_matrix(flat, start, n_rows, n_columns):
-    return flat[start : start + n_rows * n_columns].reshape(n_rows, n_columns)
 
 
 def network_forward(features, rows, model, params, work, raw):
@@ -20,7 +14,7 @@ def network_forward(features, rows, model, params, work, raw):
     m = rows.size
     sizes = model.sizes
     n_layers = sizes.size - 1
-    a = as_matrix(work, 0, m, sizes[0])
+    a = work[: m * sizes[0]].reshape(m, sizes[0])
     for i in range(m):
         row = rows[i]
         for j in range(sizes[0]):
@@ -30,8 +24,8 @@ def network_forward(features, rows, model, params, work, raw):
         n_in, n_out = sizes[layer], sizes[layer + 1]
         bias = params[offset + n_in * n_out : offset + (n_in + 1) * n_out]
         at += m * n_in
-        z = as_matrix(work, at, m, n_out) if layer < n_layers - 1 else raw
-        np.dot(a, as_matrix(params, offset, n_in, n_out), z)
+        z = work[at : at + m * n_out].reshape(m, n_out) if layer < n_layers - 1 else raw
+        np.dot(a, params[offset : offset + n_in * n_out].reshape(n_in, n_out), z)
         for i in range(m):
             for j in range(n_out):
                 z[i, j] += bias[j]
@@ -58,15 +52,16 @@ def network_backward(features, rows, model, params, work, derivative, grads):
         n_in, n_out = sizes[layer], sizes[layer + 1]
         offset -= (n_in + 1) * n_out
         at -= m * n_in
-        a = as_matrix(work, at, m, n_in)
-        np.dot(a.T, delta, as_matrix(grads, offset, n_in, n_out))
+        a = work[at : at + m * n_in].reshape(m, n_in)
+        np.dot(a.T, delta, grads[offset : offset + n_in * n_out].reshape(n_in, n_out))
         bias = grads[offset + n_in * n_out : offset + (n_in + 1) * n_out]
         set_zero(bias)
         for i in range(m):
             for j in range(n_out):
                 bias[j] += delta[i, j]
         if layer > 0:
-            below = as_matrix(work, spare + (layer % 2) * widest, m, n_in)
-            np.dot(delta, as_matrix(params, offset, n_in, n_out).T, below)
+            start = spare + (layer % 2) * widest
+            below = work[start : start + m * n_in].reshape(m, n_in)
+            np.dot(delta, params[offset : offset + n_in * n_out].reshape(n_in, n_out).T, below)
             model.activation_derivative(a, below)
             delta = below

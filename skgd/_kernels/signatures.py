@@ -64,14 +64,23 @@ class State(NamedTuple):
     penalised: np.ndarray  # (n_params,), 1 where the penalty acts, 0 for intercepts
 
 
+class Buffers(NamedTuple):
+    """What one block of rows needs; made once for all calls."""
+
+    rows: np.ndarray  # (block_size,) int64
+    raw: np.ndarray  # (block_size, n_outputs)
+    derivatives: np.ndarray  # (block_size, n_outputs)
+    targets: np.ndarray  # (block_size, n_targets)
+    weights: np.ndarray  # (block_size,)
+    work: np.ndarray  # the model's own
+
+
 class Settings(NamedTuple):
     """The scalars that one fit leaves as they are."""
 
     batch_size: int
     block_size: int
     run_length: int
-    n_outputs: int
-    n_work: int
     weight_factor: float
     alpha: float
     weight_decay: float
@@ -144,7 +153,8 @@ def signatures(dtype: np.dtype) -> Signatures:
     activation = void(matrix)
     activation_derivative = void(matrix, matrix)
     state = types.NamedTuple([vector, vector, matrix, double, vector, vector, double, vector], State)
-    settings = types.NamedTuple([i8] * 5 + [f8] * 4 + [i8] * 2 + [f8, i8, flag], Settings)
+    settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag], Settings)
+    buffers = types.NamedTuple([indices, matrix, matrix, matrix, vector, vector], Buffers)
     progress = array(from_dtype(Progress), 1)
     models = {
         Linear: types.NamedUniTuple(flag, 1, Linear),
@@ -156,9 +166,9 @@ def signatures(dtype: np.dtype) -> Signatures:
         backward[cls] = void(features, indices, model, vector, vector, matrix, vector)
         passes = Function(forward[cls]), Function(loss), Function(backward[cls])
         run_epochs[cls] = void(
-            *passes, Function(rule), data, model, state, settings, double, double, indices, progress, double, i8
+            *passes, Function(rule), data, model, state, buffers, settings, double, double, indices, progress, double, i8
         )
-        evaluate[cls] = i8(*passes, data, model, vector, settings, vector, double, double, i8, i8)
+        evaluate[cls] = i8(*passes, data, model, vector, buffers, f8, vector, double, double, i8, i8)
     moments = void(array(real, 2, True), double_in, array(i8, 1, True), double, double, double, i8, i8)
     return Signatures(
         rule, loss, activation, activation_derivative, moments, forward, backward, run_epochs, evaluate
