@@ -10,8 +10,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from ._engine import auto
-from ._engine.loop import Loop, Plan, Training, new_training
+from ._engine.loop import Loop, Plan
 from ._engine.scaling import Moments, Scaling, feature_moments, target_moments
+from ._engine.training import Training, new_training
 from ._kernels.signatures import Data, Features
 from ._validation import FLOATS, Interval, StrOptions, check_training_data
 from .losses import Loss
@@ -200,9 +201,7 @@ class GradientDescentEstimator(BaseEstimator):
         # the center as the kernels see it, rounded to the dtype of X, is the center that counts
         features = Features(_read_only(X), center.astype(X.dtype), (1.0 / scale).astype(X.dtype))
         target_center = np.ascontiguousarray(target_center, dtype=np.float64)
-        data = data._replace(
-            features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale
-        )
+        data = data._replace(features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale)
         return data, (of_X, of_y)
 
     def _scales_targets(self) -> bool:
@@ -253,4 +252,3 @@ def _scaling_of(data: Data) -> Scaling:
 def _fits_float32(scale: np.ndarray) -> bool:
     low, high = SAFE_FLOAT32
     return bool(((scale > low) & (scale < high)).all())
-

@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._engine.loop import Training
 from ._engine.objectives import NetworkObjective
+from ._engine.training import Training
 from ._estimator import GradientDescentEstimator
 from ._validation import StrOptions, check_features, check_sample_weight, fit_context
 from .activations import ACTIVATIONS, NUMPY_ACTIVATIONS
@@ -49,9 +49,10 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
     init : "auto", "he", "glorot" or (coefs, intercepts), default="auto"
-        Starting weights, uniform with variance 2 / n_in (He) or 2 / (n_in + n_out) (Glorot); "auto" is He for relu,
-        else Glorot. Or your own: one matrix of shape (n_in, n_out) and one vector of shape (n_out,) for each layer,
-        in the units of X and y as ``coefs_`` and ``intercepts_`` are.
+        Starting weights and biases, uniform with variance 2 / n_in (He) or 2 / (n_in + n_out) (Glorot); the last
+        layer's bias starts at the best constant prediction. "auto" is Glorot. Or your own: one matrix of shape
+        (n_in, n_out) and one vector of shape (n_out,) for each layer, in the units of X and y as ``coefs_`` and
+        ``intercepts_`` are.
     standardize : bool or "auto", default="auto"
         Whether to train on (x - mean) / std, without a copy of X, and on targets scaled likewise where the loss
         allows. "auto" is True.
@@ -150,7 +151,8 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
     >>> import numpy as np
     >>> from skgd import GDMLPRegressor
     >>> X = np.linspace(-1, 1, 300).reshape(-1, 1)
-    >>> model = GDMLPRegressor(hidden_layer_sizes=(10,), learning_rate=0.01, random_state=0).fit(X, X[:, 0] ** 2)
+    >>> model = GDMLPRegressor(hidden_layer_sizes=(10,), learning_rate=0.03, batch_size=32, random_state=0)
+    >>> model = model.fit(X, X[:, 0] ** 2)
     >>> model.score(X, X[:, 0] ** 2) > 0.99
     True
     """
@@ -269,7 +271,7 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
         hidden = [hidden] if isinstance(hidden, Integral) else list(hidden)
         if not all(isinstance(width, Integral) and width > 0 for width in hidden):
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold whole numbers of at least 1, one for each layer"
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold whole numbers above 0, one a layer"
             )
         return NetworkObjective([n_features, *hidden, n_outputs], self.activation, self.init)
 
@@ -301,9 +303,7 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
         """
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
-        parts = [
-            self._forward(X[start : start + PREDICTION_ROWS]) for start in range(0, len(X), PREDICTION_ROWS)
-        ]
+        parts = [self._forward(X[start : start + PREDICTION_ROWS]) for start in range(0, len(X), PREDICTION_ROWS)]
         raw = np.concatenate(parts)
         return raw[:, 0] if self._one_target else raw
 

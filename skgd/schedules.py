@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+
 from ._validation import Interval
 
 FACTOR = Interval(Real, 0, 1, closed="neither")
@@ -154,7 +155,7 @@ class _OverEpochs(Schedule):
     """A schedule that knows its end: n_epochs, or the estimator's max_iter."""
 
     def over(self, max_iter: int) -> "Schedule":
-        """This schedule with ``n_epochs`` filled in."""
+        """Return the same schedule with ``n_epochs`` filled in."""
         return clone(self) if self.n_epochs is not None else clone(self).set_params(n_epochs=max_iter)
 
     def _progress(self, t):

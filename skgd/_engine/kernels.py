@@ -1,7 +1,8 @@
-"""Kernels by name, compiled when first asked for."""
+"""Kernels by name and plug-ins, compiled when first asked for."""
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,3 +32,31 @@ def _source(name: str, model: type) -> Callable:
     if name in ("forward", "backward"):
         return getattr(linear, f"linear_{name}") if model is Linear else getattr(network, f"network_{name}")
     return moments.moments if name == "moments" else getattr(epochs, name)
+
+
+@dataclass
+class PlugIn:
+    """A loss or rule that kernels can call."""
+
+    call: object
+    in_python: bool
+
+
+def plug_in(function, signature, name: str, slots_shape: tuple | None) -> PlugIn:
+    """A loss or rule as the kernels take it: compiled, or guarded Python."""
+    ready = _jit.compiled_or_python(function, signature, name)
+    if ready is not function:
+        return PlugIn(ready, False)
+    if slots_shape is None:
+        return PlugIn(function, True)
+
+    def guarded(params, grads, slots, hyper, learning_rate, t):
+        shape = params.shape
+        function(params, grads, slots, hyper, learning_rate, t)
+        if slots.shape != slots_shape or params.shape != shape:
+            raise ValueError(
+                f"{name} changed the shape of its arrays: params {params.shape}, slots {slots.shape} instead of "
+                f"{shape} and {slots_shape}; a rule works in place"
+            )
+
+    return PlugIn(guarded, True)

@@ -3,12 +3,11 @@
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._jit import compiled_or_python
 from .._kernels.signatures import (
     CONVERGED,
     DIVERGED,
@@ -19,16 +18,13 @@ from .._kernels.signatures import (
     STEP,
     Buffers,
     Data,
-    Progress,
     Settings,
-    State,
     signatures,
 )
-from ..losses import Loss
-from ..optimizers import Optimizer
 from ..schedules import Constant, ReduceOnPlateau
-from .kernels import kernel, python_kernel
-from .scaling import SLICE_SECONDS, Scaling
+from .kernels import kernel, plug_in, python_kernel
+from .scaling import SLICE_SECONDS
+from .training import Training
 
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
 CACHE_BYTES = 256_000  # up to here any order is as fast as another
@@ -44,14 +40,14 @@ MAX_BACK_OFFS = 40
 
 @dataclass
 class Plan:
-    """The estimator's parameters that concern the loop, with nothing left to `auto` but the learning rate's back-off."""
+    """The estimator's parameters that concern the loop, with what `auto` became."""
 
     batch_size: int
     max_iter: int
     alpha: float
     schedule: object
-    backs_off: bool
-    safe_rate: Callable[[], float | None]
+    backs_off: bool  # whether a rate that diverges may be reduced
+    safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
     tol: float | None = 1e-4
     criterion: str = "objective"
     n_iter_no_change: int = 5
@@ -59,86 +55,6 @@ class Plan:
     average: bool | int = False
     clip_norm: float | None = None
     verbose: int = 0
-
-
-@dataclass
-class Training:
-    """Everything that one training owns; pickled with the estimator, so that it can go on later."""
-
-    objective: object
-    loss: Loss
-    optimizer: Optimizer
-    scaling: Scaling
-    state: State
-    progress: np.ndarray
-    learning_rate: float
-    rate_is_auto: bool
-    losses: list = field(default_factory=list)
-    validation_losses: list = field(default_factory=list)
-    stop_reason: str = "max_iter"
-    gradient_norm: float | None = None
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.state.params.dtype
-
-    @property
-    def params(self) -> np.ndarray:
-        """The parameters to publish: their running mean where there is one."""
-        return self.state.average if self.progress["averaged"][0] > 0 else self.state.params
-
-    @property
-    def epochs(self) -> int:
-        return int(self.progress["epoch"][0])
-
-    def copy(self) -> "Training":
-        """A copy to go on with, so that the original survives whatever happens."""
-        state = State(*(array.copy() for array in self.state))
-        return replace(
-            self,
-            state=state,
-            progress=self.progress.copy(),
-            losses=list(self.losses),
-            validation_losses=list(self.validation_losses),
-        )
-
-    def go_on(self, optimizer: Optimizer, scaling: Scaling, dtype: np.dtype) -> None:
-        """Prepare for more data: another scaling leaves the model's predictions as they are."""
-        objective, state = self.objective, self.state
-        if any(not np.array_equal(old, new) for old, new in zip(self.scaling, scaling, strict=True)):
-            for vector in (state.params, state.average):
-                vector[:] = objective.pack(objective.unpack(vector, self.scaling), scaling)
-        if dtype != self.dtype:
-            state = State(*(array.astype(np.result_type(array, dtype)) for array in state))
-        if repr(optimizer) != repr(self.optimizer):
-            state = state._replace(slots=np.zeros((optimizer.n_slots, objective.n_params), dtype))
-            self.progress["update"] = 0
-        elif optimizer.follows_path:
-            state.slots[:] = 0
-        state.best[:] = state.params
-        for name in ("cursor", "batch_done", "stale"):
-            self.progress[name] = 0
-        self.progress["best_loss"] = np.inf
-        self.state, self.scaling, self.optimizer = state, scaling, optimizer
-
-
-def new_training(objective, loss, optimizer, scaling, params, dtype, learning_rate, rate_is_auto, seed) -> Training:
-    """Training that has not made a step yet."""
-    n = objective.n_params
-    state = State(
-        params=params.astype(dtype),
-        grads=np.zeros(n, dtype),
-        slots=np.zeros((optimizer.n_slots, n), dtype),
-        average=np.zeros(n),
-        epoch_start=np.zeros(n, dtype),
-        best=params.astype(dtype),
-        total=np.zeros(n),
-        penalised=objective.penalised().astype(dtype),
-    )
-    progress = np.zeros(1, Progress)
-    progress["random"] = seed
-    progress["best_loss"] = np.inf
-    return Training(objective, loss, optimizer, scaling, state, progress, learning_rate, rate_is_auto)
 
 
 class Loop:
@@ -161,9 +77,9 @@ class Loop:
         self.forward = kernel("forward", dtype, objective.kind)
         self.backward = kernel("backward", dtype, objective.kind)
         types = signatures(dtype)
-        self.loss = _plug_in(training.loss.pointwise, types.loss, f"{type(training.loss).__name__}.pointwise", None)
+        self.loss = plug_in(training.loss.pointwise, types.loss, f"{type(training.loss).__name__}.pointwise", None)
         rule = training.optimizer.rule
-        self.rule = _plug_in(rule, types.rule, f"{type(training.optimizer).__name__}.rule", training.state.slots.shape)
+        self.rule = plug_in(rule, types.rule, f"{type(training.optimizer).__name__}.rule", training.state.slots.shape)
         self.hyper = np.array(training.optimizer.hyperparameters(), dtype=np.float64)
         self.python = self.rule.in_python or self.loss.in_python
         self.budget = self._first_budget()
@@ -246,8 +162,8 @@ class Loop:
             training.progress["averaged"] = 0
         if training.stop_reason == "max_iter" and plan.tol is not None and plan.max_iter > 1:
             warnings.warn(
-                f"Maximum number of epochs reached, max_iter={plan.max_iter}, before the fit converged to tol={plan.tol} "
-                f"({plan.criterion}): increase max_iter or tol, or standardize the data if it isn't.",
+                f"Maximum number of epochs reached, max_iter={plan.max_iter}, before the fit converged to "
+                f"tol={plan.tol} ({plan.criterion}): increase max_iter, learning_rate or tol.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -303,9 +219,10 @@ class Loop:
         t = training.epochs + (done + np.arange(n_updates)) / per_epoch
         factors = np.asarray(schedule(t), dtype=np.float64)
         if factors.shape != t.shape or not (np.isfinite(factors).all() and (factors >= 0).all()):
+            found = f"an array of shape {factors.shape}" if factors.shape != t.shape else factors
             raise ValueError(
-                f"schedule={schedule!r} must return one finite, non-negative factor for each of the {t.size} times that "
-                f"it is given; it returned {'an array of shape ' + str(factors.shape) if factors.shape != t.shape else factors}"
+                f"schedule={schedule!r} must return one finite, non-negative factor for each of the {t.size} times "
+                f"that it is given; it returned {found}"
             )
         return training.learning_rate * factors
 
@@ -336,7 +253,7 @@ class Loop:
         return stop
 
     def _evaluate(self, data: Data) -> tuple[float, np.ndarray]:
-        """Loss of the published parameters on all rows of `data`; the objective's gradient if that is the training data."""
+        """Loss of the published parameters on `data`; the objective's gradient, too, if that is the training data."""
         training = self.training
         params = training.params.astype(training.dtype)
         want_gradient = data is self.data
@@ -398,32 +315,6 @@ class Loop:
             ConvergenceWarning,
             stacklevel=5,
         )
-
-
-@dataclass
-class _PlugIn:
-    call: object
-    in_python: bool
-
-
-def _plug_in(function, signature, name: str, slots_shape: tuple | None) -> _PlugIn:
-    """A loss or rule as the kernels take it: compiled, or guarded Python."""
-    ready = compiled_or_python(function, signature, name)
-    if ready is not function:
-        return _PlugIn(ready, False)
-    if slots_shape is None:
-        return _PlugIn(function, True)
-
-    def guarded(params, grads, slots, hyper, learning_rate, t):
-        shape = params.shape
-        function(params, grads, slots, hyper, learning_rate, t)
-        if slots.shape != slots_shape or params.shape != shape:
-            raise ValueError(
-                f"{name} changed the shape of its arrays: params {params.shape}, slots {slots.shape} instead of "
-                f"{shape} and {slots_shape}; a rule works in place"
-            )
-
-    return _PlugIn(guarded, True)
 
 
 def _weight_factor(data: Data) -> float:

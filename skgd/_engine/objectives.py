@@ -103,14 +103,11 @@ class NetworkObjective:
         """The user's arrays, or random weights with the variance that keeps signals at their size (He, Glorot)."""
         if not isinstance(self.init, str):
             return self.pack(self._users_arrays(), scaling)
-        scheme = self.init
-        if scheme == "auto":
-            scheme = "he" if self.activation == "relu" else "glorot"
         parts = []
         for n_in, n_out in self._layers():
-            variance = 2 / n_in if scheme == "he" else 2 / (n_in + n_out)
+            variance = 2 / n_in if self.init == "he" else 2 / (n_in + n_out)
             bound = np.sqrt(3 * variance)
-            parts += [rng.uniform(-bound, bound, n_in * n_out), np.zeros(n_out)]
+            parts += [rng.uniform(-bound, bound, n_in * n_out), rng.uniform(-bound, bound, n_out)]
         parts[-1] = constant
         return np.concatenate(parts)
 
@@ -146,4 +143,6 @@ class NetworkObjective:
         intercepts[-1] = (intercepts[-1] - scaling.target_center) / scaling.target_scale
         intercepts[0] += scaling.center @ coefs[0]
         coefs[0] *= scaling.scale[:, None]
-        return np.concatenate([part for pair in zip(coefs, intercepts, strict=True) for part in (pair[0].ravel(), pair[1])])
+        return np.concatenate(
+            [part for pair in zip(coefs, intercepts, strict=True) for part in (pair[0].ravel(), pair[1])]
+        )

@@ -166,10 +166,20 @@ def signatures(dtype: np.dtype) -> Signatures:
         backward[cls] = void(features, indices, model, vector, vector, matrix, vector)
         passes = Function(forward[cls]), Function(loss), Function(backward[cls])
         run_epochs[cls] = void(
-            *passes, Function(rule), data, model, state, buffers, settings, double, double, indices, progress, double, i8
+            *passes,
+            Function(rule),
+            data,
+            model,
+            state,
+            buffers,
+            settings,
+            double,
+            double,
+            indices,
+            progress,
+            double,
+            i8,
         )
         evaluate[cls] = i8(*passes, data, model, vector, buffers, f8, vector, double, double, i8, i8)
     moments = void(array(real, 2, True), double_in, array(i8, 1, True), double, double, double, i8, i8)
-    return Signatures(
-        rule, loss, activation, activation_derivative, moments, forward, backward, run_epochs, evaluate
-    )
+    return Signatures(rule, loss, activation, activation_derivative, moments, forward, backward, run_epochs, evaluate)

@@ -22,7 +22,7 @@ class LogLoss(Loss):
     >>> import numpy as np
     >>> from skgd.losses import LogLoss
     >>> raw, y, derivative = np.array([[0.0]]), np.array([[1.0]]), np.empty((1, 1))
-    >>> round(LogLoss.pointwise(raw, y, np.ones(1), derivative), 4), derivative.item()
+    >>> round(float(LogLoss.pointwise(raw, y, np.ones(1), derivative)), 4), derivative.item()
     (0.6931, -0.5)
     """
 

@@ -112,9 +112,7 @@ class AdamW(Adam):
 
     _parameter_constraints = Adam._parameter_constraints | {"weight_decay": [NOT_NEGATIVE]}
 
-    def __init__(
-        self, learning_rate=None, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.01, amsgrad=False
-    ):
+    def __init__(self, learning_rate=None, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.01, amsgrad=False):
         super().__init__(learning_rate, beta1, beta2, epsilon, amsgrad)
         self.weight_decay = weight_decay
 
@@ -153,7 +151,7 @@ class NAdam(Optimizer):
     >>> params = np.array([1.0])
     >>> NAdam(learning_rate=0.1).update(params, np.array([3.0]))
     >>> params.round(4)
-    array([0.9156])
+    array([0.8944])
     """
 
     default_learning_rate = 0.002

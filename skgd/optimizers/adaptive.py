@@ -3,8 +3,8 @@
 from numbers import Real
 
 import numpy as np
-from .._validation import Interval
 
+from .._validation import Interval
 from .base import POSITIVE, SHARE, Optimizer
 
 

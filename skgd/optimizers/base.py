@@ -94,7 +94,9 @@ class Optimizer(BaseEstimator):
         t : int
             Number of the update: 1, 2, ...
         """
-        raise NotImplementedError("an Optimizer needs a static method rule(params, grads, slots, hyper, learning_rate, t)")
+        raise NotImplementedError(
+            "an Optimizer needs a static method rule(params, grads, slots, hyper, learning_rate, t)"
+        )
 
     def update(self, params: "Arrays", grads: "Arrays") -> None:
         """Make one step on parameters of your own, in place; the state is kept on this object.
@@ -150,7 +152,9 @@ def _named_arrays(params: Arrays, grads: Arrays) -> Iterator[tuple[object, tuple
     if isinstance(params, np.ndarray):
         params, grads = [params], [grads]
     if isinstance(params, Mapping) != isinstance(grads, Mapping) or len(params) != len(grads):
-        raise ValueError("params and grads differ in structure: give two dicts with the same keys, two lists or two arrays")
+        raise ValueError(
+            "params and grads differ in structure: give two dicts with the same keys, two lists or two arrays"
+        )
     for key in params if isinstance(params, Mapping) else range(len(params)):
         if isinstance(params, Mapping) and key not in grads:
             raise ValueError(f"grads has no entry {key!r}, params has")
@@ -176,7 +180,7 @@ def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
         optimizer = clone(optimizer)
     else:
         raise ValueError(
-            f"optimizer={optimizer!r} is not known: give one of {sorted(OPTIMIZERS)} or a skgd.optimizers.Optimizer object"
+            f"optimizer={optimizer!r} is not known: give one of {sorted(OPTIMIZERS)} or an object from skgd.optimizers"
         )
     optimizer.check()
     return optimizer

@@ -3,7 +3,6 @@
 from numbers import Real
 
 from .._validation import Interval, StrOptions
-
 from .base import Optimizer
 
 

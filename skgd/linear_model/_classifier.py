@@ -1,318 +1,20 @@
-"""Linear models trained by gradient descent."""
+"""Logistic regression."""
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
-from ._engine import auto
-from ._engine.loop import Training
-from ._engine.objectives import LinearObjective
-from ._estimator import GradientDescentEstimator
-from ._validation import (
-    StrOptions,
-    check_features,
-    check_sample_weight,
-    fit_context,
-)
-from .losses import LOSSES, LogLoss, Loss, get_loss
+from .._engine.training import Training
+from .._validation import StrOptions, check_sample_weight, fit_context
+from ..losses import LogLoss
+from ._base import LinearEstimator
 
-_ENCODING_ROWS = 65_536
+ENCODING_ROWS = 65_536  # rows whose classes are looked up at once, to spare memory
 
 
-class _LinearEstimator(GradientDescentEstimator):
-    """Penalty, intercept, learning rates and predictions of linear models."""
-
-    _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
-        "optimizer": [*GradientDescentEstimator._parameter_constraints["optimizer"], StrOptions({"auto"})],
-        "penalty": [StrOptions({"l2"}), None],
-        "fit_intercept": ["boolean"],
-    }
-
-    def _make_objective(self, n_features, n_outputs):
-        return LinearObjective(n_features, n_outputs, self.fit_intercept)
-
-    def _penalty_strength(self):
-        return 0.0 if self.penalty is None else self.alpha
-
-    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size):
-        curvature = loss.curvature_bound(n_outputs)
-        if curvature is None or not optimizer.steps_with_gradient:
-            return None
-        return auto.gradient_rate(
-            data, curvature, optimizer, batch_size, self._penalty_strength(), self.fit_intercept
-        )
-
-    def _raw_predictions(self, X) -> np.ndarray:
-        """X coef' + intercept in the shape that coef_ implies."""
-        check_is_fitted(self)
-        X = check_features(self, X, reset=False)
-        return X @ self.coef_.T + self.intercept_
-
-
-class GDLinearRegressor(RegressorMixin, _LinearEstimator):
-    """Linear regression by gradient descent.
-
-    Minimises, with weights s_i that sum to one and targets y_i,
-
-        sum_i s_i loss(x_i w + b, y_i) + alpha / 2 |w|^2
-
-    where w are the coefficients of standardised features and the intercept b is free. Targets are centred and
-    scaled during the fit; several targets are fitted at once.
-
-    Parameters
-    ----------
-    loss : "squared_error" or Loss, default="squared_error"
-        Squared error is 1/2 (raw - y)^2.
-    optimizer : str or Optimizer, default="auto"
-        "auto": accelerated gradient descent on all rows; with a mini-batch size Nesterov's momentum, in
-        ``partial_fit`` AdaGrad. Else one of "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
-        "amsgrad", "adamw", "nadam", "lion", or an object from :mod:`skgd.optimizers`.
-    learning_rate : float or "auto", default="auto"
-        Step size, positive, for standardised features. "auto" is the optimizer's own ``learning_rate`` if it has one,
-        else follows from the curvature of the data where the optimizer's steps are proportional to the
-        gradient, else is the optimizer's customary one; it is reduced if the fit diverges.
-    schedule : str, Schedule or callable, default="constant"
-        Factor on the learning rate over epochs: "constant", "invscaling", "step", "exponential", "cosine",
-        "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
-        epochs to an array of factors.
-    penalty : "l2" or None, default="l2"
-        Penalty on the coefficients.
-    alpha : float, default=1e-4
-        Strength of the penalty, not negative.
-    fit_intercept : bool, default=True
-        Whether to fit b. Without it features and targets are scaled, not centred.
-    standardize : bool or "auto", default="auto"
-        Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
-    batch_size : int, None or "auto", default="auto"
-        Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
-        optimizer "auto" and for up to 512 rows, else 16.
-    max_iter : int, default=1000
-        Largest number of epochs, at least 1.
-    tol : float, "auto" or None, default="auto"
-        Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
-        1e-4. None runs all epochs.
-    criterion : {"objective", "gradient", "step"}, default="objective"
-        "objective": stop after ``n_iter_no_change`` epochs without a relative improvement of ``tol``. "gradient": stop
-        when the largest absolute entry of the objective's full gradient, in standardised units, is at most
-        ``tol``. "step": stop after ``n_iter_no_change`` epochs that change no parameter by more than ``tol``.
-    n_iter_no_change : int, default=5
-        Epochs that count as a standstill, at least 1.
-    shuffle : bool, default=True
-        Whether every epoch visits the rows in another order. Full batches need none.
-    early_stopping : bool, default=False
-        Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs,
-        and keep the parameters that were best on it.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of the rows held out for early stopping.
-    average : bool or int, default=False
-        Whether to keep the mean of the parameters over all updates (Polyak), True: from the second epoch on, an
-        integer: after so many updates.
-    clip_norm : float or None, default=None
-        Largest Euclidean norm of a gradient, positive; longer ones are scaled down.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the last fit, with the optimizer's state and the schedule's position.
-    random_state : int, RandomState instance or None, default=None
-        Determines the order of rows and the part held out. The same integer gives the same bits.
-    verbose : int, default=0
-        Above 0: print a line for every epoch.
-
-    Attributes
-    ----------
-    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients in the units of X and y.
-    intercept_ : ndarray of shape (1,) or (n_targets,)
-        Intercepts.
-    n_iter_ : int
-        Epochs since training began; ``partial_fit`` and ``warm_start`` go on counting.
-    t_ : int
-        Updates made.
-    loss_curve_ : ndarray of shape (n_iter_,)
-        Objective of every epoch, as a mean over its batches before their updates, in the units of the loss. With
-        several targets each counts in units of its variance.
-    validation_curve_ : ndarray
-        Loss on the part held out after every epoch; empty without early stopping.
-    optimizer_ : Optimizer
-        The optimizer that was used.
-    learning_rate_ : float
-        The learning rate before the schedule's factor.
-    batch_size_ : int
-        Rows per update.
-    gradient_norm_ : float or None
-        Largest absolute entry of the full gradient in standardised units, where it is known: at the end with
-        ``criterion="gradient"``, before the last update at full batch.
-    converged_ : bool
-        Whether the criterion was met.
-    stop_reason_ : str
-        "converged", "max_iter", "early_stopping" or "diverged".
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, if X had any.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range, or the data hold NaN, infinities or nothing.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If epochs ran out first, or the fit diverged; then the best parameters before are kept and the warning
-        names a rate that would work.
-
-    See Also
-    --------
-    GDLogisticClassifier : the same for classes.
-    GDMLPRegressor : networks.
-
-    References
-    ----------
-    Bottou, Curtis and Nocedal 2018, Optimization methods for large-scale machine learning.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from skgd import GDLinearRegressor
-    >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = GDLinearRegressor().fit(X, y)
-    >>> round(model.score(X, y), 3), model.stop_reason_
-    (0.518, 'converged')
-    """
-
-    _parameter_constraints: dict = _LinearEstimator._parameter_constraints | {
-        "loss": [StrOptions(set(LOSSES) - {"log_loss"}), Loss]
-    }
-
-    def __init__(
-        self,
-        loss="squared_error",
-        *,
-        optimizer="auto",
-        learning_rate="auto",
-        schedule="constant",
-        penalty="l2",
-        alpha=1e-4,
-        fit_intercept=True,
-        standardize="auto",
-        batch_size="auto",
-        max_iter=1000,
-        tol="auto",
-        criterion="objective",
-        n_iter_no_change=5,
-        shuffle=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        average=False,
-        clip_norm=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
-        self.loss = loss
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.penalty = penalty
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
-        self.standardize = standardize
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.tol = tol
-        self.criterion = criterion
-        self.n_iter_no_change = n_iter_no_change
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.average = average
-        self.clip_norm = clip_norm
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "GDLinearRegressor":
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Features, not copied if C-ordered float32 or float64.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            Targets.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weights, not negative; only their proportions count.
-
-        Returns
-        -------
-        GDLinearRegressor
-            The fitted estimator itself.
-        """
-        with self._all_or_nothing():
-            return self._fit(X, y, sample_weight, streaming=False)
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "GDLinearRegressor":
-        """Make one epoch over the given rows and go on where the last call ended.
-
-        Optimizer state, schedule and standardization go on. A change of the running mean and standard deviation
-        doesn't change the predictions.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Features.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            Targets.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weights, not negative.
-
-        Returns
-        -------
-        GDLinearRegressor
-            The estimator itself.
-        """
-        with self._all_or_nothing():
-            return self._fit(X, y, sample_weight, streaming=True)
-
-    def _fit(self, X, y, sample_weight, streaming):
-        X, y = self._check_training_data(X, y, streaming, y_numeric=True)
-        weight = check_sample_weight(sample_weight, X)
-        self._one_target = y.ndim == 1
-        y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(y), -1)
-        self._train(X, y, y.shape[1], weight, get_loss(self.loss), streaming=streaming)
-        return self
-
-    def _publish_parameters(self, training: Training) -> None:
-        coef, intercept = training.objective.unpack(training.params, training.scaling)
-        self.coef_ = (coef[0] if self._one_target else coef).astype(training.dtype)
-        self.intercept_ = intercept.astype(training.dtype)
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,) or (n_rows, n_targets)
-            Predictions, X coef_' + intercept_.
-        """
-        return self._raw_predictions(X)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-
-class GDLogisticClassifier(ClassifierMixin, _LinearEstimator):
+class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
     """Logistic regression by gradient descent, binary and multinomial.
 
     Minimises, with weights s_i that sum to one and classes c_i,
@@ -443,7 +145,7 @@ class GDLogisticClassifier(ClassifierMixin, _LinearEstimator):
     (0.98, 'converged')
     """
 
-    _parameter_constraints: dict = _LinearEstimator._parameter_constraints | {
+    _parameter_constraints: dict = LinearEstimator._parameter_constraints | {
         "class_weight": [dict, StrOptions({"balanced"}), None]
     }
 
@@ -659,11 +361,11 @@ class GDLogisticClassifier(ClassifierMixin, _LinearEstimator):
 def _class_index(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Index of each row's class as a float64 column, some rows at a time to spare memory."""
     index = np.empty((len(y), 1))
-    for start in range(0, len(y), _ENCODING_ROWS):
-        part = y[start : start + _ENCODING_ROWS]
+    for start in range(0, len(y), ENCODING_ROWS):
+        part = y[start : start + ENCODING_ROWS]
         found = np.minimum(np.searchsorted(classes, part), len(classes) - 1)
         if not (classes[found] == part).all():
             unknown = np.setdiff1d(part, classes)
             raise ValueError(f"y contains classes {unknown} that are not among the known ones, {classes}")
-        index[start : start + _ENCODING_ROWS, 0] = found
+        index[start : start + ENCODING_ROWS, 0] = found
     return index

@@ -1,0 +1,37 @@
+"""What linear models share."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._engine import auto
+from .._engine.objectives import LinearObjective
+from .._estimator import GradientDescentEstimator
+from .._validation import StrOptions, check_features
+
+
+class LinearEstimator(GradientDescentEstimator):
+    """Penalty, intercept, learning rates and predictions of linear models."""
+
+    _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
+        "optimizer": [*GradientDescentEstimator._parameter_constraints["optimizer"], StrOptions({"auto"})],
+        "penalty": [StrOptions({"l2"}), None],
+        "fit_intercept": ["boolean"],
+    }
+
+    def _make_objective(self, n_features, n_outputs):
+        return LinearObjective(n_features, n_outputs, self.fit_intercept)
+
+    def _penalty_strength(self):
+        return 0.0 if self.penalty is None else self.alpha
+
+    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size):
+        curvature = loss.curvature_bound(n_outputs)
+        if curvature is None or not optimizer.steps_with_gradient:
+            return None
+        return auto.gradient_rate(data, curvature, optimizer, batch_size, self._penalty_strength(), self.fit_intercept)
+
+    def _raw_predictions(self, X) -> np.ndarray:
+        """X coef' + intercept in the shape that coef_ implies."""
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        return X @ self.coef_.T + self.intercept_
