@@ -6,7 +6,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from ._engine import auto
@@ -148,6 +147,8 @@ class GradientDescentEstimator(BaseEstimator):
         """Row numbers to train on (empty: all) and, with early stopping, to validate on."""
         if not self.early_stopping or streaming:
             return np.empty(0, np.int64), None
+        from sklearn.model_selection import train_test_split  # slow to import, and seldom needed
+
         rows, held_out = train_test_split(
             np.arange(n_rows), test_size=self.validation_fraction, random_state=rng, stratify=stratify
         )
@@ -209,8 +210,11 @@ class GradientDescentEstimator(BaseEstimator):
 
     def _starting_parameters(self, objective, loss, data, scaling, rng) -> np.ndarray:
         rows = data.subset if data.subset.size else slice(None)
-        y = (data.y[rows] - data.target_center) * data.target_inverse_scale
-        constant = loss.best_constant(y, data.weight[rows] if data.weight.size else None, objective.n_outputs)
+        constant = loss.best_constant(
+            data.y[rows], data.weight[rows] if data.weight.size else None, objective.n_outputs
+        )
+        if data.y.shape[1] == objective.n_outputs:  # a class index has no scale
+            constant = (constant - data.target_center) * data.target_inverse_scale
         return objective.start(constant, scaling, rng)
 
     # -- what is told about it

@@ -12,7 +12,7 @@ from ._engine.training import Training
 from ._estimator import GradientDescentEstimator
 from ._validation import StrOptions, check_features, check_sample_weight, fit_context
 from .activations import ACTIVATIONS, NUMPY_ACTIVATIONS
-from .losses import LOSSES, Loss, get_loss
+from .losses import REGRESSION_LOSSES, Loss, get_regression_loss
 
 CUSTOMARY_BATCH_SIZE = 200
 PREDICTION_ROWS = 4096  # rows predicted at once, so that memory stays bounded
@@ -40,8 +40,8 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
         One of "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "amsgrad", "adamw", "nadam",
         "lion", or an object from :mod:`skgd.optimizers`.
     learning_rate : float or "auto", default="auto"
-        Step size, positive. "auto" is the optimizer's own ``learning_rate`` if it has one, else its customary one; it is
-        reduced if the fit diverges.
+        Step size, positive. "auto" is the optimizer's own ``learning_rate`` if it has one, else its customary one; it
+        is reduced if the fit diverges.
     schedule : str, Schedule or callable, default="constant"
         Factor on the learning rate over epochs: "constant", "invscaling", "step", "exponential", "cosine",
         "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
@@ -158,7 +158,7 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
     """
 
     _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
-        "loss": [StrOptions(set(LOSSES) - {"log_loss"}), Loss],
+        "loss": [StrOptions(REGRESSION_LOSSES), Loss],
         "hidden_layer_sizes": ["array-like", Integral],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "init": [StrOptions({"auto", "he", "glorot"}), tuple, list],
@@ -263,7 +263,7 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
         weight = check_sample_weight(sample_weight, X)
         self._one_target = y.ndim == 1
         y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(y), -1)
-        self._train(X, y, y.shape[1], weight, get_loss(self.loss), streaming=streaming)
+        self._train(X, y, y.shape[1], weight, get_regression_loss(self.loss), streaming=streaming)
         return self
 
     def _make_objective(self, n_features, n_outputs):

@@ -171,7 +171,7 @@ def run_epochs(
 
 
 def evaluate(forward, loss, backward, data, model, params, buffers, weight_factor, grads, total, value, start, budget):
-    """Add the loss of `budget` blocks of rows from `start` on to value[0], their gradient to total; return the next row.
+    """Add the loss of `budget` blocks of rows from `start` to value[0], their gradient to total; return the next row.
 
     An empty total asks for the loss alone. Nothing is penalised.
     """

@@ -6,7 +6,7 @@ from sklearn.base import RegressorMixin
 
 from .._engine.training import Training
 from .._validation import StrOptions, check_sample_weight, fit_context
-from ..losses import LOSSES, Loss, get_loss
+from ..losses import REGRESSION_LOSSES, Loss, get_regression_loss
 from ._base import LinearEstimator
 
 
@@ -141,7 +141,7 @@ class GDLinearRegressor(RegressorMixin, LinearEstimator):
     """
 
     _parameter_constraints: dict = LinearEstimator._parameter_constraints | {
-        "loss": [StrOptions(set(LOSSES) - {"log_loss"}), Loss]
+        "loss": [StrOptions(REGRESSION_LOSSES), Loss]
     }
 
     def __init__(
@@ -241,7 +241,7 @@ class GDLinearRegressor(RegressorMixin, LinearEstimator):
         weight = check_sample_weight(sample_weight, X)
         self._one_target = y.ndim == 1
         y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(y), -1)
-        self._train(X, y, y.shape[1], weight, get_loss(self.loss), streaming=streaming)
+        self._train(X, y, y.shape[1], weight, get_regression_loss(self.loss), streaming=streaming)
         return self
 
     def _publish_parameters(self, training: Training) -> None:

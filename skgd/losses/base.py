@@ -23,6 +23,8 @@ class Loss(BaseEstimator):
         p if dividing prediction and target by s divides the loss by s**p, and shifting both leaves it unchanged:
         targets are then centred and scaled during the fit, which doesn't change the solution. None: the
         targets are used as they are.
+    for_classes : bool
+        Whether the targets are indices of classes; regressors refuse such a loss.
 
     Examples
     --------
@@ -48,6 +50,7 @@ class Loss(BaseEstimator):
 
     curvature: float | None = None
     target_power: int | None = None
+    for_classes: bool = False
 
     @staticmethod
     def pointwise(raw: np.ndarray, y: np.ndarray, weight: np.ndarray, derivative: np.ndarray) -> float:
@@ -78,9 +81,9 @@ class Loss(BaseEstimator):
     def best_constant(self, y: np.ndarray, weight: np.ndarray | None, n_outputs: int) -> np.ndarray:
         """Raw prediction, one number per output, that training starts from: near the best constant one.
 
-        The base class starts at zero.
+        The base class takes the mean where targets are centred anyway (``target_power``), else zero.
         """
-        return np.zeros(n_outputs)
+        return np.zeros(n_outputs) if self.target_power is None else np.average(y, axis=0, weights=weight)
 
     def predict_proba(self, raw: np.ndarray) -> np.ndarray:
         """Probabilities of the classes for raw predictions; only losses for classification have them."""
@@ -100,3 +103,11 @@ def get_loss(loss: str | Loss) -> Loss:
     if isinstance(loss, Loss):
         return clone(loss)
     raise ValueError(f"loss={loss!r} is not known: give one of {sorted(LOSSES)} or a skgd.losses.Loss object")
+
+
+def get_regression_loss(loss: str | Loss) -> Loss:
+    """Return a fresh loss for numeric targets; raises ValueError for one that is made for classes."""
+    found = get_loss(loss)
+    if found.for_classes:
+        raise ValueError(f"loss={loss!r} is made for classes: a regressor takes losses of numbers, as 'squared_error'")
+    return found

@@ -1,6 +1,5 @@
 """Squared error."""
 
-import numpy as np
 
 from .base import Loss
 
@@ -35,6 +34,3 @@ class SquaredError(Loss):
                 derivative[i, k] = weight[i] * residual
                 total += 0.5 * float(weight[i] * residual * residual)
         return total
-
-    def best_constant(self, y, weight, n_outputs):
-        return np.average(y, axis=0, weights=weight)
