@@ -106,7 +106,7 @@ class GradientDescentEstimator(BaseEstimator):
         if before is None:
             rate, rate_is_auto = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size)
             objective = self._make_objective(X.shape[1], n_outputs)
-            params = self._starting_parameters(objective, loss, data, scaling, rng)
+            params = objective.start(self._starting_constant(objective, loss, data), scaling, rng)
             seed = rng.randint(1, np.iinfo(np.int32).max)
             training = new_training(objective, loss, optimizer, scaling, params, X.dtype, rate, rate_is_auto, seed)
         else:
@@ -182,7 +182,7 @@ class GradientDescentEstimator(BaseEstimator):
         X, y, weight, rows = map(_read_only, (X, y, weight, rows))
         unscaled = Features(X, np.zeros(d, X.dtype), np.ones(d, X.dtype))
         data = Data(unscaled, y, np.zeros(k), np.ones(k), weight, rows)
-        centers = getattr(self, "fit_intercept", True)
+        centers = self._centers()
         center, scale, of_X = np.zeros(d), np.ones(d), None
         if self.standardize:
             of_X = feature_moments(data)
@@ -205,17 +205,21 @@ class GradientDescentEstimator(BaseEstimator):
         data = data._replace(features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale)
         return data, (of_X, of_y)
 
+    def _centers(self) -> bool:
+        """Whether features and targets are centred; among raw ones the intercept is left to the descent."""
+        return bool(self.standardize) and getattr(self, "fit_intercept", True)
+
     def _scales_targets(self) -> bool:
         return True
 
-    def _starting_parameters(self, objective, loss, data, scaling, rng) -> np.ndarray:
+    def _starting_constant(self, objective, loss: Loss, data: Data) -> np.ndarray:
+        """Raw prediction of the constant model that training starts from, in scaled units."""
         rows = data.subset if data.subset.size else slice(None)
-        constant = loss.best_constant(
-            data.y[rows], data.weight[rows] if data.weight.size else None, objective.n_outputs
-        )
+        weight = data.weight[rows] if data.weight.size else None
+        constant = loss.best_constant(data.y[rows], weight, objective.n_outputs)
         if data.y.shape[1] == objective.n_outputs:  # a class index has no scale
             constant = (constant - data.target_center) * data.target_inverse_scale
-        return objective.start(constant, scaling, rng)
+        return constant
 
     # -- what is told about it
 

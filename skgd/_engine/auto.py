@@ -38,11 +38,13 @@ def auto_tol(n_rows: int, batch_size: int) -> float:
 def gradient_rate(
     data: Data, curvature: float, optimizer: Optimizer, batch_size: int, alpha: float, fit_intercept: bool
 ) -> float:
-    """Learning rate from the curvature of a linear model's objective, 1 / L_B.
+    """Learning rate from the curvature of a linear model's objective: 1 / L_B, less for mini-batches.
 
     L_B = L (B - 1) / B + 2 c mean |x|^2 / (B (1 - momentum)) bounds the curvature that a batch of B rows shows, where
     c is the bound of the loss's curvature and L = c lambda_max(Z'Z / n) + alpha (Needell, Srebro and Ward 2016).
-    The noise of a batch counts as often as momentum repeats it.
+    The noise of a batch counts as often as momentum repeats it. Of a full batch that is L. Among T mini-batches
+    an epoch a rate of 1 / (L_B sqrt(T)) balances the way that is made, T times the rate, against the noise that is
+    left, which is proportional to the rate (Nemirovski, Juditsky, Lan and Shapiro 2009).
     """
     n_rows = data.n_rows
     positions = np.linspace(0, n_rows - 1, min(n_rows, CURVATURE_ROWS)).astype(np.int64)
@@ -58,7 +60,7 @@ def gradient_rate(
     if batch_size < n_rows:
         momentum = getattr(optimizer, "momentum", 0.0)
         noise = 2 * np.mean(np.einsum("ij,ij->i", Z, Z)) / (batch_size * (1 - momentum))
-        largest = largest * (batch_size - 1) / batch_size + noise
+        largest = (largest * (batch_size - 1) / batch_size + noise) * np.sqrt(n_rows / batch_size)
     bound = curvature * largest + alpha
     if not np.isfinite(bound):
         raise ValueError(

@@ -67,7 +67,7 @@ class Training:
         state.best[:] = state.params
         for name in ("cursor", "batch_done", "stale"):
             self.progress[name] = 0
-        self.progress["best_loss"] = np.inf
+        self.progress["best_loss"] = self.progress["last_loss"] = self.progress["last_change"] = np.inf
         self.state, self.scaling, self.optimizer = state, scaling, optimizer
 
 
@@ -86,5 +86,5 @@ def new_training(objective, loss, optimizer, scaling, params, dtype, learning_ra
     )
     progress = np.zeros(1, Progress)
     progress["random"] = seed
-    progress["best_loss"] = np.inf
+    progress["best_loss"] = progress["last_loss"] = progress["last_change"] = np.inf
     return Training(objective, loss, optimizer, scaling, state, progress, learning_rate, rate_is_auto)

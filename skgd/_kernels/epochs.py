@@ -9,6 +9,9 @@ from .vectors import add_into, clip, copy_into, largest, set_zero
 
 # The objective may grow by this factor over that of the first batch before a fit counts as diverged.
 DIVERGENCE_FACTOR = 1e10
+EPS = float(np.finfo(np.float64).eps)
+TINY = float(np.finfo(np.float64).tiny)
+ROUNDING = 4.0  # changes of the objective by so many units in the last place are noise
 
 
 @inline
@@ -41,8 +44,22 @@ def begin_epoch(params, epoch_start, order, n_rows, progress):
 
 
 @inline
-def end_epoch(params, epoch_start, best_params, settings, objective, progress):
-    """Compare the epoch with those before it and set the status."""
+def to_come(change, last_change):
+    """Estimate what is still to come of a sequence that changes so: a geometric series (Aitken 1926)."""
+    if not np.isfinite(last_change):
+        return np.inf
+    ratio = abs(change) / max(abs(last_change), TINY)
+    return abs(change) / max(1.0 - ratio, EPS)
+
+
+@inline
+def end_epoch(params, epoch_start, best_params, settings, objective, exact, progress):
+    """Compare the epoch with those before it and set the status.
+
+    An exact objective has converged when little is to come of it: a slow descent is not the end, and it may well rise
+    for a while, as momentum lets it. One that is averaged over mini-batches never stands still; it has converged
+    when it finds no new best.
+    """
     progress["epoch"] += 1
     progress["cursor"] = 0
     step = 0.0
@@ -51,15 +68,21 @@ def end_epoch(params, epoch_start, best_params, settings, objective, progress):
     if not np.isfinite(step):
         progress["status"] = DIVERGED
         return
-    best = progress["best_loss"]
-    floor = settings.tol * abs(progress["reference"])  # below it only progress in absolute terms counts
-    improved = best == np.inf or not objective > best - settings.tol * max(abs(best), floor)
+    best, change = progress["best_loss"], objective - progress["last_loss"]
+    remaining = to_come(change, progress["last_change"])
+    progress["last_loss"], progress["last_change"] = objective, change
+    # near zero, a fit that is all but perfect, only progress in absolute terms counts
+    tolerance = settings.tol * max(min(abs(best), abs(objective)), settings.tol * abs(progress["reference"]))
     if objective < best:
         # the objective was measured before the updates of this epoch: it speaks for where they began
         progress["best_loss"] = objective
         copy_into(best_params, epoch_start)
     if settings.criterion == OBJECTIVE:
-        progress["stale"] = 0 if improved else progress["stale"] + 1
+        if exact:
+            stands_still = remaining <= tolerance or abs(change) <= ROUNDING * EPS * abs(objective)
+        else:
+            stands_still = objective > best - tolerance
+        progress["stale"] = progress["stale"] + 1 if stands_still else 0
     elif settings.criterion == STEP:
         progress["stale"] = progress["stale"] + 1 if step <= settings.tol else 0
     if settings.criterion != GRADIENT and progress["stale"] >= settings.n_iter_no_change:
@@ -157,7 +180,8 @@ def run_epochs(
         progress["cursor"] += batch_rows
         if progress["cursor"] == n_rows:
             mean_objective = progress["loss_sum"] / n_rows
-            end_epoch(params, epoch_start, best_params, settings, mean_objective, progress)
+            exact = settings.batch_size >= n_rows
+            end_epoch(params, epoch_start, best_params, settings, mean_objective, exact, progress)
             if progress["status"] == DIVERGED:
                 break
             n_ended = progress["epoch"] - first_epoch

@@ -105,6 +105,8 @@ Progress = np.dtype(
         ("loss_sum", np.float64),
         ("reference", np.float64),  # objective of the first batch, before any update
         ("best_loss", np.float64),
+        ("last_loss", np.float64),
+        ("last_change", np.float64),
         ("stale", np.int64),  # epochs without enough improvement
         ("averaged", np.int64),  # parameter vectors in the running mean
         ("gradient_norm", np.float64),

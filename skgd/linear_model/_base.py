@@ -21,6 +21,10 @@ class LinearEstimator(GradientDescentEstimator):
     def _make_objective(self, n_features, n_outputs):
         return LinearObjective(n_features, n_outputs, self.fit_intercept)
 
+    def _starting_constant(self, objective, loss, data):
+        # among raw features the best constant is a bad start: the intercept would have a long way back
+        return super()._starting_constant(objective, loss, data) if self._centers() else np.zeros(objective.n_outputs)
+
     def _penalty_strength(self):
         return 0.0 if self.penalty is None else self.alpha
 

@@ -47,7 +47,7 @@ class GDLinearRegressor(RegressorMixin, LinearEstimator):
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
         optimizer "auto" and for up to 512 rows, else 16.
-    max_iter : int, default=1000
+    max_iter : int, default=3000
         Largest number of epochs, at least 1.
     tol : float, "auto" or None, default="auto"
         Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
@@ -156,7 +156,7 @@ class GDLinearRegressor(RegressorMixin, LinearEstimator):
         fit_intercept=True,
         standardize="auto",
         batch_size="auto",
-        max_iter=1000,
+        max_iter=3000,
         tol="auto",
         criterion="objective",
         n_iter_no_change=5,

@@ -1,6 +1,5 @@
 """Squared error."""
 
-
 from .base import Loss
 
 

@@ -1,0 +1,491 @@
+"""Losses: values and derivatives, from the middle to the extremes, and losses of the user's own."""
+
+import copy
+import warnings
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import clone
+from sklearn.metrics import log_loss, mean_squared_error
+
+from skgd import GDLinearRegressor, GDMLPRegressor
+from skgd._jit import compiled
+from skgd._kernels.signatures import signatures
+from skgd.losses import LOSSES, LogLoss, Loss, SquaredError, get_loss
+
+DTYPES = [np.float64, np.float32]
+N_ROWS = 50
+
+
+def squared_error_targets(rng, n_outputs):
+    return rng.normal(size=(N_ROWS, n_outputs)) * 3
+
+
+def log_loss_targets(rng, n_outputs):
+    return rng.integers(0, max(n_outputs, 2), size=(N_ROWS, 1)).astype(float)
+
+
+def squared_error_value(raw, y, weight):
+    return 0.5 * len(raw) * raw.shape[1] * mean_squared_error(y, raw, sample_weight=weight) * weight.mean()
+
+
+def log_loss_value(raw, y, weight):
+    proba = np.hstack([1 - expit(raw), expit(raw)]) if raw.shape[1] == 1 else softmax(raw, axis=1)
+    classes = range(proba.shape[1])
+    return log_loss(y[:, 0], proba, sample_weight=weight, labels=classes, normalize=False)
+
+
+# For every name: targets, the value by scikit-learn, and the numbers of outputs to try. A new loss needs a row.
+CASES = {
+    "squared_error": (squared_error_targets, squared_error_value, [1, 3]),
+    "log_loss": (log_loss_targets, log_loss_value, [1, 3, 4]),
+}
+ALL = [(name, n_outputs) for name in LOSSES for n_outputs in CASES[name][2]]
+
+
+def on(loss, raw, y, weight, dtype=np.float64, plain=False):
+    """Value and derivatives, of the compiled function unless `plain`."""
+    function = loss.pointwise if plain else compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
+    derivative = np.full(raw.shape, 7.0, dtype)
+    value = function(raw.astype(dtype), y.astype(dtype), weight.astype(dtype), derivative)
+    return float(value), derivative
+
+
+@pytest.fixture(params=ALL, ids=lambda case: f"{case[0]}-{case[1]}")
+def case(request):
+    name, n_outputs = request.param
+    rng = np.random.default_rng(0)
+    make_targets, reference, _ = CASES[name]
+    raw = rng.normal(size=(N_ROWS, n_outputs)) * 3
+    return LOSSES[name](), raw, make_targets(rng, n_outputs), rng.uniform(0.1, 3, N_ROWS), reference
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_value_is_scikit_learns(case, dtype):
+    loss, raw, y, weight, reference = case
+    value, _ = on(loss, raw, y, weight, dtype)
+    np.testing.assert_allclose(value, reference(raw, y, weight), rtol=1e-12 if dtype == np.float64 else 1e-6)
+
+
+def test_derivative_is_that_of_the_value(case):
+    loss, raw, y, weight, reference = case
+    _, derivative = on(loss, raw, y, weight)
+    h = 1e-5
+    for k in range(raw.shape[1]):
+        step = np.zeros_like(raw)
+        step[:, k] = h
+        for i in range(0, N_ROWS, 7):
+            rows = slice(i, i + 1)
+            up, down = (reference((raw + sign * step)[rows], y[rows], weight[rows]) for sign in (1, -1))
+            np.testing.assert_allclose(derivative[i, k], (up - down) / (2 * h), rtol=1e-6, atol=1e-8)
+
+
+def test_rows_of_weight_zero_count_nothing(case):
+    loss, raw, y, weight, _ = case
+    weight[::2] = 0.0
+    value, derivative = on(loss, raw, y, weight)
+    kept, kept_derivative = on(loss, raw[1::2], y[1::2], weight[1::2])
+    np.testing.assert_allclose(value, kept, rtol=1e-13)
+    np.testing.assert_array_equal(derivative[1::2], kept_derivative)
+    assert (derivative[::2] == 0).all()
+
+
+def test_weights_are_repetitions(case):
+    loss, raw, y, _, _ = case
+    times = np.arange(N_ROWS) % 4
+    value, derivative = on(loss, raw, y, times)
+    repeated, each = on(loss, np.repeat(raw, times, axis=0), np.repeat(y, times, axis=0), np.ones(times.sum()))
+    np.testing.assert_allclose(value, repeated, rtol=1e-13)
+    np.testing.assert_allclose(
+        derivative[times > 0], each[np.r_[0, times.cumsum()[:-1]][times > 0]] * times[times > 0, None]
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_compiled_and_plain_python_agree(case, dtype):
+    loss, raw, y, weight, _ = case
+    raw = np.vstack([raw, np.full((1, raw.shape[1]), 40.0), np.zeros((1, raw.shape[1]))])
+    y, weight = np.vstack([y, y[:2]]), np.r_[weight, 1.0, 2.0]
+    ours, plain = (on(loss, raw, y, weight, dtype, plain=p) for p in (False, True))
+    rtol = 1e-13 if dtype == np.float64 else 1e-5
+    np.testing.assert_allclose(ours[0], plain[0], rtol=rtol)
+    np.testing.assert_allclose(ours[1], plain[1], rtol=rtol, atol=rtol)
+
+
+def test_inputs_are_not_changed(case):
+    loss, raw, y, weight, _ = case
+    before = copy.deepcopy((raw, y, weight))
+    compiled(loss.pointwise, signatures(np.dtype(float)).loss)(raw, y, weight, np.empty_like(raw))
+    for now, then in zip((raw, y, weight), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_nan_in_a_prediction_is_seen(case):
+    # a NaN that vanished would let a fit go on in ruins
+    loss, raw, y, weight, _ = case
+    raw[3, 0] = np.nan
+    value, derivative = on(loss, raw, y, weight)
+    assert np.isnan(value)
+    assert np.isnan(derivative[3, 0])
+    assert np.isfinite(derivative[:3]).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sizes"),
+    [
+        (np.float64, [0, 1e-300, 1e-20, 1e-8, 1, 30, 37, 40, 700, 710, 750, 1e4, 1e15, 1e150, 1e300]),
+        (np.float32, [0, 1e-37, 1e-8, 1, 15, 17, 88, 104, 1e4, 1e15, 1e37]),
+    ],
+)
+@pytest.mark.parametrize("plain", [False, True], ids=["compiled", "plain"])
+def test_binary_log_loss_is_exact_at_any_size(dtype, sizes, plain):
+    z = np.array(sizes + [-size for size in sizes], dtype)[:, None]
+    rtol = 1e-14 if dtype == np.float64 else 1e-6
+    for target in (0.0, 1.0):
+        for i in range(len(z)):
+            value, derivative = on(LogLoss(), z[i : i + 1], np.array([[target]]), np.ones(1), dtype, plain)
+            margin = float(z[i, 0]) * (1 if target else -1)
+            np.testing.assert_allclose(value, -log_expit(margin), rtol=rtol, atol=np.finfo(dtype).tiny)
+            # relative, down to probabilities of 1e-300; below them float32 has only zero
+            expected = -expit(-margin) if target else expit(-margin)
+            np.testing.assert_allclose(derivative[0, 0], expected, rtol=rtol * 10, atol=np.finfo(dtype).tiny)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("plain", [False, True], ids=["compiled", "plain"])
+def test_multinomial_log_loss_is_exact_at_any_size(dtype, plain):
+    big = 1e300 if dtype == np.float64 else 1e37
+    raw = np.array(
+        [
+            [big, 0, -big],
+            [-big, -big, -big],
+            [big, big, big],
+            [big, big, 0],
+            [-big, 0, 1],
+            [0, 0, 0],
+            [800, 790, -800],
+            [1e-30, -1e-30, 0],
+            [50, 0, -50],
+        ],
+        dtype,
+    )
+    for target in range(3):
+        y = np.full((len(raw), 1), float(target))
+        expected = -log_softmax(raw.astype(np.float64), axis=1)[:, target]
+        one_hot = np.eye(3)[np.full(len(raw), target)]
+        for i in range(len(raw)):
+            rows = slice(i, i + 1)
+            value, derivative = on(LogLoss(), raw[rows], y[rows], np.ones(1), dtype, plain)
+            rtol = 1e-13 if dtype == np.float64 else 1e-6
+            np.testing.assert_allclose(value, expected[i], rtol=rtol, atol=rtol)
+            gradient = softmax(raw[rows].astype(np.float64), axis=1) - one_hot[rows]
+            np.testing.assert_allclose(derivative, gradient, rtol=rtol, atol=rtol)
+
+
+def test_two_outputs_of_the_multinomial_are_the_binary_form():
+    rng = np.random.default_rng(1)
+    raw, y = rng.normal(size=(20, 2)) * 5, rng.integers(0, 2, (20, 1)).astype(float)
+    multinomial, derivative = on(LogLoss(), raw, y, np.ones(20))
+    binary, slope = on(LogLoss(), raw[:, 1:] - raw[:, :1], y, np.ones(20))
+    np.testing.assert_allclose(multinomial, binary, rtol=1e-13)
+    np.testing.assert_allclose(derivative, np.hstack([-slope, slope]), rtol=1e-10, atol=1e-15)
+
+
+def test_squared_error_of_huge_residuals_is_infinite_not_wrong():
+    value, derivative = on(SquaredError(), np.array([[1e300]]), np.array([[-1e300]]), np.ones(1))
+    assert value == np.inf
+    assert derivative[0, 0] == 2e300
+
+
+def test_sums_are_kept_in_float64():
+    # a million rows of float32: summed in float32 the seventh digit would be long gone
+    n = 1_000_000
+    raw, y, weight = np.full((n, 1), 0.1), np.zeros((n, 1)), np.ones(n)
+    value, _ = on(SquaredError(), raw, y, weight, np.float32)
+    np.testing.assert_allclose(value, n * 0.5 * np.float32(0.1).astype(float) ** 2, rtol=2e-7)
+    value, _ = on(LogLoss(), raw, y, weight, np.float32)
+    np.testing.assert_allclose(value, n * np.log1p(np.exp(np.float64(np.float32(0.1)))), rtol=2e-7)
+
+
+# -- what losses know about themselves
+
+
+def curvatures(loss, z, y):
+    """Eigenvalues of the second derivative at raw predictions z of one row, by differences of the derivative."""
+    h = 1e-5
+    rows = np.vstack([z + h * np.eye(z.size), z - h * np.eye(z.size)])
+    _, derivative = on(loss, rows, np.tile(y, (len(rows), 1)), np.ones(len(rows)))
+    hessian = (derivative[: z.size] - derivative[z.size :]) / (2 * h)
+    return np.linalg.eigvalsh((hessian + hessian.T) / 2)
+
+
+def test_curvature_bound_holds_and_is_not_idle(case):
+    loss, raw, y, _, _ = case
+    bound = loss.curvature_bound(raw.shape[1])
+    corners = np.zeros((2, raw.shape[1]))
+    corners[1, 2:] = -40.0  # two classes alike, all others out of the question: the multinomial's largest curvature
+    points = np.vstack([raw, raw / 10, corners])
+    found = [curvatures(loss, z, y[i % N_ROWS])[-1] for i, z in enumerate(points)]
+    assert max(found) <= bound * (1 + 1e-6)
+    assert max(found) >= 0.9 * bound  # a bound far too high would make every learning rate far too small
+
+
+def test_target_power_is_what_scaling_does_to_the_loss(case):
+    loss, raw, y, weight, _ = case
+    if loss.target_power is None:
+        pytest.skip("the targets of this loss are not scaled")
+    value, _ = on(loss, raw, y, weight)
+    scaled, _ = on(loss, raw / 8.0 + 5.0, y / 8.0 + 5.0, weight)
+    np.testing.assert_allclose(scaled * 8.0**loss.target_power, value, rtol=1e-10)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_best_constant_is_near_the_optimum(case, weighted):
+    loss, raw, y, weight, reference = case
+    y = np.vstack([y] * 20)  # what log-loss adds to every class weighs little beside a thousand rows
+    weight = np.concatenate([weight] * 20) if weighted else np.ones(len(y))
+    n_outputs = raw.shape[1]
+
+    def mean(constant):
+        return reference(np.tile(constant, (len(y), 1)), y, weight) / weight.sum()
+
+    constant = loss.best_constant(y, weight if weighted else None, n_outputs)
+    assert constant.shape == (n_outputs,)
+    assert mean(constant) <= minimize(mean, np.zeros(n_outputs), tol=1e-10).fun + 1e-6
+
+
+def test_best_constant_of_log_loss_is_finite_for_classes_without_rows():
+    constant = LogLoss().best_constant(np.zeros((10, 1)), None, 3)
+    assert np.isfinite(constant).all()
+    assert constant[0] > constant[1] == constant[2]
+    assert np.isfinite(LogLoss().best_constant(np.ones((10, 1)), np.full(10, 1e6), 1)).all()
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_probabilities_are_scipys_and_sum_to_one(n_outputs):
+    raw = np.array([[0.0], [1.0], [-30.0], [800.0], [-1e300], [1e300]]) * np.arange(1, n_outputs + 1)
+    proba, log_proba = LogLoss().predict_proba(raw), LogLoss().predict_log_proba(raw)
+    both = np.hstack([np.zeros_like(raw), raw]) if n_outputs == 1 else raw
+    np.testing.assert_allclose(proba, softmax(both, axis=1), rtol=1e-13)
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-13)
+    np.testing.assert_allclose(log_proba, log_softmax(both, axis=1), rtol=1e-13, atol=1e-15)
+
+
+def test_losses_without_classes_give_no_probabilities():
+    with pytest.raises(NotImplementedError, match="SquaredError gives no probabilities"):
+        SquaredError().predict_proba(np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_names_objects_and_clones(name):
+    loss = LOSSES[name]()
+    assert type(get_loss(name)) is type(loss)
+    assert get_loss(loss) is not loss
+    assert clone(loss).get_params() == loss.get_params()
+
+
+@pytest.mark.parametrize("bad", ["squared", "", None, 2, SquaredError, lambda z: z])
+def test_unknown_losses_are_refused_with_the_known_ones(bad):
+    with pytest.raises(ValueError, match="is not known") as caught:
+        get_loss(bad)
+    assert all(repr(name) in str(caught.value) for name in LOSSES)
+    for make in (GDLinearRegressor, GDMLPRegressor):
+        with pytest.raises(ValueError, match="'loss' parameter") as caught:
+            make(loss=bad).fit([[0.0], [1.0]], [0.0, 1.0])
+        assert "squared_error" in str(caught.value)
+
+
+# -- losses of the user's own
+
+
+class LogCosh(Loss):
+    """A smooth, robust loss."""
+
+    curvature = 1.0
+
+    @staticmethod
+    def pointwise(raw, y, weight, derivative):
+        total = 0.0
+        for i in range(raw.shape[0]):
+            for k in range(raw.shape[1]):
+                r = raw[i, k] - y[i, k]
+                derivative[i, k] = weight[i] * np.tanh(r)
+                total += weight[i] * (abs(r) + np.log1p(np.exp(-2 * abs(r))) - np.log(2.0))
+        return total
+
+
+class Poisson(Loss):
+    """exp(raw) - y raw, of unbounded curvature."""
+
+    @staticmethod
+    def pointwise(raw, y, weight, derivative):
+        total = 0.0
+        for i in range(raw.shape[0]):
+            for k in range(raw.shape[1]):
+                mean = np.exp(raw[i, k])
+                derivative[i, k] = weight[i] * (mean - y[i, k])
+                total += weight[i] * (mean - y[i, k] * raw[i, k])
+        return total
+
+
+class InPython(Loss):
+    """LogCosh with a class that numba doesn't know."""
+
+    curvature = 1.0
+
+    @staticmethod
+    def pointwise(raw, y, weight, derivative):
+        residual = (raw - y) * float(Fraction(1, 1))
+        derivative[...] = weight[:, None] * np.tanh(residual)
+        return float(weight @ np.logaddexp(residual, -residual).sum(axis=1) - raw.size * np.log(2.0) * weight.mean())
+
+
+def log_cosh(z, y):
+    return np.logaddexp(z - y, y - z) - np.log(2)
+
+
+def poisson(z, y):
+    return np.exp(z) - y * z
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(60, 3)) * [1.0, 2.0, 0.5] + [0.0, 1.0, 3.0]
+    y = X @ [0.3, -0.2, 0.5] + rng.standard_t(2, 60)
+    return X, y, rng.uniform(0.2, 2, 60)
+
+
+def optimum(loss, X, y, weight, alpha):
+    """Coefficients and intercepts of every target by BFGS on the documented objective, on standardised features."""
+    mean = np.average(X, axis=0, weights=weight)
+    std = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    Z = (X - mean) / std
+    found = []
+    for target in y.reshape(len(y), -1).T:
+
+        def objective(w, target=target):
+            return weight @ loss(Z @ w[:-1] + w[-1], target) / weight.sum() + alpha / 2 * w[:-1] @ w[:-1]
+
+        w = minimize(objective, np.zeros(Z.shape[1] + 1), method="BFGS", options={"gtol": 1e-8}).x
+        coef = w[:-1] / std
+        found.append([*coef, w[-1] - coef @ mean])
+    return np.squeeze([f[:-1] for f in found]), np.array([f[-1] for f in found])
+
+
+CERTIFIED = {"alpha": 0.05, "criterion": "gradient", "tol": 1e-7, "max_iter": 20_000}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("make", "function"), [(LogCosh, log_cosh), (Poisson, poisson)], ids=["bounded curvature", "unbounded"]
+)
+def test_users_loss_reaches_scipys_optimum(make, function, weighted, data):
+    X, y, weight = data
+    y = np.round(np.clip(y, 0, 6)) if make is Poisson else y
+    weight = weight if weighted else np.ones(len(y))
+    settings = CERTIFIED if make is LogCosh else CERTIFIED | {"learning_rate": 0.1}
+    model = GDLinearRegressor(loss=make(), **settings).fit(X, y, sample_weight=weight if weighted else None)
+    coef, intercept = optimum(function, X, y, weight, 0.05)
+    assert model.converged_
+    np.testing.assert_allclose(model.coef_, coef, atol=1e-5)
+    np.testing.assert_allclose(model.intercept_, intercept, atol=1e-5)
+    value = np.average(function(model.predict(X), y), weights=weight)
+    np.testing.assert_allclose(
+        model.loss_curve_[-1] - 0.025 * np.sum((model.coef_ * _std(X, weight)) ** 2), value, rtol=1e-6
+    )
+
+
+def _std(X, weight):
+    mean = np.average(X, axis=0, weights=weight)
+    return np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+
+
+def test_users_loss_of_several_targets(data):
+    X, y, _ = data
+    y = np.column_stack([y, -2 * y + X[:, 0]])
+    model = GDLinearRegressor(loss=LogCosh(), **CERTIFIED).fit(X, y)
+    coef, intercept = optimum(log_cosh, X, y, np.ones(len(y)), 0.05)
+    np.testing.assert_allclose(model.coef_, coef, atol=1e-5)
+    np.testing.assert_allclose(model.intercept_, intercept, atol=1e-5)
+
+
+def test_users_loss_in_mini_batches_and_in_a_network(data):
+    X, y, _ = data
+    linear = GDLinearRegressor(
+        loss=LogCosh(), batch_size=10, schedule="invscaling", max_iter=300, tol=None, alpha=0.05, random_state=0
+    ).fit(X, y)
+    coef, _ = optimum(log_cosh, X, y, np.ones(len(y)), 0.05)
+    np.testing.assert_allclose(linear.coef_, coef, atol=0.1)
+    network = GDMLPRegressor(
+        loss=LogCosh(), hidden_layer_sizes=(), optimizer="nesterov", learning_rate=0.1, batch_size=None, **CERTIFIED
+    ).fit(X, y)
+    np.testing.assert_allclose(network.coefs_[0][:, 0], coef, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_loss_that_cannot_be_compiled_gives_the_same_fit_with_one_warning(dtype, data):
+    X, y, _ = data
+    settings = {"alpha": 0.05, "max_iter": 40, "tol": None, "batch_size": 20, "random_state": 0}
+    expected = GDLinearRegressor(loss=LogCosh(), **settings).fit(X.astype(dtype), y)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = GDLinearRegressor(loss=InPython(), **settings).fit(X.astype(dtype), y)
+    assert [w.category for w in caught] == [RuntimeWarning]
+    assert "InPython.pointwise can't be compiled" in str(caught[0].message)
+    assert "Fraction" in str(caught[0].message)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-10 if dtype == np.float64 else 1e-3)
+
+
+def test_network_with_a_loss_that_cannot_be_compiled(data):
+    X, y, _ = data
+    settings = {"hidden_layer_sizes": (5,), "max_iter": 5, "tol": None, "random_state": 0, "early_stopping": True}
+    expected = GDMLPRegressor(loss=LogCosh(), **settings).fit(X, y)
+    with pytest.warns(RuntimeWarning, match=r"InPython\.pointwise can't be compiled"):
+        model = GDMLPRegressor(loss=InPython(), **settings).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=1e-9)
+    np.testing.assert_allclose(model.validation_curve_, expected.validation_curve_, rtol=1e-9)
+
+
+def test_users_loss_is_never_changed(data):
+    X, y, _ = data
+    loss = LogCosh()
+    model = GDLinearRegressor(loss=loss, max_iter=3, tol=None).fit(X, y)
+    assert vars(loss) == {}
+    assert model.loss is loss
+
+
+def test_loss_without_a_function_says_what_is_missing(data):
+    class Nothing(Loss):
+        pass
+
+    X, y, _ = data
+    model = GDLinearRegressor(loss=Nothing())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # that it can't be compiled either
+        with pytest.raises(NotImplementedError, match="needs a static method pointwise"):
+            model.fit(X, y)
+
+
+def test_loss_that_returns_nan_ends_in_finite_coefficients_and_a_warning(data):
+    class Root(Loss):
+        @staticmethod
+        def pointwise(raw, y, weight, derivative):
+            total = 0.0
+            for i in range(raw.shape[0]):
+                for k in range(raw.shape[1]):
+                    derivative[i, k] = weight[i] / np.sqrt(raw[i, k])
+                    total += weight[i] * np.sqrt(raw[i, k])  # falls below zero, and its root is NaN
+            return total
+
+        def best_constant(self, y, weight, n_outputs):
+            return np.full(n_outputs, 0.5)
+
+    X, y, _ = data
+    with pytest.warns(UserWarning, match="diverged"):
+        model = GDLinearRegressor(loss=Root(), learning_rate=0.1, max_iter=50).fit(X, y)
+    assert np.isfinite(model.coef_).all()
+    assert model.stop_reason_ == "diverged"

@@ -1,0 +1,389 @@
+"""Networks against scikit-learn's MLPRegressor, finite differences, exact solutions, and what they must be able to learn."""
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
+
+from skgd import GDMLPRegressor
+from skgd.activations import ACTIVATIONS
+from skgd.optimizers import SGD, Adam
+
+NUMPY_FUNCTIONS = {
+    "identity": lambda z: z,
+    "logistic": expit,
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+}
+NO_STEP = 1e-300  # a learning rate that leaves parameters as they are
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((90, 4))
+    return X, np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2] + 0.1 * rng.standard_normal(90)
+
+
+def forward(X, coefs, intercepts, activation):
+    a = np.asarray(X, dtype=np.float64)
+    for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
+        a = a @ coef + intercept
+        if layer < len(coefs) - 1:
+            a = NUMPY_FUNCTIONS[activation](a)
+    return a
+
+
+def sklearns(n_epochs, n_rows, **settings):
+    defaults = {"batch_size": n_rows, "shuffle": False, "tol": 0, "n_iter_no_change": 10**6, "random_state": 3}
+    return MLPRegressor(max_iter=n_epochs, **(defaults | settings))
+
+
+def fit_quietly(model, X, y):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(X, y)
+
+
+def starting_weights(X, y, **settings):
+    """The random weights that MLPRegressor begins with, in public terms: those that no step has changed."""
+    model = fit_quietly(sklearns(1, len(X), solver="sgd", learning_rate_init=NO_STEP, **settings), X, y)
+    return model.coefs_, model.intercepts_
+
+
+def assert_same_network(ours, theirs, rtol):
+    for mine, other in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=rtol, atol=rtol)
+
+
+# -- the same steps as scikit-learn's
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("optimizer", "theirs"),
+    [
+        (SGD(), {"momentum": 0.0}),
+        (SGD(momentum=0.9), {"momentum": 0.9, "nesterovs_momentum": False}),
+        (SGD(momentum=0.9, nesterov=True), {"momentum": 0.9, "nesterovs_momentum": True}),
+    ],
+    ids=["sgd", "momentum", "nesterov"],
+)
+def test_fifty_updates_agree_with_sklearn(data, optimizer, theirs, activation):
+    X, y = data
+    layers = {"hidden_layer_sizes": (7, 5), "activation": activation}
+    theirs = sklearns(50, 90, solver="sgd", learning_rate_init=0.02, alpha=0.9, **layers, **theirs)
+    init = starting_weights(X, y, **layers)
+    ours = GDMLPRegressor(
+        optimizer=optimizer,
+        learning_rate=0.02,
+        alpha=0.9 / 90,  # sklearn divides its penalty by the number of rows
+        init=init,
+        standardize=False,
+        batch_size=None,
+        max_iter=50,
+        tol=None,
+        **layers,
+    ).fit(X, y)
+    assert ours.t_ == 50
+    fit_quietly(theirs, X, y)
+    assert_same_network(ours, theirs, rtol=1e-10)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_mini_batches_in_order_agree_with_sklearn(data, momentum):
+    # 90 rows in batches of 40: the last one is short
+    X, y = data
+    theirs = sklearns(20, 90, solver="sgd", learning_rate_init=0.01, momentum=momentum, alpha=0, batch_size=40)
+    theirs.set_params(hidden_layer_sizes=(6,), activation="tanh")
+    init = starting_weights(X, y, hidden_layer_sizes=(6,), activation="tanh")
+    ours = GDMLPRegressor(
+        hidden_layer_sizes=(6,),
+        activation="tanh",
+        optimizer=SGD(momentum=momentum, nesterov=momentum > 0),
+        learning_rate=0.01,
+        alpha=0,
+        init=init,
+        standardize=False,
+        batch_size=40,
+        shuffle=False,
+        max_iter=20,
+        tol=None,
+    ).fit(X, y)
+    assert ours.t_ == 60
+    assert_same_network(ours, fit_quietly(theirs, X, y), rtol=1e-10)
+
+
+def test_adam_agrees_with_sklearn(data):
+    # sklearn leaves the correction out of epsilon ("epsilon hat" in the paper): no matter where epsilon is negligible
+    X, y = data
+    Y = np.column_stack([y, -y, X[:, 0]])
+    layers = {"hidden_layer_sizes": (6, 4), "activation": "logistic"}
+    init = starting_weights(X, Y, **layers)
+    common = {"init": init, "standardize": False, "batch_size": None, "max_iter": 50, "tol": None, "alpha": 0, **layers}
+    for epsilon, rtol in ((1e-8, 1e-3), (1e-30, 1e-9)):
+        theirs = sklearns(50, 90, solver="adam", learning_rate_init=0.01, epsilon=epsilon, alpha=0, **layers)
+        ours = GDMLPRegressor(optimizer=Adam(epsilon=epsilon), learning_rate=0.01, **common).fit(X, Y)
+        assert_same_network(ours, fit_quietly(theirs, X, Y), rtol=rtol)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_first_step_is_the_gradient_by_finite_differences(activation):
+    rng = np.random.default_rng(1)
+    sizes = (3, 5, 4, 2)
+    X, Y, weight = rng.standard_normal((30, 3)), rng.standard_normal((30, 2)), rng.uniform(0, 3, 30)
+    coefs = [rng.standard_normal(shape) for shape in itertools.pairwise(sizes)]
+    intercepts = [rng.standard_normal(n) for n in sizes[1:]]
+    alpha, rate = 0.3, 1e-3
+    model = GDMLPRegressor(
+        hidden_layer_sizes=sizes[1:-1],
+        activation=activation,
+        optimizer="sgd",
+        learning_rate=rate,
+        alpha=alpha,
+        init=(coefs, intercepts),
+        standardize=False,
+        batch_size=None,
+        max_iter=1,
+        tol=None,
+    ).fit(X, Y, sample_weight=weight)
+
+    def objective():
+        residual = forward(X, coefs, intercepts, activation) - Y
+        loss = 0.5 * np.average((residual**2).sum(axis=1), weights=weight)
+        return loss + 0.5 * alpha * sum((W**2).sum() for W in coefs)
+
+    np.testing.assert_allclose(model.loss_curve_, [objective()], rtol=1e-12)
+    for array, after in zip(coefs + intercepts, model.coefs_ + model.intercepts_, strict=True):
+        step = (array - after) / rate
+        for j in np.ndindex(array.shape):
+            value, h = array[j], 1e-5
+            array[j] = value + h
+            above = objective()
+            array[j] = value - h
+            below = objective()
+            array[j] = value
+            assert step[j] == pytest.approx((above - below) / (2 * h), rel=1e-5, abs=1e-7)
+
+
+# -- where training starts
+
+
+@pytest.mark.parametrize(
+    ("init", "activation", "variance"),
+    [
+        ("he", "tanh", lambda n_in, n_out: 2 / n_in),
+        ("glorot", "relu", lambda n_in, n_out: 2 / (n_in + n_out)),
+        ("auto", "relu", lambda n_in, n_out: 2 / (n_in + n_out)),
+        ("auto", "tanh", lambda n_in, n_out: 2 / (n_in + n_out)),
+    ],
+)
+def test_random_weights_have_the_spread_of_their_scheme(init, activation, variance):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 60)), rng.standard_normal(20)
+    model = GDMLPRegressor(
+        hidden_layer_sizes=(150, 40),
+        activation=activation,
+        init=init,
+        learning_rate=NO_STEP,
+        optimizer="sgd",
+        standardize=False,
+        max_iter=1,
+        tol=None,
+        random_state=0,
+    ).fit(X, y)
+    for coef, intercept in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
+        expected = np.sqrt(variance(*coef.shape))
+        assert coef.std() == pytest.approx(expected, rel=0.05)
+        assert abs(coef.mean()) < 5 * expected / np.sqrt(coef.size)
+        assert np.abs(coef).max() <= np.sqrt(3) * expected * (1 + 1e-12)
+        assert np.abs(intercept).max() <= np.sqrt(3) * expected * (1 + 1e-12)
+    assert model.intercepts_[-1][0] == pytest.approx(y.mean())
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+def test_the_users_starting_weights_are_in_the_units_of_the_data(standardize):
+    rng = np.random.default_rng(2)
+    X = 500 + 30 * rng.standard_normal((50, 3))
+    Y = 1e4 + 300 * rng.standard_normal((50, 2))
+    coefs = [rng.standard_normal((3, 4)), rng.standard_normal((4, 2))]
+    intercepts = [rng.standard_normal(4), rng.standard_normal(2)]
+    given = [a.copy() for a in coefs + intercepts]
+    model = GDMLPRegressor(
+        hidden_layer_sizes=4,
+        init=(coefs, intercepts),
+        learning_rate=NO_STEP,
+        optimizer="sgd",
+        standardize=standardize,
+        max_iter=1,
+        tol=None,
+    ).fit(X, Y)
+    for before, now, after in zip(given, coefs + intercepts, model.coefs_ + model.intercepts_, strict=True):
+        assert np.array_equal(before, now)
+        np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-9)
+
+
+def test_a_fitted_network_can_be_the_start_of_another(data):
+    X, y = data
+    first = GDMLPRegressor(hidden_layer_sizes=(8,), learning_rate=0.01, max_iter=60, tol=None, random_state=0).fit(X, y)
+    init = (first.coefs_, first.intercepts_)
+    again = GDMLPRegressor(hidden_layer_sizes=(8,), init=init, learning_rate=NO_STEP, max_iter=1, tol=None).fit(X, y)
+    np.testing.assert_allclose(again.predict(X), first.predict(X), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        ([np.zeros((4, 3))], [np.zeros(3)]),
+        ([np.zeros((4, 3)), np.zeros((3, 1))], [np.zeros(3)]),
+        ([np.zeros((3, 4)), np.zeros((3, 1))], [np.zeros(3), np.zeros(1)]),
+        ([np.zeros((4, 3)), np.full((3, 1), np.nan)], [np.zeros(3), np.zeros(1)]),
+        ([np.zeros((4, 3)), np.zeros((3, 1))],),
+        "unknown",
+    ],
+)
+def test_starting_weights_that_do_not_fit_are_refused(data, init):
+    X, y = data
+    with pytest.raises(ValueError, match="init"):
+        GDMLPRegressor(hidden_layer_sizes=(3,), init=init).fit(X, y)
+
+
+@pytest.mark.parametrize("sizes", [(0,), (-1,), 0, (5, 0), (2.5,), ("ten",), ((3, 4),), (np.nan,), "10", None, 2.5])
+def test_bad_hidden_layer_sizes_are_refused(data, sizes):
+    X, y = data
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        GDMLPRegressor(hidden_layer_sizes=sizes).fit(X, y)
+
+
+@pytest.mark.parametrize("sizes", [6, (6,), [6], np.array([6]), np.int64(6)])
+def test_hidden_layer_sizes_may_be_a_number_or_any_sequence(data, sizes):
+    X, y = data
+    model = GDMLPRegressor(hidden_layer_sizes=sizes, max_iter=2, tol=None).fit(X, y)
+    assert [coef.shape for coef in model.coefs_] == [(4, 6), (6, 1)]
+    assert [intercept.shape for intercept in model.intercepts_] == [(6,), (1,)]
+    assert model.n_layers_ == 3
+    assert model.n_outputs_ == 1
+
+
+# -- what it learns
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("n_targets", [None, 1, 3])
+def test_coefs_and_intercepts_alone_predict_from_raw_features(activation, n_targets):
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((80, 3)) * [1e-3, 1, 1e4] + [5, 0, -1e5]
+    y = X[:, 0] * 1e6 + 200 + rng.standard_normal(80)
+    y = y if n_targets is None else np.column_stack([y, X[:, 1], -X[:, 2]])[:, :n_targets]
+    model = GDMLPRegressor(hidden_layer_sizes=(6, 3), activation=activation, max_iter=30, tol=None).fit(X, y)
+    expected = forward(X, model.coefs_, model.intercepts_, activation)
+    assert model.predict(X).shape == y.shape
+    np.testing.assert_allclose(model.predict(X), expected.reshape(y.shape), rtol=1e-8, atol=1e-8 * np.abs(y).max())
+
+
+def test_predictions_of_many_rows_are_those_of_few(data):
+    X, y = data
+    model = GDMLPRegressor(hidden_layer_sizes=(5,), max_iter=3, tol=None).fit(X, y)
+    many = np.tile(X, (120, 1))  # more than are predicted at once
+    np.testing.assert_allclose(model.predict(many), np.tile(model.predict(X), 120), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"identity"}))
+def test_every_activation_learns_a_noisy_curve(activation, dtype):
+    rng = np.random.default_rng(5)
+    x = rng.uniform(-3, 3, 500)
+    clean = np.sin(2 * x)
+    X = x[:, None].astype(dtype)
+    model = GDMLPRegressor(
+        hidden_layer_sizes=(30, 30),
+        activation=activation,
+        learning_rate=0.02,
+        max_iter=300,
+        batch_size=50,
+        random_state=0,
+    )
+    # all epochs: sigmoids rest on a plateau for long before they bend
+    model.set_params(tol=None, schedule="cosine").fit(X, clean + 0.1 * rng.standard_normal(500))
+    assert model.coefs_[0].dtype == model.predict(X).dtype == dtype
+    # a straight line leaves 0.4
+    assert np.mean((model.predict(X) - clean) ** 2) < 0.02
+
+
+def test_several_targets_are_learned_at_once_whatever_their_size():
+    rng = np.random.default_rng(6)
+    X = rng.uniform(-2, 2, (600, 2))
+    Y = np.column_stack([np.sin(2 * X[:, 0]), 1e5 + 1e4 * X[:, 1] ** 2, 1e-6 * np.abs(X[:, 0])])
+    model = GDMLPRegressor(hidden_layer_sizes=(40,), learning_rate=0.01, max_iter=150, batch_size=50, random_state=0)
+    error = model.fit(X, Y).predict(X) - Y
+    assert model.n_outputs_ == 3
+    assert (np.mean(error**2, axis=0) < 0.05 * Y.var(axis=0)).all()
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_a_deep_network_learns(activation):
+    rng = np.random.default_rng(7)
+    X = rng.uniform(-2, 2, (300, 2))
+    y = np.sin(2 * X[:, 0]) * X[:, 1]
+    model = GDMLPRegressor(
+        hidden_layer_sizes=(12,) * 8,
+        activation=activation,
+        learning_rate=3e-3,
+        max_iter=200,
+        batch_size=30,
+        random_state=0,
+    ).fit(X, y)
+    assert model.n_layers_ == 10
+    assert model.score(X, y) > 0.9
+
+
+def test_defaults_beat_a_linear_model_on_a_curved_target():
+    rng = np.random.default_rng(8)
+    X = 300 + 20 * rng.standard_normal((800, 3))
+    z = (X - 300) / 20
+    y = 5000 + 700 * (z[:, 0] * z[:, 1] + np.abs(z[:, 2])) + 70 * rng.standard_normal(800)
+    model = GDMLPRegressor(random_state=0)
+    fit_quietly(model, X, y)
+    assert model.score(X, y) > 0.9
+
+
+def test_no_hidden_layer_is_ridge_regression():
+    X, y = load_diabetes(return_X_y=True)
+    model = GDMLPRegressor(
+        hidden_layer_sizes=(),
+        optimizer="nesterov",
+        learning_rate=0.1,
+        alpha=1e-2,
+        batch_size=None,
+        criterion="gradient",
+        tol=1e-9,
+        max_iter=20_000,
+    ).fit(X, y)
+    assert model.converged_
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    w = np.linalg.solve(Z.T @ Z / len(y) + 1e-2 * np.eye(10), Z.T @ (y - y.mean()) / len(y))
+    np.testing.assert_allclose(model.predict(X), Z @ w + y.mean(), rtol=1e-5)
+    np.testing.assert_allclose(model.coefs_[0][:, 0], w / X.std(axis=0), rtol=1e-4, atol=1e-3)
+    assert len(model.coefs_) == len(model.intercepts_) == 1
+    assert model.n_layers_ == 2
+
+
+def test_a_strong_penalty_leaves_the_mean(data):
+    X, y = data
+    model = GDMLPRegressor(hidden_layer_sizes=(5,), alpha=10.0, optimizer="sgd", learning_rate=0.05, batch_size=None)
+    model.set_params(max_iter=400, tol=None).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), y.mean(), atol=1e-3)
+
+
+def test_a_constant_target_is_predicted(data):
+    X, _ = data
+    model = fit_quietly(
+        GDMLPRegressor(hidden_layer_sizes=(5,), learning_rate=0.01, random_state=0), X, np.full(90, 1234.5)
+    )
+    np.testing.assert_allclose(model.predict(X), 1234.5, atol=0.1)

@@ -1,0 +1,544 @@
+"""The estimators behave as scikit-learn's own do: its checks, and what pipelines, grids, pickles and pandas need."""
+
+import ast
+import inspect
+import pickle
+import re
+from functools import partial
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, UnsetMetadataPassedError
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import check_estimator
+
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd.activations import ACTIVATIONS
+from skgd.optimizers import OPTIMIZERS, Adam
+from skgd.schedules import SCHEDULES, ExponentialDecay
+
+SmallNetwork = partial(GDMLPRegressor, hidden_layer_sizes=(8,))
+ESTIMATORS = {
+    "GDLinearRegressor": GDLinearRegressor,
+    "GDLogisticClassifier": GDLogisticClassifier,
+    "GDMLPRegressor": SmallNetwork,
+}
+LINEAR = {name: make for name, make in ESTIMATORS.items() if name != "GDMLPRegressor"}
+REGRESSORS = {name: make for name, make in ESTIMATORS.items() if name != "GDLogisticClassifier"}
+
+ignore_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+each_estimator = pytest.mark.parametrize("make", [*ESTIMATORS.values()], ids=[*ESTIMATORS])
+each_regressor = pytest.mark.parametrize("make", [*REGRESSORS.values()], ids=[*REGRESSORS])
+
+# Few epochs, and rates with which they are enough for the score that the checks ask for.
+EPOCHS = 60
+RATES = {"adadelta": 10.0}
+RATE = 0.05
+
+
+def settings_to_check():
+    """Every optimizer x full batch and mini-batch x standardised and raw; then every other parameter once."""
+    for name, make in ESTIMATORS.items():
+        optimizers = [*OPTIMIZERS, "auto"] if name in LINEAR else [*OPTIMIZERS]
+        for optimizer in optimizers:
+            for batch_size in (None, 64):
+                for standardize in (True, False):
+                    estimator = make(
+                        optimizer=optimizer,
+                        learning_rate=RATES.get(optimizer, RATE),
+                        batch_size=batch_size,
+                        standardize=standardize,
+                        max_iter=EPOCHS,
+                    )
+                    scaled = "standardized" if standardize else "raw"
+                    yield pytest.param(estimator, id=f"{name}-{optimizer}-{batch_size or 'all'}-{scaled}")
+        yield pytest.param(type(make())(), id=f"{name}-defaults")
+        others = [
+            {"optimizer": "sgd", "batch_size": "auto"},
+            {"average": True},
+            {"clip_norm": 1.0},
+            {"shuffle": False},
+            {"criterion": "gradient"},
+            {"criterion": "step"},
+            {"tol": None},
+            {"alpha": 0.0},
+            {"optimizer": Adam(learning_rate=RATE, amsgrad=True)},
+            *({"schedule": schedule} for schedule in SCHEDULES),
+            *([{"penalty": None}] if name in LINEAR else []),
+            # without intercepts LogisticRegression fails check_class_weight_classifiers, too: the data need one
+            *([{"fit_intercept": False}] if name == "GDLinearRegressor" else []),
+            *([{"activation": activation} for activation in ACTIVATIONS] if name not in LINEAR else []),
+        ]
+        for parameters in others:
+            label = ",".join(f"{key}={value}" for key, value in parameters.items())
+            rate = {"learning_rate": RATE, "max_iter": EPOCHS} if name not in LINEAR else {}
+            yield pytest.param(make(**{**rate, **parameters}), id=f"{name}-{label}")
+
+
+@pytest.mark.parametrize("estimator", list(settings_to_check()))
+@ignore_convergence
+def test_check_estimator_passes_with_no_expected_failure(estimator):
+    results = check_estimator(estimator, on_fail=None, on_skip=None)
+    failed = {
+        result["check_name"]: repr(result["exception"])[:500] for result in results if result["status"] == "failed"
+    }
+    skipped = {result["check_name"] for result in results if result["status"] == "skipped"}
+    assert not failed, failed
+    assert skipped <= {"check_array_api_input"}
+    ran = {result["check_name"] for result in results if result["status"] == "passed"}
+    assert "check_sample_weight_equivalence_on_dense_data" in ran
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_param_validation,
+        estimator_checks.check_dataframe_column_names_consistency,
+        estimator_checks.check_parameters_default_constructible,
+        estimator_checks.check_estimator_cloneable,
+        estimator_checks.check_n_features_in,
+        estimator_checks.check_fit_check_is_fitted,
+    ],
+    ids=lambda check: check.__name__,
+)
+@each_estimator
+@ignore_convergence
+def test_checks_that_check_estimator_leaves_out(make, check):
+    pytest.importorskip("pandas")
+    estimator = make()
+    check(type(estimator).__name__, estimator)
+
+
+# -- docstrings
+
+
+def documented_parameters(docstring):
+    """Pairs (name, default as a Python value or None) of the section Parameters, in order."""
+    section = re.search(r"\n *Parameters\n *-+\n(.*?)(?=\n *\n *[A-Z][\w ]+\n *-+\n|\Z)", docstring, re.DOTALL)
+    if section is None:
+        return []
+    body = inspect.cleandoc("\n" + section[1])
+    found = []
+    for names, kind in re.findall(r"^(\w[\w, ]*) : (.*)$", body, re.MULTILINE):
+        default = re.search(r"default=(.+)$", kind)
+        found.extend((name, default[1] if default else None) for name in names.split(", "))
+    return found
+
+
+def check_documented(docstring, function, what):
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
+    documented = documented_parameters(docstring or "")
+    assert [name for name, _ in documented] == [p.name for p in parameters], what
+    for (name, default), parameter in zip(documented, parameters, strict=True):
+        if parameter.default is inspect.Parameter.empty:
+            assert default is None, f"{what}: {name} is required, its docstring says default={default}"
+        else:
+            assert default is not None, f"{what}: the default of {name} is not documented"
+            assert ast.literal_eval(default) == parameter.default, f"{what}: {name}"
+
+
+WITH_DOCSTRINGS = {
+    cls.__name__: cls
+    for cls in [
+        GDLinearRegressor,
+        GDLogisticClassifier,
+        GDMLPRegressor,
+        *(type(make()) for make in OPTIMIZERS.values()),
+        *(type(make()) for make in SCHEDULES.values()),
+    ]
+}
+
+
+@pytest.mark.parametrize("cls", [*WITH_DOCSTRINGS.values()], ids=[*WITH_DOCSTRINGS])
+def test_docstring_lists_every_parameter_in_order_with_its_default(cls):
+    if cls.__init__ is not object.__init__:
+        check_documented(cls.__doc__, cls.__init__, cls.__name__)
+
+
+@each_estimator
+def test_docstrings_of_methods_list_their_parameters_and_what_they_return(make):
+    cls = type(make())
+    own = {
+        name: method
+        for name, method in inspect.getmembers(cls, inspect.isfunction)
+        if not name.startswith("_") and inspect.unwrap(method).__module__.startswith("skgd")
+    }
+    assert {"fit", "partial_fit", "predict"} <= set(own)
+    for name, method in own.items():
+        check_documented(method.__doc__, inspect.unwrap(method), f"{cls.__name__}.{name}")
+        assert "\n        Returns\n" in method.__doc__, name
+
+
+@each_estimator
+@ignore_convergence
+def test_every_fitted_attribute_is_documented_and_every_documented_one_exists(make, regression, classes):
+    pd = pytest.importorskip("pandas")
+    estimator = make(max_iter=3)
+    X, y = classes if isinstance(estimator, GDLogisticClassifier) else regression
+    estimator.fit(pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])]), y)
+    section = re.search(r"\n    Attributes\n    -+\n(.*?)\n\n", type(estimator).__doc__, re.DOTALL)[1]
+    documented = set(re.findall(r"^    (\w+) : ", section, re.MULTILINE))
+    public = {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
+    assert public == documented
+
+
+# -- data
+
+
+@pytest.fixture(scope="module")
+def regression():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 4)) * [1.0, 10.0, 0.1, 3.0] + [0.0, 50.0, 1.0, -7.0]
+    return X, X @ [1.0, -0.3, 20.0, 0.5] + 3.0 + 0.1 * rng.normal(size=90)
+
+
+@pytest.fixture(scope="module")
+def classes(regression):
+    X, y = regression
+    return X, np.digitize(y, np.quantile(y, [0.3, 0.7]))
+
+
+def data_for(estimator, regression, classes):
+    return classes if isinstance(estimator, GDLogisticClassifier) else regression
+
+
+def few_epochs(make):
+    return make(max_iter=5, tol=None, batch_size=16, random_state=0)
+
+
+def parameters_of(model):
+    """All fitted numbers in one vector."""
+    arrays = [*model.coefs_, *model.intercepts_] if hasattr(model, "coefs_") else [model.coef_, model.intercept_]
+    return np.concatenate([array.ravel() for array in arrays])
+
+
+@each_estimator
+def test_inputs_are_not_modified(make, regression, classes):
+    model = few_epochs(make)
+    X, y = (array.copy() for array in data_for(model, regression, classes))
+    weight = np.linspace(0.5, 2.0, len(y))
+    originals = [array.copy() for array in (X, y, weight)]
+    model.fit(X, y, sample_weight=weight)
+    model.partial_fit(X, y, sample_weight=weight)
+    model.predict(X)
+    for array, original in zip((X, y, weight), originals, strict=True):
+        np.testing.assert_array_equal(array, original)
+        assert array.flags.writeable
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@each_estimator
+def test_read_only_and_memory_mapped_arrays_give_the_same_bits(make, dtype, regression, classes, tmp_path):
+    X, y = data_for(make(), regression, classes)
+    X, weight = X.astype(dtype), np.linspace(0.5, 2.0, len(y))
+    expected = few_epochs(make).fit(X, y, sample_weight=weight)
+    mapped = []
+    for name, array in (("X", X), ("y", y), ("weight", weight)):
+        on_disk = np.memmap(tmp_path / name, dtype=array.dtype, mode="w+", shape=array.shape)
+        on_disk[:] = array
+        on_disk.flush()
+        mapped.append(np.memmap(tmp_path / name, dtype=array.dtype, mode="r", shape=array.shape))
+    frozen = [array.copy() for array in (X, y, weight)]
+    for array in frozen:
+        array.flags.writeable = False
+    for X_in, y_in, weight_in in (mapped, frozen):
+        model = few_epochs(make).fit(X_in, y_in, sample_weight=weight_in)
+        np.testing.assert_array_equal(parameters_of(model), parameters_of(expected))
+        np.testing.assert_array_equal(model.predict(X_in), expected.predict(X))
+        model.partial_fit(X_in, y_in, sample_weight=weight_in)
+
+
+@each_estimator
+def test_memory_layout_of_the_data_does_not_matter(make, regression, classes):
+    X, y = data_for(make(), regression, classes)
+    weight = np.linspace(0.5, 2.0, len(y))
+    expected = few_epochs(make).fit(X, y, sample_weight=weight)
+    wide = np.zeros((2 * len(X), 3 * X.shape[1]))
+    wide[::2, 1::3] = X
+    padded = np.zeros((len(y), 2))
+    padded[:, 1] = weight
+    layouts = {
+        "Fortran": np.asfortranarray(X),
+        "strided": wide[::2, 1::3],
+        "reversed twice": np.ascontiguousarray(X[::-1])[::-1],
+        "list": X.tolist(),
+        "big-endian": X.astype(">f8"),
+    }
+    for layout, X_in in layouts.items():
+        y_in = np.repeat(y, 2)[::2]
+        model = few_epochs(make).fit(X_in, y_in, sample_weight=padded[:, 1])
+        np.testing.assert_array_equal(parameters_of(model), parameters_of(expected), err_msg=layout)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int8, np.int64, np.uint16, bool])
+@each_estimator
+def test_other_numbers_are_fitted_as_the_floats_they_stand_for(make, dtype, regression, classes):
+    X, y = data_for(make(), regression, classes)
+    X = np.greater(X, X.mean(axis=0)) if dtype is bool else np.abs(X).astype(dtype)
+    model = few_epochs(make).fit(X, y)
+    expected = few_epochs(make).fit(X.astype(np.float64), y)
+    np.testing.assert_array_equal(parameters_of(model), parameters_of(expected))
+    assert parameters_of(model).dtype == np.float64
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X.astype(np.float64)))
+
+
+@each_estimator
+def test_float32_stays_float32(make, regression, classes):
+    X, y = data_for(make(), regression, classes)
+    model = few_epochs(make).fit(X.astype(np.float32), y)
+    assert parameters_of(model).dtype == np.float32
+    if not isinstance(model, GDLogisticClassifier):
+        assert model.predict(X.astype(np.float32)).dtype == np.float32
+
+
+@each_estimator
+def test_pandas_input_goes_by_position_and_keeps_the_names(make, regression, classes):
+    pd = pytest.importorskip("pandas")
+    X, y = data_for(make(), regression, classes)
+    weight = np.linspace(0.5, 2.0, len(y))
+    expected = few_epochs(make).fit(X, y, sample_weight=weight)
+    # indexes that would scramble everything if anything were aligned by them
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"], index=rng.permutation(len(y)))
+    model = few_epochs(make).fit(
+        frame,
+        pd.Series(y, index=rng.permutation(len(y))),
+        sample_weight=pd.Series(weight, index=rng.permutation(len(y))),
+    )
+    np.testing.assert_array_equal(parameters_of(model), parameters_of(expected))
+    assert list(model.feature_names_in_) == ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(model.predict(frame), expected.predict(X))
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[["b", "a", "c", "d"]])
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.partial_fit(frame[["b", "a", "c", "d"]], y)
+
+
+@each_regressor
+def test_column_vector_targets_give_the_same_model_with_columns(make, regression):
+    X, y = regression
+    flat, column = few_epochs(make).fit(X, y), few_epochs(make).fit(X, y[:, None])
+    np.testing.assert_array_equal(parameters_of(column), parameters_of(flat))
+    assert flat.predict(X).shape == (len(X),)
+    np.testing.assert_array_equal(column.predict(X).ravel(), flat.predict(X))
+
+
+def test_column_vector_of_classes_is_flattened_with_scikit_learns_warning(classes):
+    X, y = classes
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        column = few_epochs(GDLogisticClassifier).fit(X, y[:, None])
+    np.testing.assert_array_equal(parameters_of(column), parameters_of(few_epochs(GDLogisticClassifier).fit(X, y)))
+
+
+@pytest.mark.parametrize(
+    "labels", [["no", "yes", "perhaps"], [-7, 3, 12], [2.0, 5.0, 9.0]], ids=["str", "int", "float"]
+)
+def test_labels_of_any_kind_come_back_as_they_went_in(labels, classes):
+    X, index = classes
+    y = np.array(sorted(labels))[index]
+    model = GDLogisticClassifier().fit(X, y)
+    np.testing.assert_array_equal(model.classes_, np.unique(y))
+    assert model.predict(X).dtype == y.dtype
+    assert model.score(X, y) > 0.9
+
+
+# -- copies
+
+
+@each_estimator
+def test_clone_copies_parameters_and_nested_optimizers_but_nothing_fitted(make, regression, classes):
+    optimizer, schedule = Adam(beta1=0.8), ExponentialDecay(decay=0.5)
+    model = few_epochs(make).set_params(optimizer=optimizer, schedule=schedule)
+    before = dict(vars(optimizer)), dict(vars(schedule))
+    model.fit(*data_for(model, regression, classes))
+    copy = clone(model)
+    assert not [name for name in vars(copy) if name.endswith("_")]
+    assert copy.optimizer is not optimizer
+    assert copy.get_params()["optimizer__beta1"] == 0.8
+    assert repr(copy) == repr(model)
+    # training left the user's objects alone
+    assert (vars(optimizer), vars(schedule)) == before
+    assert model.optimizer is optimizer
+    assert model.optimizer_ is not optimizer
+
+
+@each_estimator
+def test_pickled_models_predict_the_same_and_train_on_to_the_same_bits(make, regression, classes):
+    model = few_epochs(make).set_params(optimizer="adam")
+    X, y = data_for(model, regression, classes)
+    unfitted = pickle.loads(pickle.dumps(model))
+    model.fit(X, y)
+    np.testing.assert_array_equal(parameters_of(unfitted.fit(X, y)), parameters_of(model))
+    for protocol in (2, pickle.HIGHEST_PROTOCOL):
+        copy = pickle.loads(pickle.dumps(model, protocol=protocol))
+        np.testing.assert_array_equal(copy.predict(X), model.predict(X))
+        assert copy.get_params() == model.get_params()
+    before = parameters_of(model)
+    for _ in range(3):
+        copy.partial_fit(X[:40], y[:40])
+        model.partial_fit(X[:40], y[:40])
+    np.testing.assert_array_equal(parameters_of(copy), parameters_of(model))
+    assert not np.array_equal(parameters_of(model), before)
+    assert copy.n_iter_ == model.n_iter_ == 8
+
+
+@each_estimator
+def test_parameters_are_stored_as_given_and_settable_when_nested(make):
+    model = make(optimizer=Adam(), schedule=ExponentialDecay())
+    model.set_params(optimizer__beta1=0.5, schedule__decay=0.9, alpha=1)
+    assert (model.optimizer.beta1, model.schedule.decay, model.alpha) == (0.5, 0.9, 1)
+    with pytest.raises(ValueError, match="Invalid parameter 'beta3'"):
+        model.set_params(optimizer__beta3=0.5)
+
+
+@each_estimator
+@ignore_convergence
+def test_html_shows_the_estimator_its_parameters_and_whether_it_is_fitted(make, regression, classes):
+    model = make(optimizer=Adam(beta1=0.8125), max_iter=3)
+    html = model._repr_html_()
+    for text in (type(model).__name__, "learning_rate", "0.8125", "Not fitted"):
+        assert text in html
+    html = make_pipeline(StandardScaler(), model).fit(*data_for(model, regression, classes))._repr_html_()
+    assert type(model).__name__ in html
+    assert "Not fitted" not in html
+
+
+# -- pipelines and grids
+
+
+def test_cross_validation_in_a_pipeline_scores_as_the_exact_solver_does(regression):
+    X, y = regression
+    model = make_pipeline(StandardScaler(), GDLinearRegressor(alpha=0.01))
+    n_train = len(y) * 4 // 5
+    exact = make_pipeline(StandardScaler(), Ridge(alpha=0.01 * n_train))
+    np.testing.assert_allclose(cross_val_score(model, X, y, cv=5), cross_val_score(exact, X, y, cv=5), atol=1e-3)
+
+
+def test_cross_validation_of_classes_scores_as_the_exact_solver_does(classes):
+    X, y = classes
+    model = make_pipeline(StandardScaler(), GDLogisticClassifier(alpha=0.01))
+    exact = make_pipeline(StandardScaler(), LogisticRegression(C=1 / (0.01 * len(y) * 4 / 5), tol=1e-8))
+    scores = [
+        cross_val_score(candidate, X, y, cv=5, scoring="neg_log_loss", error_score="raise")
+        for candidate in (model, exact)
+    ]
+    np.testing.assert_allclose(*scores, atol=5e-3)
+
+
+@each_estimator
+@ignore_convergence
+def test_grid_over_learning_rates_and_optimizers_picks_one_that_learns(make, regression, classes):
+    X, y = data_for(make(), regression, classes)
+    grid = GridSearchCV(
+        make_pipeline(StandardScaler(), make(max_iter=40, random_state=0)),
+        {
+            (name := type(make()).__name__.lower() + "__") + "learning_rate": [1e-5, 0.1],
+            name + "optimizer": ["adam", "sgd"],
+        },
+        cv=3,
+        error_score="raise",
+    ).fit(X, y)
+    assert grid.best_params_[name + "learning_rate"] == 0.1
+    assert grid.best_score_ > 0.7
+
+
+@each_estimator
+@ignore_convergence
+def test_grid_over_a_nested_parameter_of_the_optimizer(make, regression, classes):
+    X, y = data_for(make(), regression, classes)
+    optimizer = Adam(learning_rate=0.05)
+    grid = GridSearchCV(
+        make(optimizer=optimizer, max_iter=20, random_state=0),
+        {"optimizer__beta1": [0.0, 0.5, 0.99]},
+        scoring="neg_log_loss" if isinstance(make(), GDLogisticClassifier) else "r2",
+        cv=3,
+        error_score="raise",
+    ).fit(X, y)
+    assert grid.best_estimator_.optimizer_.beta1 == grid.best_params_["optimizer__beta1"]
+    assert len(set(grid.cv_results_["mean_test_score"])) == 3  # it reached the training
+    assert optimizer.beta1 == 0.9
+
+
+@ignore_convergence
+def test_grid_in_two_processes_gives_the_scores_of_one(regression):
+    X, y = regression
+    model = GDLinearRegressor(optimizer=Adam(), batch_size=16, max_iter=10, random_state=0)
+    grids = [
+        GridSearchCV(model, {"learning_rate": [0.001, 0.01, 0.1]}, cv=2, n_jobs=n_jobs, error_score="raise").fit(X, y)
+        for n_jobs in (1, 2)
+    ]
+    np.testing.assert_array_equal(*(grid.cv_results_["mean_test_score"] for grid in grids))
+
+
+# -- metadata routing
+
+
+def with_outliers(regression, classes, estimator):
+    """Data in which every third row is nonsense, and weights that say so."""
+    X, y = (array.copy() for array in data_for(estimator, regression, classes))
+    rng = np.random.default_rng(3)
+    bad = np.arange(len(y)) % 3 == 0
+    y[bad] = rng.permutation(y[bad])
+    X[bad] = rng.permutation(X[bad])
+    return X, y, 1.0 - bad
+
+
+@each_estimator
+@ignore_convergence
+def test_sample_weights_are_routed_through_grid_and_pipeline(make, regression, classes):
+    model = make(batch_size=None, max_iter=100, tol=None, random_state=0)
+    if isinstance(model, GDMLPRegressor):
+        model.set_params(learning_rate=RATE)
+    X, y, weight = with_outliers(regression, classes, model)
+    name = type(model).__name__.lower()
+    with config_context(enable_metadata_routing=True):
+        requested = clone(model).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=True)
+        grid = GridSearchCV(make_pipeline(scaler, requested), {f"{name}__alpha": [1e-3]}, cv=3, error_score="raise")
+        routed = grid.fit(X, y, sample_weight=weight).best_estimator_
+        ignored = make_pipeline(StandardScaler(), clone(model).set_fit_request(sample_weight=False))
+        ignored[0].set_fit_request(sample_weight=True)
+        ignored.set_params(**{f"{name}__alpha": 1e-3}).fit(X, y, sample_weight=weight)
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            make_pipeline(StandardScaler().set_fit_request(sample_weight=True), clone(model)).fit(
+                X, y, sample_weight=weight
+            )
+        assert grid.best_score_ > 0.5
+    # weight zero is as good as absence
+    expected = make_pipeline(StandardScaler(), clone(model).set_params(alpha=1e-3)).fit(X[weight > 0], y[weight > 0])
+    np.testing.assert_allclose(parameters_of(routed[-1]), parameters_of(expected[-1]), rtol=1e-6, atol=1e-9)
+    assert np.abs(parameters_of(ignored[-1]) - parameters_of(expected[-1])).max() > 1e-3
+
+
+@each_estimator
+def test_partial_fit_takes_requests_for_its_metadata(make):
+    with config_context(enable_metadata_routing=True):
+        requests = make().set_partial_fit_request(sample_weight=True).get_metadata_routing()
+        assert requests.partial_fit.requests["sample_weight"] is True
+        if isinstance(make(), GDLogisticClassifier):
+            assert "classes" in requests.partial_fit.requests
+
+
+def test_weights_in_a_pipeline_without_routing_reach_the_last_step(regression):
+    X, y, weight = with_outliers(regression, None, GDLinearRegressor())
+    model = make_pipeline(StandardScaler(), GDLinearRegressor(alpha=0.0))
+    model.fit(X, y, gdlinearregressor__sample_weight=weight)
+    exact = make_pipeline(StandardScaler(), Ridge(alpha=0.0)).fit(X, y, ridge__sample_weight=weight)
+    np.testing.assert_allclose(model.predict(X), exact.predict(X), atol=0.05 * y.std())
+
+
+# -- warnings and tags
+
+
+@each_estimator
+def test_running_out_of_epochs_warns_as_scikit_learn_does(make, regression, classes):
+    model = make(max_iter=2, tol=1e-12)
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        model.fit(*data_for(model, regression, classes))
+    assert (model.n_iter_, model.stop_reason_, model.converged_) == (2, "max_iter", False)

@@ -1,0 +1,891 @@
+"""How a fit proceeds and ends: step by step against the same steps in NumPy, and what survives when it goes wrong."""
+
+import inspect
+import re
+import signal
+import subprocess
+import sys
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
+
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd.losses import SquaredError
+from skgd.optimizers import OPTIMIZERS, SGD, Adam
+from skgd.schedules import InverseScaling, ReduceOnPlateau, Schedule, StepDecay
+
+ESTIMATORS = {
+    "linear": GDLinearRegressor,
+    "logistic": GDLogisticClassifier,
+    "network": lambda **settings: GDMLPRegressor(hidden_layer_sizes=(6,), **settings),
+}
+NO_STEP = 1e-300  # a learning rate that leaves parameters as they are
+NUMBER = r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)"
+
+
+@pytest.fixture(params=ESTIMATORS)
+def kind(request):
+    return request.param
+
+
+def make_data(kind="linear", n=61, d=3, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d)) * np.linspace(0.5, 2, d) + np.linspace(-1, 3, d)
+    y = 7 + X @ np.linspace(1, -2, d) + 0.5 * rng.standard_normal(n)
+    return X, (y > np.median(y)).astype(int) if kind == "logistic" else y
+
+
+def parameters(model):
+    """All parameters of any estimator, as one vector."""
+    if hasattr(model, "coef_"):
+        return np.concatenate([model.coef_.ravel(), model.intercept_])
+    return np.concatenate([a.ravel() for a in model.coefs_ + model.intercepts_])
+
+
+def fit_quietly(model, *args, **kwargs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(*args, **kwargs)
+
+
+class Replay:
+    """Linear or logistic regression on standardised data, trained by plain NumPy."""
+
+    def __init__(self, X, y, alpha=0.0, weight=None, logistic=False):
+        weight = np.ones(len(X)) if weight is None else weight
+        self.weight = weight / weight.mean()
+        self.center, self.target_center = np.average(X, axis=0, weights=weight), np.average(y, weights=weight)
+        self.scale = np.sqrt(np.average((X - self.center) ** 2, axis=0, weights=weight))
+        self.target_scale = np.sqrt(np.average((y - self.target_center) ** 2, weights=weight))
+        if logistic:
+            self.target_center, self.target_scale = 0.0, 1.0
+        self.Z = np.column_stack([(X - self.center) / self.scale, np.ones(len(X))])
+        self.target = (y - self.target_center) / self.target_scale
+        self.alpha, self.logistic = alpha, logistic
+        self.theta = np.zeros(self.Z.shape[1])
+        self.penalised = np.ones_like(self.theta)
+        self.penalised[-1] = 0
+
+    def objective(self, rows=slice(None)):
+        raw, t = self.Z[rows] @ self.theta, self.target[rows]
+        loss = np.logaddexp(0, raw) - t * raw if self.logistic else 0.5 * (raw - t) ** 2
+        return np.mean(self.weight[rows] * loss) + 0.5 * self.alpha * np.sum(self.penalised * self.theta**2)
+
+    def gradient(self, rows=slice(None)):
+        raw, t = self.Z[rows] @ self.theta, self.target[rows]
+        residual = self.weight[rows] * ((expit(raw) if self.logistic else raw) - t)
+        return self.Z[rows].T @ residual / len(residual) + self.alpha * self.penalised * self.theta
+
+    def take(self, model):
+        """Adopt the parameters of a fitted model."""
+        coef = model.coef_.ravel()
+        intercept = (model.intercept_[0] + coef @ self.center - self.target_center) / self.target_scale
+        self.theta = np.append(coef * self.scale / self.target_scale, intercept)
+        return self
+
+    def parameters(self, theta=None):
+        theta = self.theta if theta is None else theta
+        coef = theta[:-1] * self.target_scale / self.scale
+        return np.append(coef, theta[-1] * self.target_scale + self.target_center - coef @ self.center)
+
+
+def in_order(n_rows, batch_size):
+    return [slice(start, min(start + batch_size, n_rows)) for start in range(0, n_rows, batch_size)]
+
+
+# -- the steps
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 61])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("kind", ["linear", "logistic"])
+def test_batches_in_order_are_those_of_numpy(kind, momentum, batch_size):
+    # 61 rows: the last batch of 16 is short
+    X, y = make_data(kind)
+    weight = np.random.default_rng(1).uniform(0, 2, len(y))
+    replay = Replay(X, y, 0.05, weight, logistic=kind == "logistic")
+    model = ESTIMATORS[kind](
+        optimizer=SGD(momentum=momentum), learning_rate=0.01, alpha=0.05, batch_size=batch_size, shuffle=False
+    )
+    model.set_params(max_iter=3, tol=None).fit(X, y, sample_weight=weight)
+    if kind == "logistic":
+        # training starts near the best constant: the same as one that predicts the mean
+        share = np.bincount(y, weights=weight)
+        replay.theta[-1] = np.log((share[1] + 0.5) / (share[0] + 0.5))
+    velocity, curve = np.zeros(4), []
+    for _ in range(3):
+        losses = []
+        for rows in in_order(61, batch_size):
+            losses.append((rows.stop - rows.start) * replay.objective(rows))
+            velocity = momentum * velocity - 0.01 * replay.gradient(rows)
+            replay.theta = replay.theta + velocity
+        curve.append(np.sum(losses) / 61 * replay.target_scale**2)
+    np.testing.assert_allclose(parameters(model), replay.parameters(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(model.loss_curve_, curve, rtol=1e-10)
+    assert model.t_ == 3 * -(-61 // batch_size)
+    assert model.n_iter_ == 3
+    assert model.batch_size_ == batch_size
+
+
+@pytest.mark.parametrize("kind", ["linear", "logistic"])
+def test_the_loss_curve_is_the_objective_at_full_batch(kind):
+    X, y = make_data(kind)
+    settings = {"optimizer": "nesterov", "learning_rate": 0.05, "alpha": 0.1, "batch_size": None, "tol": None}
+    curve = ESTIMATORS[kind](max_iter=12, **settings).fit(X, y).loss_curve_
+    for n_epochs in (1, 4, 11):
+        model = ESTIMATORS[kind](max_iter=n_epochs, **settings).fit(X, y)
+        replay = Replay(X, y, 0.1, logistic=kind == "logistic").take(model)
+        # an epoch is measured before its update: where the last one has ended
+        assert curve[n_epochs] == pytest.approx(replay.objective() * replay.target_scale**2, rel=1e-10)
+
+
+def test_every_row_counts_once_in_a_shuffled_epoch():
+    # from w = 0 with a tiny rate, an epoch of single rows moves along the sum of all gradients at the start
+    for n in (7, 61, 513):
+        X, y = make_data(n=n)
+        replay = Replay(X, y)
+        model = GDLinearRegressor(optimizer="sgd", learning_rate=1e-9, batch_size=1, max_iter=1, tol=None, alpha=0)
+        replay_step = -1e-9 * n * replay.gradient()
+        np.testing.assert_allclose(replay.take(model.fit(X, y)).theta[:-1], replay_step[:-1], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("n_rows", "n_features"), [(61, 3), (40_000, 4)])
+def test_shuffled_epochs_differ_from_each_other_and_from_memory_order(n_rows, n_features):
+    # the larger data exceed the cache and are read in runs of rows: each row still once an epoch
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, n_features))
+    order = np.arange(n_rows, dtype=float)
+    settings = {"optimizer": "sgd", "learning_rate": 0.5, "batch_size": 1, "alpha": 0, "standardize": False}
+    fits = [
+        GDLinearRegressor(max_iter=1, tol=None, random_state=seed, shuffle=shuffle, **settings).fit(X / 10, order)
+        for seed, shuffle in ((0, True), (1, True), (0, False))
+    ]
+    assert len({parameters(model).tobytes() for model in fits}) == 3
+
+
+@pytest.mark.parametrize("clip_norm", [0.05, 0.5, 100.0])
+def test_clipping_is_that_of_numpy(clip_norm):
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.1, batch_size=20, shuffle=False, clip_norm=clip_norm)
+    model.set_params(max_iter=2, tol=None, alpha=0.01).fit(X, y)
+    replay = Replay(X, y, 0.01)
+    for rows in 2 * in_order(61, 20):
+        gradient = replay.gradient(rows)
+        replay.theta = replay.theta - 0.1 * gradient * min(1, clip_norm / np.linalg.norm(gradient))
+    np.testing.assert_allclose(parameters(model), replay.parameters(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("average", "first"), [(True, 4), (0, 0), (7, 7), (1, 1)])
+def test_averaging_is_the_mean_of_the_parameters(average, first):
+    # True: from the second epoch on; 4 batches an epoch
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.1, batch_size=16, shuffle=False, average=average)
+    model.set_params(max_iter=3, tol=None).fit(X, y)
+    replay, path = Replay(X, y, 1e-4), []
+    for rows in 3 * in_order(61, 16):
+        replay.theta = replay.theta - 0.1 * replay.gradient(rows)
+        path.append(replay.theta)
+    if average is not False:
+        expected = np.mean(path[first:], axis=0)
+        np.testing.assert_allclose(parameters(model), replay.parameters(expected), rtol=1e-9, atol=1e-12)
+
+
+def test_averaging_gets_below_the_noise_of_a_constant_rate():
+    X, y = make_data(n=300)
+    settings = {
+        "optimizer": "sgd",
+        "learning_rate": 0.1,
+        "batch_size": 1,
+        "max_iter": 40,
+        "tol": None,
+        "random_state": 0,
+    }
+    optimum = GDLinearRegressor(criterion="gradient", tol=1e-10, batch_size=None, max_iter=10_000).fit(X, y)
+    best = Replay(X, y, 1e-4).take(optimum).objective()
+    excess = [
+        Replay(X, y, 1e-4).take(GDLinearRegressor(average=average, **settings).fit(X, y)).objective() - best
+        for average in (False, True)
+    ]
+    assert 0 <= excess[1] < 0.1 * excess[0]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factor"),
+    [
+        (StepDecay(decay=0.5, every=2), lambda t: 0.5 ** (t // 2)),
+        ("invscaling", lambda t: (1 + t) ** -0.5),
+        (lambda t: 1 / (1 + t), lambda t: 1 / (1 + t)),
+    ],
+)
+def test_the_schedule_advances_within_epochs(schedule, factor):
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.1, batch_size=16, shuffle=False, schedule=schedule)
+    model.set_params(max_iter=5, tol=None).fit(X, y)
+    replay = Replay(X, y, 1e-4)
+    for t, rows in enumerate(5 * in_order(61, 16)):
+        replay.theta = replay.theta - 0.1 * factor(t / 4) * replay.gradient(rows)
+    np.testing.assert_allclose(parameters(model), replay.parameters(), rtol=1e-9, atol=1e-12)
+    assert model.learning_rate_ == 0.1
+
+
+@pytest.mark.parametrize(
+    "bad", [lambda t: t - 1, lambda t: np.full_like(t, np.nan), lambda t: np.ones(3), lambda t: None]
+)
+def test_a_schedule_that_returns_nonsense_is_refused(bad):
+    X, y = make_data()
+    with pytest.raises((ValueError, TypeError), match=r"schedule|float"):
+        GDLinearRegressor(optimizer="sgd", schedule=bad, batch_size=10).fit(X, y)
+
+
+def test_the_plateau_schedule_follows_the_loss():
+    X, y = make_data()
+    schedule = ReduceOnPlateau(decay=0.5, patience=2, threshold=0.05)
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.3, schedule=schedule, batch_size=None, alpha=0)
+    model.set_params(max_iter=25, tol=None).fit(X, y)
+    replay, factor, best, stale = Replay(X, y), 1.0, np.inf, 0
+    factors = []
+    for _ in range(25):
+        loss = replay.objective()
+        replay.theta = replay.theta - 0.3 * factor * replay.gradient()
+        factors.append(factor)
+        if best == np.inf or loss < 0.95 * best:
+            best, stale = loss, 0
+        else:
+            stale += 1
+        if stale == 2:
+            factor, stale = factor * 0.5, 0
+    assert len(set(factors)) > 3
+    np.testing.assert_allclose(parameters(model), replay.parameters(), rtol=1e-9, atol=1e-12)
+
+
+# -- when it stops
+
+
+@pytest.mark.parametrize("n_iter_no_change", [1, 3, 6])
+def test_stops_when_the_objective_has_stopped_improving(n_iter_no_change):
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.1, batch_size=None, tol=1e-3)
+    model.set_params(n_iter_no_change=n_iter_no_change).fit(X, y)
+    replay, best, stale, epochs = Replay(X, y, 1e-4), np.inf, 0, 0
+    while stale < n_iter_no_change:
+        loss = replay.objective()
+        stale = stale + 1 if loss > best - 1e-3 * best else 0
+        best = min(best, loss)
+        replay.theta = replay.theta - 0.1 * replay.gradient()
+        epochs += 1
+    assert model.n_iter_ == len(model.loss_curve_) == epochs
+    assert model.converged_ is True
+    assert model.stop_reason_ == "converged"
+
+
+@pytest.mark.parametrize("n_iter_no_change", [1, 4])
+def test_stops_when_no_parameter_moves(n_iter_no_change):
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.1, batch_size=16, shuffle=False, criterion="step")
+    model.set_params(tol=1e-3, schedule=lambda t: 0.8**t, n_iter_no_change=n_iter_no_change).fit(X, y)
+    replay, stale, epochs = Replay(X, y, 1e-4), 0, 0
+    while stale < n_iter_no_change:
+        before = replay.theta
+        for i, rows in enumerate(in_order(61, 16)):
+            replay.theta = replay.theta - 0.1 * 0.8 ** (epochs + i / 4) * replay.gradient(rows)
+        epochs += 1
+        stale = stale + 1 if np.abs(replay.theta - before).max() <= 1e-3 else 0
+    assert model.n_iter_ == epochs
+    assert model.converged_ is True
+    np.testing.assert_allclose(parameters(model), replay.parameters(), rtol=1e-8)
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-8])
+@pytest.mark.parametrize("batch_size", [None, 20])
+@pytest.mark.parametrize("kind", ["linear", "logistic"])
+def test_the_gradient_criterion_is_a_certificate(kind, batch_size, tol):
+    X, y = make_data(kind)
+    weight = np.random.default_rng(2).uniform(0.1, 3, len(y))
+    model = ESTIMATORS[kind](
+        optimizer="sgd",
+        learning_rate=0.5,
+        batch_size=batch_size,
+        criterion="gradient",
+        tol=tol,
+        alpha=0.1,
+        random_state=0,
+    )
+    model.set_params(schedule="constant" if batch_size is None else lambda t: 0.9**t, max_iter=5000)
+    model = fit_quietly(model, X, y, sample_weight=weight)
+    replay = Replay(X, y, 0.1, weight, logistic=kind == "logistic").take(model)
+    gradient = np.abs(replay.gradient()).max()
+    assert model.gradient_norm_ == pytest.approx(gradient, rel=1e-4, abs=1e-12)
+    assert model.converged_ == (gradient <= tol * (1 + 1e-6))
+    assert model.converged_ or batch_size is not None
+    assert model.stop_reason_ == ("converged" if model.converged_ else "max_iter")
+
+
+def test_the_gradient_criterion_holds_for_networks():
+    X, y = make_data("network")
+    model = GDMLPRegressor(
+        hidden_layer_sizes=(3,), activation="tanh", optimizer="nesterov", learning_rate=0.01, alpha=0.1, batch_size=None
+    )
+    model.set_params(criterion="gradient", tol=1e-6, max_iter=20_000, random_state=0, standardize=False).fit(X, y)
+    assert model.converged_
+    arrays = [a.copy() for a in model.coefs_ + model.intercepts_]
+
+    def objective():
+        W1, W2, b1, b2 = arrays
+        residual = (np.tanh(X @ W1 + b1) @ W2 + b2)[:, 0] - y
+        return 0.5 * np.mean(residual**2) + 0.05 * (np.sum(W1**2) + np.sum(W2**2))
+
+    for array in arrays:
+        for j in np.ndindex(array.shape):
+            value, h = array[j], 1e-4
+            array[j] = value + h
+            above = objective()
+            array[j] = value - h
+            slope = (above - objective()) / (2 * h)
+            array[j] = value
+            assert abs(slope) < 1e-5
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_without_a_tolerance_all_epochs_run(kind, batch_size):
+    X, y = make_data(kind)
+    model = ESTIMATORS[kind](tol=None, max_iter=37, batch_size=batch_size).fit(X, y)  # and no warning
+    assert model.n_iter_ == len(model.loss_curve_) == 37
+    assert model.stop_reason_ == "max_iter"
+    assert model.converged_ is False
+
+
+def test_running_out_of_epochs_warns(kind):
+    X, y = make_data(kind)
+    model = ESTIMATORS[kind](tol=1e-12, max_iter=4)
+    with pytest.warns(ConvergenceWarning, match="max_iter=4"):
+        model.fit(X, y)
+    assert model.n_iter_ == 4
+    assert model.stop_reason_ == "max_iter"
+    assert model.converged_ is False
+
+
+def test_early_stopping_restores_the_parameters_that_were_best_on_the_part_held_out():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (60, 3))
+    y = X[:, 0] + rng.standard_normal(60)  # mostly noise: a wide network fits it too well
+    settings = {
+        "hidden_layer_sizes": (100,),
+        "learning_rate": 0.02,
+        "early_stopping": True,
+        "validation_fraction": 0.3,
+        "random_state": 0,
+        "batch_size": 10,
+        "alpha": 0,
+    }
+    model = GDMLPRegressor(tol=0.0, n_iter_no_change=15, max_iter=1000, **settings).fit(X, y)
+    assert model.stop_reason_ == "early_stopping"
+    curve = model.validation_curve_
+    best = int(curve.argmin())
+    assert len(curve) == model.n_iter_ == best + 1 + 15
+    assert curve[-1] > curve[best]
+    assert model.converged_ is False
+    # a fit that ends at the best epoch has these parameters, and its curve is the beginning of the longer one
+    short = GDMLPRegressor(tol=None, max_iter=best + 1, **settings).fit(X, y)
+    assert np.array_equal(short.validation_curve_, curve[: best + 1])
+    assert np.array_equal(parameters(short), parameters(model))
+    # and the smallest loss on the curve is their loss on some 18 of the rows: within what such parts can have
+    losses = np.sort(0.5 * (model.predict(X) - y) ** 2)
+    assert losses[:18].mean() <= curve[best] <= losses[-18:].mean()
+
+
+@pytest.mark.parametrize("kind", ["linear", "logistic"])
+def test_early_stopping_of_linear_models(kind):
+    X, y = make_data(kind, n=300)
+    weight = np.random.default_rng(0).uniform(0, 2, 300)
+    model = ESTIMATORS[kind](early_stopping=True, optimizer="adam", learning_rate=0.1, batch_size=20, random_state=0)
+    model.set_params(n_iter_no_change=3).fit(X, y, sample_weight=weight)
+    assert model.stop_reason_ == "early_stopping"
+    assert len(model.validation_curve_) == model.n_iter_
+    assert model.score(X, y) > 0.9
+
+
+def test_early_stopping_keeps_rare_classes_in_both_parts():
+    X, _ = make_data(n=100)
+    y = np.array(["rare"] * 10 + ["common"] * 90)
+    model = GDLogisticClassifier(early_stopping=True, validation_fraction=0.2, tol=None, max_iter=3).fit(X, y)
+    assert list(model.classes_) == ["common", "rare"]
+
+
+# -- the same again
+
+
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_the_same_random_state_gives_the_same_bits(kind, batch_size):
+    X, y = make_data(kind)
+    settings = {"optimizer": "adam", "batch_size": batch_size, "max_iter": 5, "tol": None}
+    first, second = (parameters(ESTIMATORS[kind](random_state=3, **settings).fit(X, y)) for _ in range(2))
+    assert np.array_equal(first, second)
+    generators = [np.random.RandomState(3), np.random.RandomState(3)]
+    first, second = (parameters(ESTIMATORS[kind](random_state=g, **settings).fit(X, y)) for g in generators)
+    assert np.array_equal(first, second)
+    if batch_size is not None or kind == "network":
+        assert not np.array_equal(first, parameters(ESTIMATORS[kind](random_state=4, **settings).fit(X, y)))
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("optimizer", ["nesterov", "adam"])
+def test_weights_equal_repetition_at_full_batch(kind, optimizer, standardize):
+    X, y = make_data(kind)
+    counts = np.random.default_rng(5).integers(0, 4, len(y))
+    assert (counts == 0).any()
+    settings = {"optimizer": optimizer, "learning_rate": 0.02, "batch_size": None, "max_iter": 60, "tol": None}
+    make = lambda: ESTIMATORS[kind](random_state=0, standardize=standardize, **settings)  # noqa: E731
+    weighted = make().fit(X, y, sample_weight=0.37 * counts)  # only proportions count
+    repeated = make().fit(np.repeat(X, counts, axis=0), np.repeat(y, counts))
+    # the logistic start is half a row off the best constant; 60 epochs of the other two agree to rounding
+    rtol = 1e-2 if kind == "logistic" else 1e-8
+    np.testing.assert_allclose(parameters(weighted), parameters(repeated), rtol=rtol, atol=rtol)
+
+
+# -- going on
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_partial_fit_goes_on_with_state_and_schedule(momentum):
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer=SGD(momentum=momentum), learning_rate=0.1, schedule=lambda t: 1 / (1 + t))
+    model.set_params(batch_size=16, shuffle=False)
+    for _ in range(6):
+        model.partial_fit(X, y)
+    replay, velocity = Replay(X, y, 1e-4), np.zeros(4)
+    for t, rows in enumerate(6 * in_order(61, 16)):
+        velocity = momentum * velocity - 0.1 / (1 + t / 4) * replay.gradient(rows)
+        replay.theta = replay.theta + velocity
+    np.testing.assert_allclose(parameters(model), replay.parameters(), rtol=1e-8)
+    assert model.n_iter_ == len(model.loss_curve_) == 6
+    assert model.t_ == 24
+
+
+def test_partial_fit_makes_the_steps_of_fit(kind):
+    X, y = make_data(kind)
+    settings = {
+        "optimizer": "adam",
+        "learning_rate": 0.05,
+        "batch_size": None,
+        "random_state": 0,
+        "schedule": "invscaling",
+    }
+    streamed = ESTIMATORS[kind](**settings)
+    for _ in range(8):
+        streamed.partial_fit(X, y, **({"classes": [0, 1]} if kind == "logistic" else {}))
+    fitted = ESTIMATORS[kind](max_iter=8, tol=None, **settings).fit(X, y)
+    np.testing.assert_allclose(parameters(streamed), parameters(fitted), rtol=1e-8, atol=1e-10)
+
+
+def test_partial_fit_standardises_by_all_rows_so_far():
+    rng = np.random.default_rng(0)
+    X = np.cumsum(rng.standard_normal((90, 2)), axis=0) * [1, 100] + [0, 1e5]  # drifts
+    y = X[:, 0] + 0.01 * X[:, 1]
+    weight = rng.uniform(0.1, 2, 90)
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=NO_STEP, alpha=0, batch_size=None)
+    for rows in in_order(90, 30):
+        model.partial_fit(X[rows], y[rows], sample_weight=weight[rows])
+    # one real step shows the scaling: coef = rate * covariance / variance, both over all rows
+    before = model.predict(X[60:])
+    coef_before = model.coef_.copy()
+    model.set_params(learning_rate=1.0).partial_fit(X[60:], y[60:], sample_weight=weight[60:])
+    seen, w = np.r_[0:90, 60:90], np.concatenate([weight, weight[60:]])
+    mean = np.average(X[seen], axis=0, weights=w)
+    variance = np.average((X[seen] - mean) ** 2, axis=0, weights=w)
+    expected = -np.average((X[60:] - mean) * (before - y[60:])[:, None], axis=0, weights=weight[60:]) / variance
+    np.testing.assert_allclose(model.coef_ - coef_before, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_new_means_and_deviations_leave_the_predictions_as_they_are(kind, optimizer):
+    X, y = make_data(kind)
+    model = ESTIMATORS[kind](optimizer=optimizer, learning_rate=0.05, random_state=0, alpha=0)
+    classes = {"classes": [0, 1]} if kind == "logistic" else {}
+    for _ in range(5):
+        model.partial_fit(X, y, **classes)
+    raw = model.decision_function if kind == "logistic" else model.predict
+    before = raw(X)
+    assert before.std() > 0.01
+    model.set_params(learning_rate=NO_STEP)
+    other = y if kind == "logistic" else 300 - 50 * y
+    model.partial_fit(40 * X - 500, other)
+    np.testing.assert_allclose(raw(X), before, rtol=1e-8, atol=1e-8)
+
+
+def test_a_stream_reaches_a_good_fit():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4000, 5)) * [1e-3, 1, 10, 1e3, 1] + [1, 0, -50, 1e5, 3]
+    z = (X - X.mean(axis=0)) / X.std(axis=0)
+    y = 1e4 + 500 * (z @ [1, -2, 0.5, 1, 0] + 0.5 * rng.standard_normal(4000))
+    labels = np.where(z @ [1, -2, 0.5, 1, 0] + rng.logistic(size=4000) > 0, "yes", "no")
+    regressor, classifier = GDLinearRegressor(random_state=0), GDLogisticClassifier(random_state=0)
+    for rows in 3 * in_order(4000, 100):
+        regressor.partial_fit(X[rows], y[rows])
+        classifier.partial_fit(X[rows], labels[rows], classes=["no", "yes"])
+    Z1 = np.column_stack([z, np.ones(4000)])
+    best = 1 - np.sum((y - Z1 @ np.linalg.lstsq(Z1, y, rcond=None)[0]) ** 2) / np.sum((y - y.mean()) ** 2)
+    assert regressor.score(X, y) > best - 0.01
+    exact = GDLogisticClassifier().fit(X, labels)
+    assert classifier.score(X, labels) > exact.score(X, labels) - 0.01
+    assert regressor.n_iter_ == classifier.n_iter_ == 120
+
+
+def test_a_network_learns_from_a_stream():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, (3000, 2))
+    y = 100 * np.sin(2 * X[:, 0]) + 1000
+    model = GDMLPRegressor(hidden_layer_sizes=(30,), learning_rate=0.01, random_state=0, batch_size=20)
+    for rows in 10 * in_order(3000, 300):
+        model.partial_fit(X[rows], y[rows])
+    assert model.score(X, y) > 0.95
+
+
+def test_warm_start_goes_on(kind):
+    X, y = make_data(kind)
+    settings = {"optimizer": "momentum", "learning_rate": 0.02, "batch_size": None, "tol": None, "random_state": 0}
+    settings["schedule"] = InverseScaling()
+    warm = ESTIMATORS[kind](warm_start=True, max_iter=6, **settings)
+    for n_epochs in (6, 12, 18):
+        warm.fit(X, y)
+        assert warm.n_iter_ == len(warm.loss_curve_) == n_epochs
+    whole = ESTIMATORS[kind](max_iter=18, **settings).fit(X, y)
+    np.testing.assert_allclose(parameters(warm), parameters(whole), rtol=1e-10)
+    np.testing.assert_allclose(warm.loss_curve_, whole.loss_curve_, rtol=1e-10)
+    cold = ESTIMATORS[kind](max_iter=6, **settings)
+    once = parameters(cold.fit(X, y))
+    assert np.array_equal(once, parameters(cold.fit(X, y)))
+    assert cold.n_iter_ == 6
+
+
+def test_warm_start_on_an_optimum_ends_soon():
+    X, y = make_data()
+    model = GDLinearRegressor(warm_start=True, criterion="gradient", tol=1e-8, batch_size=None).fit(X, y)
+    epochs = model.n_iter_
+    model.fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ <= epochs + 2
+
+
+def test_warm_start_on_other_data_reaches_their_optimum():
+    X, y = make_data()
+    model = GDLinearRegressor(warm_start=True, criterion="gradient", tol=1e-8, batch_size=None).fit(X, y)
+    X, y = 10 * X + 100, 3 * y - 7 * X[:, 0]
+    model.fit(X, y)
+    assert np.abs(Replay(X, y, 1e-4).take(model).gradient()).max() < 1e-7
+
+
+# -- divergence
+
+
+def tutorial_data(kind, n=200):
+    """A tutorial's first example: features in the hundreds, as they come."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(100, 900, (n, 3))
+    y = X @ [3.0, -2.0, 1.0] + 50 + 20 * rng.standard_normal(n)
+    return X, (y > np.median(y)).astype(int) if kind == "logistic" else y
+
+
+def diverges(model, X, y):
+    """Fit; the divergence warning's text, or None."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    assert all(issubclass(w.category, ConvergenceWarning) for w in caught), [str(w.message) for w in caught]
+    texts = [str(w.message) for w in caught if "diverged" in str(w.message)]
+    assert len(texts) <= 1
+    assert bool(texts) == (model.stop_reason_ == "diverged")
+    return texts[0] if texts else None
+
+
+def loss_of(model, kind, X, y):
+    if kind == "logistic":
+        raw = model.decision_function(X)
+        return np.mean(np.logaddexp(0, raw) - y * raw)
+    return 0.5 * np.mean((model.predict(X) - y) ** 2)
+
+
+@pytest.mark.parametrize("batch_size", [None, "auto", 1, 32])
+@pytest.mark.parametrize("optimizer", ["auto", "sgd", "momentum", "nesterov", "adagrad", "adam", "lion"])
+def test_a_rate_far_too_large_ends_in_finite_parameters_and_a_rate_that_works(kind, optimizer, batch_size):
+    if kind == "network" and optimizer == "auto":
+        pytest.skip("networks have no such choice")
+    X, y = tutorial_data(kind)
+    settings = {
+        "optimizer": optimizer,
+        "batch_size": batch_size,
+        "standardize": False,
+        "max_iter": 30,
+        "random_state": 0,
+    }
+    model = ESTIMATORS[kind](learning_rate=0.01, **settings)
+    text = diverges(model, X, y)
+    null = np.log(2) if kind == "logistic" else 0.5 * np.var(y)
+    assert np.isfinite(parameters(model)).all()
+    assert np.isfinite(model.loss_curve_).all()
+    assert model.learning_rate_ == 0.01  # a user's rate is honoured
+    if kind == "linear" and optimizer in ("auto", "sgd", "momentum", "nesterov"):
+        assert text is not None  # more than a hundred thousand times too large for the squared error
+    if text is None:
+        return
+    assert loss_of(model, kind, X, y) < 100 * null
+    assert not model.converged_
+    epoch = int(re.search(r"epoch ([0-9]+)", text)[1])
+    assert 1 <= epoch <= 30
+    named, better = (float(rate) for rate in re.findall(r"learning_rate=" + NUMBER, text)[:2])
+    assert named == 0.01
+    assert 0 < better < 0.01
+    refit = ESTIMATORS[kind](learning_rate=better, **settings)
+    assert diverges(refit, X, y) is None
+    assert np.isfinite(parameters(refit)).all()
+    assert loss_of(refit, kind, X, y) < 1.01 * null
+
+
+def test_a_divergent_fit_keeps_the_best_parameters_and_can_be_repaired_by_auto():
+    X, y = tutorial_data("linear")
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.01, standardize=False, batch_size=None)
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model.fit(X, y)
+    assert loss_of(model, "linear", X, y) <= 0.5 * np.var(y) * (1 + 1e-12)  # no worse than the start
+    model.set_params(learning_rate="auto", max_iter=20)
+    assert diverges(model, X, y) is None
+    assert loss_of(model, "linear", X, y) < 0.5 * np.var(y)
+
+
+def test_divergence_in_a_stream_is_told():
+    X, y = tutorial_data("linear")
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.01, standardize=False, batch_size=10)
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model.partial_fit(X, y)
+    assert np.isfinite(parameters(model)).all()
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_rate_left_to_skgd_never_diverges(kind, optimizer, batch_size):
+    for factor, standardize in ((1, False), (1e4, False), (1e4, True)):
+        X, y = tutorial_data(kind, n=60)
+        X = factor * X
+        model = ESTIMATORS[kind](optimizer=optimizer, batch_size=batch_size, standardize=standardize, random_state=0)
+        model.set_params(max_iter=15, tol=None)
+        assert diverges(model, X, y) is None
+        assert np.isfinite(parameters(model)).all()
+        assert np.isfinite(model.loss_curve_).all()
+        if standardize:
+            null = np.log(2) if kind == "logistic" else 0.5 * np.var(y)
+            assert loss_of(model, kind, X, y) < (1.01 if kind != "network" else 1.5) * null
+
+
+def test_a_rate_just_above_the_limit_does_not_count_as_convergence():
+    X, y = make_data()
+    top = np.linalg.eigvalsh(Replay(X, y).Z.T @ Replay(X, y).Z / len(y))[-1]
+    for factor, good in ((1.9, True), (2.1, False)):
+        model = GDLinearRegressor(optimizer="sgd", learning_rate=factor / top, alpha=0, batch_size=None, max_iter=3000)
+        text = diverges(model, X, y)
+        assert (text is None) == good
+        assert model.converged_ == good
+
+
+# -- interruptions, memory, output
+
+
+INTERRUPTED = """
+import os, signal, threading, warnings
+import numpy as np
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd.optimizers import SGD, Optimizer
+
+class InPython(Optimizer):
+    @staticmethod
+    def rule(params, grads, slots, hyper, learning_rate, t):
+        params -= learning_rate * np.array(sorted(grads, key=lambda g: 0))
+
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+X = rng.standard_normal((20_000, 20))
+y = (X[:, 0] > 0).astype(int)
+long = {"max_iter": 10**7, "tol": None}
+for model in (
+    GDLinearRegressor(optimizer="sgd", batch_size=10),
+    GDLogisticClassifier(batch_size=None),
+    GDMLPRegressor(hidden_layer_sizes=(300, 300), batch_size=None, optimizer="sgd", learning_rate=1e-6),
+    GDLinearRegressor(optimizer=InPython(), learning_rate=1e-6, batch_size=10),
+):
+    model.set_params(max_iter=1, tol=None).fit(X[:500], y[:500])
+    before = model.predict(X[:100])
+    threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        model.set_params(**long).fit(X, y)
+    except KeyboardInterrupt:
+        print("interrupted", np.array_equal(before, model.predict(X[:100])), model.n_iter_, flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGINT") or sys.platform == "win32", reason="needs POSIX signals")
+def test_ctrl_c_ends_a_long_fit_and_leaves_the_earlier_model_as_it_was():
+    # each of these fits would take hours
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split("\n") == ["interrupted True 1"] * 4 + [""], done.stderr
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_training_makes_no_copy_of_the_features(kind, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150_000, 64), dtype=np.float32).astype(dtype)
+    y = (X[:, 0] > 0).astype(np.float64)
+    model = ESTIMATORS[kind](optimizer="sgd", learning_rate=1e-3, batch_size=1000, max_iter=2, tol=None)
+    model.fit(X[:1000], y[:1000])  # compiled code and imports don't count
+    tracemalloc.start()
+    try:
+        model.fit(X, y)
+        model.set_params(learning_rate="auto", batch_size=None).fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # a few numbers per row, and a sample of rows for the learning rate
+    assert peak < 0.35 * X.nbytes
+    assert np.array_equal(X[:, 0] > 0, y)
+
+
+def test_verbose_prints_a_line_an_epoch(kind, capsys):
+    X, y = make_data(kind)
+    model = ESTIMATORS[kind](verbose=1, max_iter=5, tol=None, batch_size=20)
+    model.fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    for epoch, (line, loss) in enumerate(zip(lines, model.loss_curve_, strict=True), start=1):
+        assert re.search(rf"\b{epoch}\b", line)
+        if kind == "logistic":
+            assert f"{loss:.4g}"[:5] in line
+    model.set_params(verbose=0).fit(X, y)
+    assert capsys.readouterr().out == ""
+    model.set_params(verbose=1, early_stopping=True, max_iter=3).fit(X, y)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_verbose_gives_the_objective_in_the_units_of_the_loss_curve(capsys):
+    X, y = make_data()
+    model = GDLinearRegressor(verbose=1, max_iter=2, tol=None).fit(X, 1e3 * y)
+    for line, loss in zip(capsys.readouterr().out.splitlines(), model.loss_curve_, strict=True):
+        assert any(abs(float(number) - loss) < 1e-3 * loss for number in re.findall(NUMBER, line))
+
+
+# -- what is known afterwards
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+@pytest.mark.parametrize("n_targets", [None, 2])
+def test_fitted_attributes(kind, batch_size, n_targets):
+    X, y = make_data(kind)
+    if n_targets == 2:
+        y = np.arange(len(y)) % 3 if kind == "logistic" else np.column_stack([y, -y])
+    model = ESTIMATORS[kind](batch_size=batch_size, optimizer="adam", learning_rate=0.01, random_state=0)
+    fit_quietly(model, X, y)
+    n_outputs = {None: 1, 2: 3 if kind == "logistic" else 2}[n_targets]
+    if kind == "network":
+        assert [c.shape for c in model.coefs_] == [(3, 6), (6, n_outputs)]
+        assert [b.shape for b in model.intercepts_] == [(6,), (n_outputs,)]
+    else:
+        assert model.coef_.shape == ((3,) if kind == "linear" and n_targets is None else (n_outputs, 3))
+        assert model.intercept_.shape == (n_outputs,)
+    assert isinstance(model.n_iter_, int)
+    assert isinstance(model.t_, int)
+    assert model.t_ == model.n_iter_ * (1 if batch_size is None else 4)
+    assert model.loss_curve_.shape == (model.n_iter_,)
+    assert model.validation_curve_.shape == (0,)
+    assert isinstance(model.optimizer_, Adam)
+    assert isinstance(model.learning_rate_, float)
+    assert model.learning_rate_ == 0.01
+    assert model.batch_size_ == (61 if batch_size is None else 16)
+    assert model.stop_reason_ in ("converged", "max_iter")
+    assert model.converged_ is (model.stop_reason_ == "converged")
+    assert model.n_features_in_ == 3
+    assert hasattr(model, "gradient_norm_")
+    if batch_size is None:
+        assert model.gradient_norm_ >= 0
+    if kind == "logistic":
+        assert np.array_equal(model.classes_, np.unique(y))
+
+
+def test_loss_curve_of_several_targets_counts_each_in_units_of_its_variance():
+    X, y = make_data()
+    Y = np.column_stack([1e6 * y, 1e-3 * X[:, 0] ** 2 + 5])
+    model = GDLinearRegressor(max_iter=1, tol=None, batch_size=None, alpha=0).fit(X, Y)
+    # at the start, the means are predicted: half a variance for each target
+    np.testing.assert_allclose(model.loss_curve_, [1.0], rtol=1e-10)
+
+
+class RecordingSchedule(Schedule):
+    def __init__(self, start=1.0):
+        self.start = start
+
+    def factor(self, t):
+        return self.start / (1 + t)
+
+
+def test_objects_of_the_user_are_left_as_they_are(kind):
+    X, y = make_data(kind)
+    objects = {"optimizer": Adam(beta1=0.8), "schedule": RecordingSchedule()}
+    if kind != "logistic":
+        objects["loss"] = SquaredError()
+    states = {name: dict(vars(thing)) for name, thing in objects.items()}
+    X_before, y_before = X.copy(), y.copy()
+    X.flags.writeable = y.flags.writeable = False
+    model = ESTIMATORS[kind](batch_size=16, max_iter=3, tol=None, **objects)
+    parameters_before = dict(model.get_params(deep=False))
+    model.fit(X, y)
+    model.partial_fit(X, y)
+    assert np.array_equal(X, X_before)
+    assert np.array_equal(y, y_before)
+    for name, thing in objects.items():
+        assert vars(thing) == states[name]
+        assert getattr(model, name) is thing
+    assert model.optimizer_ is not objects["optimizer"]
+    assert model.optimizer_.beta1 == 0.8
+    assert all(model.get_params(deep=False)[name] is value for name, value in parameters_before.items())
+
+
+def test_a_failed_refit_leaves_the_earlier_model(kind):
+    X, y = make_data(kind)
+    model = ESTIMATORS[kind](max_iter=5, tol=None).fit(X, y)
+    before, state = model.predict(X), set(vars(model))
+    for bad_X, bad_y in ((X[:, :2] * np.nan, y), (X[:5], y), (X, y[:-1])):
+        with pytest.raises(ValueError):  # noqa: PT011
+            model.fit(bad_X, bad_y)
+    with pytest.raises(ValueError, match="schedule"):
+        model.set_params(schedule=lambda t: np.full_like(t, -1.0)).fit(2 * X, y)
+    assert np.array_equal(model.predict(X), before)
+    assert set(vars(model)) == state
+
+
+def test_the_optimizers_own_rate_holds_unless_the_estimator_has_one():
+    X, y = make_data()
+    fits = [
+        GDLinearRegressor(optimizer=SGD(learning_rate=0.03), learning_rate=rate, max_iter=3, tol=None).fit(X, y)
+        for rate in ("auto", 0.07)
+    ]
+    assert [model.learning_rate_ for model in fits] == [0.03, 0.07]
+
+
+def test_batches_larger_than_the_data_mean_all_rows(kind):
+    X, y = make_data(kind)
+    settings = {"max_iter": 4, "tol": None, "random_state": 0, "optimizer": "adam"}
+    larger, full = (ESTIMATORS[kind](batch_size=size, **settings).fit(X, y) for size in (10**9, None))
+    assert larger.batch_size_ == 61
+    assert np.array_equal(parameters(larger), parameters(full))
+
+
+def test_every_parameter_is_documented_with_its_default():
+    for estimator in (GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor):
+        for name, parameter in inspect.signature(estimator).parameters.items():
+            default = parameter.default
+            shown = f'"{default}"' if isinstance(default, str) else re.escape(str(default))
+            found = re.search(rf"^    {name} : .*default=(.+)$", estimator.__doc__, re.MULTILINE)
+            assert found, (estimator, name)
+            written = found[1]
+            assert written in (shown.replace("\\", ""), f"{default:g}" if isinstance(default, float) else None) or (
+                isinstance(default, float) and float(written) == default
+            ), (estimator, name, written, default)
