@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 
 from ._engine import auto
 from ._engine.loop import Loop, Plan
+from ._engine.objectives import Objective
 from ._engine.scaling import Moments, Scaling, feature_moments, target_moments
 from ._engine.training import Training, new_training
 from ._kernels.signatures import Data, Features
@@ -48,7 +49,7 @@ class GradientDescentEstimator(BaseEstimator):
 
     # -- what a kind of model decides
 
-    def _make_objective(self, n_features: int, n_outputs: int):
+    def _make_objective(self, n_features: int, n_outputs: int, intercept_known: bool) -> Objective:
         raise NotImplementedError
 
     def _publish_parameters(self, training: Training) -> None:
@@ -66,12 +67,12 @@ class GradientDescentEstimator(BaseEstimator):
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
         """Leave the estimator as it was if anything fails on the way."""
-        before = vars(self).copy()
+        before = self.__dict__.copy()
         try:
             yield
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             raise
 
     def _continues(self, streaming: bool) -> bool:
@@ -105,13 +106,15 @@ class GradientDescentEstimator(BaseEstimator):
         scaling = _scaling_of(data)
         if before is None:
             rate, rate_is_auto = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size)
-            objective = self._make_objective(X.shape[1], n_outputs)
+            # The best intercept on centred data is zero, if the loss is quadratic and the mean was not rounded.
+            intercept_known = loss.quadratic and self._centers() and not streaming and X.dtype == np.float64
+            objective = self._make_objective(X.shape[1], n_outputs, intercept_known)
             params = objective.start(self._starting_constant(objective, loss, data), scaling, rng)
             seed = rng.randint(1, np.iinfo(np.int32).max)
             training = new_training(objective, loss, optimizer, scaling, params, X.dtype, rate, rate_is_auto, seed)
         else:
             training = before
-            if self._make_objective(X.shape[1], n_outputs).n_params != training.objective.n_params:
+            if self._make_objective(X.shape[1], n_outputs, False).n_params != training.objective.n_params:
                 raise ValueError("warm_start=True can't go on with another number of parameters or outputs: refit anew")
             training.go_on(optimizer, scaling, X.dtype)
             if self.learning_rate != "auto":
@@ -176,7 +179,7 @@ class GradientDescentEstimator(BaseEstimator):
         rate = self._rate_from_data(data, loss, n_outputs, optimizer, batch_size)
         return (optimizer.default_learning_rate if rate is None else rate), True
 
-    def _scaled_data(self, X, y, weight, rows, loss, before) -> tuple[Data, tuple[Moments, Moments]]:
+    def _scaled_data(self, X, y, weight, rows, loss, before) -> tuple[Data, tuple[Moments | None, Moments | None]]:
         """The data as kernels take it, with the scaling of its own rows and of those that `before` has seen."""
         d, k = X.shape[1], y.shape[1]
         X, y, weight, rows = map(_read_only, (X, y, weight, rows))
@@ -186,7 +189,7 @@ class GradientDescentEstimator(BaseEstimator):
         center, scale, of_X = np.zeros(d), np.ones(d), None
         if self.standardize:
             of_X = feature_moments(data)
-            if before is not None:
+            if before is not None and self._moments[0] is not None:
                 of_X = self._moments[0].merged(of_X)
             scale = of_X.scale(np.finfo(X.dtype).eps)
             center = of_X.mean if centers else center
@@ -195,7 +198,7 @@ class GradientDescentEstimator(BaseEstimator):
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
         if loss.target_power is not None and self._scales_targets():
             of_y = target_moments(y, weight if weight.size else None, rows)
-            if before is not None:
+            if before is not None and self._moments[1] is not None:
                 of_y = self._moments[1].merged(of_y)
             target_scale = of_y.scale(np.finfo(np.float64).eps)
             target_center = of_y.mean if centers else target_center
@@ -226,7 +229,8 @@ class GradientDescentEstimator(BaseEstimator):
     def _publish(self, training: Training, batch_size: int) -> None:
         scale = training.scaling.target_scale
         power = training.loss.target_power
-        unit = float(scale[0] ** power) if power is not None and scale.size == 1 else 1.0
+        with np.errstate(over="ignore"):
+            unit = float(scale[0] ** power) if power is not None and scale.size == 1 else 1.0
         self._training = training
         self._publish_parameters(training)
         self.optimizer_ = training.optimizer

@@ -36,7 +36,8 @@ def inline(function: Callable) -> Callable:
         return function
     import numba
 
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **LEAN_OPTIONS)(function)
+    options: dict = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **LEAN_OPTIONS}
+    return numba.njit(**options)(function)
 
 
 @functools.cache

@@ -34,7 +34,7 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32)) -> None:
     >>> import skgd
     >>> skgd.precompile(["float64"])
     """
-    for dtype in map(np.dtype, dtypes):
+    for dtype in [np.dtype(given) for given in dtypes]:
         if dtype not in (np.float64, np.float32):
             raise ValueError(f"dtypes may hold float64 and float32, not {dtype}")
         types = signatures(dtype)

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 FLOATS = (np.float64, np.float32)
+SAFE_WEIGHTS = (1e-100, 1e100)  # sums and products of weights in between are as exact as those of any others
 
 
 def check_sample_weight(sample_weight, X: np.ndarray) -> np.ndarray:
@@ -15,9 +16,16 @@ def check_sample_weight(sample_weight, X: np.ndarray) -> np.ndarray:
     if sample_weight is None:
         return np.empty(0)
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not weight.any():
-        raise ValueError("sample_weight is zero for every row: give at least one row a positive weight")
-    return weight
+    return at_one_scale(weight, "sample_weight")
+
+
+def at_one_scale(weight: np.ndarray, name: str) -> np.ndarray:
+    """Bring weights whose sum would leave the range of floats back into it; only their proportions count."""
+    largest = weight.max()
+    if largest == 0:
+        raise ValueError(f"{name} is zero for every row: give at least one row a positive weight")
+    low, high = SAFE_WEIGHTS
+    return weight if low < largest < high else weight / largest
 
 
 def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS) -> np.ndarray:

@@ -266,7 +266,7 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
         self._train(X, y, y.shape[1], weight, get_regression_loss(self.loss), streaming=streaming)
         return self
 
-    def _make_objective(self, n_features, n_outputs):
+    def _make_objective(self, n_features, n_outputs, intercept_known):
         hidden = self.hidden_layer_sizes
         hidden = [hidden] if isinstance(hidden, Integral) else list(hidden)
         if not all(isinstance(width, Integral) and width > 0 for width in hidden):

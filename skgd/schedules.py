@@ -154,6 +154,8 @@ class ExponentialDecay(Schedule):
 class _OverEpochs(Schedule):
     """A schedule that knows its end: n_epochs, or the estimator's max_iter."""
 
+    n_epochs: float | None
+
     def over(self, max_iter: int) -> "Schedule":
         """Return the same schedule with ``n_epochs`` filled in."""
         return clone(self) if self.n_epochs is not None else clone(self).set_params(n_epochs=max_iter)
@@ -326,16 +328,18 @@ def get_schedule(schedule: str | Schedule | Callable, max_iter: int) -> Schedule
         If the name is unknown or a parameter of the object is out of range.
     """
     if isinstance(schedule, str) and schedule in SCHEDULES:
-        schedule = SCHEDULES[schedule]()
+        found: Schedule | Callable = SCHEDULES[schedule]()
     elif isinstance(schedule, Schedule):
-        schedule = clone(schedule)
         schedule.check()
-    elif not callable(schedule) or isinstance(schedule, type):
+        found = clone(schedule)
+    elif callable(schedule) and not isinstance(schedule, type | str):
+        found = schedule
+    else:
         raise ValueError(
             f"schedule={schedule!r} is not known: give one of {sorted(SCHEDULES)}, a skgd.schedules.Schedule object "
             "or a callable t -> factor"
         )
-    return schedule.over(max_iter) if isinstance(schedule, _OverEpochs) else schedule
+    return found.over(max_iter) if isinstance(found, _OverEpochs) else found
 
 
 __all__ = [

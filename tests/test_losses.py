@@ -200,13 +200,14 @@ def test_squared_error_of_huge_residuals_is_infinite_not_wrong():
     assert derivative[0, 0] == 2e300
 
 
-def test_sums_are_kept_in_float64():
-    # a million rows of float32: summed in float32 the seventh digit would be long gone
-    n = 1_000_000
+@pytest.mark.parametrize("plain", [False, True], ids=["compiled", "plain"])
+def test_sums_are_kept_in_float64(plain):
+    # summed in float32 the digits beyond the fifth would be lost after some thousand rows
+    n = 50_000 if plain else 1_000_000
     raw, y, weight = np.full((n, 1), 0.1), np.zeros((n, 1)), np.ones(n)
-    value, _ = on(SquaredError(), raw, y, weight, np.float32)
+    value, _ = on(SquaredError(), raw, y, weight, np.float32, plain)
     np.testing.assert_allclose(value, n * 0.5 * np.float32(0.1).astype(float) ** 2, rtol=2e-7)
-    value, _ = on(LogLoss(), raw, y, weight, np.float32)
+    value, _ = on(LogLoss(), raw, y, weight, np.float32, plain)
     np.testing.assert_allclose(value, n * np.log1p(np.exp(np.float64(np.float32(0.1)))), rtol=2e-7)
 
 
@@ -402,6 +403,21 @@ def test_users_loss_reaches_scipys_optimum(make, function, weighted, data):
 def _std(X, weight):
     mean = np.average(X, axis=0, weights=weight)
     return np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+
+
+def test_quadratic_loss_of_targets_as_they_are_has_an_intercept(data):
+    # on centred features its best intercept is the targets' mean, which is not zero where they aren't centred
+    class Plain(Loss):
+        curvature = 1.0
+        quadratic = True
+        pointwise = SquaredError.pointwise
+
+    X, y, _ = data
+    y = y + 10
+    model = GDLinearRegressor(loss=Plain(), **CERTIFIED).fit(X, y)
+    coef, intercept = optimum(lambda z, y: 0.5 * (z - y) ** 2, X, y, np.ones(len(y)), 0.05)
+    np.testing.assert_allclose(model.coef_, coef, atol=1e-5)
+    np.testing.assert_allclose(model.intercept_, intercept, atol=1e-5)
 
 
 def test_users_loss_of_several_targets(data):

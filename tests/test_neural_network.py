@@ -1,4 +1,4 @@
-"""Networks against scikit-learn's MLPRegressor, finite differences, exact solutions, and what they must be able to learn."""
+"""Networks against scikit-learn's MLPRegressor, finite differences and exact solutions, and what they must learn."""
 
 import itertools
 import warnings

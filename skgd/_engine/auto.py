@@ -78,10 +78,10 @@ def _largest_eigenvalue(Z: np.ndarray) -> float:
             gram = Z.T @ Z / n
             return float(np.linalg.eigvalsh(gram)[-1]) if np.isfinite(gram).all() else np.inf
         vector = np.random.default_rng(0).standard_normal(d)
-        length = 1.0
+        length = 0.0
         for _ in range(POWER_ITERATIONS):
             vector = Z.T @ (Z @ (vector / np.linalg.norm(vector))) / n
-            length = np.linalg.norm(vector)
+            length = float(np.linalg.norm(vector))
             if length == 0:
                 break
-        return float(length) if np.isfinite(length) else np.inf
+        return length if np.isfinite(length) else np.inf

@@ -21,10 +21,10 @@ from .._kernels.signatures import (
     Settings,
     signatures,
 )
-from ..schedules import Constant, ReduceOnPlateau
+from ..schedules import Constant, ReduceOnPlateau, Schedule
 from .kernels import kernel, plug_in, python_kernel
 from .scaling import SLICE_SECONDS
-from .training import Training
+from .training import Training, begin_anew
 
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
 CACHE_BYTES = 256_000  # up to here any order is as fast as another
@@ -45,7 +45,7 @@ class Plan:
     batch_size: int
     max_iter: int
     alpha: float
-    schedule: object
+    schedule: Schedule | Callable
     backs_off: bool  # whether a rate that diverges may be reduced
     safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
     tol: float | None = 1e-4
@@ -78,6 +78,7 @@ class Loop:
         self.backward = kernel("backward", dtype, objective.kind)
         types = signatures(dtype)
         self.loss = plug_in(training.loss.pointwise, types.loss, f"{type(training.loss).__name__}.pointwise", None)
+        training.optimizer.probe()
         rule = training.optimizer.rule
         self.rule = plug_in(rule, types.rule, f"{type(training.optimizer).__name__}.rule", training.state.slots.shape)
         self.hyper = np.array(training.optimizer.hyperparameters(), dtype=np.float64)
@@ -146,6 +147,7 @@ class Loop:
         while training.epochs < self.last_epoch:
             status = self._advance()
             if status == DIVERGED:
+                self._check_start()
                 if not plan.backs_off or back_offs == MAX_BACK_OFFS:
                     self._diverged()
                     break
@@ -207,7 +209,7 @@ class Loop:
     def _learning_rates(self) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""
         training, schedule = self.training, self.plan.schedule
-        if self.plateau:
+        if isinstance(schedule, ReduceOnPlateau):
             history = training.validation_losses if self.validation is not None else training.losses
             return np.array([training.learning_rate * schedule.factor_after(history)])
         if isinstance(schedule, Constant):
@@ -243,7 +245,7 @@ class Loop:
         elif self.checks_gradient:
             _, gradient = self._evaluate(self.data)
             training.gradient_norm = float(np.abs(gradient).max())
-            if training.gradient_norm <= plan.tol:
+            if training.gradient_norm <= (plan.tol or 0.0):
                 training.stop_reason, stop = "converged", True
         if plan.verbose and training.losses:
             line = f"epoch {training.epochs:4d}  objective {training.losses[-1]:.6g}"
@@ -289,13 +291,21 @@ class Loop:
         training.learning_rate *= BACK_OFF
         self._to_best()
 
+    def _check_start(self) -> None:
+        if np.isfinite(self.training.progress["reference"][0]):
+            return
+        raise ValueError(
+            f"The objective is {self.training.progress['reference'][0]} at the starting parameters: the loss is "
+            "undefined there, or features or targets are too large, which standardize=True would mend"
+        )
+
     def _to_best(self) -> None:
         state, progress = self.training.state, self.training.progress
         state.params[:] = state.best
         state.slots[:] = 0
         state.average[:] = 0
-        for name in ("cursor", "batch_done", "stale", "averaged"):
-            progress[name] = 0
+        progress["averaged"] = 0
+        begin_anew(progress)
 
     def _diverged(self) -> None:
         training, progress = self.training, self.training.progress

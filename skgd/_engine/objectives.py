@@ -1,6 +1,7 @@
 """Models as one flat vector of parameters: how many there are, where they start, what they mean in the units of X."""
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,19 +14,58 @@ _BLOCK_BYTES = 32_768  # rows of a block stay in the processor's first-level cac
 _NETWORK_BLOCK_ROWS = 512
 
 
+class Objective(Protocol):
+    """What the loop and the estimators ask of a model."""
+
+    kind: type
+    n_outputs: int
+    n_params: int
+
+    def model(self, dtype: np.dtype) -> Any:
+        """The model as kernels take it."""
+
+    def block_size(self, batch_size: int, itemsize: int) -> int:
+        """Rows that kernels work on at once."""
+
+    def n_work(self, block_size: int) -> int:
+        """Numbers of workspace that a block needs."""
+
+    def flops_per_row(self) -> int:
+        """Arithmetic of one row, forwards and backwards, roughly."""
+
+    def penalised(self) -> np.ndarray:
+        """1 for every parameter that the penalty acts on, 0 for intercepts."""
+
+    def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
+        """Parameters that training starts from."""
+
+    def unpack(self, params: np.ndarray, scaling: Scaling) -> Any:
+        """Parameters in the units of X and y."""
+
+    def pack(self, unpacked: Any, scaling: Scaling) -> np.ndarray:
+        """The inverse of unpack."""
+
+    def meet_other_data(self) -> None:
+        """Give up what was known of the data that training began with."""
+
+
 class LinearObjective:
-    """raw = Z W' + b for standardised rows Z; per output the coefficients, then the intercept."""
+    """raw = Z W' + b for standardised rows Z; per output the coefficients, then the intercept.
+
+    trains_intercept is False where there is none, and where it is known: the loss is quadratic and the data centred.
+    """
 
     kind = Linear
 
-    def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool):
+    def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool, trains_intercept: bool):
         self.n_features = n_features
         self.n_outputs = n_outputs
         self.fit_intercept = fit_intercept
+        self.trains_intercept = trains_intercept
         self.n_params = n_outputs * (n_features + 1)
 
     def model(self, dtype: np.dtype) -> Linear:
-        return Linear(self.fit_intercept)
+        return Linear(self.trains_intercept)
 
     def block_size(self, batch_size: int, itemsize: int) -> int:
         return min(batch_size, max(16, _BLOCK_BYTES // (self.n_features * itemsize)))
@@ -61,6 +101,9 @@ class LinearObjective:
         target_scale = scaling.target_scale[:, None] if scaling.target_scale.size > 1 else scaling.target_scale
         constant = (intercept - scaling.target_center + coef @ scaling.center) / scaling.target_scale
         return np.column_stack([coef * scaling.scale / target_scale, constant]).ravel()
+
+    def meet_other_data(self) -> None:
+        self.trains_intercept = self.fit_intercept
 
 
 class NetworkObjective:
@@ -146,3 +189,6 @@ class NetworkObjective:
         return np.concatenate(
             [part for pair in zip(coefs, intercepts, strict=True) for part in (pair[0].ravel(), pair[1])]
         )
+
+    def meet_other_data(self) -> None:
+        pass

@@ -51,8 +51,8 @@ class Scaling(NamedTuple):
     target_scale: np.ndarray  # (n_targets,)
 
 
-def column_moments(values: np.ndarray, weight: np.ndarray | None) -> Moments:
-    """Moments of a small array in NumPy, whatever the size of its entries."""
+def column_moments(values: np.ndarray, weight: np.ndarray | None, name: str, first: int = 0) -> Moments:
+    """Moments of a small array in NumPy, whatever the size of its entries; errors name the array and the column."""
     total = float(len(values)) if weight is None else weight.sum()
     if total == 0:
         return Moments(0.0, values[0].astype(np.float64), np.zeros(values.shape[1]))
@@ -61,8 +61,8 @@ def column_moments(values: np.ndarray, weight: np.ndarray | None) -> Moments:
         distance = values - shift
         unit = np.abs(distance).max(axis=0)
     if not np.isfinite(unit).all():
-        column = int(np.flatnonzero(~np.isfinite(unit))[0])
-        raise ValueError(f"column {column} spans more than float64 can hold: rescale it")
+        column = first + int(np.flatnonzero(~np.isfinite(unit))[0])
+        raise ValueError(f"column {column} of {name} spans more than float64 can hold: rescale it")
     unit[unit == 0] = 1.0
     distance /= unit
     mean = np.average(distance, axis=0, weights=weight)
@@ -73,12 +73,13 @@ def column_moments(values: np.ndarray, weight: np.ndarray | None) -> Moments:
 def target_moments(y: np.ndarray, weight: np.ndarray | None, subset: np.ndarray) -> Moments:
     """Moments of the targets, some rows at a time."""
     n_rows = subset.size or len(y)
-    moments = None
+    moments: Moments | None = None
     for start in range(0, n_rows, _CHUNK_ROWS):
         rows = subset[start : start + _CHUNK_ROWS] if subset.size else slice(start, start + _CHUNK_ROWS)
-        chunk = column_moments(y[rows], None if weight is None else weight[rows])
+        chunk = column_moments(y[rows], None if weight is None else weight[rows], "y")
         if chunk.weight > 0:
             moments = chunk if moments is None else moments.merged(chunk)
+    assert moments is not None  # the weights are not all zero
     return moments
 
 
@@ -107,6 +108,6 @@ def feature_moments(data: Data) -> Moments:
     result = Moments(weight_sum, shift + mean, np.sqrt(np.maximum(variance, 0.0)))
     for j in np.flatnonzero(lost):
         column = X[subset, j] if subset.size else X[:, j]
-        column = column_moments(column[:, None].astype(np.float64), used if weight.size else None)
-        result.mean[j], result.std[j] = column.mean[0], column.std[0]
+        of_column = column_moments(column[:, None].astype(np.float64), used if weight.size else None, "X", int(j))
+        result.mean[j], result.std[j] = of_column.mean[0], of_column.std[0]
     return result

@@ -7,6 +7,7 @@ import numpy as np
 from .._kernels.signatures import Progress, State
 from ..losses import Loss
 from ..optimizers import Optimizer
+from .objectives import Objective
 from .scaling import Scaling
 
 
@@ -14,7 +15,7 @@ from .scaling import Scaling
 class Training:
     """Everything that one training owns; pickled with the estimator, so that it can go on later."""
 
-    objective: object
+    objective: Objective
     loss: Loss
     optimizer: Optimizer
     scaling: Scaling
@@ -55,6 +56,7 @@ class Training:
         """Prepare for more data: another scaling leaves the model's predictions as they are."""
         objective, state = self.objective, self.state
         if any(not np.array_equal(old, new) for old, new in zip(self.scaling, scaling, strict=True)):
+            objective.meet_other_data()
             for vector in (state.params, state.average):
                 vector[:] = objective.pack(objective.unpack(vector, self.scaling), scaling)
         if dtype != self.dtype:
@@ -65,9 +67,7 @@ class Training:
         elif optimizer.follows_path:
             state.slots[:] = 0
         state.best[:] = state.params
-        for name in ("cursor", "batch_done", "stale"):
-            self.progress[name] = 0
-        self.progress["best_loss"] = self.progress["last_loss"] = self.progress["last_change"] = np.inf
+        begin_anew(self.progress)
         self.state, self.scaling, self.optimizer = state, scaling, optimizer
 
 
@@ -86,5 +86,13 @@ def new_training(objective, loss, optimizer, scaling, params, dtype, learning_ra
     )
     progress = np.zeros(1, Progress)
     progress["random"] = seed
-    progress["best_loss"] = progress["last_loss"] = progress["last_change"] = np.inf
+    begin_anew(progress)
     return Training(objective, loss, optimizer, scaling, state, progress, learning_rate, rate_is_auto)
+
+
+def begin_anew(progress: np.ndarray) -> None:
+    """Begin an epoch, and judge progress from here on."""
+    for name in ("cursor", "batch_done", "unimproved", "still"):
+        progress[name] = 0
+    for name in ("best_objective", "last_objective", "last_change", "mark"):
+        progress[name] = np.inf

@@ -11,6 +11,7 @@ from .vectors import add_into, clip, copy_into, largest, set_zero
 DIVERGENCE_FACTOR = 1e10
 EPS = float(np.finfo(np.float64).eps)
 TINY = float(np.finfo(np.float64).tiny)
+CIRCLING = 10  # times n_iter_no_change epochs of an exact objective without a new best: it goes round in circles
 ROUNDING = 4.0  # changes of the objective by so many units in the last place are noise
 
 
@@ -53,39 +54,55 @@ def to_come(change, last_change):
 
 
 @inline
-def end_epoch(params, epoch_start, best_params, settings, objective, exact, progress):
-    """Compare the epoch with those before it and set the status.
+def epochs_without_progress(objective, exact, settings, progress):
+    """Count the epochs in which the objective has made no progress that matters, in units of their limit.
 
-    An exact objective has converged when little is to come of it: a slow descent is not the end, and it may well rise
-    for a while, as momentum lets it. One that is averaged over mini-batches never stands still; it has converged
-    when it finds no new best.
+    One that is averaged over mini-batches makes none when it is no new best by the tolerance. An exact one has
+    nothing more to make when little is to come of it: a slow descent is not the end, and it may well rise for a
+    while, as momentum lets it; only where it finds no new best for very long does it go round in circles.
     """
+    mark, change = progress["mark"], objective - progress["last_objective"]
+    # near zero, where a fit is all but perfect, only progress in absolute terms counts
+    tolerance = settings.tol * max(min(abs(mark), abs(objective)), settings.tol * abs(progress["reference"]))
+    if exact:
+        little = to_come(change, progress["last_change"]) <= tolerance
+        little = little or abs(change) <= ROUNDING * EPS * abs(objective)
+        progress["still"] = progress["still"] + 1 if little else 0
+    progress["last_objective"], progress["last_change"] = objective, change
+    if objective >= mark - tolerance:
+        progress["unimproved"] += 1
+    else:
+        progress["unimproved"] = 0
+    if not (exact and objective >= mark - tolerance):
+        progress["mark"] = min(mark, objective)
+    if exact:
+        return max(progress["still"], progress["unimproved"] // CIRCLING)
+    return progress["unimproved"]
+
+
+@inline
+def end_epoch(params, epoch_start, best_params, settings, objective, exact, progress):
+    """Compare the epoch with those before it and set the status."""
     progress["epoch"] += 1
     progress["cursor"] = 0
     step = 0.0
     for j in range(params.size):
-        step = max(step, abs(params[j] - epoch_start[j]))
+        change = abs(params[j] - epoch_start[j])
+        if not change <= step:  # true for NaN as well
+            step = change
     if not np.isfinite(step):
         progress["status"] = DIVERGED
         return
-    best, change = progress["best_loss"], objective - progress["last_loss"]
-    remaining = to_come(change, progress["last_change"])
-    progress["last_loss"], progress["last_change"] = objective, change
-    # near zero, a fit that is all but perfect, only progress in absolute terms counts
-    tolerance = settings.tol * max(min(abs(best), abs(objective)), settings.tol * abs(progress["reference"]))
-    if objective < best:
+    if objective < progress["best_objective"]:
         # the objective was measured before the updates of this epoch: it speaks for where they began
-        progress["best_loss"] = objective
+        progress["best_objective"] = objective
         copy_into(best_params, epoch_start)
+    idle = 0
     if settings.criterion == OBJECTIVE:
-        if exact:
-            stands_still = remaining <= tolerance or abs(change) <= ROUNDING * EPS * abs(objective)
-        else:
-            stands_still = objective > best - tolerance
-        progress["stale"] = progress["stale"] + 1 if stands_still else 0
+        idle = epochs_without_progress(objective, exact, settings, progress)
     elif settings.criterion == STEP:
-        progress["stale"] = progress["stale"] + 1 if step <= settings.tol else 0
-    if settings.criterion != GRADIENT and progress["stale"] >= settings.n_iter_no_change:
+        idle = progress["still"] = progress["still"] + 1 if step <= settings.tol else 0
+    if settings.criterion != GRADIENT and idle >= settings.n_iter_no_change:
         # a rate on the brink of divergence stagnates too, far above where it began
         worse = objective > progress["reference"] + 0.5 * abs(progress["reference"])
         progress["status"] = DIVERGED if worse else CONVERGED
@@ -154,7 +171,8 @@ def run_epochs(
         objective = batch_loss + add_penalty(params, penalised, settings.alpha, grads)
         if progress["update"] == 0:
             progress["reference"] = objective
-        if not abs(objective) <= DIVERGENCE_FACTOR * max(abs(progress["reference"]), 1.0):
+        limit = DIVERGENCE_FACTOR * max(abs(progress["reference"]), 1.0)
+        if not (np.isfinite(objective) and abs(objective) <= limit):
             progress["status"] = DIVERGED
             break
         progress["loss_sum"] += objective * batch_rows

@@ -68,5 +68,5 @@ def linear_backward(features, rows, model, params, work, derivatives, grads):
             gradient[d] += slope
         for j in range(d):
             gradient[j] *= inverse_scale[j]
-        if not model.fit_intercept:
+        if not model.trains_intercept:
             gradient[d] = 0

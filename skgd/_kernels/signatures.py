@@ -40,7 +40,7 @@ class Data(NamedTuple):
 class Linear(NamedTuple):
     """A linear model: per output the coefficients, then the intercept."""
 
-    fit_intercept: bool
+    trains_intercept: bool
 
 
 class Network(NamedTuple):
@@ -104,10 +104,12 @@ Progress = np.dtype(
         ("batch_loss", np.float64),
         ("loss_sum", np.float64),
         ("reference", np.float64),  # objective of the first batch, before any update
-        ("best_loss", np.float64),
-        ("last_loss", np.float64),
-        ("last_change", np.float64),
-        ("stale", np.int64),  # epochs without enough improvement
+        ("best_objective", np.float64),  # of all epochs
+        ("last_objective", np.float64),  # of the last epoch
+        ("last_change", np.float64),  # by which that differed from the one before
+        ("mark", np.float64),  # objective that another one must beat by the tolerance
+        ("unimproved", np.int64),  # epochs that didn't
+        ("still", np.int64),  # epochs in which little was to come, or the parameters stood still
         ("averaged", np.int64),  # parameter vectors in the running mean
         ("gradient_norm", np.float64),
         ("offset", np.int64),  # rotation of the row order in this epoch

@@ -18,8 +18,8 @@ class LinearEstimator(GradientDescentEstimator):
         "fit_intercept": ["boolean"],
     }
 
-    def _make_objective(self, n_features, n_outputs):
-        return LinearObjective(n_features, n_outputs, self.fit_intercept)
+    def _make_objective(self, n_features, n_outputs, intercept_known):
+        return LinearObjective(n_features, n_outputs, self.fit_intercept, self.fit_intercept and not intercept_known)
 
     def _starting_constant(self, objective, loss, data):
         # among raw features the best constant is a bad start: the intercept would have a long way back

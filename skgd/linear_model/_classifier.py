@@ -1,5 +1,7 @@
 """Logistic regression."""
 
+from numbers import Real
+
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
@@ -7,7 +9,7 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._engine.training import Training
-from .._validation import StrOptions, check_sample_weight, fit_context
+from .._validation import StrOptions, at_one_scale, check_sample_weight, fit_context
 from ..losses import LogLoss
 from ._base import LinearEstimator
 
@@ -286,8 +288,18 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
                 "instance from sklearn.utils.class_weight.compute_class_weight"
             )
         by_row = weight if weight.size else np.ones(len(y))
-        factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=by_row)
-        return by_row * factors[index[:, 0].astype(np.intp)]
+        factors = self._class_factors(by_row, y)
+        return at_one_scale(by_row * factors[index[:, 0].astype(np.intp)], "sample_weight times class_weight")
+
+    def _class_factors(self, by_row: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Factor of every class, in the order of classes_."""
+        if isinstance(self.class_weight, dict):
+            valid = [isinstance(factor, Real) and 0 <= float(factor) < np.inf for factor in self.class_weight.values()]
+            if not all(valid):
+                raise ValueError(f"class_weight={self.class_weight!r} must hold finite numbers, none of them negative")
+        with np.errstate(divide="ignore"):
+            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=by_row)
+        return np.where(np.isfinite(factors), factors, 0.0)  # a class without weight can't be made to count
 
     def _publish_parameters(self, training: Training) -> None:
         coef, intercept = training.objective.unpack(training.params, training.scaling)

@@ -1,11 +1,9 @@
 """What a loss is, and the table of those that have a name."""
 
-from collections.abc import Callable
-
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-LOSSES: dict[str, Callable[[], "Loss"]] = {}
+LOSSES: dict[str, type["Loss"]] = {}
 
 
 class Loss(BaseEstimator):
@@ -23,6 +21,8 @@ class Loss(BaseEstimator):
         p if dividing prediction and target by s divides the loss by s**p, and shifting both leaves it unchanged:
         targets are then centred and scaled during the fit, which doesn't change the solution. None: the
         targets are used as they are.
+    quadratic : bool
+        Whether the loss is a quadratic function of raw - y: on centred data the best intercept is then zero.
     for_classes : bool
         Whether the targets are indices of classes; regressors refuse such a loss.
 
@@ -50,6 +50,7 @@ class Loss(BaseEstimator):
 
     curvature: float | None = None
     target_power: int | None = None
+    quadratic: bool = False
     for_classes: bool = False
 
     @staticmethod

@@ -63,8 +63,8 @@ class LogLoss(Loss):
     def best_constant(self, y, weight, n_outputs):
         n_classes = max(n_outputs, 2)
         share = np.bincount(y[:, 0].astype(np.intp), weights=weight, minlength=n_classes)
-        # half a row more in each class keeps the logarithm finite for classes that haven't been seen yet
-        log_odds = np.log((share + 0.5) / (share.sum() + 0.5 * n_classes))
+        # the small even part keeps the logarithm finite for classes that haven't been seen yet
+        log_odds = np.log(0.999 * share / share.sum() + 0.001 / n_classes)
         return np.array([log_odds[1] - log_odds[0]]) if n_outputs == 1 else log_odds - log_odds.mean()
 
     def predict_proba(self, raw):

@@ -23,6 +23,7 @@ class SquaredError(Loss):
 
     curvature = 1.0
     target_power = 2
+    quadratic = True
 
     @staticmethod
     def pointwise(raw, y, weight, derivative):

@@ -62,6 +62,8 @@ class Optimizer(BaseEstimator):
     follows_path = False
     weight_decay = 0.0  # decoupled decay of the weights, applied before the rule
 
+    _update_state: tuple[dict, int] | None = None  # state vectors by name and the updates made, of update() alone
+
     _parameter_constraints: dict = {"learning_rate": [POSITIVE, None]}
 
     def __init__(self, learning_rate: float | None = None):
@@ -115,7 +117,9 @@ class Optimizer(BaseEstimator):
         """
         self.check()
         pairs = dict(_named_arrays(params, grads))
-        slots, t = getattr(self, "_update_state", None) or ({k: self._new_slots(p) for k, (p, _) in pairs.items()}, 0)
+        if self._update_state is None:
+            self._update_state = {key: self._new_slots(param) for key, (param, _) in pairs.items()}, 0
+        slots, t = self._update_state
         if {k: s.shape[1:] for k, s in slots.items()} != {k: (p.size,) for k, (p, _) in pairs.items()}:
             raise ValueError("params changed their names or sizes since the last update(): call reset() to start anew")
         hyper = np.array(self.hyperparameters(), dtype=np.float64)
@@ -140,6 +144,26 @@ class Optimizer(BaseEstimator):
 
         return _jit.compiled_or_python(self.rule, signatures(np.dtype(dtype)).rule, f"{type(self).__name__}.rule")
 
+    def probe(self) -> None:
+        """Run a user's rule once as plain Python, where an index out of range raises an error.
+
+        Compiled, it would read or write foreign memory.
+        """
+        if type(self).__module__.startswith(__package__):
+            return
+        n = 4
+        hyper = np.array(self.hyperparameters(), dtype=np.float64)
+        try:
+            with np.errstate(all="ignore"):
+                self.rule(np.zeros(n), np.ones(n), np.zeros((self.n_slots, n)), hyper, 1e-3, 1)
+        except IndexError as error:
+            raise ValueError(
+                f"{type(self).__name__}.rule reaches outside its arrays ({error}): it has n_slots={self.n_slots} state "
+                f"vectors and {hyper.size} hyperparameters()"
+            ) from error
+        except Exception:  # what else may be wrong shows in the fit itself
+            return
+
     def _new_slots(self, param: np.ndarray) -> np.ndarray:
         return np.zeros((self.n_slots, param.size), dtype=param.dtype)
 
@@ -149,21 +173,25 @@ Arrays = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
 
 def _named_arrays(params: Arrays, grads: Arrays) -> Iterator[tuple[object, tuple[np.ndarray, np.ndarray]]]:
     """Pairs (parameter, gradient) of two dicts, lists or arrays, by key; checks that they match."""
-    if isinstance(params, np.ndarray):
-        params, grads = [params], [grads]
-    if isinstance(params, Mapping) != isinstance(grads, Mapping) or len(params) != len(grads):
+    named, named_grads = _by_name(params), _by_name(grads)
+    if type(params) is not type(grads) or named.keys() != named_grads.keys():
         raise ValueError(
-            "params and grads differ in structure: give two dicts with the same keys, two lists or two arrays"
+            "params and grads differ in structure: give two dicts with the same keys, two lists of the same length or "
+            "two arrays"
         )
-    for key in params if isinstance(params, Mapping) else range(len(params)):
-        if isinstance(params, Mapping) and key not in grads:
-            raise ValueError(f"grads has no entry {key!r}, params has")
-        param, grad = params[key], np.asarray(grads[key])
+    for key, param in named.items():
+        grad = np.asarray(named_grads[key])
         if not isinstance(param, np.ndarray) or param.dtype not in (np.float32, np.float64):
             raise ValueError(f"params[{key!r}] can't be changed in place: give a float32 or float64 array")
         if grad.shape != param.shape:
             raise ValueError(f"grads[{key!r}] has shape {grad.shape}, its parameter {param.shape}")
         yield key, (param, grad)
+
+
+def _by_name(arrays: Arrays) -> dict:
+    if isinstance(arrays, Mapping):
+        return dict(arrays)
+    return dict(enumerate([arrays] if isinstance(arrays, np.ndarray) else arrays))
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
@@ -175,12 +203,12 @@ def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
         If the name is unknown, the object is no :class:`Optimizer` or one of its hyper-parameters is out of range.
     """
     if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
-        optimizer = OPTIMIZERS[optimizer]()
+        found = OPTIMIZERS[optimizer]()
     elif isinstance(optimizer, Optimizer):
-        optimizer = clone(optimizer)
+        found = clone(optimizer)
     else:
         raise ValueError(
             f"optimizer={optimizer!r} is not known: give one of {sorted(OPTIMIZERS)} or an object from skgd.optimizers"
         )
-    optimizer.check()
-    return optimizer
+    found.check()
+    return found

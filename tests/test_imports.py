@@ -1,0 +1,246 @@
+"""Imports: only downwards, nothing heavy before it is needed, every public name where it is promised."""
+
+import ast
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+import skgd
+
+PACKAGE = Path(skgd.__file__).parent
+
+# From the ground up. A room may import from itself and from the floors below it, not from a neighbour.
+FLOORS = [
+    {"_jit", "_validation"},
+    {"_kernels", "activations", "losses", "penalties", "schedules"},
+    {"optimizers"},
+    {"_engine"},
+    {"_estimator"},
+    {"_minimize", "_precompile", "linear_model", "neural_network"},
+    {"plotting"},
+]
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], "skgd."))
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported_names(path):
+    """Absolute dotted names of all that a file imports, anywhere in it, with the line."""
+    package = ("skgd", *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            start = [*base, *(node.module or "").split(".")] if node.module else list(base)
+            yield from ((".".join([*start, alias.name]), node.lineno) for alias in node.names)
+
+
+def in_new_process(code):
+    """What the code prints as JSON, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def test_every_room_has_its_floor():
+    rooms = {room_of(path) for path in FILES} - {"__init__"}
+    assert rooms <= FLOOR_OF.keys(), "a new module needs a place in FLOORS"
+    assert {"_kernels", "optimizers", "_engine", "linear_model"} <= rooms  # the walk found the package
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_downwards(path):
+    room = room_of(path)
+    if path == PACKAGE / "__init__.py":
+        return  # the roof
+    for name, line in imported_names(path):
+        top, *rest = name.split(".")
+        if top != "skgd":
+            continue
+        assert rest, f"{path}:{line} imports all of skgd"
+        assert rest[0] == room or FLOOR_OF[rest[0]] < FLOOR_OF[room], f"{path}:{line}: {room} imports from {rest[0]}"
+
+
+def test_the_test_of_floors_sees_relative_imports():
+    found = {name for name, _ in imported_names(PACKAGE / "optimizers" / "base.py")}
+    assert {"skgd._jit", "skgd._validation.Interval", "numpy"} <= found
+
+
+def test_every_module_can_be_imported_first():
+    # in whatever order: a circle of imports shows only from one of its ends
+    failed = in_new_process(
+        f"""
+        import importlib, json, sys
+        failed = {{}}
+        for name in {MODULES!r}:
+            for loaded in [m for m in sys.modules if m.split(".")[0] == "skgd"]:
+                del sys.modules[loaded]
+            try:
+                importlib.import_module(name)
+            except Exception as error:
+                failed[name] = repr(error)
+        print(json.dumps(failed))
+        """
+    )
+    assert failed == {}
+
+
+HEAVY = ["numba", "llvmlite", "matplotlib", "pandas", "rich", "dask", "torch"]
+CORE = {"numpy", "scipy", "sklearn", "numba"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import skgd; dir(skgd); skgd.__version__",
+        "from skgd import *",
+        """
+        from sklearn.base import clone
+        from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+        from skgd.optimizers import OPTIMIZERS
+        from skgd.schedules import SCHEDULES
+        from skgd.losses import LOSSES
+        for make in (GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor):
+            for optimizer in OPTIMIZERS.values():
+                for schedule in SCHEDULES.values():
+                    model = make(optimizer=optimizer(), schedule=schedule())
+            clone(model).set_params(optimizer__learning_rate=0.1)
+            repr(model), model.get_params(), model.__sklearn_tags__()
+        for loss in LOSSES.values():
+            loss().get_params()
+        """,
+        """
+        import pytest
+        from skgd import GDLinearRegressor
+        for bad in (dict(alpha=-1), dict(optimizer="none")):
+            with pytest.raises(ValueError):
+                GDLinearRegressor(**bad).fit([[0.0], [1.0]], [0.0, 1.0])
+        """,
+    ],
+    ids=["import", "star", "construct", "refuse"],
+)
+def test_nothing_heavy_is_imported_before_the_first_fit(code):
+    # numba alone takes longer to import than a small model to fit; what scikit-learn imports itself (pandas) is its own
+    before = "import json, sys, sklearn.base, sklearn.utils.validation\nbefore = set(sys.modules)\n"
+    after = f"\nprint(json.dumps([name for name in {HEAVY!r} if name in sys.modules and name not in before]))\n"
+    assert in_new_process(before + textwrap.dedent(code) + after) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_core_dependencies_are_imported(path):
+    for name, line in imported_names(path):
+        top = name.split(".")[0]
+        known = top in CORE or top == "skgd" or top in sys.stdlib_module_names
+        assert known or room_of(path) == "plotting", f"{path}:{line} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_numba_is_never_imported_at_the_top_of_a_module(path):
+    for node in parsed(path).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            assert not any(name.split(".")[0] in HEAVY for name in names), f"{path}:{node.lineno}"
+
+
+def test_fitting_needs_only_the_core_dependencies():
+    blocked = ["matplotlib", "pandas", "rich"]
+    score = in_new_process(
+        f"""
+        import json, sys
+
+        class Absent:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {blocked!r}:
+                    raise ModuleNotFoundError(name)
+
+        sys.meta_path.insert(0, Absent())
+        import numpy as np
+        from skgd import GDLinearRegressor
+        X = np.arange(20.0).reshape(-1, 1)
+        print(json.dumps(GDLinearRegressor().fit(X, 3 * X[:, 0]).score(X, 3 * X[:, 0])))
+        """
+    )
+    assert score > 0.999
+
+
+@pytest.mark.parametrize("name", ["skgd", *MODULES])
+def test_every_name_in_all_is_there(name):
+    module = importlib.import_module(name)
+    names = getattr(module, "__all__", [])
+    assert len(set(names)) == len(names)
+    for public in names:
+        assert hasattr(module, public), f"{name}.__all__ lists {public}"
+
+
+@pytest.mark.parametrize("name", ["skgd", "skgd.linear_model", "skgd.losses", "skgd.optimizers", "skgd.schedules"])
+def test_public_modules_list_their_names(name):
+    # strings written out, so that editors and type checkers can read them
+    path = Path(importlib.import_module(name).__file__)
+    values = [
+        node.value
+        for node in parsed(path).body
+        if isinstance(node, ast.Assign) and [getattr(t, "id", None) for t in node.targets] == ["__all__"]
+    ]
+    assert len(values) == 1
+    assert ast.literal_eval(values[0])
+
+
+def test_public_names_are_the_promised_ones():
+    promised = {"GDLinearRegressor", "GDLogisticClassifier", "GDMLPRegressor", "losses", "optimizers", "schedules"}
+    assert promised | {"precompile"} <= set(skgd.__all__)
+    assert set(skgd.__all__) <= set(dir(skgd))
+    assert skgd.GDLinearRegressor is importlib.import_module("skgd.linear_model").GDLinearRegressor
+    # type checkers see the names that are imported lazily
+    block = next(node for node in parsed(PACKAGE / "__init__.py").body if isinstance(node, ast.If))
+    seen = {alias.asname or alias.name for node in block.body for alias in node.names}
+    assert seen == set(skgd.__all__)
+    assert (PACKAGE / "py.typed").exists()
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    assert not hasattr(skgd, "GDNothing")
+    with pytest.raises(AttributeError, match="module 'skgd' has no attribute 'GDNothing'"):
+        _ = skgd.GDNothing
+    with pytest.raises(ImportError):
+        from skgd import GDNothing  # noqa: F401
+
+
+# Attributes of scikit-learn's classes that it documents for third-party estimators in spite of their underscore.
+DOCUMENTED = {"_parameter_constraints", "_repr_html_", "_more_tags"}
+PRIVATE = {
+    name
+    for cls in (BaseEstimator, ClassifierMixin, RegressorMixin)
+    for name in dir(cls)
+    if name.startswith("_") and not name.startswith("__")
+} - DOCUMENTED
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.name != "_validation.py"], ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_only_one_module_touches_private_names_of_scikit_learn(path):
+    # so that a new release of scikit-learn can break one file only
+    for name, line in imported_names(path):
+        top, *rest = name.split(".")
+        if top == "sklearn":
+            assert not any(part.startswith("_") for part in rest), f"{path}:{line} imports {name}"
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in PRIVATE, f"{path}:{node.lineno} uses BaseEstimator.{node.attr}"
