@@ -743,10 +743,9 @@ class NaNLoss(Loss):
 
 
 @each_regressor
-def test_a_loss_that_returns_nan_ends_in_finite_parameters_and_a_warning(make):
-    with pytest.warns(ConvergenceWarning, match="diverged"):
-        model = make(loss=NaNLoss()).fit(X, TARGETS)
-    assert np.isfinite(predictions(model)).all()
+def test_a_loss_that_is_nan_from_the_start_is_refused(make):
+    with pytest.raises(ValueError, match="objective is nan at the starting parameters"):
+        make(loss=NaNLoss()).fit(X, TARGETS)
 
 
 @each_regressor

@@ -410,7 +410,7 @@ def test_quadratic_loss_of_targets_as_they_are_has_an_intercept(data):
     class Plain(Loss):
         curvature = 1.0
         quadratic = True
-        pointwise = SquaredError.pointwise
+        pointwise = staticmethod(SquaredError.pointwise)
 
     X, y, _ = data
     y = y + 10

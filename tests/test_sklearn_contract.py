@@ -68,7 +68,7 @@ def settings_to_check():
             {"criterion": "step"},
             {"tol": None},
             {"alpha": 0.0},
-            {"optimizer": Adam(learning_rate=RATE, amsgrad=True)},
+            {"optimizer": Adam(learning_rate=RATE, amsgrad=True), "max_iter": 60, "tol": None},
             *({"schedule": schedule} for schedule in SCHEDULES),
             *([{"penalty": None}] if name in LINEAR else []),
             # without intercepts LogisticRegression fails check_class_weight_classifiers, too: the data need one

@@ -308,8 +308,7 @@ class Loop:
         begin_anew(progress)
 
     def _diverged(self) -> None:
-        training, progress = self.training, self.training.progress
-        epoch = training.epochs + (progress["cursor"][0] > 0 or not training.losses)
+        training = self.training
         self._to_best()
         training.stop_reason = "diverged"
         training.gradient_norm = None
@@ -320,7 +319,7 @@ class Loop:
             rate = training.learning_rate / 10 if rate is None else min(rate, training.learning_rate / 2)
             advice = f"learning_rate={rate:.2g} would work, and so would learning_rate='auto'."
         warnings.warn(
-            f"The fit diverged in epoch {max(epoch, 1)} with learning_rate={training.learning_rate:.3g}; the best "
+            f"The fit diverged in epoch {training.epochs + 1} with learning_rate={training.learning_rate:.3g}; the best "
             f"parameters before that were kept. {advice}",
             ConvergenceWarning,
             stacklevel=5,

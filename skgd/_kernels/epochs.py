@@ -82,9 +82,7 @@ def epochs_without_progress(objective, exact, settings, progress):
 
 @inline
 def end_epoch(params, epoch_start, best_params, settings, objective, exact, progress):
-    """Compare the epoch with those before it and set the status."""
-    progress["epoch"] += 1
-    progress["cursor"] = 0
+    """Compare the epoch with those before it and set the status. One in which the fit diverges doesn't count."""
     step = 0.0
     for j in range(params.size):
         change = abs(params[j] - epoch_start[j])
@@ -104,8 +102,12 @@ def end_epoch(params, epoch_start, best_params, settings, objective, exact, prog
         idle = progress["still"] = progress["still"] + 1 if step <= settings.tol else 0
     if settings.criterion != GRADIENT and idle >= settings.n_iter_no_change:
         # a rate on the brink of divergence stagnates too, far above where it began
-        worse = objective > progress["reference"] + 0.5 * abs(progress["reference"])
-        progress["status"] = DIVERGED if worse else CONVERGED
+        if objective > progress["reference"] + 0.5 * abs(progress["reference"]):
+            progress["status"] = DIVERGED
+            return
+        progress["status"] = CONVERGED
+    progress["epoch"] += 1
+    progress["cursor"] = 0
 
 
 def run_epochs(

@@ -299,7 +299,12 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
                 raise ValueError(f"class_weight={self.class_weight!r} must hold finite numbers, none of them negative")
         with np.errstate(divide="ignore"):
             factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=by_row)
-        return np.where(np.isfinite(factors), factors, 0.0)  # a class without weight can't be made to count
+        if not np.isfinite(factors).all():
+            raise ValueError(
+                f"class_weight='balanced' can't balance the classes {self.classes_[~np.isfinite(factors)]}: the sample "
+                "weights of their rows are all zero"
+            )
+        return factors
 
     def _publish_parameters(self, training: Training) -> None:
         coef, intercept = training.objective.unpack(training.params, training.scaling)
