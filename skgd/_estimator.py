@@ -106,8 +106,9 @@ class GradientDescentEstimator(BaseEstimator):
         scaling = _scaling_of(data)
         if before is None:
             rate, rate_is_auto = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size)
-            # The best intercept on centred data is zero, if the loss is quadratic and the mean was not rounded.
-            intercept_known = loss.quadratic and self._centers() and not streaming and X.dtype == np.float64
+            # On centred features and targets the best intercept is zero, if the loss is quadratic and no mean rounded.
+            centered = self._centers() and moments[1] is not None and X.dtype == np.float64
+            intercept_known = loss.quadratic and centered and not streaming
             objective = self._make_objective(X.shape[1], n_outputs, intercept_known)
             params = objective.start(self._starting_constant(objective, loss, data), scaling, rng)
             seed = rng.randint(1, np.iinfo(np.int32).max)

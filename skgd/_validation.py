@@ -28,6 +28,11 @@ def at_one_scale(weight: np.ndarray, name: str) -> np.ndarray:
     return weight if low < largest < high else weight / largest
 
 
+def check_parameters(estimator) -> None:
+    """Raise InvalidParameterError, which names the parameter, for one that breaks its constraint."""
+    estimator._validate_params()
+
+
 def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS) -> np.ndarray:
     """X as a C-ordered float array, copied only if it is something else."""
     X = validate_data(estimator, X, reset=reset, dtype=list(dtypes), order="C")
@@ -48,7 +53,9 @@ __all__ = [
     "FLOATS",
     "Interval",
     "StrOptions",
+    "at_one_scale",
     "check_features",
+    "check_parameters",
     "check_sample_weight",
     "check_training_data",
     "fit_context",

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from ._validation import Interval
+from ._validation import Interval, check_parameters
 
 FACTOR = Interval(Real, 0, 1, closed="neither")
 EPOCHS = Interval(Real, 0, None, closed="neither")
@@ -41,7 +41,7 @@ class Schedule(BaseEstimator):
 
     def check(self) -> None:
         """Raise an error that names a parameter out of range and what it accepts."""
-        self._validate_params()
+        check_parameters(self)
 
 
 class Constant(Schedule):

@@ -781,15 +781,17 @@ def test_training_makes_no_copy_of_the_features(kind, dtype):
     y = (X[:, 0] > 0).astype(np.float64)
     model = ESTIMATORS[kind](optimizer="sgd", learning_rate=1e-3, batch_size=1000, max_iter=2, tol=None)
     model.fit(X[:1000], y[:1000])  # compiled code and imports don't count
-    tracemalloc.start()
-    try:
-        model.fit(X, y)
-        model.set_params(learning_rate="auto", batch_size=None).fit(X, y)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    # a few numbers per row, and a sample of rows for the learning rate
-    assert peak < 0.35 * X.nbytes
+    peaks = []
+    for settings in ({}, {"learning_rate": "auto", "batch_size": None}):
+        tracemalloc.start()
+        try:
+            model.set_params(**settings).fit(X, y)
+            peaks.append(tracemalloc.get_traced_memory()[1] / X.nbytes)
+        finally:
+            tracemalloc.stop()
+    # a few numbers per row, of 64 or 32 times that size; then also 10,000 rows for the learning rate
+    assert peaks[0] < 0.1
+    assert peaks[1] < 0.35
     assert np.array_equal(X[:, 0] > 0, y)
 
 
@@ -799,19 +801,17 @@ def test_verbose_prints_a_line_an_epoch(kind, capsys):
     model.fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
-    for epoch, (line, loss) in enumerate(zip(lines, model.loss_curve_, strict=True), start=1):
+    for epoch, line in enumerate(lines, start=1):
         assert re.search(rf"\b{epoch}\b", line)
-        if kind == "logistic":
-            assert f"{loss:.4g}"[:5] in line
     model.set_params(verbose=0).fit(X, y)
     assert capsys.readouterr().out == ""
     model.set_params(verbose=1, early_stopping=True, max_iter=3).fit(X, y)
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
-def test_verbose_gives_the_objective_in_the_units_of_the_loss_curve(capsys):
-    X, y = make_data()
-    model = GDLinearRegressor(verbose=1, max_iter=2, tol=None).fit(X, 1e3 * y)
+def test_verbose_gives_the_objective_in_the_units_of_the_loss_curve(kind, capsys):
+    X, y = make_data(kind)
+    model = ESTIMATORS[kind](verbose=1, max_iter=2, tol=None).fit(X, y if kind == "logistic" else 1e3 * y)
     for line, loss in zip(capsys.readouterr().out.splitlines(), model.loss_curve_, strict=True):
         assert any(abs(float(number) - loss) < 1e-3 * loss for number in re.findall(NUMBER, line))
 

@@ -219,9 +219,13 @@ class Loop:
         done = training.progress["cursor"][0] // self.settings.batch_size
         n_updates = min(self.budget, (self.last_epoch - training.epochs) * per_epoch - done)
         t = training.epochs + (done + np.arange(n_updates)) / per_epoch
-        factors = np.asarray(schedule(t), dtype=np.float64)
+        returned = schedule(t)
+        try:
+            factors = np.asarray(returned, dtype=np.float64)
+        except (TypeError, ValueError):
+            factors = np.empty(0)  # of the wrong shape
         if factors.shape != t.shape or not (np.isfinite(factors).all() and (factors >= 0).all()):
-            found = f"an array of shape {factors.shape}" if factors.shape != t.shape else factors
+            found = f"{type(returned).__name__} of shape {np.shape(returned)}, {returned!r}"[:200]
             raise ValueError(
                 f"schedule={schedule!r} must return one finite, non-negative factor for each of the {t.size} times "
                 f"that it is given; it returned {found}"
@@ -319,8 +323,8 @@ class Loop:
             rate = training.learning_rate / 10 if rate is None else min(rate, training.learning_rate / 2)
             advice = f"learning_rate={rate:.2g} would work, and so would learning_rate='auto'."
         warnings.warn(
-            f"The fit diverged in epoch {training.epochs + 1} with learning_rate={training.learning_rate:.3g}; the best "
-            f"parameters before that were kept. {advice}",
+            f"The fit diverged in epoch {training.epochs + 1} with learning_rate={training.learning_rate:.3g}; the "
+            f"best parameters before that were kept. {advice}",
             ConvergenceWarning,
             stacklevel=5,
         )

@@ -12,6 +12,7 @@ from .kernels import kernel
 SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
 _SAMPLE_ROWS = 101  # made odd, so that the median is one of the values, exactly
 _CHUNK_ROWS = 65_536
+_LOST_SHARE = 1e-6  # a variance of so small a share of the mean square has lost six digits to cancellation
 
 
 @dataclass
@@ -89,25 +90,35 @@ def feature_moments(data: Data) -> Moments:
     n_sample = min(n_rows, _SAMPLE_ROWS)
     sample = np.linspace(0, n_rows - 1, n_sample - 1 + n_sample % 2).astype(np.int64)
     shift = np.median(X[subset[sample] if subset.size else sample], axis=0).astype(np.float64)
-    total, squares = np.zeros_like(shift), np.zeros_like(shift)
-    moments = kernel("moments", X.dtype)
-    rows = max(1, 10_000_000 // X.shape[1])
-    start = 0
-    while start < n_rows:
-        began = time.perf_counter()
-        moments(X, weight, subset, shift, total, squares, start, start + rows)
-        start += rows
-        rows = max(1, int(rows * min(4.0, SLICE_SECONDS / max(time.perf_counter() - began, 1e-6))))
     used = weight[subset] if weight.size and subset.size else weight
-    weight_sum = used.sum() if weight.size else float(n_rows)
+    weight_sum = float(used.sum()) if weight.size else float(n_rows)
+    distance, squares = _sums(data, shift)
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = total / weight_sum
-        variance = squares / weight_sum - mean**2
-        # squares that overflowed, or fell below what float64 resolves, need a unit of their own
-        lost = ~np.isfinite(variance) | (squares < np.sqrt(np.finfo(np.float64).tiny)) & (total != 0)
-    result = Moments(weight_sum, shift + mean, np.sqrt(np.maximum(variance, 0.0)))
+        distance, squares = distance / weight_sum, squares / weight_sum
+        if (np.isfinite(squares) & (squares - distance**2 < _LOST_SHARE * squares)).any():
+            # the sample was far from the mean, in units of the spread: those weights or outliers cost a second pass
+            shift = shift + np.where(np.isfinite(distance), distance, 0.0)
+            distance, squares = (total / weight_sum for total in _sums(data, shift))
+        variance = squares - distance**2
+    result = Moments(weight_sum, shift + distance, np.sqrt(np.maximum(variance, 0.0)))
+    # squares that overflowed, or fell below what float64 resolves, need a unit of their own
+    lost = ~np.isfinite(variance) | ((squares < np.sqrt(np.finfo(np.float64).tiny)) & (squares >= 0))
     for j in np.flatnonzero(lost):
         column = X[subset, j] if subset.size else X[:, j]
         of_column = column_moments(column[:, None].astype(np.float64), used if weight.size else None, "X", int(j))
         result.mean[j], result.std[j] = of_column.mean[0], of_column.std[0]
     return result
+
+
+def _sums(data: Data, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted sums of the distances from `shift` and of their squares."""
+    X = data.features.X
+    total, squares = np.zeros_like(shift), np.zeros_like(shift)
+    moments = kernel("moments", X.dtype)
+    rows, start = max(1, 10_000_000 // X.shape[1]), 0
+    while start < data.n_rows:
+        began = time.perf_counter()
+        moments(X, data.weight, data.subset, shift, total, squares, start, start + rows)
+        start += rows
+        rows = max(1, int(rows * min(4.0, SLICE_SECONDS / max(time.perf_counter() - began, 1e-6))))
+    return total, squares

@@ -42,7 +42,7 @@ class LogLoss(Loss):
                 sign = 1.0 if y[i, 0] > 0.5 else -1.0
                 margin = sign * raw[i, 0]
                 e = np.exp(-abs(margin))
-                total += weight[i] * (np.log1p(e) + max(-margin, 0.0))
+                total += float(weight[i] * (np.log1p(e) + max(-margin, 0.0)))
                 derivative[i, 0] = -sign * weight[i] * (e if margin > 0.0 else 1.0) / (1.0 + e)
                 continue
             highest = raw[i, 0]
@@ -54,7 +54,8 @@ class LogLoss(Loss):
                 derivative[i, k] = e
                 normaliser += e
             target = int(y[i, 0])
-            total += weight[i] * (np.log(normaliser) + (highest - raw[i, target]))
+            # max() changes nothing, but keeps the compiler from adding the large numbers first
+            total += float(weight[i] * (np.log(normaliser) + max(highest - raw[i, target], 0.0)))
             for k in range(n_outputs):
                 derivative[i, k] *= weight[i] / normaliser
             derivative[i, target] -= weight[i]

@@ -176,6 +176,8 @@ class NAdam(Optimizer):
 
     @staticmethod
     def rule(params, grads, slots, hyper, learning_rate, t):
+        if params.size == 0:
+            return
         beta1, beta2, epsilon, decay = hyper[0], hyper[1], hyper[2], hyper[3]
         m, v, product = slots[0], slots[1], slots[2]
         mu = beta1 * (1.0 - 0.5 * 0.96 ** (t * decay))

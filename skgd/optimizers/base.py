@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from .. import _jit
-from .._validation import Interval
+from .._validation import Interval, check_parameters
 
 OPTIMIZERS: dict[str, Callable[[], "Optimizer"]] = {}
 
@@ -71,7 +71,7 @@ class Optimizer(BaseEstimator):
 
     def check(self) -> None:
         """Raise an error that names a hyper-parameter out of range and what it accepts."""
-        self._validate_params()
+        check_parameters(self)
 
     def hyperparameters(self) -> Sequence[float]:
         """Floats that the rule receives as its array ``hyper``."""
@@ -120,8 +120,12 @@ class Optimizer(BaseEstimator):
         if self._update_state is None:
             self._update_state = {key: self._new_slots(param) for key, (param, _) in pairs.items()}, 0
         slots, t = self._update_state
-        if {k: s.shape[1:] for k, s in slots.items()} != {k: (p.size,) for k, (p, _) in pairs.items()}:
-            raise ValueError("params changed their names or sizes since the last update(): call reset() to start anew")
+        expected = {key: ((self.n_slots, param.size), param.dtype) for key, (param, _) in pairs.items()}
+        if {key: (state.shape, state.dtype) for key, state in slots.items()} != expected:
+            raise ValueError(
+                "params changed their names, sizes or dtypes since the last update(), or the optimizer its "
+                "hyper-parameters: call reset() to start anew"
+            )
         hyper = np.array(self.hyperparameters(), dtype=np.float64)
         learning_rate = self.default_learning_rate if self.learning_rate is None else self.learning_rate
         for key, (param, grad) in pairs.items():
@@ -174,15 +178,16 @@ Arrays = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
 def _named_arrays(params: Arrays, grads: Arrays) -> Iterator[tuple[object, tuple[np.ndarray, np.ndarray]]]:
     """Pairs (parameter, gradient) of two dicts, lists or arrays, by key; checks that they match."""
     named, named_grads = _by_name(params), _by_name(grads)
-    if type(params) is not type(grads) or named.keys() != named_grads.keys():
+    if isinstance(params, Mapping) != isinstance(grads, Mapping) or named.keys() != named_grads.keys():
         raise ValueError(
             "params and grads differ in structure: give two dicts with the same keys, two lists of the same length or "
             "two arrays"
         )
     for key, param in named.items():
         grad = np.asarray(named_grads[key])
-        if not isinstance(param, np.ndarray) or param.dtype not in (np.float32, np.float64):
-            raise ValueError(f"params[{key!r}] can't be changed in place: give a float32 or float64 array")
+        changeable = isinstance(param, np.ndarray) and param.dtype in (np.float32, np.float64)
+        if not changeable or not param.flags.writeable:
+            raise ValueError(f"params[{key!r}] can't be changed in place: give a writeable float32 or float64 array")
         if grad.shape != param.shape:
             raise ValueError(f"grads[{key!r}] has shape {grad.shape}, its parameter {param.shape}")
         yield key, (param, grad)
@@ -191,7 +196,7 @@ def _named_arrays(params: Arrays, grads: Arrays) -> Iterator[tuple[object, tuple
 def _by_name(arrays: Arrays) -> dict:
     if isinstance(arrays, Mapping):
         return dict(arrays)
-    return dict(enumerate([arrays] if isinstance(arrays, np.ndarray) else arrays))
+    return dict(enumerate(arrays if isinstance(arrays, list | tuple) else [arrays]))
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:

@@ -106,6 +106,8 @@ def nesterov_rule(params, grads, slots, hyper, learning_rate, t):
 
 
 def accelerated_rule(params, grads, slots, hyper, learning_rate, t):
+    if params.size == 0:
+        return
     last, count = slots[0], slots[1]  # the last point before its extrapolation; count[0]: steps since the restart
     if count[0] == 0.0:
         for j in range(params.size):
