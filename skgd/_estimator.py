@@ -228,10 +228,6 @@ class GradientDescentEstimator(BaseEstimator):
     # -- what is told about it
 
     def _publish(self, training: Training, batch_size: int) -> None:
-        scale = training.scaling.target_scale
-        power = training.loss.target_power
-        with np.errstate(over="ignore"):
-            unit = float(scale[0] ** power) if power is not None and scale.size == 1 else 1.0
         self._training = training
         self._publish_parameters(training)
         self.optimizer_ = training.optimizer
@@ -239,8 +235,8 @@ class GradientDescentEstimator(BaseEstimator):
         self.batch_size_ = batch_size
         self.n_iter_ = training.epochs
         self.t_ = int(training.progress["update"][0])
-        self.loss_curve_ = np.array(training.losses) * unit
-        self.validation_curve_ = np.array(training.validation_losses) * unit
+        self.loss_curve_ = np.array(training.losses) * training.loss_unit
+        self.validation_curve_ = np.array(training.validation_losses) * training.loss_unit
         self.gradient_norm_ = training.gradient_norm
         self.stop_reason_ = training.stop_reason
         self.converged_ = training.stop_reason == "converged"

@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -36,6 +36,9 @@ MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel take
 MAX_BUDGET = 10**9
 BACK_OFF = 0.25
 MAX_BACK_OFFS = 40
+TRIAL_FACTOR = 10  # between one rate tried after a divergence and the next
+TRIAL_EPOCHS = 20  # for which it must go well beyond the epoch that diverged
+MAX_TRIALS = 12
 
 
 @dataclass
@@ -93,7 +96,7 @@ class Loop:
         if self.validation is not None or self.checks_gradient:
             criterion = NEVER  # decided here, after every epoch
         average_from = -1
-        if plan.average:
+        if plan.average is not False:
             # True: from the second epoch on
             average_from = -(-self.n_rows // plan.batch_size) if plan.average is True else int(plan.average)
         return Settings(
@@ -138,40 +141,48 @@ class Loop:
 
     def run(self) -> Training:
         training, plan = self.training, self.plan
-        self.first_epoch = training.epochs
-        self.last_epoch = self.first_epoch + plan.max_iter
-        self.stale, self.best_validation, self.best_params = 0, np.inf, training.params.copy()
-        training.stop_reason = "max_iter"
-        back_offs = 0
-        began = time.perf_counter()
-        while training.epochs < self.last_epoch:
-            status = self._advance()
-            if status == DIVERGED:
-                self._check_start()
-                if not plan.backs_off or back_offs == MAX_BACK_OFFS:
-                    self._diverged()
-                    break
-                back_offs += 1
-                self._back_off()
-                continue
-            if self.settings.pause and status != RUNNING and self._after_epoch(began):
-                break
-            if status == CONVERGED:
-                training.stop_reason = "converged"
-                break
-        if self.validation is not None and training.stop_reason != "diverged" and training.validation_losses:
-            training.state.params[:] = self.best_params
-            training.progress["averaged"] = 0
-        if training.stop_reason == "max_iter" and plan.tol is not None and plan.max_iter > 1:
+        beginning = None if plan.backs_off else training.copy()
+        self.train()
+        if training.stop_reason == "diverged":
+            self._warn_of_divergence(beginning)
+        elif training.stop_reason == "max_iter" and plan.tol is not None and plan.max_iter > 1:
             warnings.warn(
                 f"Maximum number of epochs reached, max_iter={plan.max_iter}, before the fit converged to "
                 f"tol={plan.tol} ({plan.criterion}): increase max_iter, learning_rate or tol.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
+        return training
+
+    def train(self) -> None:
+        """Train without a word; training.stop_reason says how it ended."""
+        training, plan = self.training, self.plan
+        self.last_epoch = training.epochs + plan.max_iter
+        self.stale, self.best_validation, self.best_params = 0, np.inf, training.params.copy()
+        training.stop_reason, training.gradient_norm = "max_iter", None
+        back_offs = 0
+        began = time.perf_counter()
+        while training.epochs < self.last_epoch:
+            status = self._advance()
+            if status == DIVERGED:
+                self._check_start()
+                self._to_best()
+                if not plan.backs_off or back_offs == MAX_BACK_OFFS:
+                    training.stop_reason = "diverged"
+                    return
+                back_offs += 1
+                training.learning_rate *= BACK_OFF
+                continue
+            if self.settings.pause and status != RUNNING and self._after_epoch(began):
+                break
+            if status == CONVERGED:
+                training.stop_reason = "converged"
+                break
+        if self.validation is not None and training.validation_losses:
+            training.state.params[:] = self.best_params
+            training.progress["averaged"] = 0
         if self.full_batch:
             training.gradient_norm = float(training.progress["gradient_norm"][0])
-        return training
 
     def _advance(self) -> int:
         """One call of the compiled epochs; returns the status it ended with."""
@@ -252,9 +263,9 @@ class Loop:
             if training.gradient_norm <= (plan.tol or 0.0):
                 training.stop_reason, stop = "converged", True
         if plan.verbose and training.losses:
-            line = f"epoch {training.epochs:4d}  objective {training.losses[-1]:.6g}"
+            line = f"epoch {training.epochs:4d}  objective {training.losses[-1] * training.loss_unit:.6g}"
             if self.validation is not None:
-                line += f"  validation {training.validation_losses[-1]:.6g}"
+                line += f"  validation {training.validation_losses[-1] * training.loss_unit:.6g}"
             print(f"{line}  {time.perf_counter() - began:.2f} s")
         return stop
 
@@ -289,12 +300,6 @@ class Loop:
 
     # -- when it goes wrong
 
-    def _back_off(self) -> None:
-        """Return to the best parameters so far and go on with smaller steps."""
-        training = self.training
-        training.learning_rate *= BACK_OFF
-        self._to_best()
-
     def _check_start(self) -> None:
         if np.isfinite(self.training.progress["reference"][0]):
             return
@@ -311,23 +316,36 @@ class Loop:
         progress["averaged"] = 0
         begin_anew(progress)
 
-    def _diverged(self) -> None:
+    def _warn_of_divergence(self, beginning: Training | None) -> None:
         training = self.training
-        self._to_best()
-        training.stop_reason = "diverged"
-        training.gradient_norm = None
-        if self.plan.backs_off:
-            advice = "No smaller rate helped: check the loss and the optimizer's rule."
-        else:
-            rate = self.plan.safe_rate()
-            rate = training.learning_rate / 10 if rate is None else min(rate, training.learning_rate / 2)
-            advice = f"learning_rate={rate:.2g} would work, and so would learning_rate='auto'."
+        rate = None if beginning is None else self._rate_that_works(beginning)
+        advice = (
+            "No smaller rate helped: check the loss and the optimizer's rule."
+            if rate is None
+            else f"learning_rate={rate:.2g} would work, and so would learning_rate='auto'."
+        )
         warnings.warn(
             f"The fit diverged in epoch {training.epochs + 1} with learning_rate={training.learning_rate:.3g}; the "
             f"best parameters before that were kept. {advice}",
             ConvergenceWarning,
             stacklevel=5,
         )
+
+    def _rate_that_works(self, beginning: Training) -> float | None:
+        """A rate from theory, else one that has been tried for longer than this fit lasted."""
+        plan, rate = self.plan, self.training.learning_rate
+        safe = plan.safe_rate()
+        if safe is not None and safe < rate:
+            return safe
+        epochs = min(plan.max_iter, self.training.epochs - beginning.epochs + TRIAL_EPOCHS)
+        for _ in range(MAX_TRIALS):
+            rate = float(f"{rate / TRIAL_FACTOR:.2g}")  # as it will be printed
+            trial = beginning.copy()
+            trial.learning_rate = rate
+            Loop(trial, replace(plan, max_iter=epochs, verbose=0), self.data).train()
+            if trial.stop_reason != "diverged":
+                return rate
+        return None
 
 
 def _weight_factor(data: Data) -> float:

@@ -41,6 +41,13 @@ class Training:
     def epochs(self) -> int:
         return int(self.progress["epoch"][0])
 
+    @property
+    def loss_unit(self) -> float:
+        """The loss in the units of y over that of scaled targets; 1 for several targets, each with its own scale."""
+        scale, power = self.scaling.target_scale, self.loss.target_power
+        with np.errstate(over="ignore"):
+            return float(scale[0] ** power) if power is not None and scale.size == 1 else 1.0
+
     def copy(self) -> "Training":
         """A copy to go on with, so that the original survives whatever happens."""
         state = State(*(array.copy() for array in self.state))
