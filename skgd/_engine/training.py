@@ -10,6 +10,8 @@ from ..optimizers import Optimizer
 from .objectives import Objective
 from .scaling import Scaling
 
+MUCH = 2.0
+
 
 @dataclass
 class Training:
@@ -64,6 +66,8 @@ class Training:
         objective, state = self.objective, self.state
         if any(not np.array_equal(old, new) for old, new in zip(self.scaling, scaling, strict=True)):
             objective.meet_other_data()
+            if _differ_much(self.scaling, scaling):
+                state.slots[:] = 0  # state in units so different would be worse than none
             for vector in (state.params, state.average):
                 vector[:] = objective.pack(objective.unpack(vector, self.scaling), scaling)
         if dtype != self.dtype:
@@ -103,3 +107,13 @@ def begin_anew(progress: np.ndarray) -> None:
         progress[name] = 0
     for name in ("best_objective", "last_objective", "last_change", "mark"):
         progress[name] = np.inf
+
+
+def _differ_much(old: Scaling, new: Scaling) -> bool:
+    """Whether a scale changed by more than MUCH, or a centre by more than MUCH times its scale."""
+    pairs = (old.center, old.scale, new.center, new.scale), (*old[2:], *new[2:])
+    return any(
+        (np.abs(np.log(new_scale / old_scale)) > np.log(MUCH)).any()
+        or (np.abs(new_center - old_center) > MUCH * new_scale).any()
+        for old_center, old_scale, new_center, new_scale in pairs
+    )

@@ -172,7 +172,7 @@ def run_epochs(
         # 2. the whole batch: its objective, and whether the fit is still in its right mind
         objective = batch_loss + add_penalty(params, penalised, settings.alpha, grads)
         if progress["update"] == 0:
-            progress["reference"] = objective
+            progress["reference"] = progress["best_objective"] = objective
         limit = DIVERGENCE_FACTOR * max(abs(progress["reference"]), 1.0)
         if not (np.isfinite(objective) and abs(objective) <= limit):
             progress["status"] = DIVERGED

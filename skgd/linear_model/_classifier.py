@@ -58,9 +58,11 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
         1e-4. None runs all epochs.
     criterion : {"objective", "gradient", "step"}, default="objective"
-        "objective": stop after ``n_iter_no_change`` epochs without a relative improvement of ``tol``. "gradient": stop
-        when the largest absolute entry of the objective's full gradient, in standardised units, is at most
-        ``tol``. "step": stop after ``n_iter_no_change`` epochs that change no parameter by more than ``tol``.
+        "objective": stop after ``n_iter_no_change`` epochs in which the objective had, relatively, no more than ``tol``
+        to gain: at full batch by what its last changes leave to come (Aitken's extrapolation), for mini-batches by
+        the best mean over an epoch so far. "gradient": stop when the largest absolute entry of the objective's full
+        gradient, in standardised units, is at most ``tol``. "step": stop after ``n_iter_no_change`` epochs that
+        change no parameter by more than ``tol``.
     n_iter_no_change : int, default=5
         Epochs that count as a standstill, at least 1.
     shuffle : bool, default=True
