@@ -10,9 +10,8 @@ from .._kernels.signatures import Data
 from .kernels import kernel
 
 SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
-_SAMPLE_ROWS = 101  # made odd, so that the median is one of the values, exactly
 _CHUNK_ROWS = 65_536
-_LOST_SHARE = 1e-6  # a variance of so small a share of the mean square has lost six digits to cancellation
+_LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
 
 
 @dataclass
@@ -87,16 +86,14 @@ def target_moments(y: np.ndarray, weight: np.ndarray | None, subset: np.ndarray)
 def feature_moments(data: Data) -> Moments:
     """Moments of X in one pass, with sums in float64 of distances from a point near the mean."""
     X, weight, subset, n_rows = data.features.X, data.weight, data.subset, data.n_rows
-    n_sample = min(n_rows, _SAMPLE_ROWS)
-    sample = np.linspace(0, n_rows - 1, n_sample - 1 + n_sample % 2).astype(np.int64)
-    shift = np.median(X[subset[sample] if subset.size else sample], axis=0).astype(np.float64)
+    shift = X[subset[0] if subset.size else 0].astype(np.float64)  # exact for constant columns
     used = weight[subset] if weight.size and subset.size else weight
     weight_sum = float(used.sum()) if weight.size else float(n_rows)
     distance, squares = _sums(data, shift)
     with np.errstate(over="ignore", invalid="ignore"):
         distance, squares = distance / weight_sum, squares / weight_sum
         if (np.isfinite(squares) & (squares - distance**2 < _LOST_SHARE * squares)).any():
-            # the sample was far from the mean, in units of the spread: those weights or outliers cost a second pass
+            # the row was far from the mean, in units of the spread: an outlier costs a second pass
             shift = shift + np.where(np.isfinite(distance), distance, 0.0)
             distance, squares = (total / weight_sum for total in _sums(data, shift))
         variance = squares - distance**2

@@ -51,7 +51,7 @@ class GDLinearRegressor(RegressorMixin, LinearEstimator):
         Largest number of epochs, at least 1.
     tol : float, "auto" or None, default="auto"
         Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
-        1e-4. None runs all epochs.
+        3e-4. None runs all epochs.
     criterion : {"objective", "gradient", "step"}, default="objective"
         "objective": stop after ``n_iter_no_change`` epochs in which the objective had, relatively, no more than ``tol``
         to gain: at full batch by what its last changes leave to come (Aitken's extrapolation), for mini-batches by

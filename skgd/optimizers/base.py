@@ -208,12 +208,10 @@ def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
         If the name is unknown, the object is no :class:`Optimizer` or one of its hyper-parameters is out of range.
     """
     if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
-        found = OPTIMIZERS[optimizer]()
-    elif isinstance(optimizer, Optimizer):
-        found = clone(optimizer)
-    else:
+        return OPTIMIZERS[optimizer]()
+    if not isinstance(optimizer, Optimizer):
         raise ValueError(
             f"optimizer={optimizer!r} is not known: give one of {sorted(OPTIMIZERS)} or an object from skgd.optimizers"
         )
-    found.check()
-    return found
+    optimizer.check()
+    return clone(optimizer)
