@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 import pytest
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -498,9 +499,11 @@ def test_sample_weights_are_routed_through_grid_and_pipeline(make, regression, c
     X, y, weight = with_outliers(regression, classes, model)
     name = type(model).__name__.lower()
     with config_context(enable_metadata_routing=True):
-        requested = clone(model).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        requested = clone(model).set_fit_request(sample_weight=True)
         scaler = StandardScaler().set_fit_request(sample_weight=True)
-        grid = GridSearchCV(make_pipeline(scaler, requested), {f"{name}__alpha": [1e-3]}, cv=3, error_score="raise")
+        scorer = get_scorer("accuracy" if is_classifier(model) else "r2").set_score_request(sample_weight=True)
+        alphas = {f"{name}__alpha": [1e-3]}
+        grid = GridSearchCV(make_pipeline(scaler, requested), alphas, scoring=scorer, cv=3, error_score="raise")
         routed = grid.fit(X, y, sample_weight=weight).best_estimator_
         ignored = make_pipeline(StandardScaler(), clone(model).set_fit_request(sample_weight=False))
         ignored[0].set_fit_request(sample_weight=True)
