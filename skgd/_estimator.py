@@ -55,8 +55,8 @@ class GradientDescentEstimator(BaseEstimator):
     def _publish_parameters(self, training: Training) -> None:
         raise NotImplementedError
 
-    def _auto_batch_size(self, n_rows: int, optimizer: Optimizer) -> int:
-        return auto.auto_batch_size(n_rows, optimizer)
+    def _auto_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss) -> int:
+        raise NotImplementedError
 
     def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size) -> float | None:
         """A learning rate that theory gives for this data, or None."""
@@ -99,7 +99,7 @@ class GradientDescentEstimator(BaseEstimator):
         rows, held_out = self._split(len(X), rng, stratify, streaming)
         before = self._training.copy() if self._continues(streaming) else None
         optimizer = self._resolve_optimizer(len(rows) or len(X), streaming)
-        batch_size = self._resolve_batch_size(len(rows) or len(X), optimizer)
+        batch_size = self._resolve_batch_size(len(rows) or len(X), optimizer, loss)
 
         data, moments = self._scaled_data(X, y, weight, rows, loss, before if streaming else None)
         X = data.features.X
@@ -164,11 +164,11 @@ class GradientDescentEstimator(BaseEstimator):
             return auto.auto_optimizer(streaming, mini_batch)
         return get_optimizer(self.optimizer)
 
-    def _resolve_batch_size(self, n_rows: int, optimizer: Optimizer) -> int:
+    def _resolve_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss) -> int:
         if self.batch_size is None:
             return n_rows
         if self.batch_size == "auto":
-            return self._auto_batch_size(n_rows, optimizer)
+            return self._auto_batch_size(n_rows, optimizer, loss)
         return min(int(self.batch_size), n_rows)
 
     def _resolve_rate(self, data, loss, n_outputs, optimizer, batch_size) -> tuple[float, bool]:

@@ -5,7 +5,8 @@ import numpy as np
 from .._kernels.signatures import Data
 from ..optimizers import SGD, AdaGrad, Optimizer
 
-SMALL_ROWS = 512  # up to here a full batch is as cheap as a call is
+SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
+VERY_SMALL_ROWS = 64  # up to here mini-batches would hold much of the data anyway
 MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
 MINI_BATCH_TOL = 3e-4  # an epoch is many steps, and its mean objective is noisy
@@ -23,11 +24,14 @@ def auto_optimizer(streaming: bool, mini_batch: bool) -> Optimizer:
     return SGD(momentum=0.9 if mini_batch else "auto", nesterov=True)
 
 
-def auto_batch_size(n_rows: int, optimizer: Optimizer) -> int:
-    """All rows for a method that needs exact gradients and for small data, else mini-batches."""
-    if getattr(optimizer, "momentum", None) == "auto" or n_rows <= SMALL_ROWS:
-        return n_rows
-    return MINI_BATCH
+def auto_batch_size(n_rows: int, optimizer: Optimizer, rate_from_data: bool) -> int:
+    """All rows for a method that needs exact gradients and for small data, else mini-batches.
+
+    A rate that follows from the data makes good use of exact gradients. Other ones, the customary and the user's, take
+    small steps: there must be many of them.
+    """
+    few = SMALL_ROWS if rate_from_data else VERY_SMALL_ROWS
+    return n_rows if optimizer.follows_path or n_rows <= few else MINI_BATCH
 
 
 def auto_tol(n_rows: int, batch_size: int) -> float:

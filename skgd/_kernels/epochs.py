@@ -12,6 +12,7 @@ DIVERGENCE_FACTOR = 1e10
 EPS = float(np.finfo(np.float64).eps)
 TINY = float(np.finfo(np.float64).tiny)
 CIRCLING = 10  # times n_iter_no_change epochs of an exact objective without a new best: it goes round in circles
+NOISY_FLOOR = 0.1  # share of the first objective below which the mean over mini-batches counts as near zero
 ROUNDING = 4.0  # changes of the objective by so many units in the last place are noise
 
 
@@ -62,8 +63,9 @@ def epochs_without_progress(objective, exact, settings, progress):
     while, as momentum lets it; only where it finds no new best for very long does it go round in circles.
     """
     mark, change = progress["mark"], objective - progress["last_objective"]
-    # near zero, where a fit is all but perfect, only progress in absolute terms counts
-    tolerance = settings.tol * max(min(abs(mark), abs(objective)), settings.tol * abs(progress["reference"]))
+    # near zero, where a fit is all but perfect, progress counts as a share of where it began
+    floor = (settings.tol if exact else NOISY_FLOOR) * abs(progress["reference"])
+    tolerance = settings.tol * max(min(abs(mark), abs(objective)), floor)
     if exact:
         little = to_come(change, progress["last_change"]) <= tolerance
         little = little or abs(change) <= ROUNDING * EPS * abs(objective)

@@ -25,6 +25,11 @@ class LinearEstimator(GradientDescentEstimator):
         # among raw features the best constant is a bad start: the intercept would have a long way back
         return super()._starting_constant(objective, loss, data) if self._centers() else np.zeros(objective.n_outputs)
 
+    def _auto_batch_size(self, n_rows, optimizer, loss):
+        rate_is_auto = self.learning_rate == "auto" and optimizer.learning_rate is None
+        rate_from_data = rate_is_auto and optimizer.steps_with_gradient and loss.curvature is not None
+        return auto.auto_batch_size(n_rows, optimizer, rate_from_data)
+
     def _penalty_strength(self):
         return 0.0 if self.penalty is None else self.alpha
 

@@ -51,7 +51,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
-        optimizer "auto" and for up to 512 rows, else 16.
+        optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; else 16.
     max_iter : int, default=3000
         Largest number of epochs, at least 1.
     tol : float, "auto" or None, default="auto"
