@@ -15,6 +15,7 @@ from ._engine.scaling import Moments, Scaling, feature_moments, target_moments
 from ._engine.training import Training, new_training
 from ._kernels.signatures import Data, Features
 from ._validation import FLOATS, Interval, StrOptions, check_training_data
+from ._warnings import warn_user
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer, get_optimizer
 from .schedules import SCHEDULES, Schedule, get_schedule
@@ -55,10 +56,10 @@ class GradientDescentEstimator(BaseEstimator):
     def _publish_parameters(self, training: Training) -> None:
         raise NotImplementedError
 
-    def _auto_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss) -> int:
+    def _auto_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss, streaming: bool) -> int:
         raise NotImplementedError
 
-    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size) -> float | None:
+    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size, rows_seen) -> float | None:
         """A learning rate that theory gives for this data, or None."""
         return None
 
@@ -98,14 +99,16 @@ class GradientDescentEstimator(BaseEstimator):
         rng = check_random_state(self.random_state)
         rows, held_out = self._split(len(X), rng, stratify, streaming)
         before = self._training.copy() if self._continues(streaming) else None
-        optimizer = self._resolve_optimizer(len(rows) or len(X), streaming)
-        batch_size = self._resolve_batch_size(len(rows) or len(X), optimizer, loss)
+        optimizer = self._resolve_optimizer(len(rows) or len(X), streaming, before)
+        batch_size = self._resolve_batch_size(len(rows) or len(X), optimizer, loss, streaming)
+        loss.probe(y, n_outputs)
 
         data, moments = self._scaled_data(X, y, weight, rows, loss, before if streaming else None)
         X = data.features.X
+        rows_seen = data.n_rows + (before.rows_seen if before is not None and streaming else 0)
         scaling = _scaling_of(data)
         if before is None:
-            rate, rate_is_auto = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size)
+            rate, rate_is_auto = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size, rows_seen)
             # On centred features and targets the best intercept is zero, if the loss is quadratic and no mean rounded.
             centered = self._centers() and moments[1] is not None and X.dtype == np.float64
             intercept_known = loss.quadratic and centered and not streaming
@@ -116,11 +119,16 @@ class GradientDescentEstimator(BaseEstimator):
         else:
             training = before
             if self._make_objective(X.shape[1], n_outputs, False).n_params != training.objective.n_params:
-                raise ValueError("warm_start=True can't go on with another number of parameters or outputs: refit anew")
+                raise ValueError(
+                    "training can't go on with another number of parameters, outputs or hidden_layer_sizes than it "
+                    "began with: fit with warm_start=False to begin anew"
+                )
+            if self.learning_rate != "auto" or repr(optimizer) != repr(training.optimizer):
+                rate, rate_is_auto = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size, rows_seen)
+                training.learning_rate, training.rate_is_auto = rate, rate_is_auto
             training.go_on(optimizer, scaling, X.dtype)
-            if self.learning_rate != "auto":
-                training.learning_rate, training.rate_is_auto = self.learning_rate, False
         self._moments = moments
+        training.rows_seen = rows_seen
 
         validation = None if held_out is None else data._replace(subset=_read_only(held_out))
         max_iter, tol = (1, None) if streaming else (self.max_iter, self.tol)
@@ -132,7 +140,7 @@ class GradientDescentEstimator(BaseEstimator):
             alpha=self._penalty_strength(),
             schedule=get_schedule(self.schedule, self.max_iter),
             backs_off=training.rate_is_auto,
-            safe_rate=lambda: self._rate_from_data(data, loss, n_outputs, optimizer, batch_size),
+            safe_rate=lambda: self._rate_from_data(data, loss, n_outputs, optimizer, batch_size, rows_seen),
             tol=tol,
             criterion=self.criterion,
             n_iter_no_change=self.n_iter_no_change,
@@ -149,8 +157,10 @@ class GradientDescentEstimator(BaseEstimator):
 
     def _split(self, n_rows, rng, stratify, streaming) -> tuple[np.ndarray, np.ndarray | None]:
         """Row numbers to train on (empty: all) and, with early stopping, to validate on."""
-        if not self.early_stopping or streaming:
+        if not self.early_stopping:
             return np.empty(0, np.int64), None
+        if streaming:
+            raise ValueError("early_stopping=True needs all data at once, partial_fit sees a part: set it to False")
         from sklearn.model_selection import train_test_split  # slow to import, and seldom needed
 
         rows, held_out = train_test_split(
@@ -158,26 +168,31 @@ class GradientDescentEstimator(BaseEstimator):
         )
         return np.sort(rows), np.sort(held_out)
 
-    def _resolve_optimizer(self, n_rows: int, streaming: bool) -> Optimizer:
+    def _resolve_optimizer(self, n_rows: int, streaming: bool, before: Training | None) -> Optimizer:
         if isinstance(self.optimizer, str) and self.optimizer == "auto":
+            if streaming and before is not None:
+                return auto.optimizer_after(before.optimizer)
             mini_batch = isinstance(self.batch_size, Integral) and self.batch_size < n_rows
             return auto.auto_optimizer(streaming, mini_batch)
-        return get_optimizer(self.optimizer)
+        optimizer = get_optimizer(self.optimizer)
+        if self.learning_rate != "auto" and optimizer.learning_rate not in (None, self.learning_rate):
+            warn_user(f"learning_rate={self.learning_rate} is used, not that of optimizer={optimizer}", UserWarning)
+        return optimizer
 
-    def _resolve_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss) -> int:
+    def _resolve_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss, streaming: bool) -> int:
         if self.batch_size is None:
             return n_rows
         if self.batch_size == "auto":
-            return self._auto_batch_size(n_rows, optimizer, loss)
+            return self._auto_batch_size(n_rows, optimizer, loss, streaming)
         return min(int(self.batch_size), n_rows)
 
-    def _resolve_rate(self, data, loss, n_outputs, optimizer, batch_size) -> tuple[float, bool]:
+    def _resolve_rate(self, data, loss, n_outputs, optimizer, batch_size, rows_seen) -> tuple[float, bool]:
         """The learning rate, and whether it was left to skgd: the estimator's, else the optimizer's, else derived."""
         if self.learning_rate != "auto":
             return float(self.learning_rate), False
         if optimizer.learning_rate is not None:
             return float(optimizer.learning_rate), self.optimizer == "auto"
-        rate = self._rate_from_data(data, loss, n_outputs, optimizer, batch_size)
+        rate = self._rate_from_data(data, loss, n_outputs, optimizer, batch_size, rows_seen)
         return (optimizer.default_learning_rate if rate is None else rate), True
 
     def _scaled_data(self, X, y, weight, rows, loss, before) -> tuple[Data, tuple[Moments | None, Moments | None]]:

@@ -6,8 +6,9 @@ numba is imported by the first compilation, never by ``import skgd``.
 import functools
 import importlib.util
 import types
-import warnings
 from collections.abc import Callable
+
+from ._warnings import warn_user
 
 # fastmath=True would delete the NaN and infinity tests that spot divergence: these flags keep them.
 SAFE_FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
@@ -22,10 +23,9 @@ def have_numba() -> bool:
     """Whether functions can be compiled; warns, once, where they can't."""
     if importlib.util.find_spec("numba") is not None:
         return True
-    warnings.warn(
+    warn_user(
         "numba is not installed: skgd runs as plain Python, hundreds of times slower. Install numba to compile it.",
         RuntimeWarning,
-        stacklevel=2,
     )
     return False
 
@@ -121,7 +121,5 @@ def compiled_or_python(function: Callable, signature, name: str) -> Callable:
     ready, error = _compiled_plug_in(function, signature)
     if error is not None:
         reason = " ".join(str(error).split())[:400]
-        warnings.warn(
-            f"{name} can't be compiled and runs as plain Python, slower: {reason}", RuntimeWarning, stacklevel=3
-        )
+        warn_user(f"{name} can't be compiled and runs as plain Python, slower: {reason}", RuntimeWarning)
     return ready

@@ -277,7 +277,7 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
             )
         return NetworkObjective([n_features, *hidden, n_outputs], self.activation, self.init)
 
-    def _auto_batch_size(self, n_rows, optimizer, loss):
+    def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
         return min(CUSTOMARY_BATCH_SIZE, n_rows)
 
     def _scales_targets(self):

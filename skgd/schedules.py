@@ -342,6 +342,33 @@ def get_schedule(schedule: str | Schedule | Callable, max_iter: int) -> Schedule
     return found.over(max_iter) if isinstance(found, _OverEpochs) else found
 
 
+def factors_at(schedule: Schedule | Callable, t: np.ndarray) -> np.ndarray:
+    """Evaluate a schedule at each time in t, at all at once or, for a function of a single number, one by one.
+
+    Raises
+    ------
+    ValueError
+        If that gives anything but finite, non-negative factors. What a user's function raises passes through.
+    """
+    try:
+        returned = schedule(t)
+    except Exception:  # it may be a function of a single number: `if t < 5`, math.exp(-t)
+        returned = None
+    if returned is None or np.ndim(returned) == 0:
+        function: Callable = schedule
+        returned = [function(time) for time in t.tolist()]
+    try:
+        factors = np.asarray(returned, dtype=np.float64)
+    except (TypeError, ValueError):
+        factors = np.empty(0)  # of the wrong shape
+    if factors.shape == t.shape and np.isfinite(factors).all() and (factors >= 0).all():
+        return factors
+    raise ValueError(
+        f"schedule={schedule!r} must give one finite, non-negative factor for each time in epochs of an array like "
+        f"{t[:3]}; it returned {str(returned)[:100]}"
+    )
+
+
 __all__ = [
     "SCHEDULES",
     "Constant",
@@ -352,5 +379,6 @@ __all__ = [
     "ReduceOnPlateau",
     "Schedule",
     "StepDecay",
+    "factors_at",
     "get_schedule",
 ]

@@ -18,6 +18,7 @@ PACKAGE = Path(skgd.__file__).parent
 
 # From the ground up. A room may import from itself and from the floors below it, not from a neighbour.
 FLOORS = [
+    {"_warnings"},
     {"_jit", "_validation"},
     {"_kernels", "activations", "losses", "penalties", "schedules"},
     {"optimizers"},

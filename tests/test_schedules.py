@@ -1,6 +1,7 @@
 """Schedules: their formulas, their limits, and estimators that follow them."""
 
 import copy
+import math
 import warnings
 
 import numpy as np
@@ -343,7 +344,6 @@ def test_network_follows_a_schedule_too(data):
 @pytest.mark.parametrize(
     "bad",
     [
-        lambda t: 0.5,
         lambda t: np.ones(len(t) + 1),
         lambda t: np.ones((len(t), 1)),
         lambda t: np.full_like(t, np.nan),
@@ -352,7 +352,7 @@ def test_network_follows_a_schedule_too(data):
         lambda t: ["fast"] * len(t),
         lambda t: None,
     ],
-    ids=["scalar", "longer", "2-d", "nan", "inf", "negative", "strings", "None"],
+    ids=["longer", "2-d", "nan", "inf", "negative", "strings", "None"],
 )
 def test_callables_that_return_no_factors_are_refused(bad, data):
     X, y = data
@@ -362,6 +362,21 @@ def test_callables_that_return_no_factors_are_refused(bad, data):
         model.set_params(schedule=bad).fit(X, y)
     assert "factor" in str(caught.value)
     np.testing.assert_array_equal(model.predict(X), before)  # what was fitted before still works
+
+
+@pytest.mark.parametrize(
+    ("of_a_number", "of_an_array"),
+    [
+        (lambda t: 0.5, lambda t: np.full_like(t, 0.5)),
+        (lambda t: 1.0 if t < 1.5 else 0.1, lambda t: np.where(t < 1.5, 1.0, 0.1)),
+        (lambda t: math.exp(-t), lambda t: np.exp(-t)),
+    ],
+    ids=["constant", "condition", "math"],
+)
+def test_functions_of_a_single_number_are_taken_too(of_a_number, of_an_array, data):
+    X, y = data
+    fits = [plain(schedule=schedule, batch_size=8, max_iter=3).fit(X, y) for schedule in (of_a_number, of_an_array)]
+    np.testing.assert_allclose(fits[0].coef_, fits[1].coef_, rtol=1e-12)
 
 
 def test_errors_of_a_callable_reach_the_user(data):

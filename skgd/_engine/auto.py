@@ -1,6 +1,7 @@
 """What `auto` becomes: optimizer, batch size and learning rate from the data."""
 
 import numpy as np
+from sklearn.base import clone
 
 from .._kernels.signatures import Data
 from ..optimizers import SGD, AdaGrad, Optimizer
@@ -24,12 +25,19 @@ def auto_optimizer(streaming: bool, mini_batch: bool) -> Optimizer:
     return SGD(momentum=0.9 if mini_batch else "auto", nesterov=True)
 
 
-def auto_batch_size(n_rows: int, optimizer: Optimizer, rate_from_data: bool) -> int:
+def optimizer_after(last: Optimizer) -> Optimizer:
+    """What goes on with a stream: what it began with, or plain descent on from the optimum that `fit` has found."""
+    return SGD() if last.follows_path else clone(last)
+
+
+def auto_batch_size(n_rows: int, optimizer: Optimizer, rate_from_data: bool, streaming: bool) -> int:
     """All rows for a method that needs exact gradients and for small data, else mini-batches.
 
     A rate that follows from the data makes good use of exact gradients. Other ones, the customary and the user's, take
     small steps: there must be many of them.
     """
+    if streaming:  # whatever the size of its parts, a stream shall make as many steps
+        return min(MINI_BATCH, n_rows)
     few = SMALL_ROWS if rate_from_data else VERY_SMALL_ROWS
     return n_rows if optimizer.follows_path or n_rows <= few else MINI_BATCH
 
@@ -40,15 +48,21 @@ def auto_tol(n_rows: int, batch_size: int) -> float:
 
 
 def gradient_rate(
-    data: Data, curvature: float, optimizer: Optimizer, batch_size: int, alpha: float, fit_intercept: bool
+    data: Data,
+    curvature: float,
+    optimizer: Optimizer,
+    batch_size: int,
+    rows_seen: int,
+    alpha: float,
+    fit_intercept: bool,
 ) -> float:
     """Learning rate from the curvature of a linear model's objective: 1 / L_B, less for mini-batches.
 
     L_B = L (B - 1) / B + 2 c mean |x|^2 / (B (1 - momentum)) bounds the curvature that a batch of B rows shows, where
     c is the bound of the loss's curvature and L = c lambda_max(Z'Z / n) + alpha (Needell, Srebro and Ward 2016).
-    The noise of a batch counts as often as momentum repeats it. Of a full batch that is L. Among T mini-batches
-    an epoch a rate of 1 / (L_B sqrt(T)) balances the way that is made, T times the rate, against the noise that is
-    left, which is proportional to the rate (Nemirovski, Juditsky, Lan and Shapiro 2009).
+    The noise of a batch counts as often as momentum repeats it. Of a full batch that is L. Among T mini-batches, in
+    an epoch or in a stream so far, a rate of 1 / (L_B sqrt(T)) balances the way that is made, T times the rate,
+    against the noise that is left, which is proportional to the rate (Nemirovski, Juditsky, Lan and Shapiro 2009).
     """
     n_rows = data.n_rows
     positions = np.linspace(0, n_rows - 1, min(n_rows, CURVATURE_ROWS)).astype(np.int64)
@@ -61,10 +75,10 @@ def gradient_rate(
         weight = data.weight[rows]
         Z *= np.sqrt(weight * len(weight) / max(weight.sum(), np.finfo(float).tiny))[:, None]
     largest = SAFETY * _largest_eigenvalue(Z)
-    if batch_size < n_rows:
+    if batch_size < rows_seen:
         momentum = getattr(optimizer, "momentum", 0.0)
         noise = 2 * np.mean(np.einsum("ij,ij->i", Z, Z)) / (batch_size * (1 - momentum))
-        largest = (largest * (batch_size - 1) / batch_size + noise) * np.sqrt(n_rows / batch_size)
+        largest = (largest * (batch_size - 1) / batch_size + noise) * np.sqrt(rows_seen / batch_size)
     bound = curvature * largest + alpha
     if not np.isfinite(bound):
         raise ValueError(

@@ -1,7 +1,6 @@
 """The one loop that trains: it plans learning rates, calls the compiled epochs and decides what comes next."""
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -21,7 +20,8 @@ from .._kernels.signatures import (
     Settings,
     signatures,
 )
-from ..schedules import Constant, ReduceOnPlateau, Schedule
+from .._warnings import warn_user
+from ..schedules import Constant, ReduceOnPlateau, Schedule, factors_at
 from .kernels import kernel, plug_in, python_kernel
 from .scaling import SLICE_SECONDS
 from .training import Training, begin_anew
@@ -84,7 +84,7 @@ class Loop:
         training.optimizer.probe()
         rule = training.optimizer.rule
         self.rule = plug_in(rule, types.rule, f"{type(training.optimizer).__name__}.rule", training.state.slots.shape)
-        self.hyper = np.array(training.optimizer.hyperparameters(), dtype=np.float64)
+        self.hyper = training.optimizer.hyper()
         self.python = self.rule.in_python or self.loss.in_python
         self.budget = self._first_budget()
 
@@ -146,11 +146,10 @@ class Loop:
         if training.stop_reason == "diverged":
             self._warn_of_divergence(beginning)
         elif training.stop_reason == "max_iter" and plan.tol is not None and plan.max_iter > 1:
-            warnings.warn(
+            warn_user(
                 f"Maximum number of epochs reached, max_iter={plan.max_iter}, before the fit converged to "
                 f"tol={plan.tol} ({plan.criterion}): increase max_iter, learning_rate or tol.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         return training
 
@@ -177,6 +176,8 @@ class Loop:
                 break
             if status == CONVERGED:
                 training.stop_reason = "converged"
+                if training.progress["circled"][0]:
+                    training.state.params[:] = training.state.best
                 break
         if self.validation is not None and training.validation_losses:
             training.state.params[:] = self.best_params
@@ -230,18 +231,7 @@ class Loop:
         done = training.progress["cursor"][0] // self.settings.batch_size
         n_updates = min(self.budget, (self.last_epoch - training.epochs) * per_epoch - done)
         t = training.epochs + (done + np.arange(n_updates)) / per_epoch
-        returned = schedule(t)
-        try:
-            factors = np.asarray(returned, dtype=np.float64)
-        except (TypeError, ValueError):
-            factors = np.empty(0)  # of the wrong shape
-        if factors.shape != t.shape or not (np.isfinite(factors).all() and (factors >= 0).all()):
-            found = f"{type(returned).__name__} of shape {np.shape(returned)}, {returned!r}"[:200]
-            raise ValueError(
-                f"schedule={schedule!r} must return one finite, non-negative factor for each of the {t.size} times "
-                f"that it is given; it returned {found}"
-            )
-        return training.learning_rate * factors
+        return training.learning_rate * factors_at(schedule, t)
 
     def _after_epoch(self, began: float) -> bool:
         """Look at the epoch that has just ended; whether to stop."""
@@ -324,11 +314,12 @@ class Loop:
             if rate is None
             else f"learning_rate={rate:.2g} would work, and so would learning_rate='auto'."
         )
-        warnings.warn(
+        if (training.scaling.scale == 1).all():
+            advice += " standardize=True allows larger rates, and converges sooner."
+        warn_user(
             f"The fit diverged in epoch {training.epochs + 1} with learning_rate={training.learning_rate:.3g}; the "
             f"best parameters before that were kept. {advice}",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
     def _rate_that_works(self, beginning: Training) -> float | None:

@@ -27,6 +27,7 @@ class Training:
     rate_is_auto: bool
     losses: list = field(default_factory=list)
     validation_losses: list = field(default_factory=list)
+    rows_seen: int = 0
     stop_reason: str = "max_iter"
     gradient_norm: float | None = None
 
@@ -103,7 +104,7 @@ def new_training(objective, loss, optimizer, scaling, params, dtype, learning_ra
 
 def begin_anew(progress: np.ndarray) -> None:
     """Begin an epoch, and judge progress from here on."""
-    for name in ("cursor", "batch_done", "unimproved", "still"):
+    for name in ("cursor", "batch_done", "unimproved", "still", "circled"):
         progress[name] = 0
     for name in ("best_objective", "last_objective", "last_change", "mark"):
         progress[name] = np.inf

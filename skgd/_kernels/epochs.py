@@ -104,9 +104,12 @@ def end_epoch(params, epoch_start, best_params, settings, objective, exact, prog
         idle = progress["still"] = progress["still"] + 1 if step <= settings.tol else 0
     if settings.criterion != GRADIENT and idle >= settings.n_iter_no_change:
         # a rate on the brink of divergence stagnates too, far above where it began
-        if objective > progress["reference"] + 0.5 * abs(progress["reference"]):
+        worse = objective > progress["reference"] + 0.5 * abs(progress["reference"])
+        circled = exact and settings.criterion == OBJECTIVE and progress["still"] < settings.n_iter_no_change
+        if worse or (circled and progress["best_objective"] >= progress["reference"]):
             progress["status"] = DIVERGED
             return
+        progress["circled"] = circled
         progress["status"] = CONVERGED
     progress["epoch"] += 1
     progress["cursor"] = 0

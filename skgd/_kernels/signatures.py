@@ -109,6 +109,7 @@ Progress = np.dtype(
         ("last_change", np.float64),  # by which that differed from the one before
         ("mark", np.float64),  # objective that another one must beat by the tolerance
         ("unimproved", np.int64),  # epochs that didn't
+        ("circled", np.int64),  # whether the fit ended by going round in circles
         ("still", np.int64),  # epochs in which little was to come, or the parameters stood still
         ("averaged", np.int64),  # parameter vectors in the running mean
         ("gradient_norm", np.float64),

@@ -7,13 +7,14 @@ from .._engine import auto
 from .._engine.objectives import LinearObjective
 from .._estimator import GradientDescentEstimator
 from .._validation import StrOptions, check_features
+from ..optimizers import OPTIMIZERS, Optimizer
 
 
 class LinearEstimator(GradientDescentEstimator):
     """Penalty, intercept, learning rates and predictions of linear models."""
 
     _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
-        "optimizer": [*GradientDescentEstimator._parameter_constraints["optimizer"], StrOptions({"auto"})],
+        "optimizer": [StrOptions({*OPTIMIZERS, "auto"}), Optimizer],
         "penalty": [StrOptions({"l2"}), None],
         "fit_intercept": ["boolean"],
     }
@@ -25,19 +26,20 @@ class LinearEstimator(GradientDescentEstimator):
         # among raw features the best constant is a bad start: the intercept would have a long way back
         return super()._starting_constant(objective, loss, data) if self._centers() else np.zeros(objective.n_outputs)
 
-    def _auto_batch_size(self, n_rows, optimizer, loss):
+    def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
         rate_is_auto = self.learning_rate == "auto" and optimizer.learning_rate is None
         rate_from_data = rate_is_auto and optimizer.steps_with_gradient and loss.curvature is not None
-        return auto.auto_batch_size(n_rows, optimizer, rate_from_data)
+        return auto.auto_batch_size(n_rows, optimizer, rate_from_data, streaming)
 
     def _penalty_strength(self):
         return 0.0 if self.penalty is None else self.alpha
 
-    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size):
+    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size, rows_seen):
         curvature = loss.curvature_bound(n_outputs)
         if curvature is None or not optimizer.steps_with_gradient:
             return None
-        return auto.gradient_rate(data, curvature, optimizer, batch_size, self._penalty_strength(), self.fit_intercept)
+        alpha = self._penalty_strength()
+        return auto.gradient_rate(data, curvature, optimizer, batch_size, rows_seen, alpha, self.fit_intercept)
 
     def _raw_predictions(self, X) -> np.ndarray:
         """X coef' + intercept in the shape that coef_ implies."""

@@ -276,7 +276,8 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
             found = known
         if len(found) < 2:
             raise ValueError(
-                f"GDLogisticClassifier needs at least two classes; the data contains only one class: {found[0]!r}"
+                f"GDLogisticClassifier needs at least two classes; {'the data' if classes is None else 'classes'} "
+                f"contains only one class: {found[0]}"
             )
         return found
 

@@ -3,7 +3,11 @@
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from .._warnings import warn_user
+
 LOSSES: dict[str, type["Loss"]] = {}
+PROBE_ROWS = 8
+PROBE_TOLERANCE = 0.01  # far beyond the error of finite differences
 
 
 class Loss(BaseEstimator):
@@ -74,6 +78,33 @@ class Loss(BaseEstimator):
             The weighted sum over the rows.
         """
         raise NotImplementedError("a Loss needs a static method pointwise(raw, y, weight, derivative)")
+
+    def probe(self, y: np.ndarray, n_outputs: int) -> None:
+        """Compare a user's derivative with finite differences on a few rows of y, and warn where they disagree."""
+        if type(self).__module__.startswith(__package__):
+            return
+        y = np.ascontiguousarray(y[:PROBE_ROWS], dtype=np.float64)
+        raw = np.linspace(-0.7, 0.9, len(y) * n_outputs).reshape(len(y), n_outputs)
+        derivative, weight = np.zeros_like(raw), np.ones(len(y))
+        step, wrong = 1e-6, 0
+        try:
+            with np.errstate(all="ignore"):
+                self.pointwise(raw, y, weight, derivative)
+                for i in range(len(y)):
+                    up, down = raw.copy(), raw.copy()
+                    up[i, 0] += step
+                    down[i, 0] -= step
+                    rise = self.pointwise(up, y, weight, up.copy()) - self.pointwise(down, y, weight, down.copy())
+                    expected = rise / (2 * step)
+                    wrong += abs(derivative[i, 0] - expected) > PROBE_TOLERANCE * max(abs(expected), PROBE_TOLERANCE)
+        except Exception:  # what is wrong shows in the fit itself
+            return
+        if wrong > len(y) / 2:  # a kink or two is none of our business
+            warn_user(
+                f"{type(self).__name__}.pointwise fills derivative with what isn't the derivative of the loss that it "
+                "returns, by finite differences",
+                RuntimeWarning,
+            )
 
     def curvature_bound(self, n_outputs: int) -> float | None:
         """Upper bound of the curvature for a model with that many outputs, ``curvature`` unless overridden."""

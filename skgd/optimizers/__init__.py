@@ -1,4 +1,4 @@
-"""Optimizers: hyper-parameters and an update rule, for estimators, for :func:`skgd.minimize` and by hand."""
+"""Optimizers: hyper-parameters and an update rule, for estimators and by hand."""
 
 from .adam import Adam, AdamW, NAdam
 from .adaptive import AdaDelta, AdaGrad, RMSProp

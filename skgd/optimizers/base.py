@@ -1,6 +1,7 @@
 """What an optimizer is, and the table of those that have a name."""
 
 import numbers
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.base import BaseEstimator, clone
 
 from .. import _jit
 from .._validation import Interval, check_parameters
+from .._warnings import warn_user
 
 OPTIMIZERS: dict[str, Callable[[], "Optimizer"]] = {}
 
@@ -126,7 +128,7 @@ class Optimizer(BaseEstimator):
                 "params changed their names, sizes or dtypes since the last update(), or the optimizer its "
                 "hyper-parameters: call reset() to start anew"
             )
-        hyper = np.array(self.hyperparameters(), dtype=np.float64)
+        hyper = self.hyper()
         learning_rate = self.default_learning_rate if self.learning_rate is None else self.learning_rate
         for key, (param, grad) in pairs.items():
             flat = np.ascontiguousarray(param).reshape(-1)
@@ -148,25 +150,45 @@ class Optimizer(BaseEstimator):
 
         return _jit.compiled_or_python(self.rule, signatures(np.dtype(dtype)).rule, f"{type(self).__name__}.rule")
 
-    def probe(self) -> None:
-        """Run a user's rule once as plain Python, where an index out of range raises an error.
+    def hyper(self) -> np.ndarray:
+        """What :meth:`hyperparameters` returns as the array that rules get; raises ValueError for what isn't finite."""
+        values = self.hyperparameters()
+        try:
+            array = np.atleast_1d(np.array(values, dtype=np.float64)).ravel()
+        except (TypeError, ValueError):
+            array = np.array([np.nan])
+        if not np.isfinite(array).all():
+            raise ValueError(f"{self!r}: hyperparameters() must return finite numbers, it returned {values!r}")
+        return array
 
-        Compiled, it would read or write foreign memory.
+    def probe(self) -> None:
+        """Run a user's rule once as plain Python, where mistakes show that compiled code would hide.
+
+        Compiled, an index out of range would read or write foreign memory.
         """
         if type(self).__module__.startswith(__package__):
             return
+        name = f"{type(self).__name__}.rule"
+        if isinstance(self.rule, types.MethodType):
+            raise ValueError(f"{name} must be a static method: put @staticmethod in the line before it")
         n = 4
-        hyper = np.array(self.hyperparameters(), dtype=np.float64)
+        params, grads, slots = np.zeros(n), np.ones(n), np.zeros((self.n_slots, n))
         try:
             with np.errstate(all="ignore"):
-                self.rule(np.zeros(n), np.ones(n), np.zeros((self.n_slots, n)), hyper, 1e-3, 1)
+                self.rule(params, grads, slots, self.hyper(), 1e-3, 1)
         except IndexError as error:
             raise ValueError(
-                f"{type(self).__name__}.rule reaches outside its arrays ({error}): it has n_slots={self.n_slots} state "
-                f"vectors and {hyper.size} hyperparameters()"
+                f"{name} reaches outside its arrays ({error}): it has n_slots={self.n_slots} state vectors and "
+                f"{self.hyper().size} hyperparameters()"
             ) from error
         except Exception:  # what else may be wrong shows in the fit itself
             return
+        if not params.any() and slots.shape == (self.n_slots, n):
+            warn_user(
+                f"{name} changed no parameter in a first update: it must work in place, as in "
+                "params[j] -= learning_rate * grads[j]",
+                RuntimeWarning,
+            )
 
     def _new_slots(self, param: np.ndarray) -> np.ndarray:
         return np.zeros((self.n_slots, param.size), dtype=param.dtype)
