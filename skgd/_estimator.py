@@ -12,9 +12,9 @@ from ._engine import auto
 from ._engine.loop import Loop, Plan
 from ._engine.objectives import Objective
 from ._engine.scaling import Moments, Scaling, feature_moments, target_moments
-from ._engine.training import Training, new_training
+from ._engine.training import Training, new_training, same
 from ._kernels.signatures import Data, Features
-from ._validation import FLOATS, Interval, StrOptions, check_training_data
+from ._validation import FLOATS, Interval, StrOptions, check_parameters, check_training_data
 from ._warnings import warn_user
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer, get_optimizer
@@ -59,7 +59,7 @@ class GradientDescentEstimator(BaseEstimator):
     def _auto_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss, streaming: bool) -> int:
         raise NotImplementedError
 
-    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size, rows_seen) -> float | None:
+    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming) -> float | None:
         """A learning rate that theory gives for this data, or None."""
         return None
 
@@ -96,8 +96,10 @@ class GradientDescentEstimator(BaseEstimator):
         stratify: np.ndarray | None = None,
     ) -> None:
         """Train on X, targets y of shape (n_rows, n_targets) and weights (empty: none), and publish the result."""
+        if streaming:
+            check_parameters(self)  # scikit-learn's decorator looks at the first call alone
         rng = check_random_state(self.random_state)
-        rows, held_out = self._split(len(X), rng, stratify, streaming)
+        rows, held_out = self._split(len(X), weight, rng, stratify, streaming)
         before = self._training.copy() if self._continues(streaming) else None
         optimizer = self._resolve_optimizer(len(rows) or len(X), streaming, before)
         batch_size = self._resolve_batch_size(len(rows) or len(X), optimizer, loss, streaming)
@@ -107,26 +109,27 @@ class GradientDescentEstimator(BaseEstimator):
         X = data.features.X
         rows_seen = data.n_rows + (before.rows_seen if before is not None and streaming else 0)
         scaling = _scaling_of(data)
+        given_rate = self.learning_rate, optimizer.learning_rate
         if before is None:
-            rate, rate_is_auto = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size, rows_seen)
+            rate = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming)
             # On centred features and targets the best intercept is zero, if the loss is quadratic and no mean rounded.
             centered = self._centers() and moments[1] is not None and X.dtype == np.float64
             intercept_known = loss.quadratic and centered and not streaming
             objective = self._make_objective(X.shape[1], n_outputs, intercept_known)
-            params = objective.start(self._starting_constant(objective, loss, data), scaling, rng)
+            params = objective.start(self._starting_constant(n_outputs, loss, data), scaling, rng)
             seed = rng.randint(1, np.iinfo(np.int32).max)
-            training = new_training(objective, loss, optimizer, scaling, params, X.dtype, rate, rate_is_auto, seed)
+            training = new_training(objective, loss, optimizer, scaling, params, X.dtype, rate, given_rate, seed)
         else:
             training = before
-            if self._make_objective(X.shape[1], n_outputs, False).n_params != training.objective.n_params:
-                raise ValueError(
-                    "training can't go on with another number of parameters, outputs or hidden_layer_sizes than it "
-                    "began with: fit with warm_start=False to begin anew"
-                )
-            if self.learning_rate != "auto" or repr(optimizer) != repr(training.optimizer):
-                rate, rate_is_auto = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size, rows_seen)
-                training.learning_rate, training.rate_is_auto = rate, rate_is_auto
+            _check_continuity(training, self._make_objective(X.shape[1], n_outputs, False), loss)
+            if given_rate != training.given_rate or not same(optimizer, training.optimizer):
+                rate = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming)
+                training.learning_rate, training.rate_is_auto = rate
+                training.given_rate = given_rate
             training.go_on(optimizer, scaling, X.dtype)
+        average = bool(self.average) if isinstance(self.average, bool | np.bool_) else int(self.average)
+        if average is False:
+            training.progress["averaged"] = 0
         self._moments = moments
         training.rows_seen = rows_seen
 
@@ -140,12 +143,14 @@ class GradientDescentEstimator(BaseEstimator):
             alpha=self._penalty_strength(),
             schedule=get_schedule(self.schedule, self.max_iter),
             backs_off=training.rate_is_auto,
-            safe_rate=lambda: self._rate_from_data(data, loss, n_outputs, optimizer, batch_size, rows_seen),
+            safe_rate=lambda: self._rate_from_data(data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming),
+            constant=self._starting_constant(n_outputs, loss, data),
+            streaming=streaming,
             tol=tol,
             criterion=self.criterion,
             n_iter_no_change=self.n_iter_no_change,
             shuffle=self.shuffle,
-            average=self.average,
+            average=average,
             clip_norm=self.clip_norm,
             verbose=self.verbose,
         )
@@ -155,7 +160,7 @@ class GradientDescentEstimator(BaseEstimator):
     def _penalty_strength(self) -> float:
         return self.alpha
 
-    def _split(self, n_rows, rng, stratify, streaming) -> tuple[np.ndarray, np.ndarray | None]:
+    def _split(self, n_rows, weight, rng, stratify, streaming) -> tuple[np.ndarray, np.ndarray | None]:
         """Row numbers to train on (empty: all) and, with early stopping, to validate on."""
         if not self.early_stopping:
             return np.empty(0, np.int64), None
@@ -163,9 +168,18 @@ class GradientDescentEstimator(BaseEstimator):
             raise ValueError("early_stopping=True needs all data at once, partial_fit sees a part: set it to False")
         from sklearn.model_selection import train_test_split  # slow to import, and seldom needed
 
-        rows, held_out = train_test_split(
-            np.arange(n_rows), test_size=self.validation_fraction, random_state=rng, stratify=stratify
-        )
+        counts = np.flatnonzero(weight) if weight.size else np.arange(n_rows)  # rows without weight tell nothing
+        if stratify is not None:
+            stratify = stratify[counts]
+        try:
+            rows, held_out = train_test_split(
+                counts, test_size=self.validation_fraction, random_state=rng, stratify=stratify
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping=True can't hold out validation_fraction={self.validation_fraction} of {len(counts)} "
+                f"rows: {error}"
+            ) from error
         return np.sort(rows), np.sort(held_out)
 
     def _resolve_optimizer(self, n_rows: int, streaming: bool, before: Training | None) -> Optimizer:
@@ -186,13 +200,13 @@ class GradientDescentEstimator(BaseEstimator):
             return self._auto_batch_size(n_rows, optimizer, loss, streaming)
         return min(int(self.batch_size), n_rows)
 
-    def _resolve_rate(self, data, loss, n_outputs, optimizer, batch_size, rows_seen) -> tuple[float, bool]:
+    def _resolve_rate(self, data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming) -> tuple[float, bool]:
         """The learning rate, and whether it was left to skgd: the estimator's, else the optimizer's, else derived."""
         if self.learning_rate != "auto":
             return float(self.learning_rate), False
         if optimizer.learning_rate is not None:
             return float(optimizer.learning_rate), self.optimizer == "auto"
-        rate = self._rate_from_data(data, loss, n_outputs, optimizer, batch_size, rows_seen)
+        rate = self._rate_from_data(data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming)
         return (optimizer.default_learning_rate if rate is None else rate), True
 
     def _scaled_data(self, X, y, weight, rows, loss, before) -> tuple[Data, tuple[Moments | None, Moments | None]]:
@@ -211,6 +225,8 @@ class GradientDescentEstimator(BaseEstimator):
             center = of_X.mean if centers else center
             if X.dtype == np.float32 and not _fits_float32(scale):
                 X = X.astype(np.float64)
+        else:
+            _check_raw_features(X, rows)
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
         if loss.target_power is not None and self._scales_targets():
             of_y = target_moments(y, weight if weight.size else None, rows)
@@ -231,12 +247,12 @@ class GradientDescentEstimator(BaseEstimator):
     def _scales_targets(self) -> bool:
         return True
 
-    def _starting_constant(self, objective, loss: Loss, data: Data) -> np.ndarray:
+    def _starting_constant(self, n_outputs: int, loss: Loss, data: Data) -> np.ndarray:
         """Raw prediction of the constant model that training starts from, in scaled units."""
         rows = data.subset if data.subset.size else slice(None)
         weight = data.weight[rows] if data.weight.size else None
-        constant = loss.best_constant(data.y[rows], weight, objective.n_outputs)
-        if data.y.shape[1] == objective.n_outputs:  # a class index has no scale
+        constant = loss.best_constant(data.y[rows], weight, n_outputs)
+        if loss.target_power is not None:  # a class index has no scale
             constant = (constant - data.target_center) * data.target_inverse_scale
         return constant
 
@@ -249,9 +265,9 @@ class GradientDescentEstimator(BaseEstimator):
         self.learning_rate_ = training.learning_rate
         self.batch_size_ = batch_size
         self.n_iter_ = training.epochs
-        self.t_ = int(training.progress["update"][0])
-        self.loss_curve_ = np.array(training.losses) * training.loss_unit
-        self.validation_curve_ = np.array(training.validation_losses) * training.loss_unit
+        self.t_ = training.updates
+        self.loss_curve_ = np.array(training.losses)
+        self.validation_curve_ = np.array(training.validation_losses)
         self.gradient_norm_ = training.gradient_norm
         self.stop_reason_ = training.stop_reason
         self.converged_ = training.stop_reason == "converged"
@@ -276,3 +292,27 @@ def _scaling_of(data: Data) -> Scaling:
 def _fits_float32(scale: np.ndarray) -> bool:
     low, high = SAFE_FLOAT32
     return bool(((scale > low) & (scale < high)).all())
+
+
+def _check_continuity(training: Training, objective: Objective, loss: Loss) -> None:
+    """Raise an error that names what changed since training began, if it can't go on."""
+    now, then = objective.settings(), training.objective.settings()
+    changed = [name for name in now if now[name] != then.get(name)]
+    if not same(loss, training.loss):
+        changed.append("loss")
+    if changed:
+        raise ValueError(
+            f"training can't go on where it ended: {', '.join(changed)} changed since it began. Call fit with "
+            "warm_start=False to begin anew"
+        )
+
+
+def _check_raw_features(X: np.ndarray, rows: np.ndarray) -> None:
+    """Refuse raw features whose squares underflow, so that no gradient tells anything."""
+    sample = np.linspace(0, (rows.size or len(X)) - 1, 1000).astype(np.int64)
+    largest = np.abs(X[rows[sample] if rows.size else sample]).max()
+    if 0 < largest < np.sqrt(np.finfo(X.dtype).tiny):
+        raise ValueError(
+            f"standardize=False: the features are so small, {largest:.3g} at most, that their squares underflow; "
+            "standardize=True brings them to one scale"
+        )

@@ -4,7 +4,8 @@ numba is imported by the first compilation, never by ``import skgd``.
 """
 
 import functools
-import importlib.util
+import hashlib
+import os
 import types
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from ._warnings import warn_user
 
 # fastmath=True would delete the NaN and infinity tests that spot divergence: these flags keep them.
 SAFE_FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
+_PACKAGE_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 OPTIONS = {"fastmath": set(SAFE_FASTMATH), "nogil": True, "error_model": "numpy"}
 # For functions that allocate nothing. Without numba's runtime nothing counts references to arrays either, which took
 # half the time of a mini-batch of one row. Calls of BLAS need the runtime.
@@ -21,13 +23,18 @@ LEAN_OPTIONS = OPTIONS | {"_nrt": False}
 @functools.cache
 def have_numba() -> bool:
     """Whether functions can be compiled; warns, once, where they can't."""
-    if importlib.util.find_spec("numba") is not None:
-        return True
-    warn_user(
-        "numba is not installed: skgd runs as plain Python, hundreds of times slower. Install numba to compile it.",
-        RuntimeWarning,
-    )
-    return False
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        return False
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
+        warn_user(
+            f"numba can't be imported ({error}): skgd runs as plain Python, hundreds of times slower. Install numba to "
+            "compile it.",
+            RuntimeWarning,
+        )
+        return False
+    return True
 
 
 def inline(function: Callable) -> Callable:
@@ -65,12 +72,15 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
 def _compiled(function: Callable, signature, options: dict) -> Callable:
     import numba
 
-    try:
-        dispatcher = numba.njit([signature], cache=True, **options)(function)
-    except RuntimeError as error:
-        if "cannot cache" not in str(error):
-            raise
-        dispatcher = numba.njit([signature], **options)(function)  # typed at a prompt: there is no file to cache beside
+    if function.__code__.co_filename.startswith(_PACKAGE_FOLDER):
+        # numba keeps all signatures of a function in one index, which processes that start together could mix up
+        distinct = types.FunctionType(function.__code__, function.__globals__, function.__name__)
+        distinct.__module__ = function.__module__
+        distinct.__qualname__ = f"{function.__qualname__}-{hashlib.sha256(str(signature).encode()).hexdigest()[:8]}"
+        dispatcher = numba.njit([signature], cache=True, **options)(distinct)
+    else:
+        # a user's function isn't cached on disk: its globals would be frozen with it
+        dispatcher = numba.njit([signature], **options)(function)  # type: ignore[arg-type]
     _remember_addresses(dispatcher)
     return dispatcher
 

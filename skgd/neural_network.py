@@ -310,7 +310,7 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
         return raw[:, 0] if self._one_target else raw
 
     def _forward(self, X: np.ndarray) -> np.ndarray:
-        activate = NUMPY_ACTIVATIONS[self.activation]
+        activate = NUMPY_ACTIVATIONS[self._training.objective.settings()["activation"]]
         a = X
         for layer, (coef, intercept) in enumerate(zip(self.coefs_, self.intercepts_, strict=True)):
             a = a @ coef

@@ -370,7 +370,6 @@ def factors_at(schedule: Schedule | Callable, t: np.ndarray) -> np.ndarray:
 
 
 __all__ = [
-    "SCHEDULES",
     "Constant",
     "Cosine",
     "ExponentialDecay",
@@ -379,6 +378,4 @@ __all__ = [
     "ReduceOnPlateau",
     "Schedule",
     "StepDecay",
-    "factors_at",
-    "get_schedule",
 ]

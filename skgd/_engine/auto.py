@@ -53,6 +53,7 @@ def gradient_rate(
     optimizer: Optimizer,
     batch_size: int,
     rows_seen: int,
+    partly_seen: bool,
     alpha: float,
     fit_intercept: bool,
 ) -> float:
@@ -71,13 +72,18 @@ def gradient_rate(
     Z = (X[rows].astype(np.float64) - center) * inverse_scale
     if fit_intercept:
         Z = np.column_stack([Z, np.ones(len(Z))])
+    weight = np.ones(len(Z))
     if data.weight.size:
         weight = data.weight[rows]
-        Z *= np.sqrt(weight * len(weight) / max(weight.sum(), np.finfo(float).tiny))[:, None]
-    largest = SAFETY * _largest_eigenvalue(Z)
-    if batch_size < rows_seen:
-        momentum = getattr(optimizer, "momentum", 0.0)
-        noise = 2 * np.mean(np.einsum("ij,ij->i", Z, Z)) / (batch_size * (1 - momentum))
+        weight = weight * len(weight) / max(weight.sum(), np.finfo(float).tiny)
+    lengths = np.einsum("ij,ij->i", Z, Z)
+    largest = SAFETY * _largest_eigenvalue(Z * np.sqrt(weight)[:, None])
+    if partly_seen:
+        # the trace bounds the curvature of standardised features, whatever the rest of the stream is like
+        lengths, largest = np.maximum(lengths, Z.shape[1]), max(largest, Z.shape[1])
+    if batch_size < rows_seen or partly_seen:
+        # rows come as often as one another, and count for their weight: it is squared in the noise
+        noise = 2 * np.mean(weight**2 * lengths) / (batch_size * (1 - getattr(optimizer, "momentum", 0.0)))
         largest = (largest * (batch_size - 1) / batch_size + noise) * np.sqrt(rows_seen / batch_size)
     bound = curvature * largest + alpha
     if not np.isfinite(bound):

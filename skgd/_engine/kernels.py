@@ -38,7 +38,7 @@ def _source(name: str, model: type) -> Callable:
 class PlugIn:
     """A loss or rule that kernels can call."""
 
-    call: object
+    call: Callable
     in_python: bool
 
 
@@ -52,7 +52,9 @@ def plug_in(function, signature, name: str, slots_shape: tuple | None) -> PlugIn
 
     def guarded(params, grads, slots, hyper, learning_rate, t):
         shape = params.shape
-        function(params, grads, slots, hyper, learning_rate, t)
+        returned = function(params, grads, slots, hyper, learning_rate, t)
+        if returned is not None:
+            raise ValueError(f"{name} returned a {type(returned).__name__}: it must change params in place")
         if slots.shape != slots_shape or params.shape != shape:
             raise ValueError(
                 f"{name} changed the shape of its arrays: params {params.shape}, slots {slots.shape} instead of "

@@ -36,6 +36,9 @@ MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel take
 MAX_BUDGET = 10**9
 BACK_OFF = 0.25
 MAX_BACK_OFFS = 40
+STREAMING_BACK_OFFS = 5  # in one call: one bad part of the data shall not ruin the rate for all others
+NULL_ROWS = 4096
+IMMENSE = 1e20  # share of the constant model's objective that no descent comes back from
 TRIAL_FACTOR = 10  # between one rate tried after a divergence and the next
 TRIAL_EPOCHS = 20  # for which it must go well beyond the epoch that diverged
 MAX_TRIALS = 12
@@ -51,6 +54,8 @@ class Plan:
     schedule: Schedule | Callable
     backs_off: bool  # whether a rate that diverges may be reduced
     safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
+    constant: np.ndarray  # raw prediction of the constant model
+    streaming: bool = False
     tol: float | None = 1e-4
     criterion: str = "objective"
     n_iter_no_change: int = 5
@@ -71,7 +76,10 @@ class Loop:
         self.n_rows = data.n_rows
         self.plateau = isinstance(plan.schedule, ReduceOnPlateau)
         self.full_batch = plan.batch_size >= self.n_rows
-        self.checks_gradient = plan.tol is not None and plan.criterion == "gradient" and not self.full_batch
+        # where the gradient at hand is not that of the parameters to publish
+        self.checks_gradient = (
+            plan.tol is not None and plan.criterion == "gradient" and not (self.full_batch and plan.average is False)
+        )
         self.settings = self._settings()
         self.order, self.settings = self._row_order()
         self.buffers = self._buffers(self.settings.block_size)
@@ -145,7 +153,7 @@ class Loop:
         self.train()
         if training.stop_reason == "diverged":
             self._warn_of_divergence(beginning)
-        elif training.stop_reason == "max_iter" and plan.tol is not None and plan.max_iter > 1:
+        elif training.stop_reason == "max_iter" and plan.tol is not None:
             warn_user(
                 f"Maximum number of epochs reached, max_iter={plan.max_iter}, before the fit converged to "
                 f"tol={plan.tol} ({plan.criterion}): increase max_iter, learning_rate or tol.",
@@ -159,14 +167,16 @@ class Loop:
         self.last_epoch = training.epochs + plan.max_iter
         self.stale, self.best_validation, self.best_params = 0, np.inf, training.params.copy()
         training.stop_reason, training.gradient_norm = "max_iter", None
-        back_offs = 0
+        training.progress["start_objective"] = np.nan
+        training.progress["reference"] = training.progress["best_objective"] = self._null_objective()
+        back_offs, most_back_offs = 0, STREAMING_BACK_OFFS if plan.streaming else MAX_BACK_OFFS
         began = time.perf_counter()
         while training.epochs < self.last_epoch:
             status = self._advance()
             if status == DIVERGED:
                 self._check_start()
                 self._to_best()
-                if not plan.backs_off or back_offs == MAX_BACK_OFFS:
+                if not plan.backs_off or back_offs == most_back_offs:
                     training.stop_reason = "diverged"
                     return
                 back_offs += 1
@@ -182,15 +192,15 @@ class Loop:
         if self.validation is not None and training.validation_losses:
             training.state.params[:] = self.best_params
             training.progress["averaged"] = 0
-        if self.full_batch:
+        if self.full_batch and training.gradient_norm is None:
             training.gradient_norm = float(training.progress["gradient_norm"][0])
 
     def _advance(self) -> int:
         """One call of the compiled epochs; returns the status it ended with."""
         training, progress = self.training, self.training.progress
         rates = self._learning_rates()
-        losses = np.empty(self.last_epoch - training.epochs)
-        epoch = training.epochs
+        losses = np.empty(min(self.last_epoch - training.epochs, self.budget))
+        epoch, update = training.epochs, progress["update"][0]
         began = time.perf_counter()
         self._kernel("run_epochs")(
             self.forward,
@@ -210,7 +220,8 @@ class Loop:
             self.budget,
         )
         elapsed = time.perf_counter() - began
-        training.losses.extend(losses[: training.epochs - epoch].tolist())
+        training.losses.extend((losses[: training.epochs - epoch] * training.loss_unit).tolist())
+        training.updates += int(progress["update"][0] - update)
         self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))
         return int(progress["status"][0])
 
@@ -239,7 +250,7 @@ class Loop:
         stop = False
         if self.validation is not None:
             loss, _ = self._evaluate(self.validation)
-            training.validation_losses.append(loss)
+            training.validation_losses.append(loss * training.loss_unit)
             improved = not loss > self.best_validation - (plan.tol or 0.0) * abs(self.best_validation)
             self.stale = 0 if improved else self.stale + 1
             if not loss >= self.best_validation:
@@ -253,9 +264,9 @@ class Loop:
             if training.gradient_norm <= (plan.tol or 0.0):
                 training.stop_reason, stop = "converged", True
         if plan.verbose and training.losses:
-            line = f"epoch {training.epochs:4d}  objective {training.losses[-1] * training.loss_unit:.6g}"
+            line = f"epoch {training.epochs:4d}  objective {training.losses[-1]:.6g}"
             if self.validation is not None:
-                line += f"  validation {training.validation_losses[-1] * training.loss_unit:.6g}"
+                line += f"  validation {training.validation_losses[-1]:.6g}"
             print(f"{line}  {time.perf_counter() - began:.2f} s")
         return stop
 
@@ -290,21 +301,38 @@ class Loop:
 
     # -- when it goes wrong
 
+    def _null_objective(self) -> float:
+        """Loss of the constant model, on some thousand rows: the measure of what is much and what is little."""
+        data, dtype = self.data, self.training.dtype
+        rows = np.linspace(0, data.n_rows - 1, min(data.n_rows, NULL_ROWS)).astype(np.int64)
+        rows = data.subset[rows] if data.subset.size else rows
+        targets = (data.y[rows] - data.target_center) * data.target_inverse_scale
+        weight = data.weight[rows] if data.weight.size else np.ones(len(rows))
+        weight = weight / max(weight.sum(), np.finfo(np.float64).tiny)
+        raw = np.tile(np.asarray(self.plan.constant, dtype), (len(rows), 1))
+        value = float(self.loss.call(raw, targets.astype(dtype), weight.astype(dtype), np.empty_like(raw)))
+        if not np.isfinite(value):
+            raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
+        return value
+
     def _check_start(self) -> None:
-        if np.isfinite(self.training.progress["reference"][0]):
-            return
-        raise ValueError(
-            f"The objective is {self.training.progress['reference'][0]} at the starting parameters: the loss is "
-            "undefined there, or features or targets are too large, which standardize=True would mend"
-        )
+        start, reference = (self.training.progress[name][0] for name in ("start_objective", "reference"))
+        if not abs(start) <= IMMENSE * max(abs(reference), 1.0):
+            raise ValueError(
+                "The objective is not finite, or immense, at the starting parameters: the loss is undefined there, or "
+                "features or targets are too large, which standardize=True would mend"
+            )
 
     def _to_best(self) -> None:
-        state, progress = self.training.state, self.training.progress
-        state.params[:] = state.best
-        state.slots[:] = 0
-        state.average[:] = 0
-        progress["averaged"] = 0
-        begin_anew(progress)
+        """Return to the best parameters so far, and begin anew from there."""
+        training = self.training
+        training.state.params[:] = training.state.best
+        training.state.average[:] = 0
+        training.progress["averaged"] = 0
+        training.forget()
+        best = training.progress["best_objective"][0]
+        begin_anew(training.progress)
+        training.progress["best_objective"] = best
 
     def _warn_of_divergence(self, beginning: Training | None) -> None:
         training = self.training

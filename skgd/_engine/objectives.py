@@ -33,8 +33,11 @@ class Objective(Protocol):
     def flops_per_row(self) -> int:
         """Arithmetic of one row, forwards and backwards, roughly."""
 
-    def penalised(self) -> np.ndarray:
-        """1 for every parameter that the penalty acts on, 0 for intercepts."""
+    def penalised(self, factor: np.ndarray) -> np.ndarray:
+        """How much the penalty counts for every parameter: `factor`, one a target or one for all; 0 for intercepts."""
+
+    def settings(self) -> dict:
+        """What makes it the model that it is, by the names of the estimators' parameters."""
 
     def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
         """Parameters that training starts from."""
@@ -76,10 +79,13 @@ class LinearObjective:
     def flops_per_row(self) -> int:
         return 4 * self.n_params
 
-    def penalised(self) -> np.ndarray:
-        mask = np.ones((self.n_outputs, self.n_features + 1))
-        mask[:, -1] = 0
-        return mask.ravel()
+    def penalised(self, factor: np.ndarray) -> np.ndarray:
+        counts = np.ones((self.n_outputs, self.n_features + 1)) * factor[:, None]
+        counts[:, -1] = 0
+        return counts.ravel()
+
+    def settings(self) -> dict:
+        return {"number of targets": self.n_outputs, "fit_intercept": self.fit_intercept}
 
     def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
         """Starting parameters: the constant model."""
@@ -139,7 +145,15 @@ class NetworkObjective:
     def flops_per_row(self) -> int:
         return 6 * self.n_params
 
-    def penalised(self) -> np.ndarray:
+    def settings(self) -> dict:
+        return {
+            "number of targets": self.n_outputs,
+            "hidden_layer_sizes": self.sizes[1:-1],
+            "activation": self.activation,
+        }
+
+    def penalised(self, factor: np.ndarray) -> np.ndarray:
+        # of the standardised problem, whatever the loss: a network's solution isn't independent of the scale of y
         return np.concatenate([np.repeat([1.0, 0.0], [n_in * n_out, n_out]) for n_in, n_out in self._layers()])
 
     def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
@@ -159,7 +173,10 @@ class NetworkObjective:
         expected = f"init must be (coefs, intercepts) of finite numbers with shapes {shapes[0]} and {shapes[1]}"
         if len(self.init) != 2:
             raise ValueError(f"{expected}; it has {len(self.init)} parts")
-        arrays = [[np.asarray(array, dtype=np.float64) for array in part] for part in self.init]
+        try:
+            arrays = [[np.asarray(array, dtype=np.float64) for array in part] for part in self.init]
+        except (TypeError, ValueError):
+            raise ValueError(f"{expected}; it is {self.init!r}") from None
         given = tuple([array.shape for array in part] for part in arrays)
         if given != shapes or not all(np.isfinite(array).all() for part in arrays for array in part):
             raise ValueError(f"{expected}; its shapes are {given[0]} and {given[1]}")

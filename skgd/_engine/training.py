@@ -1,8 +1,10 @@
 """The state of one training: everything that changes while it runs and is kept so that it can go on later."""
 
+import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from .._kernels.signatures import Progress, State
 from ..losses import Loss
@@ -25,9 +27,11 @@ class Training:
     progress: np.ndarray
     learning_rate: float
     rate_is_auto: bool
-    losses: list = field(default_factory=list)
+    given_rate: object  # what the learning rate follows from
+    losses: list = field(default_factory=list)  # in the units of the loss
     validation_losses: list = field(default_factory=list)
     rows_seen: int = 0
+    updates: int = 0  # in all; progress["update"] counts those since the optimizer's state began
     stop_reason: str = "max_iter"
     gradient_norm: float | None = None
 
@@ -56,6 +60,7 @@ class Training:
         state = State(*(array.copy() for array in self.state))
         return replace(
             self,
+            objective=copy.copy(self.objective),
             state=state,
             progress=self.progress.copy(),
             losses=list(self.losses),
@@ -68,22 +73,28 @@ class Training:
         if any(not np.array_equal(old, new) for old, new in zip(self.scaling, scaling, strict=True)):
             objective.meet_other_data()
             if _differ_much(self.scaling, scaling):
-                state.slots[:] = 0  # state in units so different would be worse than none
+                self.forget()  # state in units so different would be worse than none
             for vector in (state.params, state.average):
                 vector[:] = objective.pack(objective.unpack(vector, self.scaling), scaling)
         if dtype != self.dtype:
             state = State(*(array.astype(np.result_type(array, dtype)) for array in state))
-        if repr(optimizer) != repr(self.optimizer):
+        if not same(optimizer, self.optimizer):
             state = state._replace(slots=np.zeros((optimizer.n_slots, objective.n_params), dtype))
             self.progress["update"] = 0
         elif optimizer.follows_path:
-            state.slots[:] = 0
+            self.forget()
+        state.penalised[:] = objective.penalised(penalty_factor(self.loss, scaling))
         state.best[:] = state.params
         begin_anew(self.progress)
         self.state, self.scaling, self.optimizer = state, scaling, optimizer
 
+    def forget(self) -> None:
+        """Forget the optimizer's state."""
+        self.state.slots[:] = 0
+        self.progress["update"] = 0
 
-def new_training(objective, loss, optimizer, scaling, params, dtype, learning_rate, rate_is_auto, seed) -> Training:
+
+def new_training(objective, loss, optimizer, scaling, params, dtype, rate, given_rate, seed) -> Training:
     """Training that has not made a step yet."""
     n = objective.n_params
     state = State(
@@ -94,12 +105,28 @@ def new_training(objective, loss, optimizer, scaling, params, dtype, learning_ra
         epoch_start=np.zeros(n, dtype),
         best=params.astype(dtype),
         total=np.zeros(n),
-        penalised=objective.penalised().astype(dtype),
+        penalised=objective.penalised(penalty_factor(loss, scaling)).astype(dtype),
     )
     progress = np.zeros(1, Progress)
     progress["random"] = seed
     begin_anew(progress)
-    return Training(objective, loss, optimizer, scaling, state, progress, learning_rate, rate_is_auto)
+    learning_rate, is_auto = rate
+    return Training(objective, loss, optimizer, scaling, state, progress, learning_rate, is_auto, given_rate)
+
+
+def penalty_factor(loss: Loss, scaling: Scaling) -> np.ndarray:
+    """What alpha must be multiplied by so that scaling a target by s leaves the solution the same: s^(2 - p)."""
+    if loss.target_power is None:
+        return np.ones(1)
+    return scaling.target_scale ** (2.0 - loss.target_power)
+
+
+def same(one: BaseEstimator, other: BaseEstimator) -> bool:
+    """Whether two optimizers or losses are of one class and have equal parameters."""
+    if type(one) is not type(other):
+        return False
+    mine, theirs = one.get_params(), other.get_params()
+    return mine.keys() == theirs.keys() and all(np.array_equal(mine[key], theirs[key]) for key in mine)
 
 
 def begin_anew(progress: np.ndarray) -> None:

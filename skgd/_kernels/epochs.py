@@ -7,8 +7,8 @@ from .rows import gather_targets, next_rows, shuffle_runs
 from .signatures import CONVERGED, DIVERGED, GRADIENT, OBJECTIVE, OUT_OF_EPOCHS, PAUSED, RUNNING, STEP
 from .vectors import add_into, clip, copy_into, largest, set_zero
 
-# The objective may grow by this factor over that of the first batch before a fit counts as diverged.
-DIVERGENCE_FACTOR = 1e10
+# The objective may grow by this factor over that at the start or of the constant model before a fit counts as diverged.
+DIVERGENCE_FACTOR = 1e6
 EPS = float(np.finfo(np.float64).eps)
 TINY = float(np.finfo(np.float64).tiny)
 CIRCLING = 10  # times n_iter_no_change epochs of an exact objective without a new best: it goes round in circles
@@ -24,7 +24,7 @@ def add_penalty(params, penalised, alpha, grads):
         for j in range(params.size):
             w = penalised[j] * params[j]
             grads[j] += alpha * w
-            total += w * w
+            total += w * params[j]
     return 0.5 * alpha * total
 
 
@@ -176,9 +176,9 @@ def run_epochs(
 
         # 2. the whole batch: its objective, and whether the fit is still in its right mind
         objective = batch_loss + add_penalty(params, penalised, settings.alpha, grads)
-        if progress["update"] == 0:
-            progress["reference"] = progress["best_objective"] = objective
-        limit = DIVERGENCE_FACTOR * max(abs(progress["reference"]), 1.0)
+        if np.isnan(progress["start_objective"]):
+            progress["start_objective"] = objective
+        limit = DIVERGENCE_FACTOR * max(abs(progress["reference"]), abs(progress["start_objective"]), 1.0)
         if not (np.isfinite(objective) and abs(objective) <= limit):
             progress["status"] = DIVERGED
             break
@@ -195,7 +195,8 @@ def run_epochs(
         learning_rate = learning_rates[progress["update"] - first_update if learning_rates.size > 1 else 0]
         if settings.weight_decay > 0.0:
             for j in range(params.size):
-                params[j] -= learning_rate * settings.weight_decay * penalised[j] * params[j]
+                if penalised[j] > 0.0:
+                    params[j] -= learning_rate * settings.weight_decay * params[j]
         progress["update"] += 1
         rule(params, grads, slots, hyper, learning_rate, progress["update"])
         if settings.average_from >= 0 and progress["update"] > settings.average_from:

@@ -23,10 +23,14 @@ def random_below(bound, progress):
 
 @inline
 def shuffle_runs(order, n_rows, progress):
-    """Permute the runs of rows (Fisher-Yates) and rotate where they begin, so that no row stays at a run's border."""
-    for i in range(order.size - 1, 0, -1):
+    """Permute the runs of rows and rotate where they begin, so that no row stays at a run's border.
+
+    Fisher-Yates from the inside out: what was in `order` before doesn't matter.
+    """
+    for i in range(order.size):
         j = random_below(i + 1, progress)
-        order[i], order[j] = order[j], order[i]
+        order[i] = order[j]
+        order[j] = i
     progress["offset"] = random_below(n_rows, progress)
 
 

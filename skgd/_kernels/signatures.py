@@ -61,7 +61,7 @@ class State(NamedTuple):
     epoch_start: np.ndarray  # (n_params,), the parameters when the epoch began
     best: np.ndarray  # (n_params,), the parameters when the best epoch began
     total: np.ndarray  # (n_params,) float64, gradient summed over the blocks of a batch
-    penalised: np.ndarray  # (n_params,), 1 where the penalty acts, 0 for intercepts
+    penalised: np.ndarray  # (n_params,), how much the penalty counts; 0 for intercepts
 
 
 class Buffers(NamedTuple):
@@ -103,7 +103,8 @@ Progress = np.dtype(
         ("batch_done", np.int64),  # rows of the current batch in completed blocks
         ("batch_loss", np.float64),
         ("loss_sum", np.float64),
-        ("reference", np.float64),  # objective of the first batch, before any update
+        ("reference", np.float64),  # objective of the constant model
+        ("start_objective", np.float64),  # objective of the first batch; NaN before
         ("best_objective", np.float64),  # of all epochs
         ("last_objective", np.float64),  # of the last epoch
         ("last_change", np.float64),  # by which that differed from the one before

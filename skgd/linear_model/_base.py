@@ -22,9 +22,9 @@ class LinearEstimator(GradientDescentEstimator):
     def _make_objective(self, n_features, n_outputs, intercept_known):
         return LinearObjective(n_features, n_outputs, self.fit_intercept, self.fit_intercept and not intercept_known)
 
-    def _starting_constant(self, objective, loss, data):
+    def _starting_constant(self, n_outputs, loss, data):
         # among raw features the best constant is a bad start: the intercept would have a long way back
-        return super()._starting_constant(objective, loss, data) if self._centers() else np.zeros(objective.n_outputs)
+        return super()._starting_constant(n_outputs, loss, data) if self._centers() else np.zeros(n_outputs)
 
     def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
         rate_is_auto = self.learning_rate == "auto" and optimizer.learning_rate is None
@@ -34,12 +34,15 @@ class LinearEstimator(GradientDescentEstimator):
     def _penalty_strength(self):
         return 0.0 if self.penalty is None else self.alpha
 
-    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size, rows_seen):
+    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming):
         curvature = loss.curvature_bound(n_outputs)
         if curvature is None or not optimizer.steps_with_gradient:
             return None
         alpha = self._penalty_strength()
-        return auto.gradient_rate(data, curvature, optimizer, batch_size, rows_seen, alpha, self.fit_intercept)
+        partly_seen = streaming and bool(self.standardize)
+        return auto.gradient_rate(
+            data, curvature, optimizer, batch_size, rows_seen, partly_seen, alpha, self.fit_intercept
+        )
 
     def _raw_predictions(self, X) -> np.ndarray:
         """X coef' + intercept in the shape that coef_ implies."""

@@ -269,7 +269,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         known = self.classes_ if self._continues(streaming) else None
         if streaming and known is None and classes is None:
             raise ValueError("classes must be given in the first call of partial_fit: all that will ever come")
-        found = np.unique(y if classes is None else classes)
+        found = _unique(y if classes is None else np.asarray(classes))
         if known is not None:
             if classes is not None and not np.array_equal(known, found):
                 raise ValueError(f"classes={found} differs from the classes of the calls before, {known}")
@@ -376,6 +376,12 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
             Logarithms of probabilities, in the order of ``classes_``.
         """
         return LogLoss().predict_log_proba(self._raw_predictions(X))
+
+
+def _unique(y: np.ndarray) -> np.ndarray:
+    """The distinct values, sorted, some rows at a time to spare memory."""
+    parts = [np.unique(y[start : start + ENCODING_ROWS]) for start in range(0, len(y), ENCODING_ROWS)]
+    return np.unique(np.concatenate(parts))
 
 
 def _class_index(y: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -1,11 +1,10 @@
-"""What a loss is, and the table of those that have a name."""
+"""What a loss is."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from .._warnings import warn_user
 
-LOSSES: dict[str, type["Loss"]] = {}
 PROBE_ROWS = 8
 PROBE_TOLERANCE = 0.01  # far beyond the error of finite differences
 
@@ -97,7 +96,12 @@ class Loss(BaseEstimator):
                     rise = self.pointwise(up, y, weight, up.copy()) - self.pointwise(down, y, weight, down.copy())
                     expected = rise / (2 * step)
                     wrong += abs(derivative[i, 0] - expected) > PROBE_TOLERANCE * max(abs(expected), PROBE_TOLERANCE)
-        except Exception:  # what is wrong shows in the fit itself
+        except IndexError as error:  # compiled, it would read or write foreign memory
+            raise ValueError(
+                f"{type(self).__name__}.pointwise reaches outside its arrays ({error}): raw and derivative have "
+                f"{n_outputs} columns, y has {y.shape[1]}"
+            ) from error
+        except Exception:  # what else is wrong shows in the fit itself
             return
         if wrong > len(y) / 2:  # a kink or two is none of our business
             warn_user(
@@ -120,26 +124,3 @@ class Loss(BaseEstimator):
     def predict_proba(self, raw: np.ndarray) -> np.ndarray:
         """Probabilities of the classes for raw predictions; only losses for classification have them."""
         raise NotImplementedError(f"{type(self).__name__} gives no probabilities")
-
-
-def get_loss(loss: str | Loss) -> Loss:
-    """Return a fresh loss for a name or an object; the object itself is never handed on.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown or the object is no :class:`Loss`.
-    """
-    if isinstance(loss, str) and loss in LOSSES:
-        return LOSSES[loss]()
-    if isinstance(loss, Loss):
-        return clone(loss)
-    raise ValueError(f"loss={loss!r} is not known: give one of {sorted(LOSSES)} or a skgd.losses.Loss object")
-
-
-def get_regression_loss(loss: str | Loss) -> Loss:
-    """Return a fresh loss for numeric targets; raises ValueError for one that is made for classes."""
-    found = get_loss(loss)
-    if found.for_classes:
-        raise ValueError(f"loss={loss!r} is made for classes: a regressor takes losses of numbers, as 'squared_error'")
-    return found

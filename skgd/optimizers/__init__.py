@@ -1,36 +1,46 @@
 """Optimizers: hyper-parameters and an update rule, for estimators and by hand."""
 
+from collections.abc import Callable
+
+from sklearn.base import clone
+
 from .adam import Adam, AdamW, NAdam
 from .adaptive import AdaDelta, AdaGrad, RMSProp
-from .base import OPTIMIZERS, Optimizer, get_optimizer
+from .base import Optimizer
 from .lion import Lion
 from .sgd import SGD
 
-# The names that estimators accept. A new optimizer needs its file and a line here; every test runs over this table.
-OPTIMIZERS.update(
-    sgd=SGD,
-    momentum=lambda: SGD(momentum=0.9),
-    nesterov=lambda: SGD(momentum=0.9, nesterov=True),
-    adagrad=AdaGrad,
-    adadelta=AdaDelta,
-    rmsprop=RMSProp,
-    adam=Adam,
-    amsgrad=lambda: Adam(amsgrad=True),
-    adamw=AdamW,
-    nadam=NAdam,
-    lion=Lion,
-)
+# The names that estimators accept. A new optimizer needs its file and an entry here; every test runs over this table.
+OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
+    "sgd": SGD,
+    "momentum": lambda: SGD(momentum=0.9),
+    "nesterov": lambda: SGD(momentum=0.9, nesterov=True),
+    "adagrad": AdaGrad,
+    "adadelta": AdaDelta,
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "amsgrad": lambda: Adam(amsgrad=True),
+    "adamw": AdamW,
+    "nadam": NAdam,
+    "lion": Lion,
+}
 
-__all__ = [
-    "OPTIMIZERS",
-    "SGD",
-    "AdaDelta",
-    "AdaGrad",
-    "Adam",
-    "AdamW",
-    "Lion",
-    "NAdam",
-    "Optimizer",
-    "RMSProp",
-    "get_optimizer",
-]
+__all__ = ["SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Lion", "NAdam", "Optimizer", "RMSProp"]
+
+
+def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
+    """Return a fresh, checked optimizer for a name or an object; the object itself is never handed on.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, the object is no :class:`Optimizer` or one of its hyper-parameters is out of range.
+    """
+    if isinstance(optimizer, str) and optimizer in OPTIMIZERS:
+        return OPTIMIZERS[optimizer]()
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(
+            f"optimizer={optimizer!r} is not known: give one of {sorted(OPTIMIZERS)} or an object from skgd.optimizers"
+        )
+    optimizer.check()
+    return clone(optimizer)
