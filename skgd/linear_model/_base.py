@@ -9,6 +9,8 @@ from .._estimator import GradientDescentEstimator
 from .._validation import StrOptions, check_features
 from ..optimizers import OPTIMIZERS, Optimizer
 
+PREDICTION_ROWS = 65_536  # rows predicted at once where they must be converted, so that memory stays bounded
+
 
 class LinearEstimator(GradientDescentEstimator):
     """Penalty, intercept, learning rates and predictions of linear models."""
@@ -48,4 +50,11 @@ class LinearEstimator(GradientDescentEstimator):
         """X coef' + intercept in the shape that coef_ implies."""
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
-        return X @ self.coef_.T + self.intercept_
+        if X.dtype == self.coef_.dtype:
+            return X @ self.coef_.T + self.intercept_
+        # float32 rows in float64, some at a time: with large means the products would lose what their sum keeps
+        blocks = [
+            X[start : start + PREDICTION_ROWS].astype(self.coef_.dtype) @ self.coef_.T + self.intercept_
+            for start in range(0, len(X), PREDICTION_ROWS)
+        ]
+        return np.concatenate(blocks).astype(X.dtype)

@@ -91,7 +91,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Coefficients in the units of X.
+        Coefficients in the units of X, in float64 whatever X is.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts.
     n_iter_ : int
@@ -311,8 +311,8 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
 
     def _publish_parameters(self, training: Training) -> None:
         coef, intercept = training.objective.unpack(training.params, training.scaling)
-        self.coef_ = coef.astype(training.dtype)
-        self.intercept_ = intercept.astype(training.dtype)
+        self.coef_ = coef
+        self.intercept_ = intercept
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Raw predictions.

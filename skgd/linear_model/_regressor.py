@@ -82,7 +82,7 @@ class GDLinearRegressor(RegressorMixin, LinearEstimator):
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients in the units of X and y.
+        Coefficients in the units of X and y, in float64 whatever X is.
     intercept_ : ndarray of shape (1,) or (n_targets,)
         Intercepts.
     n_iter_ : int
@@ -248,8 +248,8 @@ class GDLinearRegressor(RegressorMixin, LinearEstimator):
 
     def _publish_parameters(self, training: Training) -> None:
         coef, intercept = training.objective.unpack(training.params, training.scaling)
-        self.coef_ = (coef[0] if self._one_target else coef).astype(training.dtype)
-        self.intercept_ = intercept.astype(training.dtype)
+        self.coef_ = coef[0] if self._one_target else coef
+        self.intercept_ = intercept
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict targets.

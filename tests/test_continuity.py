@@ -1,0 +1,235 @@
+"""Training that goes on, in streams and warm starts, and parameters that change on the way."""
+
+import numpy as np
+import pytest
+
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd.losses import Loss, SquaredError
+from skgd.optimizers import SGD, Adam
+
+
+def make_data(n=200, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 4))
+    return X, X @ [1.0, -2.0, 0.5, 3.0] + 5 + 0.3 * rng.normal(size=n)
+
+
+class Absolute(Loss):
+    """|raw - y|, smoothed near zero."""
+
+    curvature = 10.0
+
+    @staticmethod
+    def pointwise(raw, y, weight, derivative):
+        total = 0.0
+        for i in range(raw.shape[0]):
+            for k in range(raw.shape[1]):
+                r = raw[i, k] - y[i, k]
+                size = np.sqrt(r * r + 0.01)
+                derivative[i, k] = weight[i] * r / size
+                total += weight[i] * size
+        return total
+
+
+@pytest.mark.parametrize(("optimizer", "batch_size"), [("sgd", 1), ("adam", 16), ("sgd", 16)])
+def test_no_lucky_first_batch_makes_a_sound_fit_diverge(optimizer, batch_size):
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(300, 5))
+        y = 0.1 * X[:, 0] + rng.normal(size=300)
+        model = GDLinearRegressor(optimizer=optimizer, batch_size=batch_size, random_state=seed).fit(X, y)
+        assert model.stop_reason_ == "converged"
+        assert model.score(X, y) > -0.1
+
+
+@pytest.mark.parametrize("optimizer", ["auto", "sgd", "momentum", "nesterov", "adam"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_a_stream_of_single_rows_neither_explodes_nor_loses_its_rate(optimizer, fit_intercept):
+    X, y = make_data(400)
+    y = y if fit_intercept else y - 5
+    model = GDLinearRegressor(optimizer=optimizer, fit_intercept=fit_intercept, random_state=0)
+    for i in range(len(X)):
+        model.partial_fit(X[i : i + 1], y[i : i + 1])
+    assert model.stop_reason_ != "diverged"
+    assert model.learning_rate_ > 1e-4
+    assert model.score(X, y) > (
+        0.2 if optimizer == "adam" else 0.9
+    )  # Adam's customary rate hasn't come far in 400 steps
+
+
+@pytest.mark.parametrize("cls", [GDLinearRegressor, GDLogisticClassifier])
+def test_partial_fit_after_fit_stays_near_the_optimum(cls):
+    X, y = make_data()
+    y = y if cls is GDLinearRegressor else (y > 5).astype(int)
+    model = cls(random_state=0).fit(X, y)
+    fitted = model.score(X, y)
+    for start in range(0, 200, 40):
+        model.partial_fit(X[start : start + 40], y[start : start + 40])
+        assert model.score(X, y) > fitted - 0.03
+
+
+@pytest.mark.parametrize("rate", [1, 1.0, np.float32(0.5), np.int64(1)])
+def test_rates_of_any_number_type_go_on(rate):
+    X, y = make_data(60)
+    model = GDLinearRegressor(learning_rate=rate, optimizer="adam", warm_start=True, max_iter=2, tol=None)
+    model.fit(X, y).fit(X, y).partial_fit(X, y)
+    assert type(model.learning_rate_) is float
+    assert model.n_iter_ == 5
+
+
+@pytest.mark.parametrize(
+    ("make", "change", "name"),
+    [
+        (GDLinearRegressor, {"loss": Absolute()}, "loss"),
+        (GDLinearRegressor, {"fit_intercept": False}, "fit_intercept"),
+        (GDMLPRegressor, {"hidden_layer_sizes": (2, 2)}, "hidden_layer_sizes"),
+        (GDMLPRegressor, {"activation": "tanh"}, "activation"),
+    ],
+)
+def test_what_can_not_go_on_is_named(make, change, name):
+    X, y = make_data(60)
+    settings = {"hidden_layer_sizes": (4,)} if make is GDMLPRegressor else {}
+    model = make(warm_start=True, max_iter=3, tol=None, random_state=0, **settings).fit(X[:, :1], y)
+    before = model.predict(X[:, :1])
+    with pytest.raises(ValueError, match=rf"can't go on.*{name}.*warm_start=False"):
+        model.set_params(**change).fit(X[:, :1], y)
+    np.testing.assert_array_equal(model.predict(X[:, :1]), before)  # with the activation that it was trained with
+    model.set_params(warm_start=False).fit(X[:, :1], y)
+
+
+def test_a_rate_that_changes_between_calls_is_the_one_that_counts():
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=1e-9, warm_start=True, max_iter=2, tol=None).fit(X, y)
+    assert model.set_params(learning_rate="auto").fit(X, y).learning_rate_ > 1e-3
+    assert model.set_params(learning_rate=0.25).fit(X, y).learning_rate_ == 0.25
+    model.set_params(learning_rate="auto", optimizer=SGD(learning_rate=0.125)).fit(X, y)
+    assert model.learning_rate_ == 0.125
+    assert model.set_params(optimizer__learning_rate=0.0625).fit(X, y).learning_rate_ == 0.0625
+
+
+def test_an_average_that_is_switched_off_is_no_longer_published():
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.05, batch_size=10, warm_start=True, max_iter=5, tol=None)
+    plain = model.set_params(random_state=0).fit(X, y).fit(X, y).coef_
+    model = GDLinearRegressor(**model.get_params()).set_params(average=True).fit(X, y)
+    np.testing.assert_array_equal(model.set_params(average=False).fit(X, y).coef_, plain)
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_numpys_booleans_mean_what_pythons_do(flag):
+    X, y = make_data()
+    settings = {"optimizer": "sgd", "batch_size": 10, "max_iter": 4, "tol": None, "random_state": 0}
+    coefs = [GDLinearRegressor(average=average, **settings).fit(X, y).coef_ for average in (flag, np.bool_(flag))]
+    np.testing.assert_array_equal(*coefs)
+
+
+def test_the_certificate_is_for_the_averaged_parameters_where_those_are_published():
+    X, y = make_data()
+    Z, t = (X - X.mean(0)) / X.std(0), (y - y.mean()) / y.std()
+    settings = {"optimizer": "sgd", "batch_size": None, "average": True, "criterion": "gradient", "tol": 1e-3}
+    model = GDLinearRegressor(alpha=0.01, **settings).fit(X, y)
+    w = model.coef_ * X.std(0) / y.std()
+    gradient = Z.T @ (Z @ w - t) / len(t) + 0.01 * w
+    assert model.converged_
+    assert np.abs(gradient).max() <= 1e-3
+    np.testing.assert_allclose(model.gradient_norm_, np.abs(gradient).max(), rtol=1e-6)
+
+
+def test_the_scale_of_targets_leaves_the_solution_of_any_power_the_same():
+    class Scaled(Absolute):
+        target_power = 1
+
+        @staticmethod
+        def pointwise(raw, y, weight, derivative):
+            total = 0.0
+            for i in range(raw.shape[0]):
+                for k in range(raw.shape[1]):
+                    r = raw[i, k] - y[i, k]
+                    derivative[i, k] = weight[i] * np.sign(r)
+                    total += weight[i] * abs(r)
+            return total
+
+    class AsTheyAre(Scaled):
+        target_power = None
+
+    X, y = make_data(300)
+    settings = {"alpha": 0.5, "optimizer": "adagrad", "max_iter": 3000, "tol": None, "batch_size": None}
+    fits = [
+        GDLinearRegressor(loss=loss(), learning_rate=rate, **settings).fit(X, 10 * y).coef_
+        for loss, rate in ((Scaled, 0.1), (AsTheyAre, 2.0))
+    ]
+    np.testing.assert_allclose(*fits, rtol=0.02)
+
+
+def test_every_call_of_partial_fit_validates_its_parameters():
+    X, y = make_data(60)
+    model = GDLinearRegressor(optimizer="sgd").partial_fit(X, y)
+    before = model.predict(X)
+    for wrong in ({"learning_rate": -0.1}, {"alpha": -3}, {"optimizer": "sgdd"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            GDLinearRegressor.set_params(model, **wrong).partial_fit(X, y)
+        model.set_params(learning_rate="auto", alpha=1e-4, optimizer="sgd")
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+def test_what_was_recorded_stays_as_it_was_and_updates_are_counted_on():
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer="adam", batch_size=20).partial_fit(X, y)
+    first = model.loss_curve_[0]
+    model.partial_fit(X, 100 * y)
+    assert model.loss_curve_[0] == first
+    assert model.t_ == 20
+    model.set_params(optimizer=Adam(beta1=0.8)).partial_fit(X, y)
+    assert model.t_ == 30
+    assert model.n_iter_ == len(model.loss_curve_) == 3
+
+
+def test_early_stopping_splits_the_rows_that_have_a_weight():
+    X, y = make_data(60)
+    weight = np.zeros(60)
+    weight[:30] = 1.0
+    settings = {"early_stopping": True, "random_state": 0, "optimizer": "sgd"}
+    weighted = GDLinearRegressor(**settings).fit(X, y, weight)
+    alone = GDLinearRegressor(**settings).fit(X[:30], y[:30])
+    np.testing.assert_allclose(weighted.coef_, alone.coef_, rtol=1e-9)
+    assert np.isfinite(weighted.validation_curve_).all()
+    weight[1:30] = 0.0
+    with pytest.raises(ValueError, match="validation_fraction"):
+        GDLinearRegressor(**settings).fit(X, y, weight)
+
+
+def test_a_loss_that_reaches_outside_its_arrays_is_refused():
+    class Outside(SquaredError):
+        @staticmethod
+        def pointwise(raw, y, weight, derivative):
+            derivative[0, 7] = 1.0
+            return 0.0
+
+    with pytest.raises(ValueError, match="outside its arrays"):
+        GDLinearRegressor(loss=Outside()).fit(*make_data())
+
+
+def test_a_wrong_derivative_is_noticed():
+    class Uphill(SquaredError):
+        @staticmethod
+        def pointwise(raw, y, weight, derivative):
+            total = 0.0
+            for i in range(raw.shape[0]):
+                for k in range(raw.shape[1]):
+                    r = raw[i, k] - y[i, k]
+                    derivative[i, k] = -weight[i] * r
+                    total += 0.5 * weight[i] * r * r
+            return total
+
+    with pytest.warns(RuntimeWarning, match="isn't the derivative"):
+        GDLinearRegressor(loss=Uphill(), optimizer="sgd", learning_rate=1e-3, max_iter=2, tol=None).fit(*make_data())
+
+
+def test_float32_predictions_survive_large_means():
+    rng = np.random.default_rng(0)
+    X = (1e5 + rng.normal(size=(500, 20))).astype(np.float32)
+    y = (X.astype(np.float64) - 1e5).sum(axis=1)
+    model = GDLinearRegressor(alpha=0).fit(X, y)
+    prediction = model.predict(X)
+    assert prediction.dtype == np.float32
+    assert np.mean((prediction - y) ** 2) < 1e-4 * np.var(y)
