@@ -47,14 +47,32 @@ class LinearEstimator(GradientDescentEstimator):
         )
 
     def _raw_predictions(self, X) -> np.ndarray:
-        """X coef' + intercept in the shape that coef_ implies."""
+        """X coef' + intercept in the shape that coef_ implies, in float64."""
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
-        if X.dtype == self.coef_.dtype:
+        if X.dtype == np.float64:
             return X @ self.coef_.T + self.intercept_
         # float32 rows in float64, some at a time: with large means the products would lose what their sum keeps
+        coef, intercept = self._exact_parameters()
         blocks = [
-            X[start : start + PREDICTION_ROWS].astype(self.coef_.dtype) @ self.coef_.T + self.intercept_
+            X[start : start + PREDICTION_ROWS].astype(np.float64) @ coef.T + intercept
             for start in range(0, len(X), PREDICTION_ROWS)
         ]
-        return np.concatenate(blocks).astype(X.dtype)
+        return np.concatenate(blocks)
+
+    def _publish_parameters(self, training):
+        coef, intercept = self._shaped(*training.objective.unpack(training.params, training.scaling))
+        self.coef_, self.intercept_ = coef.astype(training.dtype), intercept.astype(training.dtype)
+
+    def _exact_parameters(self) -> tuple[np.ndarray, np.ndarray]:
+        """coef_ and intercept_ in float64, unrounded unless the user has changed them."""
+        training = self._training
+        coef, intercept = self._shaped(*training.objective.unpack(training.params, training.scaling))
+        rounded = coef.astype(training.dtype), intercept.astype(training.dtype)
+        if np.array_equal(rounded[0], self.coef_) and np.array_equal(rounded[1], self.intercept_):
+            return coef, intercept
+        return self.coef_, self.intercept_
+
+    def _shaped(self, coef: np.ndarray, intercept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients and intercepts in the shapes that are published."""
+        return coef, intercept

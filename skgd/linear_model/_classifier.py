@@ -8,7 +8,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._engine.training import Training
 from .._validation import StrOptions, at_one_scale, check_sample_weight, fit_context
 from ..losses import LogLoss
 from ._base import LinearEstimator
@@ -91,7 +90,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Coefficients in the units of X, in float64 whatever X is.
+        Coefficients in the units of X.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Intercepts.
     n_iter_ : int
@@ -308,11 +307,6 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
                 "weights of their rows are all zero"
             )
         return factors
-
-    def _publish_parameters(self, training: Training) -> None:
-        coef, intercept = training.objective.unpack(training.params, training.scaling)
-        self.coef_ = coef
-        self.intercept_ = intercept
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Raw predictions.

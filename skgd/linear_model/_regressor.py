@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 
-from .._engine.training import Training
 from .._validation import StrOptions, check_sample_weight, fit_context
 from ..losses import REGRESSION_LOSSES, Loss, get_regression_loss
 from ._base import LinearEstimator
@@ -82,7 +81,7 @@ class GDLinearRegressor(RegressorMixin, LinearEstimator):
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients in the units of X and y, in float64 whatever X is.
+        Coefficients in the units of X and y.
     intercept_ : ndarray of shape (1,) or (n_targets,)
         Intercepts.
     n_iter_ : int
@@ -246,10 +245,8 @@ class GDLinearRegressor(RegressorMixin, LinearEstimator):
         self._train(X, y, y.shape[1], weight, get_regression_loss(self.loss), streaming=streaming)
         return self
 
-    def _publish_parameters(self, training: Training) -> None:
-        coef, intercept = training.objective.unpack(training.params, training.scaling)
-        self.coef_ = coef[0] if self._one_target else coef
-        self.intercept_ = intercept
+    def _shaped(self, coef, intercept):
+        return (coef[0] if self._one_target else coef), intercept
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict targets.
@@ -264,7 +261,7 @@ class GDLinearRegressor(RegressorMixin, LinearEstimator):
         ndarray of shape (n_rows,) or (n_rows, n_targets)
             Predictions, X coef_' + intercept_.
         """
-        return self._raw_predictions(X)
+        return self._raw_predictions(X).astype(self.coef_.dtype, copy=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,6 +5,8 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 
 from .base import Loss
 
+CHUNK_ROWS = 65_536
+
 
 class LogLoss(Loss):
     """Negative log-likelihood of the classes: logistic and softmax regression.
@@ -63,7 +65,11 @@ class LogLoss(Loss):
 
     def best_constant(self, y, weight, n_outputs):
         n_classes = max(n_outputs, 2)
-        share = np.bincount(y[:, 0].astype(np.intp), weights=weight, minlength=n_classes)
+        share = np.zeros(n_classes)
+        for start in range(0, len(y), CHUNK_ROWS):  # bincount wants a copy as integers: of some rows at a time
+            part = slice(start, start + CHUNK_ROWS)
+            of_part = None if weight is None else weight[part]
+            share += np.bincount(y[part, 0].astype(np.intp), weights=of_part, minlength=n_classes)
         # the small even part keeps the logarithm finite for classes that haven't been seen yet
         log_odds = np.log(0.999 * share / share.sum() + 0.001 / n_classes)
         return np.array([log_odds[1] - log_odds[0]]) if n_outputs == 1 else log_odds - log_odds.mean()
