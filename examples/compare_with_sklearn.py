@@ -99,8 +99,10 @@ def linear_problem(title, data, skgd_model, peer, exact):
     contenders = {
         "skgd, as it comes": skgd_model,
         "skgd, scaler": scaled(skgd_model),
-        "skgd, scaler, grid of rates": over_rates(clone(skgd_model).set_params(optimizer="sgd"), "learning_rate"),
-        "skgd, scaler, grid of optimizers": over_optimizers(skgd_model),
+        "skgd, scaler, grid of rates": over_rates(
+            clone(skgd_model).set_params(optimizer="sgd", schedule="plateau"), "learning_rate"
+        ),
+        "skgd, scaler, grid of optimizers": over_optimizers(clone(skgd_model).set_params(schedule="plateau")),
         f"{peer_name}, as it comes": peer,
         f"{peer_name}, scaler": scaled(peer),
         # SGDClassifier's default schedule ignores eta0; "adaptive" starts from it and reduces it when progress stalls
@@ -119,7 +121,7 @@ def network_problem(title, data):
     contenders = {
         "skgd, as it comes": skgd_model,
         "skgd, scaler, grid of rates": over_rates(skgd_model, "learning_rate"),
-        "skgd, scaler, grid of optimizers": over_optimizers(skgd_model),
+        "skgd, scaler, grid of optimizers": over_optimizers(clone(skgd_model).set_params(schedule="plateau")),
         "MLPRegressor, as it comes": peer,
         "MLPRegressor, scaler": scaled(peer),
         "MLPRegressor, scaler for X and y": scaled(peer_scaled_y),

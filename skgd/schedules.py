@@ -296,15 +296,21 @@ class ReduceOnPlateau(Schedule):
 
     def factor_after(self, losses: Sequence[float]) -> float:
         """Factor for the epoch that follows epochs with the given losses."""
-        factor, best, stale = 1.0, np.inf, 0
+        state = self.START
         for loss in losses:
-            if best == np.inf or loss < best - self.threshold * abs(best):
-                best, stale = loss, 0
-                continue
-            stale += 1
-            if stale == self.patience:
-                factor, stale = max(factor * self.decay, self.floor), 0
-        return factor
+            state = self.advance(state, loss)
+        return state[0]
+
+    START = (1.0, np.inf, 0)  # the factor, the loss to beat, the epochs that didn't
+
+    def advance(self, state: tuple[float, float, int], loss: float) -> tuple[float, float, int]:
+        """State after one more epoch; its first entry is the factor."""
+        factor, best, stale = state
+        if best == np.inf or loss < best - self.threshold * abs(best):
+            return factor, loss, 0
+        if stale + 1 < self.patience:
+            return factor, best, stale + 1
+        return max(factor * self.decay, self.floor), best, 0
 
 
 # The names that estimators accept. A new schedule needs its class and a line here; every test runs over this table.

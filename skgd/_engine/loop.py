@@ -75,6 +75,7 @@ class Loop:
         self.validation = validation
         self.n_rows = data.n_rows
         self.plateau = isinstance(plan.schedule, ReduceOnPlateau)
+        self.plateau_state, self.plateau_epochs = ReduceOnPlateau.START, 0
         self.full_batch = plan.batch_size >= self.n_rows
         # where the gradient at hand is not that of the parameters to publish
         self.checks_gradient = (
@@ -234,7 +235,10 @@ class Loop:
         training, schedule = self.training, self.plan.schedule
         if isinstance(schedule, ReduceOnPlateau):
             history = training.validation_losses if self.validation is not None else training.losses
-            return np.array([training.learning_rate * schedule.factor_after(history)])
+            for loss in history[self.plateau_epochs :]:
+                self.plateau_state = schedule.advance(self.plateau_state, loss)
+            self.plateau_epochs = len(history)
+            return np.array([training.learning_rate * self.plateau_state[0]])
         if isinstance(schedule, Constant):
             return np.array([training.learning_rate])
         self.budget = min(self.budget, MAX_PLANNED_UPDATES)
