@@ -2,7 +2,39 @@
 
 import numpy as np
 
+from .._jit import inline
 from .vectors import set_zero
+
+
+@inline
+def times_column(a, w, bias, z):
+    """Z = a w + bias for a single output: a product that BLAS is slow at."""
+    for i in range(a.shape[0]):
+        total = bias
+        for j in range(w.size):
+            total += a[i, j] * w[j]
+        z[i, 0] = total
+
+
+@inline
+def column_gradients(a, delta, grads):
+    """Gradients a' delta of the weights of a single output, then the bias's, sum of delta."""
+    n_in = a.shape[1]
+    set_zero(grads)
+    for i in range(a.shape[0]):
+        slope = delta[i, 0]
+        for j in range(n_in):
+            grads[j] += slope * a[i, j]
+        grads[n_in] += slope
+
+
+@inline
+def outer(delta, w, below):
+    """Delta w' for a single output."""
+    for i in range(below.shape[0]):
+        slope = delta[i, 0]
+        for j in range(w.size):
+            below[i, j] = slope * w[j]
 
 
 def network_forward(features, rows, model, params, work, raw):
@@ -25,10 +57,13 @@ def network_forward(features, rows, model, params, work, raw):
         bias = params[offset + n_in * n_out : offset + (n_in + 1) * n_out]
         at += m * n_in
         z = work[at : at + m * n_out].reshape(m, n_out) if layer < n_layers - 1 else raw
-        np.dot(a, params[offset : offset + n_in * n_out].reshape(n_in, n_out), z)
-        for i in range(m):
-            for j in range(n_out):
-                z[i, j] += bias[j]
+        if n_out == 1:
+            times_column(a, params[offset : offset + n_in], bias[0], z)
+        else:
+            np.dot(a, params[offset : offset + n_in * n_out].reshape(n_in, n_out), z)
+            for i in range(m):
+                for j in range(n_out):
+                    z[i, j] += bias[j]
         if layer < n_layers - 1:
             model.activation(z)
         offset += (n_in + 1) * n_out
@@ -53,15 +88,21 @@ def network_backward(features, rows, model, params, work, derivative, grads):
         offset -= (n_in + 1) * n_out
         at -= m * n_in
         a = work[at : at + m * n_in].reshape(m, n_in)
-        np.dot(a.T, delta, grads[offset : offset + n_in * n_out].reshape(n_in, n_out))
-        bias = grads[offset + n_in * n_out : offset + (n_in + 1) * n_out]
-        set_zero(bias)
-        for i in range(m):
-            for j in range(n_out):
-                bias[j] += delta[i, j]
+        if n_out == 1:
+            column_gradients(a, delta, grads[offset : offset + n_in + 1])
+        else:
+            np.dot(a.T, delta, grads[offset : offset + n_in * n_out].reshape(n_in, n_out))
+            bias = grads[offset + n_in * n_out : offset + (n_in + 1) * n_out]
+            set_zero(bias)
+            for i in range(m):
+                for j in range(n_out):
+                    bias[j] += delta[i, j]
         if layer > 0:
             start = spare + (layer % 2) * widest
             below = work[start : start + m * n_in].reshape(m, n_in)
-            np.dot(delta, params[offset : offset + n_in * n_out].reshape(n_in, n_out).T, below)
+            if n_out == 1:
+                outer(delta, params[offset : offset + n_in], below)
+            else:
+                np.dot(delta, params[offset : offset + n_in * n_out].reshape(n_in, n_out).T, below)
             model.activation_derivative(a, below)
             delta = below
