@@ -120,6 +120,7 @@ def network_problem(title, data):
     peer_scaled_y = TransformedTargetRegressor(peer, transformer=StandardScaler())  # skgd scales y by itself
     contenders = {
         "skgd, as it comes": skgd_model,
+        "skgd, scaler": scaled(skgd_model),
         "skgd, scaler, grid of rates": over_rates(skgd_model, "learning_rate"),
         "skgd, scaler, grid of optimizers": over_optimizers(clone(skgd_model).set_params(schedule="plateau")),
         "MLPRegressor, as it comes": peer,

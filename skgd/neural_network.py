@@ -4,21 +4,21 @@ from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ._engine.objectives import NetworkObjective
 from ._engine.training import Training
 from ._estimator import GradientDescentEstimator
-from ._validation import StrOptions, check_features, check_sample_weight, fit_context
+from ._regression import RegressorFits
+from ._validation import StrOptions, check_features
 from .activations import ACTIVATIONS, NUMPY_ACTIVATIONS
-from .losses import REGRESSION_LOSSES, Loss, get_regression_loss
+from .losses import REGRESSION_LOSSES, Loss
 
 CUSTOMARY_BATCH_SIZE = 200
 PREDICTION_ROWS = 4096  # rows predicted at once, so that memory stays bounded
 
 
-class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
+class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
     """Multi-layer perceptron for regression, trained by gradient descent.
 
     The network a_0 = x, a_(k+1) = activation(a_k W_k + b_k), without activation in the last layer, minimises
@@ -215,59 +215,6 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "GDMLPRegressor":
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Features, not copied if C-ordered float32 or float64.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            Targets.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weights, not negative; only their proportions count.
-
-        Returns
-        -------
-        GDMLPRegressor
-            The fitted estimator itself.
-        """
-        with self._all_or_nothing():
-            return self._fit(X, y, sample_weight, streaming=False)
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "GDMLPRegressor":
-        """Make one epoch over the given rows and go on where the last call ended.
-
-        Optimizer state, schedule and standardization go on. A change of the running mean and standard deviation
-        doesn't change the predictions.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Features.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            Targets.
-        sample_weight : array-like of shape (n_rows,), default=None
-            Weights, not negative.
-
-        Returns
-        -------
-        GDMLPRegressor
-            The estimator itself.
-        """
-        with self._all_or_nothing():
-            return self._fit(X, y, sample_weight, streaming=True)
-
-    def _fit(self, X, y, sample_weight, streaming):
-        X, y = self._check_training_data(X, y, streaming, y_numeric=True)
-        weight = check_sample_weight(sample_weight, X)
-        self._one_target = y.ndim == 1
-        y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(y), -1)
-        self._train(X, y, y.shape[1], weight, get_regression_loss(self.loss), streaming=streaming)
-        return self
-
     def _make_objective(self, n_features, n_outputs, intercept_known):
         hidden = self.hidden_layer_sizes
         hidden = [hidden] if isinstance(hidden, Integral) else list(hidden)
@@ -318,8 +265,3 @@ class GDMLPRegressor(RegressorMixin, GradientDescentEstimator):
             if layer < len(self.coefs_) - 1:
                 a = activate(a)
         return a
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags

@@ -23,7 +23,7 @@ FLOORS = [
     {"_kernels", "activations", "losses", "penalties", "schedules"},
     {"optimizers"},
     {"_engine"},
-    {"_estimator"},
+    {"_estimator", "_regression"},
     {"_minimize", "_precompile", "linear_model", "neural_network"},
     {"plotting"},
 ]
