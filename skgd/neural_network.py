@@ -75,7 +75,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         Whether every epoch visits the rows in another order. Full batches need none.
     early_stopping : bool, default=False
         Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs,
-        and keep the parameters that were best on it.
+        and keep the parameters that were best on it. ``criterion`` doesn't count then.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows held out for early stopping.
     average : bool or int, default=False
