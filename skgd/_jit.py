@@ -72,15 +72,20 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
 def _compiled(function: Callable, signature, options: dict) -> Callable:
     import numba
 
-    if function.__code__.co_filename.startswith(_PACKAGE_FOLDER):
-        # numba keeps all signatures of a function in one index, which processes that start together could mix up
-        distinct = types.FunctionType(function.__code__, function.__globals__, function.__name__)
-        distinct.__module__ = function.__module__
-        distinct.__qualname__ = f"{function.__qualname__}-{hashlib.sha256(str(signature).encode()).hexdigest()[:8]}"
-        dispatcher = numba.njit([signature], cache=True, **options)(distinct)
-    else:
-        # a user's function isn't cached on disk: its globals would be frozen with it
-        dispatcher = numba.njit([signature], **options)(function)  # type: ignore[arg-type]
+    # a user's function isn't cached on disk: its globals would be frozen with it
+    cache = function.__code__.co_filename.startswith(_PACKAGE_FOLDER)
+    # numba keeps all signatures of a function in one index, which processes that start together could mix up
+    distinct = types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, None, function.__closure__
+    )
+    distinct.__module__ = function.__module__
+    distinct.__qualname__ = f"{function.__qualname__}-{hashlib.sha256(str(signature).encode()).hexdigest()[:8]}"
+    try:
+        dispatcher = numba.njit([signature], cache=cache, **options)(distinct)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        dispatcher = numba.njit([signature], **options)(distinct)  # nowhere to write, in a read-only container say
     _remember_addresses(dispatcher)
     return dispatcher
 
