@@ -1,7 +1,7 @@
 """What all estimators share: parameters, the way from data to a trained model, and what is told about it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 
 import numpy as np
@@ -109,22 +109,26 @@ class GradientDescentEstimator(BaseEstimator):
         X = data.features.X
         rows_seen = data.n_rows + (before.rows_seen if before is not None and streaming else 0)
         scaling = _scaling_of(data)
+        constant = self._starting_constant(n_outputs, loss, data)
         given_rate = self.learning_rate, optimizer.learning_rate
+
+        def rate_from_data():
+            return self._rate_from_data(data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming)
+
         if before is None:
-            rate = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming)
+            rate = self._resolve_rate(optimizer, rate_from_data)
             # On centred features and targets the best intercept is zero, if the loss is quadratic and no mean rounded.
             centered = self._centers() and moments[1] is not None and X.dtype == np.float64
             intercept_known = loss.quadratic and centered and not streaming
             objective = self._make_objective(X.shape[1], n_outputs, intercept_known)
-            params = objective.start(self._starting_constant(n_outputs, loss, data), scaling, rng)
+            params = objective.start(constant, scaling, rng)
             seed = rng.randint(1, np.iinfo(np.int32).max)
             training = new_training(objective, loss, optimizer, scaling, params, X.dtype, rate, given_rate, seed)
         else:
             training = before
             _check_continuity(training, self._make_objective(X.shape[1], n_outputs, False), loss)
             if given_rate != training.given_rate or not same(optimizer, training.optimizer):
-                rate = self._resolve_rate(data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming)
-                training.learning_rate, training.rate_is_auto = rate
+                training.learning_rate, training.rate_is_auto = self._resolve_rate(optimizer, rate_from_data)
                 training.given_rate = given_rate
             training.go_on(optimizer, scaling, X.dtype)
         average = bool(self.average) if isinstance(self.average, bool | np.bool_) else int(self.average)
@@ -143,8 +147,8 @@ class GradientDescentEstimator(BaseEstimator):
             alpha=self._penalty_strength(),
             schedule=get_schedule(self.schedule, self.max_iter),
             backs_off=training.rate_is_auto,
-            safe_rate=lambda: self._rate_from_data(data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming),
-            constant=self._starting_constant(n_outputs, loss, data),
+            safe_rate=rate_from_data,
+            constant=constant,
             streaming=streaming,
             tol=tol,
             criterion=self.criterion,
@@ -200,13 +204,13 @@ class GradientDescentEstimator(BaseEstimator):
             return self._auto_batch_size(n_rows, optimizer, loss, streaming)
         return min(int(self.batch_size), n_rows)
 
-    def _resolve_rate(self, data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming) -> tuple[float, bool]:
+    def _resolve_rate(self, optimizer: Optimizer, rate_from_data: Callable[[], float | None]) -> tuple[float, bool]:
         """The learning rate, and whether it was left to skgd: the estimator's, else the optimizer's, else derived."""
         if self.learning_rate != "auto":
             return float(self.learning_rate), False
         if optimizer.learning_rate is not None:
             return float(optimizer.learning_rate), self.optimizer == "auto"
-        rate = self._rate_from_data(data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming)
+        rate = rate_from_data()
         return (optimizer.default_learning_rate if rate is None else rate), True
 
     def _scaled_data(self, X, y, weight, rows, loss, before) -> tuple[Data, tuple[Moments | None, Moments | None]]:
@@ -226,7 +230,7 @@ class GradientDescentEstimator(BaseEstimator):
             if X.dtype == np.float32 and not _fits_float32(scale):
                 X = X.astype(np.float64)
         else:
-            _check_raw_features(X, rows)
+            _check_raw_features(data)
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
         if loss.target_power is not None and self._scales_targets():
             of_y = target_moments(y, weight if weight.size else None, rows)
@@ -307,11 +311,11 @@ def _check_continuity(training: Training, objective: Objective, loss: Loss) -> N
         )
 
 
-def _check_raw_features(X: np.ndarray, rows: np.ndarray) -> None:
+def _check_raw_features(data: Data) -> None:
     """Refuse raw features whose squares underflow, so that no gradient tells anything."""
-    sample = np.linspace(0, (rows.size or len(X)) - 1, 1000).astype(np.int64)
-    largest = np.abs(X[rows[sample] if rows.size else sample]).max()
-    if 0 < largest < np.sqrt(np.finfo(X.dtype).tiny):
+    sample = data.features.X[data.sample_rows(1000)]
+    largest = np.abs(sample).max()
+    if 0 < largest < np.sqrt(np.finfo(sample.dtype).tiny):
         raise ValueError(
             f"standardize=False: the features are so small, {largest:.3g} at most, that their squares underflow; "
             "standardize=True brings them to one scale"

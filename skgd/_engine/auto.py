@@ -65,9 +65,7 @@ def gradient_rate(
     an epoch or in a stream so far, a rate of 1 / (L_B sqrt(T)) balances the way that is made, T times the rate,
     against the noise that is left, which is proportional to the rate (Nemirovski, Juditsky, Lan and Shapiro 2009).
     """
-    n_rows = data.n_rows
-    positions = np.linspace(0, n_rows - 1, min(n_rows, CURVATURE_ROWS)).astype(np.int64)
-    rows = data.subset[positions] if data.subset.size else positions
+    rows = data.sample_rows(CURVATURE_ROWS)
     X, center, inverse_scale = data.features
     Z = (X[rows].astype(np.float64) - center) * inverse_scale
     if fit_intercept:

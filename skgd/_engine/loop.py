@@ -308,8 +308,7 @@ class Loop:
     def _null_objective(self) -> float:
         """Loss of the constant model, on some thousand rows: the measure of what is much and what is little."""
         data, dtype = self.data, self.training.dtype
-        rows = np.linspace(0, data.n_rows - 1, min(data.n_rows, NULL_ROWS)).astype(np.int64)
-        rows = data.subset[rows] if data.subset.size else rows
+        rows = data.sample_rows(NULL_ROWS)
         targets = (data.y[rows] - data.target_center) * data.target_inverse_scale
         weight = data.weight[rows] if data.weight.size else np.ones(len(rows))
         weight = weight / max(weight.sum(), np.finfo(np.float64).tiny)

@@ -36,6 +36,11 @@ class Data(NamedTuple):
         """Number of rows in use."""
         return self.subset.size or len(self.y)
 
+    def sample_rows(self, most: int) -> np.ndarray:
+        """Numbers of at most so many rows in use, spread evenly over them."""
+        positions = np.linspace(0, self.n_rows - 1, min(self.n_rows, most)).astype(np.int64)
+        return self.subset[positions] if self.subset.size else positions
+
 
 class Linear(NamedTuple):
     """A linear model: per output the coefficients, then the intercept."""

@@ -61,17 +61,16 @@ class LinearEstimator(GradientDescentEstimator):
         return np.concatenate(blocks)
 
     def _publish_parameters(self, training):
-        coef, intercept = self._shaped(*training.objective.unpack(training.params, training.scaling))
-        self.coef_, self.intercept_ = coef.astype(training.dtype), intercept.astype(training.dtype)
+        self.coef_, self.intercept_ = (array.astype(training.dtype) for array in self._unrounded(training))
 
     def _exact_parameters(self) -> tuple[np.ndarray, np.ndarray]:
         """coef_ and intercept_ in float64, unrounded unless the user has changed them."""
-        training = self._training
-        coef, intercept = self._shaped(*training.objective.unpack(training.params, training.scaling))
-        rounded = coef.astype(training.dtype), intercept.astype(training.dtype)
-        if np.array_equal(rounded[0], self.coef_) and np.array_equal(rounded[1], self.intercept_):
-            return coef, intercept
-        return self.coef_, self.intercept_
+        exact, published = self._unrounded(self._training), (self.coef_, self.intercept_)
+        unchanged = all(np.array_equal(a.astype(b.dtype), b) for a, b in zip(exact, published, strict=True))
+        return exact if unchanged else published
+
+    def _unrounded(self, training) -> tuple[np.ndarray, np.ndarray]:
+        return self._shaped(*training.objective.unpack(training.params, training.scaling))
 
     def _shaped(self, coef: np.ndarray, intercept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients and intercepts in the shapes that are published."""
