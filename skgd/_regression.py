@@ -63,7 +63,9 @@ class RegressorFits(RegressorMixin):
         weight = check_sample_weight(sample_weight, X)
         self._one_target = y.ndim == 1
         y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(y), -1)
-        self._train(X, y, y.shape[1], weight, get_regression_loss(self.loss), streaming=streaming)
+        loss = get_regression_loss(self.loss)
+        loss.check_targets(y)
+        self._train(X, y, loss.n_outputs(y.shape[1]), weight, loss, streaming=streaming)
         return self
 
     def __sklearn_tags__(self):

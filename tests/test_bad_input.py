@@ -736,7 +736,7 @@ def test_a_broken_rule_is_an_error_and_a_fitted_model_survives(make, rule):
 
 class NaNLoss(Loss):
     @staticmethod
-    def pointwise(raw, y, weight, derivative):
+    def pointwise(raw, y, weight, hyper, derivative):
         total = 0.0
         for i in range(raw.shape[0]):
             for k in range(raw.shape[1]):
@@ -755,7 +755,7 @@ def test_a_loss_that_is_nan_from_the_start_is_refused(make):
 def test_a_loss_that_raises_leaves_a_fitted_model_as_it_was(make):
     class Raising(Loss):
         @staticmethod
-        def pointwise(raw, y, weight, derivative):
+        def pointwise(raw, y, weight, hyper, derivative):
             raise ArithmeticError(f"{type(raw)}: no")
 
     model = make().fit(X, TARGETS)

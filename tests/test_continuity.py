@@ -20,7 +20,7 @@ class Absolute(Loss):
     curvature = 10.0
 
     @staticmethod
-    def pointwise(raw, y, weight, derivative):
+    def pointwise(raw, y, weight, hyper, derivative):
         total = 0.0
         for i in range(raw.shape[0]):
             for k in range(raw.shape[1]):
@@ -140,7 +140,7 @@ def test_the_scale_of_targets_leaves_the_solution_of_any_power_the_same():
         target_power = 1
 
         @staticmethod
-        def pointwise(raw, y, weight, derivative):
+        def pointwise(raw, y, weight, hyper, derivative):
             total = 0.0
             for i in range(raw.shape[0]):
                 for k in range(raw.shape[1]):
@@ -201,7 +201,7 @@ def test_early_stopping_splits_the_rows_that_have_a_weight():
 def test_a_loss_that_reaches_outside_its_arrays_is_refused():
     class Outside(SquaredError):
         @staticmethod
-        def pointwise(raw, y, weight, derivative):
+        def pointwise(raw, y, weight, hyper, derivative):
             derivative[0, 7] = 1.0
             return 0.0
 
@@ -212,7 +212,7 @@ def test_a_loss_that_reaches_outside_its_arrays_is_refused():
 def test_a_wrong_derivative_is_noticed():
     class Uphill(SquaredError):
         @staticmethod
-        def pointwise(raw, y, weight, derivative):
+        def pointwise(raw, y, weight, hyper, derivative):
             total = 0.0
             for i in range(raw.shape[0]):
                 for k in range(raw.shape[1]):

@@ -360,7 +360,7 @@ def value_and_gradient(objective, loss, data, params, dtype=np.float64, block_si
     while start < data.n_rows:  # two blocks to a call
         grads = np.full(params.size, np.nan, dtype)
         arguments = data, model, params.astype(dtype), buffers, factor, grads, total, value, start, 2
-        start = passes[2](passes[0], pointwise, passes[1], *arguments)
+        start = passes[2](passes[0], pointwise, passes[1], loss.hyper(np.ones(data.y.shape[1])), *arguments)
     return value[0], total
 
 

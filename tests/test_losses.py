@@ -50,7 +50,9 @@ def on(loss, raw, y, weight, dtype=np.float64, plain=False):
     """Value and derivatives, of the compiled function unless `plain`."""
     function = loss.pointwise if plain else compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
     derivative = np.full(raw.shape, 7.0, dtype)
-    value = function(raw.astype(dtype), y.astype(dtype), weight.astype(dtype), derivative)
+    value = function(
+        raw.astype(dtype), y.astype(dtype), weight.astype(dtype), loss.hyper(np.ones(y.shape[1])), derivative
+    )
     return float(value), derivative
 
 
@@ -118,7 +120,9 @@ def test_compiled_and_plain_python_agree(case, dtype):
 def test_inputs_are_not_changed(case):
     loss, raw, y, weight, _ = case
     before = copy.deepcopy((raw, y, weight))
-    compiled(loss.pointwise, signatures(np.dtype(float)).loss)(raw, y, weight, np.empty_like(raw))
+    compiled(loss.pointwise, signatures(np.dtype(float)).loss)(
+        raw, y, weight, loss.hyper(np.ones(1)), np.empty_like(raw)
+    )
     for now, then in zip((raw, y, weight), before, strict=True):
         np.testing.assert_array_equal(now, then)
 
@@ -308,7 +312,7 @@ class LogCosh(Loss):
     curvature = 1.0
 
     @staticmethod
-    def pointwise(raw, y, weight, derivative):
+    def pointwise(raw, y, weight, hyper, derivative):
         total = 0.0
         for i in range(raw.shape[0]):
             for k in range(raw.shape[1]):
@@ -322,7 +326,7 @@ class Poisson(Loss):
     """exp(raw) - y raw, of unbounded curvature."""
 
     @staticmethod
-    def pointwise(raw, y, weight, derivative):
+    def pointwise(raw, y, weight, hyper, derivative):
         total = 0.0
         for i in range(raw.shape[0]):
             for k in range(raw.shape[1]):
@@ -338,7 +342,7 @@ class InPython(Loss):
     curvature = 1.0
 
     @staticmethod
-    def pointwise(raw, y, weight, derivative):
+    def pointwise(raw, y, weight, hyper, derivative):
         residual = (raw - y) * float(Fraction(1, 1))
         derivative[...] = weight[:, None] * np.tanh(residual)
         return float(weight @ np.logaddexp(residual, -residual).sum(axis=1) - raw.size * np.log(2.0) * weight.mean())
@@ -489,7 +493,7 @@ def test_loss_without_a_function_says_what_is_missing(data):
 def test_loss_that_returns_nan_ends_in_finite_coefficients_and_a_warning(data):
     class Root(Loss):
         @staticmethod
-        def pointwise(raw, y, weight, derivative):
+        def pointwise(raw, y, weight, hyper, derivative):
             total = 0.0
             for i in range(raw.shape[0]):
                 for k in range(raw.shape[1]):

@@ -179,7 +179,7 @@ class LogCosh(Loss):
     curvature = 1.0
 
     @staticmethod
-    def pointwise(raw, y, weight, derivative):
+    def pointwise(raw, y, weight, hyper, derivative):
         total = 0.0
         for i in range(raw.shape[0]):
             for k in range(raw.shape[1]):
@@ -191,7 +191,7 @@ class LogCosh(Loss):
 
 class LogCoshBeyondNumba(LogCosh):
     @staticmethod
-    def pointwise(raw, y, weight, derivative):
+    def pointwise(raw, y, weight, hyper, derivative):
         residual = raw - y
         derivative[:] = weight[:, None] * np.tanh(residual)
         with np.errstate(over="ignore"):

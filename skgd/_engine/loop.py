@@ -94,6 +94,7 @@ class Loop:
         rule = training.optimizer.rule
         self.rule = plug_in(rule, types.rule, f"{type(training.optimizer).__name__}.rule", training.state.slots.shape)
         self.hyper = training.optimizer.hyper()
+        self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
         self.python = self.rule.in_python or self.loss.in_python
         self.budget = self._first_budget()
 
@@ -213,6 +214,7 @@ class Loop:
             training.state,
             self.buffers,
             self.settings,
+            self.loss_hyper,
             self.hyper,
             rates,
             self.order,
@@ -288,6 +290,7 @@ class Loop:
                 self.forward,
                 self.loss.call,
                 self.backward,
+                self.loss_hyper,
                 data,
                 self.model,
                 params,
@@ -313,7 +316,9 @@ class Loop:
         weight = data.weight[rows] if data.weight.size else np.ones(len(rows))
         weight = weight / max(weight.sum(), np.finfo(np.float64).tiny)
         raw = np.tile(np.asarray(self.plan.constant, dtype), (len(rows), 1))
-        value = float(self.loss.call(raw, targets.astype(dtype), weight.astype(dtype), np.empty_like(raw)))
+        value = float(
+            self.loss.call(raw, targets.astype(dtype), weight.astype(dtype), self.loss_hyper, np.empty_like(raw))
+        )
         if not np.isfinite(value):
             raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
         return value

@@ -125,6 +125,7 @@ def run_epochs(
     state,
     buffers,
     settings,
+    loss_hyper,
     hyper,
     learning_rates,
     order,
@@ -159,7 +160,7 @@ def run_epochs(
         factor = settings.weight_factor / batch_rows
         gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
         forward(features, rows, model, params, work, raw)
-        batch_loss = loss(raw, targets, weights, derivatives)
+        batch_loss = loss(raw, targets, weights, loss_hyper, derivatives)
         backward(features, rows, model, params, work, derivatives, grads)
         if m < batch_rows:
             if done == 0:
@@ -220,7 +221,22 @@ def run_epochs(
                 break
 
 
-def evaluate(forward, loss, backward, data, model, params, buffers, weight_factor, grads, total, value, start, budget):
+def evaluate(
+    forward,
+    loss,
+    backward,
+    loss_hyper,
+    data,
+    model,
+    params,
+    buffers,
+    weight_factor,
+    grads,
+    total,
+    value,
+    start,
+    budget,
+):
     """Add the loss of `budget` blocks of rows from `start` to value[0], their gradient to total; return the next row.
 
     An empty total asks for the loss alone. Nothing is penalised.
@@ -240,7 +256,7 @@ def evaluate(forward, loss, backward, data, model, params, buffers, weight_facto
         next_rows(no_order, 1, 0, subset, n_rows, start, rows, m)
         gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
         forward(features, rows, model, params, work, raw)
-        value[0] += loss(raw, targets, weights, derivatives)
+        value[0] += loss(raw, targets, weights, loss_hyper, derivatives)
         if total.size > 0:
             backward(features, rows, model, params, work, derivatives, grads)
             add_into(total, grads)

@@ -160,7 +160,7 @@ def signatures(dtype: np.dtype) -> Signatures:
     features = types.NamedTuple([array(real, 2, True), vector, vector], Features)
     data = types.NamedTuple([features, array(f8, 2, True), double, double, double_in, array(i8, 1, True)], Data)
     rule = void(vector, vector, matrix, double, f8, i8)
-    loss = f8(matrix, matrix, vector, matrix)
+    loss = f8(matrix, matrix, vector, double, matrix)
     activation = void(matrix)
     activation_derivative = void(matrix, matrix)
     state = types.NamedTuple([vector, vector, matrix, double, vector, vector, double, vector], State)
@@ -186,11 +186,12 @@ def signatures(dtype: np.dtype) -> Signatures:
             settings,
             double,
             double,
+            double,
             indices,
             progress,
             double,
             i8,
         )
-        evaluate[cls] = i8(*passes, data, model, vector, buffers, f8, vector, double, double, i8, i8)
+        evaluate[cls] = i8(*passes, double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
     moments = void(array(real, 2, True), double_in, array(i8, 1, True), double, double, double, i8, i8)
     return Signatures(rule, loss, activation, activation_derivative, moments, forward, backward, run_epochs, evaluate)

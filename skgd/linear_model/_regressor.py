@@ -208,4 +208,6 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         ndarray of shape (n_rows,) or (n_rows, n_targets)
             Predictions, X coef_' + intercept_.
         """
-        return self._raw_predictions(X).astype(self.coef_.dtype, copy=False)
+        raw = self._raw_predictions(X)
+        columns = raw[:, None] if raw.ndim == 1 else raw
+        return self._training.loss.predict(columns).reshape(raw.shape).astype(self.coef_.dtype, copy=False)

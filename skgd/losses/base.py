@@ -1,5 +1,7 @@
 """What a loss is."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
@@ -28,6 +30,9 @@ class Loss(BaseEstimator):
         Whether the loss is a quadratic function of raw - y: on centred data the best intercept is then zero.
     for_classes : bool
         Whether the targets are indices of classes; regressors refuse such a loss.
+    smooth : bool
+        Whether the loss has a derivative everywhere. One with kinks keeps ``hyper[0]`` for a width: within it the
+        kinks are rounded off, 0 is the loss itself. Training to the optimum narrows it step by step.
 
     Examples
     --------
@@ -37,7 +42,7 @@ class Loss(BaseEstimator):
     >>> class LogCosh(Loss):
     ...     curvature = 1.0
     ...     @staticmethod
-    ...     def pointwise(raw, y, weight, derivative):
+    ...     def pointwise(raw, y, weight, hyper, derivative):
     ...         total = 0.0
     ...         for i in range(raw.shape[0]):
     ...             for k in range(raw.shape[1]):
@@ -55,9 +60,19 @@ class Loss(BaseEstimator):
     target_power: int | None = None
     quadratic: bool = False
     for_classes: bool = False
+    smooth: bool = True
+
+    def hyperparameters(self, target_scale: np.ndarray) -> Sequence[float]:
+        """Floats that ``pointwise`` receives as its array ``hyper``.
+
+        ``target_scale`` holds what each target has been divided by; what is measured in units of y must be, too.
+        """
+        return ()
 
     @staticmethod
-    def pointwise(raw: np.ndarray, y: np.ndarray, weight: np.ndarray, derivative: np.ndarray) -> float:
+    def pointwise(
+        raw: np.ndarray, y: np.ndarray, weight: np.ndarray, hyper: np.ndarray, derivative: np.ndarray
+    ) -> float:
         """Return sum_i weight_i loss(raw_i, y_i) and fill ``derivative`` with weight_i d loss / d raw_i.
 
         Parameters
@@ -68,6 +83,8 @@ class Loss(BaseEstimator):
             Targets; the index of the class for a classifier.
         weight : ndarray of shape (n_rows,)
             Weights of the rows.
+        hyper : ndarray
+            What :meth:`hyperparameters` returned.
         derivative : ndarray of shape (n_rows, n_outputs)
             To be filled.
 
@@ -76,7 +93,7 @@ class Loss(BaseEstimator):
         float
             The weighted sum over the rows.
         """
-        raise NotImplementedError("a Loss needs a static method pointwise(raw, y, weight, derivative)")
+        raise NotImplementedError("a Loss needs a static method pointwise(raw, y, weight, hyper, derivative)")
 
     def probe(self, y: np.ndarray, n_outputs: int) -> None:
         """Compare a user's derivative with finite differences on a few rows of y, and warn where they disagree."""
@@ -84,22 +101,23 @@ class Loss(BaseEstimator):
             return
         y = np.ascontiguousarray(y[:PROBE_ROWS], dtype=np.float64)
         raw = np.linspace(-0.7, 0.9, len(y) * n_outputs).reshape(len(y), n_outputs)
-        derivative, weight = np.zeros_like(raw), np.ones(len(y))
+        derivative, weight, hyper = np.zeros_like(raw), np.ones(len(y)), self.hyper(np.ones(y.shape[1]))
         step, wrong = 1e-6, 0
         try:
             with np.errstate(all="ignore"):
-                self.pointwise(raw, y, weight, derivative)
+                self.pointwise(raw, y, weight, hyper, derivative)
                 for i in range(len(y)):
                     up, down = raw.copy(), raw.copy()
                     up[i, 0] += step
                     down[i, 0] -= step
-                    rise = self.pointwise(up, y, weight, up.copy()) - self.pointwise(down, y, weight, down.copy())
+                    rise = self.pointwise(up, y, weight, hyper, up.copy())
+                    rise -= self.pointwise(down, y, weight, hyper, down.copy())
                     expected = rise / (2 * step)
                     wrong += abs(derivative[i, 0] - expected) > PROBE_TOLERANCE * max(abs(expected), PROBE_TOLERANCE)
         except IndexError as error:  # compiled, it would read or write foreign memory
             raise ValueError(
                 f"{type(self).__name__}.pointwise reaches outside its arrays ({error}): raw and derivative have "
-                f"{n_outputs} columns, y has {y.shape[1]}"
+                f"{n_outputs} columns, y has {y.shape[1]}, hyper {hyper.size} entries"
             ) from error
         except Exception:  # what else is wrong shows in the fit itself
             return
@@ -109,6 +127,25 @@ class Loss(BaseEstimator):
                 "returns, by finite differences",
                 RuntimeWarning,
             )
+
+    def hyper(self, target_scale: np.ndarray) -> np.ndarray:
+        """What :meth:`hyperparameters` returns as an array."""
+        return np.array(self.hyperparameters(target_scale), dtype=np.float64).ravel()
+
+    def n_outputs(self, n_targets: int) -> int:
+        """Number of raw predictions for so many targets."""
+        return n_targets
+
+    def check_targets(self, y: np.ndarray) -> None:
+        """Raise a ValueError if targets of shape (n_rows, n_targets) lie outside the domain of the loss."""
+
+    def predict(self, raw: np.ndarray) -> np.ndarray:
+        """Predictions on the scale of y for raw ones of shape (n_rows, n_outputs): the inverse link."""
+        return raw
+
+    def second_derivative(self, raw: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+        """Second derivatives of the loss of each row by each output, like raw; None: by finite differences."""
+        return None
 
     def curvature_bound(self, n_outputs: int) -> float | None:
         """Upper bound of the curvature for a model with that many outputs, ``curvature`` unless overridden."""

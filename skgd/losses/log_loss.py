@@ -24,7 +24,7 @@ class LogLoss(Loss):
     >>> import numpy as np
     >>> from skgd.losses import LogLoss
     >>> raw, y, derivative = np.array([[0.0]]), np.array([[1.0]]), np.empty((1, 1))
-    >>> round(float(LogLoss.pointwise(raw, y, np.ones(1), derivative)), 4), derivative.item()
+    >>> round(float(LogLoss.pointwise(raw, y, np.ones(1), np.empty(0), derivative)), 4), derivative.item()
     (0.6931, -0.5)
     """
 
@@ -35,7 +35,7 @@ class LogLoss(Loss):
         return 0.25 if n_outputs == 1 else self.curvature
 
     @staticmethod
-    def pointwise(raw, y, weight, derivative):
+    def pointwise(raw, y, weight, hyper, derivative):
         n_outputs = raw.shape[1]
         total = 0.0
         for i in range(raw.shape[0]):
@@ -62,6 +62,10 @@ class LogLoss(Loss):
                 derivative[i, k] *= weight[i] / normaliser
             derivative[i, target] -= weight[i]
         return total
+
+    def second_derivative(self, raw, y):
+        probability = expit(raw) if raw.shape[1] == 1 else softmax(raw, axis=1)
+        return probability * (1 - probability)
 
     def best_constant(self, y, weight, n_outputs):
         n_classes = max(n_outputs, 2)

@@ -1,5 +1,7 @@
 """Squared error."""
 
+import numpy as np
+
 from .base import Loss
 
 
@@ -17,7 +19,7 @@ class SquaredError(Loss):
     >>> import numpy as np
     >>> from skgd.losses import SquaredError
     >>> raw, y, derivative = np.array([[3.0]]), np.array([[1.0]]), np.empty((1, 1))
-    >>> SquaredError.pointwise(raw, y, np.ones(1), derivative), derivative.item()
+    >>> SquaredError.pointwise(raw, y, np.ones(1), np.empty(0), derivative), derivative.item()
     (2.0, 2.0)
     """
 
@@ -26,7 +28,7 @@ class SquaredError(Loss):
     quadratic = True
 
     @staticmethod
-    def pointwise(raw, y, weight, derivative):
+    def pointwise(raw, y, weight, hyper, derivative):
         total = 0.0
         for i in range(raw.shape[0]):
             for k in range(raw.shape[1]):
@@ -34,3 +36,6 @@ class SquaredError(Loss):
                 derivative[i, k] = weight[i] * residual
                 total += 0.5 * float(weight[i] * residual * residual)
         return total
+
+    def second_derivative(self, raw, y):
+        return np.ones_like(raw)
