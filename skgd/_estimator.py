@@ -18,7 +18,7 @@ from ._validation import FLOATS, Interval, StrOptions, check_parameters, check_t
 from ._warnings import warn_user
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer, get_optimizer
-from .schedules import SCHEDULES, Schedule, get_schedule
+from .schedules import SCHEDULES, Constant, Schedule, get_schedule
 
 # Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
 SAFE_FLOAT32 = (1e-15, 1e15)
@@ -140,7 +140,7 @@ class GradientDescentEstimator(BaseEstimator):
         validation = None if held_out is None else data._replace(subset=_read_only(held_out))
         max_iter, tol = (1, None) if streaming else (self.max_iter, self.tol)
         if tol == "auto":
-            tol = auto.auto_tol(data.n_rows, batch_size)
+            tol = auto.auto_tol(data.n_rows, batch_size, optimizer)
         plan = Plan(
             batch_size=batch_size,
             max_iter=max_iter,
@@ -191,7 +191,9 @@ class GradientDescentEstimator(BaseEstimator):
             if streaming and before is not None:
                 return auto.optimizer_after(before.optimizer)
             mini_batch = isinstance(self.batch_size, Integral) and self.batch_size < n_rows
-            return auto.auto_optimizer(streaming, mini_batch)
+            own_steps = self.learning_rate != "auto" or self.clip_norm is not None or self.average is not False
+            own_steps = own_steps or not isinstance(get_schedule(self.schedule, self.max_iter), Constant)
+            return auto.auto_optimizer(streaming, mini_batch, own_steps)
         optimizer = get_optimizer(self.optimizer)
         if self.learning_rate != "auto" and optimizer.learning_rate not in (None, self.learning_rate):
             warn_user(f"learning_rate={self.learning_rate} is used, not that of optimizer={optimizer}", UserWarning)

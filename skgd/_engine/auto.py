@@ -4,11 +4,12 @@ import numpy as np
 from sklearn.base import clone
 
 from .._kernels.signatures import Data
-from ..optimizers import SGD, AdaGrad, Optimizer
+from ..optimizers import LBFGS, SGD, AdaGrad, Optimizer
 
 SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
 VERY_SMALL_ROWS = 64  # up to here mini-batches would hold much of the data anyway
 MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
+LINE_SEARCH_TOL = 1e-12  # a line search knows what is left to gain, and its last steps are large ones
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
 MINI_BATCH_TOL = 3e-4  # an epoch is many steps, and its mean objective is noisy
 CURVATURE_ROWS = 10_000  # rows from which the largest curvature is estimated
@@ -18,11 +19,16 @@ SAFETY = 1.1  # the power method approaches the largest eigenvalue from below
 STREAM_RATE = 0.1  # AdaGrad's rate on standardised features: coefficients of a few units within a few hundred updates
 
 
-def auto_optimizer(streaming: bool, mini_batch: bool) -> Optimizer:
-    """Accelerated gradient on all rows; where they come in parts, rules that bear with noise."""
+def auto_optimizer(streaming: bool, mini_batch: bool, own_steps: bool) -> Optimizer:
+    """L-BFGS on all rows, or accelerated gradient if the steps are given; where rows come in parts, what bears noise.
+
+    own_steps: the user gave a learning rate, a schedule or what else belongs to the steps of a rule.
+    """
     if streaming:
         return AdaGrad(learning_rate=STREAM_RATE)
-    return SGD(momentum=0.9 if mini_batch else "auto", nesterov=True)
+    if mini_batch:
+        return SGD(momentum=0.9, nesterov=True)
+    return SGD(momentum="auto", nesterov=True) if own_steps else LBFGS()
 
 
 def optimizer_after(last: Optimizer) -> Optimizer:
@@ -42,8 +48,10 @@ def auto_batch_size(n_rows: int, optimizer: Optimizer, rate_from_data: bool, str
     return n_rows if optimizer.follows_path or n_rows <= few else MINI_BATCH
 
 
-def auto_tol(n_rows: int, batch_size: int) -> float:
-    """Relative improvement of the objective per epoch that counts."""
+def auto_tol(n_rows: int, batch_size: int, optimizer: Optimizer) -> float:
+    """Relative improvement of the objective that counts."""
+    if optimizer.searches_line:
+        return LINE_SEARCH_TOL
     return FULL_BATCH_TOL if batch_size >= n_rows else MINI_BATCH_TOL
 
 

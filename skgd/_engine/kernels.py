@@ -14,7 +14,7 @@ from .._kernels.signatures import Linear, Network, signatures
 def kernel(name: str, dtype: np.dtype, model: type = Linear) -> Callable:
     """Return the kernel `name`, compiled for X of the given dtype and for one kind of model."""
     signature = getattr(signatures(dtype), name)
-    if name != "moments":
+    if isinstance(signature, dict):
         signature = signature[model]
     calls_blas = model is Network and name in ("forward", "backward")
     return _jit.compiled(_source(name, model), signature, lean=not calls_blas)
@@ -27,11 +27,12 @@ def python_kernel(name: str, model: type) -> Callable:
 
 def _source(name: str, model: type) -> Callable:
     # imported here because decorating their helpers imports numba
-    from .._kernels import epochs, linear, moments, network
+    from .._kernels import coordinate_descent, epochs, gram, linear, moments, network
 
     if name in ("forward", "backward"):
         return getattr(linear, f"linear_{name}") if model is Linear else getattr(network, f"network_{name}")
-    return moments.moments if name == "moments" else getattr(epochs, name)
+    rooms = {"moments": moments, "gram": gram, "coordinate_descent": coordinate_descent}
+    return getattr(rooms.get(name, epochs), name)
 
 
 @dataclass

@@ -1,8 +1,7 @@
 """The one loop that trains: it plans learning rates, calls the compiled epochs and decides what comes next."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -15,16 +14,17 @@ from .._kernels.signatures import (
     OBJECTIVE,
     RUNNING,
     STEP,
-    Buffers,
     Data,
     Settings,
     signatures,
 )
 from .._warnings import warn_user
-from ..schedules import Constant, ReduceOnPlateau, Schedule, factors_at
-from .kernels import kernel, plug_in, python_kernel
+from ..schedules import Constant, ReduceOnPlateau, factors_at
+from .descent import Descent
+from .kernels import PlugIn, kernel, plug_in, python_kernel
+from .passes import FullPass, buffers, pointwise, weight_factor
 from .scaling import SLICE_SECONDS
-from .training import Training, begin_anew
+from .training import Plan, Training, begin_anew
 
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
 CACHE_BYTES = 256_000  # up to here any order is as fast as another
@@ -42,27 +42,6 @@ IMMENSE = 1e20  # share of the constant model's objective that no descent comes 
 TRIAL_FACTOR = 10  # between one rate tried after a divergence and the next
 TRIAL_EPOCHS = 20  # for which it must go well beyond the epoch that diverged
 MAX_TRIALS = 12
-
-
-@dataclass
-class Plan:
-    """The estimator's parameters that concern the loop, with what `auto` became."""
-
-    batch_size: int
-    max_iter: int
-    alpha: float
-    schedule: Schedule | Callable
-    backs_off: bool  # whether a rate that diverges may be reduced
-    safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
-    constant: np.ndarray  # raw prediction of the constant model
-    streaming: bool = False
-    tol: float | None = 1e-4
-    criterion: str = "objective"
-    n_iter_no_change: int = 5
-    shuffle: bool = True
-    average: bool | int = False
-    clip_norm: float | None = None
-    verbose: int = 0
 
 
 class Loop:
@@ -83,20 +62,25 @@ class Loop:
         )
         self.settings = self._settings()
         self.order, self.settings = self._row_order()
-        self.buffers = self._buffers(self.settings.block_size)
         objective, dtype = training.objective, training.dtype
+        self.buffers = buffers(objective, data, self.settings.block_size, dtype)
         self.model = objective.model(dtype)
-        self.forward = kernel("forward", dtype, objective.kind)
-        self.backward = kernel("backward", dtype, objective.kind)
         types = signatures(dtype)
-        self.loss = plug_in(training.loss.pointwise, types.loss, f"{type(training.loss).__name__}.pointwise", None)
+        self.loss = pointwise(training.loss, dtype)
         training.optimizer.probe()
         rule = training.optimizer.rule
-        self.rule = plug_in(rule, types.rule, f"{type(training.optimizer).__name__}.rule", training.state.slots.shape)
+        if training.optimizer.searches_line:
+            self.rule = PlugIn(rule, False)
+        else:
+            self.rule = plug_in(
+                rule, types.rule, f"{type(training.optimizer).__name__}.rule", training.state.slots.shape
+            )
         self.hyper = training.optimizer.hyper()
         self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
         self.python = self.rule.in_python or self.loss.in_python
         self.budget = self._first_budget()
+        searches = training.optimizer.searches_line
+        self.descent = Descent(training, plan, data, self.loss_hyper) if searches else None
 
     # -- set-up
 
@@ -113,7 +97,7 @@ class Loop:
             batch_size=min(plan.batch_size, self.n_rows),
             block_size=training.objective.block_size(min(plan.batch_size, self.n_rows), training.dtype.itemsize),
             run_length=1,
-            weight_factor=_weight_factor(self.data),
+            weight_factor=weight_factor(self.data),
             alpha=float(plan.alpha),
             weight_decay=float(training.optimizer.weight_decay),
             clip_norm=float(plan.clip_norm or 0.0),
@@ -121,18 +105,13 @@ class Loop:
             criterion=criterion,
             tol=float(plan.tol or 0.0),
             n_iter_no_change=plan.n_iter_no_change,
-            pause=bool(plan.verbose or self.validation is not None or self.plateau or self.checks_gradient),
-        )
-
-    def _buffers(self, block_size: int) -> Buffers:
-        objective, dtype, n_targets = self.training.objective, self.training.dtype, self.data.y.shape[1]
-        return Buffers(
-            rows=np.empty(block_size, np.int64),
-            raw=np.empty((block_size, objective.n_outputs), dtype),
-            derivatives=np.empty((block_size, objective.n_outputs), dtype),
-            targets=np.empty((block_size, n_targets), dtype),
-            weights=np.empty(block_size, dtype),
-            work=np.empty(objective.n_work(block_size), dtype),
+            pause=bool(
+                training.optimizer.searches_line
+                or plan.verbose
+                or self.validation is not None
+                or self.plateau
+                or self.checks_gradient
+            ),
         )
 
     def _row_order(self) -> tuple[np.ndarray, Settings]:
@@ -198,16 +177,18 @@ class Loop:
             training.gradient_norm = float(training.progress["gradient_norm"][0])
 
     def _advance(self) -> int:
-        """One call of the compiled epochs; returns the status it ended with."""
+        """One call of the compiled epochs, or one step of a line search; returns the status it ended with."""
+        if self.descent is not None:
+            return self.descent.advance(self.last_epoch)
         training, progress = self.training, self.training.progress
         rates = self._learning_rates()
         losses = np.empty(min(self.last_epoch - training.epochs, self.budget))
         epoch, update = training.epochs, progress["update"][0]
         began = time.perf_counter()
         self._kernel("run_epochs")(
-            self.forward,
+            kernel("forward", training.dtype, training.objective.kind),
             self.loss.call,
-            self.backward,
+            kernel("backward", training.dtype, training.objective.kind),
             self.rule.call,
             self.data,
             self.model,
@@ -279,32 +260,12 @@ class Loop:
     def _evaluate(self, data: Data) -> tuple[float, np.ndarray]:
         """Loss of the published parameters on `data`; the objective's gradient, too, if that is the training data."""
         training = self.training
-        params = training.params.astype(training.dtype)
-        want_gradient = data is self.data
-        total = np.zeros(params.size if want_gradient else 0)
-        value, start = np.zeros(1), 0
-        block_size = training.objective.block_size(data.n_rows, training.dtype.itemsize)
-        buffers, weight_factor = self._buffers(block_size), _weight_factor(data)
-        while start < data.n_rows:
-            start = self._kernel("evaluate")(
-                self.forward,
-                self.loss.call,
-                self.backward,
-                self.loss_hyper,
-                data,
-                self.model,
-                params,
-                buffers,
-                weight_factor,
-                training.state.grads,
-                total,
-                value,
-                start,
-                self.budget,
-            )
-        if want_gradient:
-            total += self.plan.alpha * training.state.penalised * params
-        return float(value[0]), total
+        ridge = self.plan.alpha * training.state.penalised.astype(np.float64)
+        objective, dtype, n_threads = training.objective, training.dtype, self.plan.n_threads
+        full_pass = FullPass(data, objective, training.loss, self.loss_hyper, dtype, ridge, n_threads)
+        if data is self.data:
+            return full_pass(training.params)
+        return full_pass.loss_alone(training.params), np.empty(0)
 
     # -- when it goes wrong
 
@@ -373,11 +334,3 @@ class Loop:
             if trial.stop_reason != "diverged":
                 return rate
         return None
-
-
-def _weight_factor(data: Data) -> float:
-    """What brings the mean weight of the rows to one."""
-    if not data.weight.size:
-        return 1.0
-    weight = data.weight[data.subset] if data.subset.size else data.weight
-    return len(weight) / weight.sum()

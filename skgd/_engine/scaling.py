@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels.signatures import Data
+from .._kernels.signatures import Data, Features
 from .kernels import kernel
 
 SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
 _CHUNK_ROWS = 65_536
+_SQUARES_ROWS = 1_000
 _LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
 
 
@@ -119,3 +120,17 @@ def _sums(data: Data, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         start += rows
         rows = max(1, int(rows * min(4.0, SLICE_SECONDS / max(time.perf_counter() - began, 1e-6))))
     return total, squares
+
+
+def dense_rows(features: Features, rows: np.ndarray, out: np.ndarray) -> None:
+    """Fill `out` with the given rows, standardised, in float64."""
+    np.subtract(features.X[rows], features.center, out=out, dtype=np.float64)
+    out *= features.inverse_scale
+
+
+def mean_squares(data: Data) -> np.ndarray:
+    """Mean squares of the scaled columns over some thousand rows."""
+    rows = data.sample_rows(_SQUARES_ROWS)
+    out = np.empty((len(rows), data.features.X.shape[1]))
+    dense_rows(data.features, rows, out)
+    return np.mean(out**2, axis=0)

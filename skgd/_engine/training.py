@@ -1,6 +1,7 @@
 """The state of one training: everything that changes while it runs and is kept so that it can go on later."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,10 +10,33 @@ from sklearn.base import BaseEstimator
 from .._kernels.signatures import Progress, State
 from ..losses import Loss
 from ..optimizers import Optimizer
+from ..schedules import Schedule
 from .objectives import Objective
 from .scaling import Scaling
 
 MUCH = 2.0
+
+
+@dataclass
+class Plan:
+    """The estimator's parameters that concern the loop, with what `auto` became."""
+
+    batch_size: int
+    max_iter: int
+    alpha: float
+    schedule: Schedule | Callable
+    backs_off: bool  # whether a rate that diverges may be reduced
+    safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
+    constant: np.ndarray  # raw prediction of the constant model
+    streaming: bool = False
+    tol: float | None = 1e-4
+    criterion: str = "objective"
+    n_iter_no_change: int = 5
+    shuffle: bool = True
+    average: bool | int = False
+    clip_norm: float | None = None
+    verbose: int = 0
+    n_threads: int = 1
 
 
 @dataclass

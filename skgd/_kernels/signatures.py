@@ -37,8 +37,11 @@ class Data(NamedTuple):
         return self.subset.size or len(self.y)
 
     def sample_rows(self, most: int) -> np.ndarray:
-        """Numbers of at most so many rows in use, spread evenly over them."""
-        positions = np.linspace(0, self.n_rows - 1, min(self.n_rows, most)).astype(np.int64)
+        """Numbers of at most so many rows in use, one at random out of each of as many equal parts, always the same."""
+        n = self.n_rows
+        positions = np.arange(min(n, most))
+        if n > most:
+            positions = ((positions + np.random.RandomState(0).uniform(size=most)) * (n / most)).astype(np.int64)
         return self.subset[positions] if self.subset.size else positions
 
 
@@ -135,6 +138,8 @@ class Signatures(NamedTuple):
     activation: object
     activation_derivative: object
     moments: object
+    gram: object
+    coordinate_descent: object
     forward: dict
     backward: dict
     run_epochs: dict
@@ -146,7 +151,7 @@ def signatures(dtype: np.dtype) -> Signatures:
     """Signatures for X of the given dtype; `forward`, `backward`, ... by the class of the model."""
     if not have_numba():
         nothing = dict.fromkeys((Linear, Network))
-        return Signatures(None, None, None, None, None, nothing, nothing, nothing, nothing)
+        return Signatures(None, None, None, None, None, None, None, nothing, nothing, nothing, nothing)
     from numba import from_dtype, types
 
     f8, i8, flag, void, Function = types.float64, types.int64, types.boolean, types.void, types.FunctionType
@@ -194,4 +199,7 @@ def signatures(dtype: np.dtype) -> Signatures:
         )
         evaluate[cls] = i8(*passes, double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
     moments = void(array(real, 2, True), double_in, array(i8, 1, True), double, double, double, i8, i8)
-    return Signatures(rule, loss, activation, activation_derivative, moments, forward, backward, run_epochs, evaluate)
+    gram = void(features, double_in, array(i8, 1, True), i8, i8, array(f8, 2), array(f8, 2))
+    coordinate_descent = void(array(f8, 2), double, double, double, double, double)
+    shared = rule, loss, activation, activation_derivative, moments, gram, coordinate_descent
+    return Signatures(*shared, forward, backward, run_epochs, evaluate)

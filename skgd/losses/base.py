@@ -147,6 +147,13 @@ class Loss(BaseEstimator):
         """Second derivatives of the loss of each row by each output, like raw; None: by finite differences."""
         return None
 
+    def coupling(self, raw: np.ndarray) -> np.ndarray | None:
+        """Shares q, like raw, if the Hessian of a row's loss by its outputs is diag(h + q^2) - q q'.
+
+        h are the second derivatives; None: there are no mixed ones.
+        """
+        return None
+
     def curvature_bound(self, n_outputs: int) -> float | None:
         """Upper bound of the curvature for a model with that many outputs, ``curvature`` unless overridden."""
         return self.curvature

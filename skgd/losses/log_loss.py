@@ -67,6 +67,9 @@ class LogLoss(Loss):
         probability = expit(raw) if raw.shape[1] == 1 else softmax(raw, axis=1)
         return probability * (1 - probability)
 
+    def coupling(self, raw):
+        return None if raw.shape[1] == 1 else softmax(raw, axis=1)
+
     def best_constant(self, y, weight, n_outputs):
         n_classes = max(n_outputs, 2)
         share = np.zeros(n_classes)

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from .adam import Adam, AdamW, NAdam
 from .adaptive import AdaDelta, AdaGrad, RMSProp
 from .base import Optimizer
+from .lbfgs import LBFGS
 from .lion import Lion
 from .sgd import SGD
 
@@ -23,9 +24,10 @@ OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
     "adamw": AdamW,
     "nadam": NAdam,
     "lion": Lion,
+    "lbfgs": LBFGS,
 }
 
-__all__ = ["SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Lion", "NAdam", "Optimizer", "RMSProp"]
+__all__ = ["LBFGS", "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Lion", "NAdam", "Optimizer", "RMSProp"]
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:

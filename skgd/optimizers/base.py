@@ -41,6 +41,8 @@ class Optimizer(BaseEstimator):
     follows_path : bool
         Whether the state describes the path to the current parameters, so that it is forgotten when training goes
         on with other data.
+    searches_line : bool
+        Whether estimators make its steps with a line search over all rows, instead of by the rule.
 
     Examples
     --------
@@ -63,6 +65,7 @@ class Optimizer(BaseEstimator):
     n_slots = 0
     steps_with_gradient = False
     follows_path = False
+    searches_line = False
     weight_decay = 0.0  # decoupled decay of the weights, applied before the rule
 
     _update_state: tuple[dict, int] | None = None  # state vectors by name and the updates made, of update() alone

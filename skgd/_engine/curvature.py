@@ -1,0 +1,250 @@
+"""The curvature of a linear model's objective, from a sub-sample of rows: what preconditions its gradients."""
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
+
+from .._kernels.signatures import Data
+from ..losses import Loss
+from . import threads
+from .kernels import kernel
+from .objectives import LinearObjective
+from .passes import pointwise, weight_factor
+from .quasi_newton import CurvatureModel, Identity
+from .sample import Sample, gram, second_derivatives
+from .scaling import mean_squares
+
+SAMPLE_ROWS = 10_000
+ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
+MATRIX_COLUMNS = 1_000  # up to here a factorisation takes less than a tenth of a second
+COUPLED_PARAMETERS = 700  # up to here that of all classes together does
+MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
+RIDGE = 1e-10  # share of the mean diagonal that keeps singular matrices definite
+SAMPLE_ENTRIES = 2**23
+ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
+GROWTH = 8
+MOST_WORK = 1e11
+PASS_OVERHEAD = 1e5
+TINY = float(np.finfo(np.float64).tiny)
+
+
+class Factor:
+    """A symmetric positive definite matrix, factorised (Cholesky)."""
+
+    def __init__(self, matrix: np.ndarray):
+        self.matrix = matrix
+        diagonal = np.diagonal(matrix).copy()
+        jitter = RIDGE * max(diagonal.mean(), np.finfo(float).tiny)
+        while True:
+            np.fill_diagonal(matrix, diagonal + jitter)
+            self.lower, failed = dpotrf(matrix, lower=1)
+            if not failed:
+                return
+            jitter *= 100
+
+    def solve(self, vector: np.ndarray) -> np.ndarray:
+        return dpotrs(self.lower, vector, lower=1)[0]
+
+
+class Blocks:
+    """One matrix for each output; or one for all outputs, if there is a single one of the size of all."""
+
+    def __init__(self, factors: list[Factor]):
+        self.factors = factors
+
+    def _split(self, vector):
+        return vector.reshape(len(self.factors), -1)
+
+    def solve(self, gradient):
+        parts = zip(self.factors, self._split(gradient), strict=True)
+        return np.concatenate([factor.solve(part) for factor, part in parts])
+
+    def proximal_step(self, params, gradient, l1):
+        descend = kernel("coordinate_descent", np.dtype(np.float64))
+        step, slope = np.empty_like(params), np.empty_like(params)
+        parts = map(self._split, (params, gradient, l1, slope, step))
+        for factor, *of_block in zip(self.factors, *parts, strict=True):
+            if not isinstance(factor, Factor):
+                return None
+            descend(factor.matrix, *of_block)
+        return step
+
+
+class LowRank:
+    """diag(base) + U'U with few rows U (Woodbury): for more columns than rows."""
+
+    def __init__(self, base: np.ndarray, rows: np.ndarray):
+        self.base, self.rows = base, rows
+        self.inner = Factor(np.eye(len(rows)) + (rows / base) @ rows.T)
+
+    def solve(self, vector):
+        scaled = vector / self.base
+        return scaled - (self.rows.T @ self.inner.solve(self.rows @ scaled)) / self.base
+
+
+class Diagonal:
+    """A diagonal matrix."""
+
+    def __init__(self, diagonal: np.ndarray):
+        self.diagonal = diagonal
+
+    def solve(self, vector):
+        return vector / self.diagonal
+
+    def proximal_step(self, params, gradient, l1):
+        return None
+
+
+class Curvature:
+    """Models of the Hessian for one fit: from a sub-sample of rows, or from all, and more exact on demand."""
+
+    def __init__(
+        self,
+        data: Data,
+        objective: LinearObjective,
+        loss: Loss,
+        ridge: np.ndarray,
+        preconditioner: str | None,
+        n_threads: int,
+    ):
+        self.data, self.objective, self.loss = data, objective, loss
+        self.pointwise = pointwise(loss, np.dtype(np.float64))
+        self.ridge, self.n_threads = ridge, n_threads
+        self.n_columns, self.n_outputs = objective.n_features + 1, objective.n_outputs
+        n, p = data.n_rows, self.n_columns
+        self.few_rows = 2 * n < p and n <= MATRIX_COLUMNS
+        if preconditioner == "auto":
+            preconditioner = "subsample" if p <= MATRIX_COLUMNS or self.few_rows else "diagonal"
+        self.kind = preconditioner
+        wanted = max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
+        self.size = int(min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1)))
+        self.constant_model: CurvatureModel | None = None  # of a quadratic loss
+        self._sample: Sample | None = None
+
+    @property
+    def of_all_rows(self) -> bool:
+        return self.size == self.data.n_rows
+
+    @property
+    def sample(self) -> Sample:
+        if self._sample is None:
+            self._sample = self._rows(self.data.sample_rows(self.size))
+        return self._sample
+
+    @property
+    def coupled(self) -> bool:
+        """Whether one matrix holds all outputs."""
+        K, p = self.n_outputs, self.n_columns
+        return K > 1 and K * p <= COUPLED_PARAMETERS and self.loss.coupling(np.zeros((1, K))) is not None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
+        return self.kind == "subsample" and (self.n_outputs == 1 or self.coupled)
+
+    @property
+    def cost(self) -> float:
+        """Cost of a model of the curvature in evaluations of the objective over all rows, roughly."""
+        if self.kind != "subsample":
+            return np.inf
+        n, p, K = self.data.n_rows, self.n_columns, self.n_outputs
+        width, n_matrices = (K * p, 1) if self.coupled else (min(p, n), K)
+        work = n_matrices * width**2 * (self.size + width) / 4  # products of matrices are fast
+        return work / (4 * n * p * K + PASS_OVERHEAD)
+
+    def grow(self) -> bool:
+        """Take more rows from now on; whether there are more, at a bearable cost."""
+        n, p = self.data.n_rows, self.n_columns
+        size = min(n, self.size * GROWTH)
+        work = size * p**2 * self.n_outputs
+        if self.kind != "subsample" or self.few_rows or size == self.size or work > MOST_WORK:
+            return False
+        self.size, self._sample = size, None
+        return True
+
+    def model(self, params: np.ndarray, hyper: np.ndarray) -> CurvatureModel:
+        """The model at these parameters."""
+        if self.kind is None:
+            return Identity()
+        if self.constant_model is not None:
+            return self.constant_model
+        model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
+        if self.loss.quadratic:
+            self.constant_model = model
+        return model
+
+    def _rows(self, rows):
+        return Sample(self.data, rows, self.objective, self.loss, self.pointwise)
+
+    def _matrices(self, params, hyper):
+        p, K = self.n_columns, self.n_outputs
+        if self.few_rows:
+            return Blocks(self._low_rank(params, hyper))
+        ridge = self.ridge.reshape(K, p)
+        if self.loss.quadratic:
+            moments = self._second_moments() if p <= ALL_ROWS_COLUMNS else self._sum_over_rows(_plain_gram)
+            return Blocks([Factor(moments + np.diag(ridge[0]))] * K)
+        if self.coupled:
+            total = self._sum_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
+            return Blocks([Factor(total + np.diag(self.ridge))])
+        if K * self.size * p**2 > MATRIX_WORK:  # for very many outputs the same matrix serves all
+
+            def shared(sample):
+                second = sample.second_derivatives(params, hyper).mean(axis=1)
+                return gram(sample.Z, second * sample.weight)
+
+            return Blocks([Factor(self._sum_over_rows(shared) + np.diag(ridge[0]))] * K)
+        totals = self._sum_over_rows(lambda sample: sample.hessians(params, hyper))
+        return Blocks([Factor(total + np.diag(of_output)) for total, of_output in zip(totals, ridge, strict=True)])
+
+    def _sum_over_rows(self, function) -> np.ndarray:
+        """Weighted mean over the rows of what function(sample) sums."""
+        if self._sample is not None or self.size * self.n_columns <= SAMPLE_ENTRIES:
+            return function(self.sample) / self.sample.weight.sum()
+        rows, total, weight = self.data.sample_rows(self.size), np.zeros(1), 0.0
+        step = max(1, SAMPLE_ENTRIES // (4 * self.n_columns))
+        for start in range(0, len(rows), step):
+            part = self._rows(rows[start : start + step])
+            total, weight = total + function(part), weight + part.weight.sum()
+        return total / weight
+
+    def _low_rank(self, params, hyper):
+        sample = self.sample
+        second = sample.second_derivatives(params, hyper) * sample.weight[:, None] / sample.weight.sum()
+        ridge = self.ridge.reshape(self.n_outputs, -1)
+        models = []
+        for of_output, base in zip(second.T, ridge, strict=True):
+            rows = sample.Z * np.sqrt(of_output)[:, None]
+            models.append(LowRank(base + RIDGE * max(float(np.mean(rows**2)) * len(rows), TINY), rows))
+        return models
+
+    def _diagonal(self, params, hyper):
+        some = self.data.sample_rows(SAMPLE_ROWS)
+        raw = np.tile(params.reshape(self.n_outputs, -1)[:, -1], (len(some), 1))  # of the constant model
+        weight = self.data.weight[some] if self.data.weight.size else np.ones(len(some))
+        targets = (self.data.y[some] - self.data.target_center) * self.data.target_inverse_scale
+        second = weight @ second_derivatives(self.loss, self.pointwise, raw, targets, hyper, 1) / weight.sum()
+        squares = np.append(mean_squares(self.data), 1.0)
+        diagonal = np.outer(second, squares).ravel() + self.ridge
+        return Diagonal(np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY)))
+
+    def _second_moments(self) -> np.ndarray:
+        """Z'Z / n of all rows in one pass."""
+        data, p = self.data, self.n_columns
+        add = kernel("gram", data.features.X.dtype)
+        room = -(-p // 3) * 3
+
+        def of_part(part):
+            total = np.zeros((room, room))
+            add(data.features, data.weight, data.subset, *part, np.empty((room, 64)), total)
+            return total
+
+        parts = threads.parts(data.n_rows, p - 1, p * p, 64)
+        total = sum(threads.run(of_part, parts, self.n_threads))[:p, :p]
+        total = np.tril(total) + np.tril(total, -1).T
+        if not self.objective.trains_intercept:
+            total[-1], total[:, -1] = 0.0, 0.0
+        return total * (weight_factor(data) / data.n_rows)
+
+
+def _plain_gram(sample: Sample) -> np.ndarray:
+    return gram(sample.Z, sample.weight)

@@ -1,0 +1,191 @@
+"""Training with exact gradients: on a sub-sample first, then on all rows, with the sub-sample's curvature."""
+
+import numpy as np
+
+from .._kernels.signatures import CONVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Data
+from .curvature import Curvature, Sample
+from .objectives import LinearObjective
+from .passes import FullPass
+from .quasi_newton import QuasiNewton
+from .training import Plan, Training
+
+SAMPLE_TOL = 1e-6  # what the sub-sample can't tell: its optimum differs by more from that of all rows
+SAMPLE_STEPS = 100
+SLOW = 0.1  # share of the promised decrease that a step may leave if the model of the curvature is to do
+MOST_PATIENCE = 20  # slow steps that a new model may cost
+WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks, in units of the targets' spread
+LAST_WIDTHS = 3  # of these are left for all rows
+
+
+class PreconditionedSearch(QuasiNewton):
+    """A search that renews its model of the curvature when steps bring less than they should."""
+
+    def __init__(self, function, params, memory, l1, eps, curvature: Curvature | None, hyper, grows: bool):
+        super().__init__(function, params, memory, l1, eps)
+        self.curvature, self.hyper, self.grows = curvature, hyper, grows
+        self.steps = 0
+        self.patience = min(MOST_PATIENCE, curvature.cost) if curvature is not None else np.inf
+        self.renew()
+
+    def renew(self) -> None:
+        """Take the curvature at the current parameters."""
+        self.slow, self.promise, self.model_steps = 0, np.inf, self.steps
+        if self.curvature is not None:
+            self.use(self.curvature.model(self.params, self.hyper))
+            if self.curvature.complete:
+                self.pairs = []
+
+    def improve(self) -> bool:
+        """Renew the model, from more rows if there are, unless it is as good as can be; whether that was so."""
+        if self.curvature is None or self.curvature.constant_model is not None:
+            return False
+        grown = self.grows and self.curvature.grow()
+        if not grown and self.model_steps == self.steps:
+            return False
+        self.renew()
+        return True
+
+    def look(self) -> float:
+        before, self.promise = self.promise, super().look()
+        self.slow = self.slow + 1 if self.promise > SLOW * before else 0
+        if self.slow > self.patience and self.improve():
+            self.patience = min(MOST_PATIENCE, 2 * self.patience + 1)  # where a new model doesn't help, others won't
+            self.promise = super().look()
+        return self.promise
+
+    def move(self, length: float = 1.0) -> bool:
+        self.steps += 1
+        return super().move(length)
+
+
+class Descent:
+    """Trains by line searches over all rows; advance() makes one step."""
+
+    def __init__(self, training: Training, plan: Plan, data: Data, loss_hyper: np.ndarray):
+        self.training, self.plan, self.data = training, plan, data
+        self.optimizer = training.optimizer
+        self.hyper = loss_hyper.copy()
+        self.smooth = training.loss.smooth
+        self.ridge = plan.alpha * training.state.penalised.astype(np.float64)
+        self.l1 = None
+        self.first_length = self.optimizer.learning_rate or self.optimizer.default_learning_rate
+        self.curvature = None
+        if isinstance(training.objective, LinearObjective) and self.optimizer.preconditioner is not None:
+            self.curvature = Curvature(
+                data, training.objective, training.loss, self.ridge, self.optimizer.preconditioner, plan.n_threads
+            )
+        self.search: PreconditionedSearch | None = None
+
+    # -- the functions that are minimised
+
+    def _function(self):
+        """The objective over all rows; in memory where the sub-sample holds them all."""
+        training, curvature = self.training, self.curvature
+        if curvature is not None and curvature.kind == "subsample" and curvature.of_all_rows:
+            return self._sample_function(curvature.sample)
+        return FullPass(
+            self.data, training.objective, training.loss, self.hyper, training.dtype, self.ridge, self.plan.n_threads
+        )
+
+    def _sample_function(self, sample: Sample):
+        total, ridge, hyper = sample.weight.sum(), self.ridge, self.hyper
+
+        def function(params):
+            value, gradient = sample.loss_and_gradient(params, hyper)
+            penalty = ridge * params
+            return value / total + 0.5 * float(penalty @ params), gradient / total + penalty
+
+        return function
+
+    def _new_search(self, function, params, grows):
+        eps = float(np.finfo(self.training.dtype).eps)
+        return PreconditionedSearch(
+            function, params, self.optimizer.memory, self.l1, eps, self.curvature, self.hyper, grows
+        )
+
+    # -- how it goes
+
+    def _begin(self) -> PreconditionedSearch:
+        params = self.training.state.params.astype(np.float64)
+        function = self._function()
+        self.widths = list(WIDTHS) if not self.smooth else []
+        if self.curvature is not None and self.curvature.kind == "subsample" and isinstance(function, FullPass):
+            params = self._settle_on_sample(params)
+            self.widths = self.widths[-LAST_WIDTHS:]
+        if self.widths:
+            self.hyper[0] = self.widths.pop(0)
+        self.idle, self.largest_step = False, np.inf
+        return self._new_search(function, params, grows=True)
+
+    def _settle_on_sample(self, params: np.ndarray) -> np.ndarray:
+        """Minimise the objective on the sub-sample."""
+        assert self.curvature is not None
+        if self.training.loss.quadratic:
+            return params  # the first step on all rows gets as far
+        function = self._sample_function(self.curvature.sample)
+        for width in self.widths or [0.0]:
+            if self.widths:
+                self.hyper[0] = width
+            search = self._new_search(function, params, grows=False)
+            for _ in range(SAMPLE_STEPS):
+                if search.look() <= SAMPLE_TOL * self._gain(search) or not search.move():
+                    break
+            params = search.params
+        return params
+
+    def _gain(self, search: QuasiNewton) -> float:
+        """What the fit has gained on the constant model, and so the measure of what is still to come."""
+        reference = float(self.training.progress["reference"][0])
+        return max(reference - search.objective, 1e-3 * abs(reference), np.finfo(np.float64).tiny)
+
+    def advance(self, last_epoch: int) -> int:
+        """Make one step; the status that it ended with."""
+        if self.search is None:
+            self.search = self._begin()
+        search, plan, training = self.search, self.plan, self.training
+        promise = search.look()
+        training.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
+        if self._converged(promise, search):
+            if self.widths:
+                self._narrow(search)
+                return RUNNING
+            if training.epochs == 0:
+                self._count(search)
+            return CONVERGED
+        if not self.idle:
+            before = search.params
+            if not search.move(self.first_length) and not search.improve():
+                if self.widths:
+                    self._narrow(search)
+                    return RUNNING
+                self.idle = True
+            self.largest_step = float(np.abs(search.params - before).max(initial=0.0))
+        self._count(search)
+        if self.idle and plan.tol is not None and plan.criterion != "gradient":
+            return CONVERGED  # as near as rounding allows
+        return OUT_OF_EPOCHS if training.epochs >= last_epoch else PAUSED
+
+    def _narrow(self, search):
+        """Go on with kinks less rounded."""
+        self.hyper[0] = self.widths.pop(0)
+        search.evaluate_anew()
+        search.renew()
+
+    def _converged(self, promise: float, search: QuasiNewton) -> bool:
+        plan = self.plan
+        if plan.tol is None:
+            return False
+        if plan.criterion == "gradient":
+            return float(np.abs(search.steepest).max(initial=0.0)) <= plan.tol
+        if plan.criterion == "step":
+            return self.largest_step <= plan.tol
+        return promise <= plan.tol * self._gain(search)
+
+    def _count(self, search: QuasiNewton) -> None:
+        training = self.training
+        training.state.params[:] = search.params
+        training.losses.append(search.objective * training.loss_unit)
+        training.progress["epoch"] += 1
+        training.progress["update"] += 1
+        training.progress["best_objective"] = search.objective
+        training.updates += 1

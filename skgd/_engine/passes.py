@@ -1,0 +1,131 @@
+"""Passes over all rows: the objective and its gradient."""
+
+import functools
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from .._kernels.signatures import Buffers, Data, Linear, signatures
+from ..losses import Loss
+from . import threads
+from .kernels import PlugIn, kernel, plug_in, python_kernel
+from .objectives import Objective
+from .sample import Sample
+
+BLAS_OUTPUTS = 3  # from so many outputs on a linear model's raw predictions are a product of matrices worth its name
+MEMORY_ENTRIES = 2**16  # of X that are standardised in memory at a time for it
+
+
+class FullPass:
+    """Mean loss over all rows plus 1/2 sum_j ridge_j params_j^2, and its gradient."""
+
+    def __init__(
+        self,
+        data: Data,
+        objective: Objective,
+        loss: Loss,
+        loss_hyper: np.ndarray,
+        dtype: np.dtype,
+        ridge: np.ndarray,
+        n_threads: int,
+    ):
+        self.data, self.objective, self.loss, self.loss_hyper = data, objective, loss, loss_hyper
+        self.ridge = ridge
+        self.factor = weight_factor(data)
+        in_memory = objective.kind is Linear and objective.n_outputs >= BLAS_OUTPUTS
+        self.dtype = np.dtype(np.float64 if in_memory else dtype)
+        self.pointwise = pointwise(loss, self.dtype)
+        self.n_threads = 1 if self.pointwise.in_python else n_threads
+        self.of_part = self._in_memory if in_memory else self._by_kernels
+        row_entries = data.features.X.shape[1]
+        if in_memory:
+            self.block_size = max(1, MEMORY_ENTRIES // (row_entries + objective.n_outputs))
+        else:
+            self.block_size = objective.block_size(data.n_rows, self.dtype.itemsize)
+            self.model = objective.model(self.dtype)
+        self.parts = threads.parts(data.n_rows, row_entries, objective.n_params, self.block_size)
+
+    def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Objective and gradient."""
+        value, gradient = self._sums(params, params.size)
+        return value + 0.5 * float(self.ridge @ params**2), gradient + self.ridge * params
+
+    def loss_alone(self, params: np.ndarray) -> float:
+        """Mean loss, nothing penalised."""
+        return self._sums(params, 0)[0]
+
+    def _sums(self, params, n_gradient):
+        params = np.ascontiguousarray(params, dtype=self.dtype)
+        value, gradient = 0.0, np.zeros(n_gradient)
+        work = functools.partial(self.of_part, params, n_gradient)
+        with blas_controller().limit(limits=1, user_api="blas"):  # the threads are ours
+            for part_value, part_gradient in threads.run(work, self.parts, self.n_threads):
+                value += part_value
+                gradient += part_gradient
+        return float(value), gradient
+
+    def _in_memory(self, params, n_gradient, part):
+        value, total = 0.0, np.zeros(n_gradient)
+        subset = self.data.subset
+        for start in range(*part, self.block_size):
+            rows = slice(start, min(start + self.block_size, part[1]))
+            sample = Sample(self.data, subset[rows] if subset.size else rows, self.objective, self.loss, self.pointwise)
+            loss, gradient = sample.loss_and_gradient(params, self.loss_hyper)
+            value += loss
+            if n_gradient:
+                total += gradient
+        factor = self.factor / self.data.n_rows
+        return value * factor, total * factor
+
+    def _by_kernels(self, params, n_gradient, part):
+        value, total, kind = np.zeros(1), np.zeros(n_gradient), self.objective.kind
+        in_python = self.pointwise.in_python
+        evaluate = python_kernel("evaluate", kind) if in_python else kernel("evaluate", self.dtype, kind)
+        evaluate(
+            kernel("forward", self.dtype, kind),
+            self.pointwise.call,
+            kernel("backward", self.dtype, kind),
+            self.loss_hyper,
+            self.data,
+            self.model,
+            params,
+            buffers(self.objective, self.data, self.block_size, self.dtype),
+            self.factor,
+            np.empty(params.size, self.dtype),
+            total,
+            value,
+            part[0],
+            -(-(part[1] - part[0]) // self.block_size),
+        )
+        return value[0], total
+
+
+def pointwise(loss: Loss, dtype: np.dtype) -> PlugIn:
+    """The loss as kernels of a dtype take it."""
+    return plug_in(loss.pointwise, signatures(np.dtype(dtype)).loss, f"{type(loss).__name__}.pointwise", None)
+
+
+@functools.cache
+def blas_controller() -> ThreadpoolController:
+    """What limits the threads of BLAS; finding its libraries takes a millisecond."""
+    return ThreadpoolController()
+
+
+def buffers(objective: Objective, data: Data, block_size: int, dtype: np.dtype) -> Buffers:
+    """Room for one block of rows."""
+    return Buffers(
+        rows=np.empty(block_size, np.int64),
+        raw=np.empty((block_size, objective.n_outputs), dtype),
+        derivatives=np.empty((block_size, objective.n_outputs), dtype),
+        targets=np.empty((block_size, data.y.shape[1]), dtype),
+        weights=np.empty(block_size, dtype),
+        work=np.empty(objective.n_work(block_size), dtype),
+    )
+
+
+def weight_factor(data: Data) -> float:
+    """What brings the mean weight of the rows to one."""
+    if not data.weight.size:
+        return 1.0
+    weight = data.weight[data.subset] if data.subset.size else data.weight
+    return len(weight) / weight.sum()

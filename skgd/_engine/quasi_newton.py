@@ -1,0 +1,132 @@
+"""Descent with exact gradients: preconditioned L-BFGS, and proximal Newton steps under an L1 penalty."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+ARMIJO = 1e-4  # share of the decrease that the slope promises which a step must deliver
+SHORTEST, LONGEST = 0.1, 0.5  # by which a step that didn't is shortened
+MAX_TRIALS = 40
+CURVED = 1e-14  # cosine between step and change of the gradient from which a pair tells something
+
+Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+
+class CurvatureModel(Protocol):
+    """An approximation of the Hessian."""
+
+    def solve(self, gradient: np.ndarray) -> np.ndarray:
+        """Inverse Hessian times the gradient."""
+
+    def proximal_step(self, params: np.ndarray, gradient: np.ndarray, l1: np.ndarray) -> np.ndarray | None:
+        """Step to the minimum of the quadratic model plus sum_j l1_j |params_j + step_j|; None: there is no such."""
+
+
+class Identity:
+    """No curvature is known: that of the last pair is taken (Nocedal and Wright, equation 7.20)."""
+
+    def solve(self, gradient):
+        return gradient.copy()
+
+    def proximal_step(self, params, gradient, l1):
+        return None
+
+
+class QuasiNewton:
+    """Minimise function(params) + sum_j l1_j |params_j|, a step at a time.
+
+    `direction` and what it promises are known before each step, so that convergence is seen where it happens.
+    """
+
+    def __init__(self, function: Function, params: np.ndarray, memory: int, l1: np.ndarray | None, eps: float):
+        self.function, self.memory, self.l1, self.eps = function, memory, l1, eps
+        self.params = params
+        self.model: CurvatureModel = Identity()
+        self.evaluate_anew()
+
+    def evaluate_anew(self) -> None:
+        """Evaluate the function, which may have become another one, at the parameters."""
+        self.value, self.gradient = self.function(self.params)
+        self.pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
+
+    @property
+    def objective(self) -> float:
+        return self.value + self._l1_norm(self.params)
+
+    @property
+    def steepest(self) -> np.ndarray:
+        """The gradient; under an L1 penalty the shortest subgradient."""
+        return self.gradient if self.l1 is None else shortest_subgradient(self.params, self.gradient, self.l1)
+
+    def use(self, model: CurvatureModel) -> None:
+        """Go on with another approximation of the Hessian."""
+        self.model = model
+
+    def look(self) -> float:
+        """Choose the direction; return by how much the objective should decrease on the way, the Newton decrement."""
+        proximal = self.l1 is not None
+        step = self.model.proximal_step(self.params, self.gradient, self.l1) if self.l1 is not None else None
+        self.orthant = None
+        if step is None:
+            steepest = self.steepest
+            step = -self._inverse_hessian(steepest)
+            if proximal:  # Andrew and Gao 2007: stay where the signs are, or where they may go to
+                step[step * steepest >= 0] = 0.0
+                self.orthant = np.where(self.params != 0, np.sign(self.params), -np.sign(steepest))
+            self.slope = float(steepest @ step)
+        else:
+            self.slope = float(self.gradient @ step) + self._l1_norm(self.params + step) - self._l1_norm(self.params)
+        self.direction = step
+        return -0.5 * self.slope if self.slope < 0 else 0.0
+
+    def move(self, length: float = 1.0) -> bool:
+        """Go along the direction as far as the objective decreases; whether it did."""
+        before, noise = self.objective, 4 * self.eps * abs(self.objective)
+        for _ in range(MAX_TRIALS):
+            params = self.params + length * self.direction
+            if self.orthant is not None:
+                params[params * self.orthant <= 0] = 0.0
+            with np.errstate(over="ignore", invalid="ignore"):
+                value, gradient = self.function(params)
+                after = value + self._l1_norm(params)
+            if np.isfinite(after) and after <= before + ARMIJO * length * self.slope + noise:
+                self._remember(params - self.params, gradient - self.gradient)
+                self.params, self.value, self.gradient = params, value, gradient
+                return True
+            shortening = SHORTEST
+            if np.isfinite(after):  # the minimum of the parabola through what is known
+                excess = after - before - length * self.slope
+                shortening = float(np.clip(-0.5 * length * self.slope / excess, SHORTEST, LONGEST))
+            length *= shortening
+        return False
+
+    def _l1_norm(self, params):
+        return 0.0 if self.l1 is None else float(self.l1 @ np.abs(params))
+
+    def _remember(self, step, change):
+        product = step @ change
+        if product > CURVED * np.linalg.norm(step) * np.linalg.norm(change):
+            self.pairs = [*self.pairs, (step, change, 1.0 / product)][-self.memory :]
+
+    def _inverse_hessian(self, gradient):
+        """The two-loop recursion (Nocedal and Wright, algorithm 7.4)."""
+        inner = []
+        direction = gradient.copy()
+        for step, change, inverse in reversed(self.pairs):
+            inner.append((step @ direction) * inverse)
+            direction -= inner[-1] * change
+        if isinstance(self.model, Identity) and self.pairs:
+            step, change, _ = self.pairs[-1]
+            direction *= (step @ change) / (change @ change)
+        else:
+            direction = self.model.solve(direction)
+        for (step, change, inverse), along in zip(self.pairs, reversed(inner), strict=True):
+            direction += step * (along - (change @ direction) * inverse)
+        return direction
+
+
+def shortest_subgradient(params: np.ndarray, gradient: np.ndarray, l1: np.ndarray) -> np.ndarray:
+    """The subgradient of least norm of a function plus sum_j l1_j |params_j|: zero at the minimum alone."""
+    at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - l1, 0.0)
+    return np.where(params != 0, gradient + l1 * np.sign(params), at_zero)

@@ -1,0 +1,86 @@
+"""Some rows of the data, standardised and in memory: what a linear model's loss looks like on them."""
+
+import numpy as np
+
+from .._kernels.signatures import Data
+from ..losses import Loss
+from .kernels import PlugIn
+from .objectives import LinearObjective
+from .scaling import dense_rows
+
+DIFFERENCE = 1e-4  # step of finite differences, of the size of a raw prediction
+ROWS_IN_KINKS = 4  # times the number of columns: rows near a kink that its curvature is averaged over
+COUPLED_ROWS = 1_024
+
+
+class Sample:
+    """Some of the rows, standardised and held in memory: the objective on them and its curvature."""
+
+    def __init__(self, data: Data, rows: np.ndarray | slice, objective: LinearObjective, loss: Loss, plug_in: PlugIn):
+        self.loss, self.plug_in, self.n_outputs = loss, plug_in, objective.n_outputs
+        self.targets = (data.y[rows] - data.target_center) * data.target_inverse_scale
+        self.weight = np.array(data.weight[rows]) if data.weight.size else np.ones(len(self.targets))
+        self.Z = np.empty((len(self.targets), objective.n_features + 1))
+        dense_rows(data.features, rows, self.Z[:, :-1])
+        self.Z[:, -1] = objective.trains_intercept
+
+    def loss_and_gradient(self, params: np.ndarray, hyper: np.ndarray) -> tuple[float, np.ndarray]:
+        """Weighted sum of the rows' losses and its gradient."""
+        raw = self._raw(params)
+        derivatives = np.empty_like(raw)
+        value = self.plug_in.call(raw, self.targets, self.weight, hyper, derivatives)
+        return value, (derivatives.T @ self.Z).ravel()
+
+    def hessians(self, params: np.ndarray, hyper: np.ndarray) -> np.ndarray:
+        """Weighted sum of the rows' second derivatives, one matrix for each output."""
+        second = self.second_derivatives(params, hyper) * self.weight[:, None]
+        return np.array([gram(self.Z, of_output) for of_output in second.T])
+
+    def coupled_hessian(self, params: np.ndarray, hyper: np.ndarray) -> np.ndarray:
+        """The same with the blocks between outputs: one matrix for all parameters."""
+        share = self.loss.coupling(self._raw(params))
+        assert share is not None
+        own = (self.second_derivatives(params, hyper) + share**2) * self.weight[:, None]
+        n_columns = self.Z.shape[1]
+        total = np.zeros((self.n_outputs * n_columns,) * 2)
+        for k in range(self.n_outputs):
+            block = slice(k * n_columns, (k + 1) * n_columns)
+            total[block, block] = gram(self.Z, own[:, k])
+        share *= np.sqrt(self.weight)[:, None]
+        for start in range(0, len(self.Z), COUPLED_ROWS):
+            rows = slice(start, start + COUPLED_ROWS)
+            products = (share[rows, :, None] * self.Z[rows, None, :]).reshape(-1, total.shape[0])
+            total -= products.T @ products
+        return total
+
+    def second_derivatives(self, params: np.ndarray, hyper: np.ndarray) -> np.ndarray:
+        """Of the loss of each row by each output."""
+        return second_derivatives(self.loss, self.plug_in, self._raw(params), self.targets, hyper, self.Z.shape[1])
+
+    def _raw(self, params):
+        return self.Z @ params.reshape(self.n_outputs, -1).T
+
+
+def second_derivatives(
+    loss: Loss, plug_in: PlugIn, raw: np.ndarray, targets: np.ndarray, hyper: np.ndarray, n_columns: int
+) -> np.ndarray:
+    """Second derivatives of the loss by each output, like raw; those of kinks as a mean over their neighbourhood."""
+    exact = loss.second_derivative(raw, targets) if loss.smooth else None
+    if exact is not None:
+        return np.maximum(exact, 0.0)
+    ones, up, down = np.ones(len(raw)), np.empty_like(raw), np.empty_like(raw)
+    enough = min(ROWS_IN_KINKS * n_columns, len(raw) // 2)
+    step = DIFFERENCE * max(1.0, np.abs(raw).mean()) if loss.smooth else max(DIFFERENCE, float(hyper[0]))
+    while True:
+        plug_in.call(raw + step, targets, ones, hyper, up)
+        plug_in.call(raw - step, targets, ones, hyper, down)
+        curvature = np.maximum((up - down) / (2 * step), 0.0)
+        if loss.smooth or step > 1 or (np.count_nonzero(curvature, axis=0) >= enough).all():
+            return curvature
+        step *= 2
+
+
+def gram(Z: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Z' diag(weight) Z."""
+    root = Z * np.sqrt(weight)[:, None]
+    return root.T @ root
