@@ -104,7 +104,7 @@ def test_every_module_can_be_imported_first():
 
 
 HEAVY = ["numba", "llvmlite", "matplotlib", "pandas", "rich", "dask", "torch"]
-CORE = {"numpy", "scipy", "sklearn", "numba"}
+CORE = {"numpy", "scipy", "sklearn", "numba", "joblib", "threadpoolctl"}
 
 
 @pytest.mark.parametrize(

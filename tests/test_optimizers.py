@@ -126,6 +126,25 @@ def lion(o, theta, gradients, eta):
         yield theta
 
 
+def lbfgs(optimizer, theta, gradients, rate):
+    """The inverse Hessian as a matrix: the BFGS updates of the last pairs, from a multiple of the identity."""
+    pairs, last = [], None
+    for g in gradients:
+        if last is not None:
+            pairs = [*pairs, (theta - last[0], g - last[1])][-optimizer.memory :]
+        curved = [(s, y) for s, y in pairs if s @ y > 0]
+        H = np.eye(theta.size)
+        if curved:
+            s, y = curved[-1]
+            H *= (s @ y) / (y @ y)
+        for s, y in curved:
+            V = np.eye(theta.size) - np.outer(y, s) / (s @ y)
+            H = V.T @ H @ V + np.outer(s, s) / (s @ y)
+        last = theta, g
+        theta = theta - rate * H @ g
+        yield theta
+
+
 FORMULAS = {
     "sgd": descent,
     "momentum": heavy_ball,
@@ -138,6 +157,7 @@ FORMULAS = {
     "adamw": adam,
     "nadam": nadam,
     "lion": lion,
+    "lbfgs": lbfgs,
 }
 
 # Settings off the defaults, where a hyper-parameter that is ignored or swapped with another one shows.
@@ -200,6 +220,7 @@ def test_without_a_learning_rate_the_customary_one_is_used(name, walk):
         "adamw": 0.001,
         "nadam": 0.002,
         "lion": 0.0001,
+        "lbfgs": 1.0,
     }
     optimizer, params = OPTIMIZERS[name](), start.copy()
     optimizer.update(params, gradients[0])
@@ -518,6 +539,8 @@ BAD_VALUES = {
     "weight_decay": [-0.1, np.inf, np.nan, "x"],
     "momentum_decay": [-0.1, np.nan, None],
     "amsgrad": [2, "yes", None],
+    "memory": [0, -1, 2.5, "x", None],
+    "preconditioner": ["newton", 1, True],
 }
 
 
@@ -598,7 +621,10 @@ def loop_in_numpy(formula, optimizer, X, y, eta, n_epochs, alpha):
 SETTINGS = {"loss": Uncentred(), "learning_rate": 0.05, "alpha": 0.1, "batch_size": None, "max_iter": 7, "tol": None}
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+RULES = [name for name, make in OPTIMIZERS.items() if not make().searches_line]
+
+
+@pytest.mark.parametrize("name", RULES)
 def test_full_batch_training_is_the_formula_in_a_loop(name, regression):
     X, y = regression
     optimizer = OPTIMIZERS[name]()

@@ -393,7 +393,7 @@ def test_without_a_tolerance_all_epochs_run(kind, batch_size):
 
 def test_running_out_of_epochs_warns(kind):
     X, y = make_data(kind)
-    model = ESTIMATORS[kind](tol=1e-12, max_iter=4)
+    model = ESTIMATORS[kind](optimizer="nesterov", tol=1e-12, max_iter=4)
     with pytest.warns(ConvergenceWarning, match="max_iter=4"):
         model.fit(X, y)
     assert model.n_iter_ == 4
@@ -857,7 +857,7 @@ def test_fitted_attributes(kind, batch_size, n_targets):
 def test_loss_curve_of_several_targets_counts_each_in_units_of_its_variance():
     X, y = make_data()
     Y = np.column_stack([1e6 * y, 1e-3 * X[:, 0] ** 2 + 5])
-    model = GDLinearRegressor(max_iter=1, tol=None, batch_size=None, alpha=0).fit(X, Y)
+    model = GDLinearRegressor(optimizer="sgd", max_iter=1, tol=None, batch_size=None, alpha=0).fit(X, Y)
     # at the start, the means are predicted: half a variance for each target
     np.testing.assert_allclose(model.loss_curve_, [1.0], rtol=1e-10)
 

@@ -10,6 +10,8 @@ SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
 VERY_SMALL_ROWS = 64  # up to here mini-batches would hold much of the data anyway
 MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
 LINE_SEARCH_TOL = 1e-12  # a line search knows what is left to gain, and its last steps are large ones
+FEW_ROWS = 10_000  # up to here one step more costs nothing, and makes weights the same as repetition to 1e-7:
+FEW_ROWS_TOL = 1e-20
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
 MINI_BATCH_TOL = 3e-4  # an epoch is many steps, and its mean objective is noisy
 CURVATURE_ROWS = 10_000  # rows from which the largest curvature is estimated
@@ -51,7 +53,7 @@ def auto_batch_size(n_rows: int, optimizer: Optimizer, rate_from_data: bool, str
 def auto_tol(n_rows: int, batch_size: int, optimizer: Optimizer) -> float:
     """Relative improvement of the objective that counts."""
     if optimizer.searches_line:
-        return LINE_SEARCH_TOL
+        return FEW_ROWS_TOL if n_rows <= FEW_ROWS else LINE_SEARCH_TOL
     return FULL_BATCH_TOL if batch_size >= n_rows else MINI_BATCH_TOL
 
 

@@ -31,6 +31,11 @@ class Factor:
     """A symmetric positive definite matrix, factorised (Cholesky)."""
 
     def __init__(self, matrix: np.ndarray):
+        if not np.isfinite(matrix).all():
+            raise ValueError(
+                "the features are so large that the curvature of the objective overflows; standardize=True brings them "
+                "to one scale"
+            )
         self.matrix = matrix
         diagonal = np.diagonal(matrix).copy()
         jitter = RIDGE * max(diagonal.mean(), np.finfo(float).tiny)
@@ -147,7 +152,9 @@ class Curvature:
         if self.kind != "subsample":
             return np.inf
         n, p, K = self.data.n_rows, self.n_columns, self.n_outputs
-        width, n_matrices = (K * p, 1) if self.coupled else (min(p, n), K)
+        width, n_matrices = (K * p, 1) if self.coupled else (p, K)
+        if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
+            return n_matrices * width**2 / (16 * p * K)
         work = n_matrices * width**2 * (self.size + width) / 4  # products of matrices are fast
         return work / (4 * n * p * K + PASS_OVERHEAD)
 

@@ -31,7 +31,8 @@ class PreconditionedSearch(QuasiNewton):
         """Take the curvature at the current parameters."""
         self.slow, self.promise, self.model_steps = 0, np.inf, self.steps
         if self.curvature is not None:
-            self.use(self.curvature.model(self.params, self.hyper))
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                self.use(self.curvature.model(self.params, self.hyper))
             if self.curvature.complete:
                 self.pairs = []
 

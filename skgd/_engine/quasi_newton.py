@@ -47,7 +47,8 @@ class QuasiNewton:
 
     def evaluate_anew(self) -> None:
         """Evaluate the function, which may have become another one, at the parameters."""
-        self.value, self.gradient = self.function(self.params)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.value, self.gradient = self.function(self.params)
         self.pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
 
     @property

@@ -122,7 +122,7 @@ def _sums(data: Data, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return total, squares
 
 
-def dense_rows(features: Features, rows: np.ndarray, out: np.ndarray) -> None:
+def dense_rows(features: Features, rows: np.ndarray | slice, out: np.ndarray) -> None:
     """Fill `out` with the given rows, standardised, in float64."""
     np.subtract(features.X[rows], features.center, out=out, dtype=np.float64)
     out *= features.inverse_scale
