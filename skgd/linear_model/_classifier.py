@@ -68,7 +68,8 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         Whether every epoch visits the rows in another order. Full batches need none.
     early_stopping : bool, default=False
         Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs,
-        and keep the parameters that were best on it. ``criterion`` doesn't count then.
+        and keep the parameters that were best on it. ``criterion`` doesn't count then. If ``fit`` is given
+        ``X_val`` and ``y_val``, they take the place of the part held out.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows held out for early stopping.
     average : bool or int, default=False
@@ -100,7 +101,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
     loss_curve_ : ndarray of shape (n_iter_,)
         Objective of every epoch, as a mean over its batches before their updates, in the units of the loss.
     validation_curve_ : ndarray
-        Loss on the part held out after every epoch; empty without early stopping.
+        Loss on the part held out, or on the validation data given to ``fit``, after every epoch; else empty.
     optimizer_ : Optimizer
         The optimizer that was used.
     learning_rate_ : float
