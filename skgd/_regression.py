@@ -113,4 +113,8 @@ class RegressorFits(RegressorMixin):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        try:
+            self._make_loss().check_targets(np.array([[-1.0]]))
+        except ValueError:  # out of the domain, or a loss that fit will complain about
+            tags.target_tags.positive_only = True
         return tags

@@ -9,6 +9,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
+from .._engine import auto
 from .._validation import StrOptions, at_one_scale, check_sample_weight, fit_context
 from .._validation_set import check_validation_set
 from ..losses import LogLoss, Loss
@@ -216,12 +217,14 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
     def _resolve_optimizer(self, n_rows, streaming, before):
         by_itself = isinstance(self.optimizer, str) and self.optimizer == "auto"
         if by_itself and not streaming and self._make_loss().trivial_optimum:
-            return SGD()
+            return SGD()  # small steps, as there is nothing to see at the optimum
         return super()._resolve_optimizer(n_rows, streaming, before)
 
     def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
-        # a perceptron learns from one mistake after the other
-        return 1 if loss.trivial_optimum else super()._auto_batch_size(n_rows, optimizer, loss, streaming)
+        if loss.trivial_optimum and not self.fit_intercept:
+            # it starts at that optimum, which all rows at once would take for the best there is
+            return min(auto.MINI_BATCH, max(1, n_rows // 4))
+        return super()._auto_batch_size(n_rows, optimizer, loss, streaming)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Raw predictions.

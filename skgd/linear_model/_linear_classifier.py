@@ -25,7 +25,7 @@ class GDLinearClassifier(LinearClassifier):
         - "hinge": max(0, 1 - m), a support vector machine.
         - "squared_hinge": max(0, 1 - m)^2.
         - "modified_huber": max(0, 1 - m)^2 for m >= -1, -4 m below; robust.
-        - "perceptron": max(0, -m), for which "auto" makes steps over one row at a time.
+        - "perceptron": max(0, -m), for which "auto" makes plain steps over a few rows at a time.
 
         Or a loss of your own with ``for_classes = True``.
     optimizer : str or Optimizer, default="auto"
