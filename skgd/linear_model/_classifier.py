@@ -221,8 +221,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
         return super()._resolve_optimizer(n_rows, streaming, before)
 
     def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
-        if loss.trivial_optimum and not self.fit_intercept:
-            # it starts at that optimum, which all rows at once would take for the best there is
+        if loss.trivial_optimum:  # all rows at once would lead to it
             return min(auto.MINI_BATCH, max(1, n_rows // 4))
         return super()._auto_batch_size(n_rows, optimizer, loss, streaming)
 
