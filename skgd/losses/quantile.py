@@ -37,19 +37,20 @@ class AbsoluteError(Loss):
     def pointwise(raw, y, weight, hyper, derivative):
         width = hyper[0]
         total = 0.0
-        for i in range(raw.shape[0]):
-            for k in range(raw.shape[1]):
+        for k in range(raw.shape[1]):
+            for i in range(raw.shape[0]):
                 residual = raw[i, k] - y[i, k]
-                size = abs(residual)
-                if size > width:
-                    slope = 1.0 if residual > 0.0 else -1.0
+                if residual > width:
+                    slope, value = 1.0, residual
+                elif residual < -width:
+                    slope, value = -1.0, -residual
                 elif width > 0.0:  # a parabola that meets both branches with their slopes
                     slope = residual / width
-                    size = 0.5 * (residual * slope + width)
+                    value = 0.5 * (residual * residual / width + width)
                 else:  # zero, or NaN
-                    slope = residual
+                    slope, value = residual, residual
                 derivative[i, k] = weight[i] * slope
-                total += float(weight[i] * size)
+                total += float(weight[i] * value)
         return total
 
     def best_constant(self, y, weight, n_outputs):
