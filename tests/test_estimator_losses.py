@@ -155,6 +155,17 @@ def test_predictions_through_a_log_link_are_on_the_scale_of_y(data):
     np.testing.assert_allclose(linear.predict(X), np.exp(X @ linear.coef_.T + linear.intercept_), rtol=1e-10)
 
 
+@pytest.mark.parametrize("make", [GDLinearRegressor, GDMLPRegressor])
+def test_predictions_far_out_through_a_log_link_are_infinite_without_warnings(make, data):
+    X, signal, _, _ = data
+    X = X.astype(np.float32)
+    model = make(loss="poisson", max_iter=20, tol=None, learning_rate=0.01, random_state=0).fit(X, np.exp(signal))
+    far = model.predict(X * np.float32(1e6))
+    assert far.dtype == np.float32
+    assert np.isinf(far).any()
+    assert not np.isnan(far).any()
+
+
 def test_a_log_link_without_any_count_predicts_next_to_nothing(data):
     X, _, _, _ = data
     model = GDLinearRegressor(loss="poisson").fit(X, np.zeros(ROWS))

@@ -224,4 +224,6 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         """
         raw = self._raw_predictions(X)
         columns = raw[:, None] if raw.ndim == 1 else raw
-        return self._training.loss.predict(columns).reshape(raw.shape).astype(self.coef_.dtype, copy=False)
+        predictions = self._training.loss.predict(columns).reshape(raw.shape)
+        with np.errstate(over="ignore"):  # infinity is the nearest float32
+            return predictions.astype(self.coef_.dtype, copy=False)
