@@ -3,7 +3,7 @@
 from numbers import Real
 
 from .._validation import Interval
-from ._quantiles import weighted_quantile
+from ._constants import weighted_quantile
 from .base import Loss
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ._constants import class_shares
 from .base import Loss
 
 
@@ -16,9 +17,7 @@ class MarginLoss(Loss):
 
     def best_constant(self, y, weight, n_outputs):
         # the best constant of the squared losses: their minimiser is the difference of the two probabilities
-        if n_outputs == 1:
-            return np.array([2.0 * np.average(y[:, 0] > 0.5, weights=weight) - 1.0])
-        return np.array([2.0 * np.average(y[:, 0] == k, weights=weight) - 1.0 for k in range(n_outputs)])
+        return (2.0 * class_shares(y, weight, n_outputs) - 1.0)[-n_outputs:]
 
 
 class Hinge(MarginLoss):

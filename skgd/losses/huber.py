@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from .._validation import Interval
-from ._quantiles import weighted_quantile
+from ._constants import sampled, weighted_quantile
 from .base import Loss
 
 STEPS = 10  # to the best constant; each halves the distance or better unless most residuals are outliers
@@ -66,6 +66,7 @@ class Huber(Loss):
         return total
 
     def best_constant(self, y, weight, n_outputs):
+        y, weight = sampled(y, weight)
         constant = weighted_quantile(y, weight, 0.5)
         for _ in range(STEPS):  # the bound of the curvature is 1: each step goes down
             constant += np.average(np.clip(y - constant, -self.epsilon, self.epsilon), axis=0, weights=weight)

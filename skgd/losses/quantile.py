@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from .._validation import Interval
-from ._quantiles import weighted_quantile
+from ._constants import weighted_quantile
 from .base import Loss
 
 
