@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from . import losses, optimizers, schedules
     from ._precompile import precompile
-    from .linear_model import GDLinearRegressor, GDLogisticClassifier
+    from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
     from .neural_network import GDMLPRegressor
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "GDLinearClassifier",
     "GDLinearRegressor",
     "GDLogisticClassifier",
     "GDMLPRegressor",
@@ -27,6 +28,7 @@ __all__ = [
 
 # Where each public name lives; a module of that name itself where the name is None. Imported when first used.
 _HOMES = {
+    "GDLinearClassifier": "linear_model",
     "GDLinearRegressor": "linear_model",
     "GDLogisticClassifier": "linear_model",
     "GDMLPRegressor": "neural_network",

@@ -15,6 +15,7 @@ from ._engine.scaling import Moments, Scaling, feature_moments, target_moments
 from ._engine.training import Training, new_training, same
 from ._kernels.signatures import Data, Features
 from ._validation import FLOATS, Interval, StrOptions, check_parameters, check_training_data
+from ._validation_set import ValidationSet
 from ._warnings import warn_user
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer, get_optimizer
@@ -22,6 +23,7 @@ from .schedules import SCHEDULES, Constant, Schedule, get_schedule
 
 # Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
 SAFE_FLOAT32 = (1e-15, 1e15)
+_ALL_ROWS = np.empty(0, np.int64)  # as a subset
 
 
 class GradientDescentEstimator(BaseEstimator):
@@ -94,12 +96,14 @@ class GradientDescentEstimator(BaseEstimator):
         *,
         streaming: bool,
         stratify: np.ndarray | None = None,
+        validation: ValidationSet | None = None,
     ) -> None:
         """Train on X, targets y of shape (n_rows, n_targets) and weights (empty: none), and publish the result."""
         if streaming:
             check_parameters(self)  # scikit-learn's decorator looks at the first call alone
         rng = check_random_state(self.random_state)
-        rows, held_out = self._split(len(X), weight, rng, stratify, streaming)
+        holds_out = bool(self.early_stopping) and validation is None
+        rows, held_out = self._split(len(X), weight, rng, stratify, streaming) if holds_out else (_ALL_ROWS, None)
         before = self._training.copy() if self._continues(streaming) else None
         optimizer = self._resolve_optimizer(len(rows) or len(X), streaming, before)
         batch_size = self._resolve_batch_size(len(rows) or len(X), optimizer, loss, streaming)
@@ -137,7 +141,9 @@ class GradientDescentEstimator(BaseEstimator):
         self._moments = moments
         training.rows_seen = rows_seen
 
-        validation = None if held_out is None else data._replace(subset=_read_only(held_out))
+        unseen = None if held_out is None else data._replace(subset=_read_only(held_out))
+        if validation is not None:
+            unseen = _of_validation_set(validation, data)
         max_iter, tol = (1, None) if streaming else (self.max_iter, self.tol)
         if tol == "auto":
             tol = auto.auto_tol(data.n_rows, batch_size, optimizer)
@@ -150,6 +156,7 @@ class GradientDescentEstimator(BaseEstimator):
             safe_rate=rate_from_data,
             constant=constant,
             streaming=streaming,
+            early_stopping=bool(self.early_stopping),
             tol=tol,
             criterion=self.criterion,
             n_iter_no_change=self.n_iter_no_change,
@@ -158,16 +165,14 @@ class GradientDescentEstimator(BaseEstimator):
             clip_norm=self.clip_norm,
             verbose=self.verbose,
         )
-        Loop(training, plan, data, validation).run()
+        Loop(training, plan, data, unseen).run()
         self._publish(training, batch_size)
 
     def _penalty_strength(self) -> float:
         return self.alpha
 
-    def _split(self, n_rows, weight, rng, stratify, streaming) -> tuple[np.ndarray, np.ndarray | None]:
-        """Row numbers to train on (empty: all) and, with early stopping, to validate on."""
-        if not self.early_stopping:
-            return np.empty(0, np.int64), None
+    def _split(self, n_rows, weight, rng, stratify, streaming) -> tuple[np.ndarray, np.ndarray]:
+        """Row numbers to train on and to validate on."""
         if streaming:
             raise ValueError("early_stopping=True needs all data at once, partial_fit sees a part: set it to False")
         from sklearn.model_selection import train_test_split  # slow to import, and seldom needed
@@ -289,6 +294,14 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
+
+
+def _of_validation_set(validation: ValidationSet, data: Data) -> Data:
+    """The validation set as kernels take it, scaled as the training data are."""
+    X = validation.X.astype(data.features.X.dtype, copy=False)
+    features = data.features._replace(X=_read_only(X))
+    y, weight = _read_only(validation.y), _read_only(validation.weight)
+    return data._replace(features=features, y=y, weight=weight, subset=_read_only(_ALL_ROWS))
 
 
 def _scaling_of(data: Data) -> Scaling:

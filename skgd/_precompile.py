@@ -16,7 +16,7 @@ from .optimizers import OPTIMIZERS, SGD
 def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32)) -> None:
     """Fill numba's cache on disk, so that no later process has to compile what skgd brings.
 
-    Worth a line in a Dockerfile, or before workers are spawned. Takes some ten seconds the first time, and next to
+    Worth a line in a Dockerfile, or before workers are spawned. Takes half a minute or so the first time, and next to
     nothing after. The cache lies beside the installed package, or where ``NUMBA_CACHE_DIR`` says.
 
     Parameters

@@ -12,7 +12,6 @@ from ._estimator import GradientDescentEstimator
 from ._regression import RegressorFits
 from ._validation import StrOptions, check_features
 from .activations import ACTIVATIONS, NUMPY_ACTIVATIONS
-from .losses import REGRESSION_LOSSES, Loss
 
 CUSTOMARY_BATCH_SIZE = 200
 PREDICTION_ROWS = 4096  # rows predicted at once, so that memory stays bounded
@@ -30,8 +29,13 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
 
     Parameters
     ----------
-    loss : "squared_error" or Loss, default="squared_error"
-        Squared error is 1/2 (raw - y)^2.
+    loss : str or Loss, default="squared_error"
+        "squared_error", "huber", "absolute_error", "epsilon_insensitive", "squared_epsilon_insensitive", "quantile",
+        "poisson", "gamma", "tweedie", an object from :mod:`skgd.losses`, as ``Huber(epsilon=2)``, or your own. With
+        the log link of "poisson", "gamma" and "tweedie" predictions are exp(network(x)).
+    quantile : float or array-like of shape (n_quantiles,), default=0.5
+        What ``loss="quantile"`` predicts, above 0 and below 1; no other loss looks at it. A list of quantiles of a
+        single target is fitted at once, one output each, and predictions are sorted so that they never cross.
     hidden_layer_sizes : sequence of int, default=(100,)
         Width of every hidden layer, each at least 1; () is a linear model.
     activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
@@ -75,7 +79,8 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         Whether every epoch visits the rows in another order. Full batches need none.
     early_stopping : bool, default=False
         Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs,
-        and keep the parameters that were best on it. ``criterion`` doesn't count then.
+        and keep the parameters that were best on it. ``criterion`` doesn't count then. If ``fit`` is given
+        ``X_val`` and ``y_val``, they take the place of the part held out.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows held out for early stopping.
     average : bool or int, default=False
@@ -99,7 +104,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
-        Number of targets.
+        Number of outputs: targets, or quantiles of one.
     n_iter_ : int
         Epochs since training began; ``partial_fit`` and ``warm_start`` go on counting.
     t_ : int
@@ -108,7 +113,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         Objective of every epoch, as a mean over its batches before their updates, in the units of the loss. With
         several targets each counts in units of its variance.
     validation_curve_ : ndarray
-        Loss on the part held out after every epoch; empty without early stopping.
+        Loss on the part held out, or on the validation data given to ``fit``, after every epoch; else empty.
     optimizer_ : Optimizer
         The optimizer that was used.
     learning_rate_ : float
@@ -160,7 +165,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
     """
 
     _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
-        "loss": [StrOptions(REGRESSION_LOSSES), Loss],
+        **RegressorFits._loss_constraints,
         "hidden_layer_sizes": ["array-like", Integral],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "init": [StrOptions({"auto", "he", "glorot"}), tuple, list],
@@ -170,6 +175,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         self,
         loss="squared_error",
         *,
+        quantile=0.5,
         hidden_layer_sizes=(100,),
         activation="relu",
         optimizer="adam",
@@ -193,6 +199,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         verbose=0,
     ):
         self.loss = loss
+        self.quantile = quantile
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.optimizer = optimizer
@@ -247,14 +254,14 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
 
         Returns
         -------
-        ndarray of shape (n_rows,) or (n_rows, n_targets)
-            Predictions.
+        ndarray of shape (n_rows,) or (n_rows, n_targets) or (n_rows, n_quantiles)
+            Predictions on the scale of y.
         """
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
         parts = [self._forward(X[start : start + PREDICTION_ROWS]) for start in range(0, len(X), PREDICTION_ROWS)]
-        raw = np.concatenate(parts)
-        return raw[:, 0] if self._one_target else raw
+        predictions = self._training.loss.predict(np.concatenate(parts))
+        return predictions[:, 0] if self._one_target else predictions
 
     def _forward(self, X: np.ndarray) -> np.ndarray:
         activate = NUMPY_ACTIVATIONS[self._training.objective.settings()["activation"]]

@@ -10,19 +10,21 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils._param_validation import InvalidParameterError, generate_invalid_param_val, make_constraint
 
-from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
 from skgd.activations import ACTIVATIONS
-from skgd.losses import LOSSES, Loss, SquaredError
+from skgd.losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES, Hinge, Loss, Quantile, SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from skgd.schedules import SCHEDULES, Cosine, StepDecay
 
 SmallNetwork = partial(GDMLPRegressor, hidden_layer_sizes=(4,), max_iter=5, tol=None, random_state=0)
 ESTIMATORS = {
     "GDLinearRegressor": GDLinearRegressor,
+    "GDLinearClassifier": GDLinearClassifier,
     "GDLogisticClassifier": GDLogisticClassifier,
     "GDMLPRegressor": SmallNetwork,
 }
-REGRESSORS = {name: make for name, make in ESTIMATORS.items() if name != "GDLogisticClassifier"}
+CLASSIFIERS = (GDLinearClassifier, GDLogisticClassifier)
+REGRESSORS = {name: make for name, make in ESTIMATORS.items() if make not in CLASSIFIERS}
 LINEAR = {name: make for name, make in ESTIMATORS.items() if name != "GDMLPRegressor"}
 each_estimator = pytest.mark.parametrize("make", [*ESTIMATORS.values()], ids=[*ESTIMATORS])
 each_regressor = pytest.mark.parametrize("make", [*REGRESSORS.values()], ids=[*REGRESSORS])
@@ -42,12 +44,12 @@ for _array in (X, TARGETS, CLASSES):
 
 
 def targets(make):
-    return CLASSES if make is GDLogisticClassifier else TARGETS
+    return CLASSES if make in CLASSIFIERS else TARGETS
 
 
 def all_classes(make):
     """What the first call of partial_fit needs beside X and y."""
-    return {"classes": [0, 1]} if make is GDLogisticClassifier else {}
+    return {"classes": [0, 1]} if make in CLASSIFIERS else {}
 
 
 def predictions(model, X=X):
@@ -57,7 +59,7 @@ def predictions(model, X=X):
 def exact_predictions(make, X, y, alpha):
     """Of the solution of scikit-learn's own solvers: the same objective on standardised features."""
     Z = (X - X.mean(axis=0)) / np.where(X.std(axis=0) > 0, X.std(axis=0), 1.0)
-    if make is GDLogisticClassifier:
+    if make in CLASSIFIERS:
         return LogisticRegression(C=1 / (alpha * len(y)), tol=1e-10, max_iter=1000).fit(Z, y).predict_proba(Z)
     return Ridge(alpha=alpha * len(y)).fit(Z, y).predict(Z)
 
@@ -68,7 +70,8 @@ WRONG_VALUES = {
     "optimizer": ["adm", "ADAM", 3, Adam, None, ["adam"]],
     "learning_rate": [0, -0.1, np.nan, np.inf, "fast", None, "0.1"],
     "schedule": ["cosin", 0.5, None],
-    "loss": ["squared", "log_loss", 1, SquaredError],
+    "loss": ["squared", 1, SquaredError, None, ["huber"]],
+    "quantile": [0, 1.0, -0.5, np.nan, "half", None, [], [0.5, 1.5], [[0.5]], ["half"], {0.5: 1}],
     "activation": ["gelu", np.tanh, None],
     "hidden_layer_sizes": [(0,), (5, -1), 0, (2.5,), "ten", None, (5, None)],
     "init": ["xavier", 1, ([], []), ([np.zeros((3, 4))], [np.zeros(4)]), ([np.zeros((3, 5)), 0], [1])],
@@ -96,7 +99,8 @@ WRONG_VALUES = {
 ACCEPTED = {
     "optimizer": [*OPTIMIZERS, "Optimizer"],
     "schedule": [*SCHEDULES, "Schedule", "callable"],
-    "loss": [*(set(LOSSES) - {"log_loss"}), "Loss"],
+    "loss": ["Loss"],
+    "quantile": [],
     "activation": [*ACTIVATIONS],
     "learning_rate": ["(0.0, inf)", "auto"],
     "hidden_layer_sizes": [],
@@ -132,14 +136,25 @@ def test_wrong_parameters_are_refused_by_name_with_what_is_accepted(make):
                 with pytest.raises(ValueError, match=name) as caught:
                     getattr(model, method)(X, targets(make), **arguments)
                 message = str(caught.value)
-                missing = [text for text in ACCEPTED[name] if text not in message]
+                names = [] if name != "loss" else CLASS_LOSSES if make in CLASSIFIERS else REGRESSION_LOSSES
+                missing = [text for text in (*ACCEPTED[name], *names) if text not in message]
                 assert not missing, f"{name}={value!r}: {missing} not in {message!r}"
                 assert not hasattr(model, "n_features_in_")
 
 
+@each_estimator
+def test_losses_for_classes_and_for_numbers_are_kept_apart(make):
+    wrong = [Quantile(), *REGRESSION_LOSSES] if make in CLASSIFIERS else [Hinge(), *CLASS_LOSSES]
+    for loss in wrong:
+        model = make()
+        if "loss" in model.get_params():
+            with pytest.raises(ValueError, match=r"'loss' parameter|loss=.*is made for"):
+                model.set_params(loss=loss).fit(X, targets(make))
+
+
 PARTS = {
     type(part).__name__: (parameter, part)
-    for parameter, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES))
+    for parameter, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("loss", LOSSES))
     for part in (make() for make in table.values())
 }
 
@@ -158,7 +173,8 @@ def test_wrong_parameters_of_optimizers_and_schedules_are_refused_by_name(parame
             if any(make_constraint(constraint).is_satisfied_by(value) for constraint in constraints):
                 continue  # out of one interval, yet "auto" or None is welcome
             bad = type(part)(**{**part.get_params(), name: value})
-            model = GDLinearRegressor(**{parameter: bad})
+            make = GDLinearClassifier if getattr(part, "for_classes", False) else GDLinearRegressor
+            model = make(**{parameter: bad})
             with pytest.raises(InvalidParameterError, match=f"The '{name}' parameter of {type(part).__name__} must be"):
                 model.fit(X, TARGETS)
 
@@ -193,11 +209,6 @@ def test_class_weights_that_make_no_sense_are_refused(class_weight):
 def test_balanced_class_weights_where_the_sample_weights_leave_a_class_empty():
     with pytest.raises(ValueError, match="class"):
         GDLogisticClassifier(class_weight="balanced").fit(X, CLASSES, sample_weight=CLASSES)
-
-
-def test_balanced_class_weights_are_refused_for_parts_of_the_data():
-    with pytest.raises(ValueError, match=r"class_weight='balanced'.*dict"):
-        GDLogisticClassifier(class_weight="balanced").partial_fit(X, CLASSES, classes=[0, 1])
 
 
 # -- targets

@@ -20,7 +20,7 @@ PACKAGE = Path(skgd.__file__).parent
 FLOORS = [
     {"_warnings"},
     {"_jit", "_validation"},
-    {"_kernels", "activations", "losses", "penalties", "schedules"},
+    {"_kernels", "_validation_set", "activations", "losses", "penalties", "schedules"},
     {"optimizers"},
     {"_engine"},
     {"_estimator", "_regression"},

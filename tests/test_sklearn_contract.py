@@ -19,19 +19,21 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
-from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
 from skgd.activations import ACTIVATIONS
+from skgd.losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES
 from skgd.optimizers import OPTIMIZERS, Adam
 from skgd.schedules import SCHEDULES, ExponentialDecay
 
 SmallNetwork = partial(GDMLPRegressor, hidden_layer_sizes=(8,))
 ESTIMATORS = {
     "GDLinearRegressor": GDLinearRegressor,
+    "GDLinearClassifier": GDLinearClassifier,
     "GDLogisticClassifier": GDLogisticClassifier,
     "GDMLPRegressor": SmallNetwork,
 }
 LINEAR = {name: make for name, make in ESTIMATORS.items() if name != "GDMLPRegressor"}
-REGRESSORS = {name: make for name, make in ESTIMATORS.items() if name != "GDLogisticClassifier"}
+REGRESSORS = {name: make for name, make in ESTIMATORS.items() if not is_classifier(make())}
 
 ignore_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 each_estimator = pytest.mark.parametrize("make", [*ESTIMATORS.values()], ids=[*ESTIMATORS])
@@ -46,6 +48,12 @@ RATE = 0.05
 def settings_to_check():
     """Every optimizer x full batch and mini-batch x standardised and raw; then every other parameter once."""
     for name, make in ESTIMATORS.items():
+        if name == "GDLinearClassifier":  # but for the loss that is GDLogisticClassifier
+            for loss in CLASS_LOSSES:
+                # weights are repetitions at full batch, which is not the perceptron's default
+                settings = {"batch_size": None} if loss == "perceptron" else {}
+                yield pytest.param(make(loss=loss, **settings), id=f"{name}-{loss}")
+            continue
         optimizers = [*OPTIMIZERS, "auto"] if name in LINEAR else [*OPTIMIZERS]
         for optimizer in optimizers:
             for batch_size in (None,) if optimizer == "lbfgs" else (None, 64):
@@ -72,6 +80,7 @@ def settings_to_check():
             {"optimizer": Adam(learning_rate=RATE, amsgrad=True), "max_iter": 60, "tol": None},
             *({"schedule": schedule} for schedule in SCHEDULES),
             *([{"penalty": None}] if name in LINEAR else []),
+            *({"loss": loss} for loss in REGRESSION_LOSSES if name in REGRESSORS),
             # without intercepts LogisticRegression fails check_class_weight_classifiers, too: the data need one
             *([{"fit_intercept": False}] if name == "GDLinearRegressor" else []),
             *([{"activation": activation} for activation in ACTIVATIONS] if name not in LINEAR else []),
@@ -82,10 +91,21 @@ def settings_to_check():
             yield pytest.param(make(**{**rate, **parameters}), id=f"{name}-{label}")
 
 
+def needs_positive_targets(estimator):
+    return not is_classifier(estimator) and estimator.__sklearn_tags__().target_tags.positive_only
+
+
+def test_tags_say_which_losses_need_positive_targets():
+    positive = {loss for loss in REGRESSION_LOSSES if needs_positive_targets(GDLinearRegressor(loss=loss))}
+    assert positive == {"poisson", "gamma", "tweedie"}
+
+
 @pytest.mark.parametrize("estimator", list(settings_to_check()))
 @ignore_convergence
 def test_check_estimator_passes_with_no_expected_failure(estimator):
-    results = check_estimator(estimator, on_fail=None, on_skip=None)
+    # its targets are negative, whatever the tag positive_only says
+    known = {"check_regressor_multioutput": "negative targets"} if needs_positive_targets(estimator) else {}
+    results = check_estimator(estimator, on_fail=None, on_skip=None, expected_failed_checks=known)
     failed = {
         result["check_name"]: repr(result["exception"])[:500] for result in results if result["status"] == "failed"
     }
@@ -147,9 +167,11 @@ def check_documented(docstring, function, what):
 WITH_DOCSTRINGS = {
     cls.__name__: cls
     for cls in [
+        GDLinearClassifier,
         GDLinearRegressor,
         GDLogisticClassifier,
         GDMLPRegressor,
+        *LOSSES.values(),
         *(type(make()) for make in OPTIMIZERS.values()),
         *(type(make()) for make in SCHEDULES.values()),
     ]
@@ -181,7 +203,7 @@ def test_docstrings_of_methods_list_their_parameters_and_what_they_return(make):
 def test_every_fitted_attribute_is_documented_and_every_documented_one_exists(make, regression, classes):
     pd = pytest.importorskip("pandas")
     estimator = make(max_iter=3)
-    X, y = classes if isinstance(estimator, GDLogisticClassifier) else regression
+    X, y = classes if is_classifier(estimator) else regression
     estimator.fit(pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])]), y)
     section = re.search(r"\n    Attributes\n    -+\n(.*?)\n\n", type(estimator).__doc__, re.DOTALL)[1]
     documented = set(re.findall(r"^    (\w+) : ", section, re.MULTILINE))
@@ -206,7 +228,7 @@ def classes(regression):
 
 
 def data_for(estimator, regression, classes):
-    return classes if isinstance(estimator, GDLogisticClassifier) else regression
+    return classes if is_classifier(estimator) else regression
 
 
 def few_epochs(make):
@@ -294,7 +316,7 @@ def test_float32_stays_float32(make, regression, classes):
     X, y = data_for(make(), regression, classes)
     model = few_epochs(make).fit(X.astype(np.float32), y)
     assert parameters_of(model).dtype == np.float32
-    if not isinstance(model, GDLogisticClassifier):
+    if not is_classifier(model):
         assert model.predict(X.astype(np.float32)).dtype == np.float32
 
 
@@ -457,7 +479,7 @@ def test_grid_over_a_nested_parameter_of_the_optimizer(make, regression, classes
     grid = GridSearchCV(
         make(optimizer=optimizer, max_iter=20, random_state=0),
         {"optimizer__beta1": [0.0, 0.5, 0.99]},
-        scoring="neg_log_loss" if isinstance(make(), GDLogisticClassifier) else "r2",
+        scoring="neg_log_loss" if is_classifier(make()) else "r2",
         cv=3,
         error_score="raise",
     ).fit(X, y)
@@ -524,7 +546,7 @@ def test_partial_fit_takes_requests_for_its_metadata(make):
     with config_context(enable_metadata_routing=True):
         requests = make().set_partial_fit_request(sample_weight=True).get_metadata_routing()
         assert requests.partial_fit.requests["sample_weight"] is True
-        if isinstance(make(), GDLogisticClassifier):
+        if is_classifier(make()):
             assert "classes" in requests.partial_fit.requests
 
 

@@ -52,6 +52,8 @@ class Loop:
         self.plan = plan
         self.data = data
         self.validation = validation
+        self.stops_early = validation is not None and plan.early_stopping
+        self.validated = training.epochs  # those before the last validation
         self.n_rows = data.n_rows
         self.plateau = isinstance(plan.schedule, ReduceOnPlateau)
         self.plateau_state, self.plateau_epochs = ReduceOnPlateau.START, 0
@@ -87,7 +89,7 @@ class Loop:
     def _settings(self) -> Settings:
         training, plan = self.training, self.plan
         criterion = CRITERIA[plan.criterion] if plan.tol is not None else NEVER
-        if self.validation is not None or self.checks_gradient:
+        if self.stops_early or self.checks_gradient:
             criterion = NEVER  # decided here, after every epoch
         average_from = -1
         if plan.average is not False:
@@ -170,7 +172,7 @@ class Loop:
                 if training.progress["circled"][0]:
                     training.state.params[:] = training.state.best
                 break
-        if self.validation is not None and training.validation_losses:
+        if self.stops_early and training.validation_losses:
             training.state.params[:] = self.best_params
             training.progress["averaged"] = 0
         if self.full_batch and training.gradient_norm is None:
@@ -217,7 +219,7 @@ class Loop:
         """One rate per update of the coming call, or one for all."""
         training, schedule = self.training, self.plan.schedule
         if isinstance(schedule, ReduceOnPlateau):
-            history = training.validation_losses if self.validation is not None else training.losses
+            history = training.validation_losses if self.stops_early else training.losses
             for loss in history[self.plateau_epochs :]:
                 self.plateau_state = schedule.advance(self.plateau_state, loss)
             self.plateau_epochs = len(history)
@@ -235,17 +237,12 @@ class Loop:
         """Look at the epoch that has just ended; whether to stop."""
         training, plan = self.training, self.plan
         stop = False
-        if self.validation is not None:
+        if self.validation is not None and training.epochs > self.validated:
+            self.validated = training.epochs
             loss, _ = self._evaluate(self.validation)
             training.validation_losses.append(loss * training.loss_unit)
-            improved = not loss > self.best_validation - (plan.tol or 0.0) * abs(self.best_validation)
-            self.stale = 0 if improved else self.stale + 1
-            if not loss >= self.best_validation:
-                self.best_validation = loss
-                self.best_params = training.params.copy()
-            if plan.tol is not None and self.stale >= plan.n_iter_no_change:
-                training.stop_reason, stop = "early_stopping", True
-        elif self.checks_gradient:
+            stop = self.stops_early and self._stop_early(loss)
+        if self.checks_gradient and not self.stops_early:
             _, gradient = self._evaluate(self.data)
             training.gradient_norm = float(np.abs(gradient).max())
             if training.gradient_norm <= (plan.tol or 0.0):
@@ -256,6 +253,19 @@ class Loop:
                 line += f"  validation {training.validation_losses[-1]:.6g}"
             print(f"{line}  {time.perf_counter() - began:.2f} s")
         return stop
+
+    def _stop_early(self, loss: float) -> bool:
+        """Compare the loss on the validation data with the best one so far; whether to stop."""
+        training, plan = self.training, self.plan
+        improved = not loss > self.best_validation - (plan.tol or 0.0) * abs(self.best_validation)
+        self.stale = 0 if improved else self.stale + 1
+        if not loss >= self.best_validation:
+            self.best_validation = loss
+            self.best_params = training.params.copy()
+        if plan.tol is None or self.stale < plan.n_iter_no_change:
+            return False
+        training.stop_reason = "early_stopping"
+        return True
 
     def _evaluate(self, data: Data) -> tuple[float, np.ndarray]:
         """Loss of the published parameters on `data`; the objective's gradient, too, if that is the training data."""

@@ -29,6 +29,7 @@ class Plan:
     safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
     constant: np.ndarray  # raw prediction of the constant model
     streaming: bool = False
+    early_stopping: bool = False  # whether validation data stop the training, or are only watched
     tol: float | None = 1e-4
     criterion: str = "objective"
     n_iter_no_change: int = 5

@@ -1,6 +1,7 @@
 """Linear models trained by gradient descent."""
 
-from ._classifier import GDLogisticClassifier
+from ._linear_classifier import GDLinearClassifier
+from ._logistic import GDLogisticClassifier
 from ._regressor import GDLinearRegressor
 
-__all__ = ["GDLinearRegressor", "GDLogisticClassifier"]
+__all__ = ["GDLinearClassifier", "GDLinearRegressor", "GDLogisticClassifier"]

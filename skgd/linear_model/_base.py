@@ -26,7 +26,9 @@ class LinearEstimator(GradientDescentEstimator):
 
     def _starting_constant(self, n_outputs, loss, data):
         # among raw features the best constant is a bad start: the intercept would have a long way back
-        return super()._starting_constant(n_outputs, loss, data) if self._centers() else np.zeros(n_outputs)
+        if self._centers() or loss.trivial_optimum:
+            return super()._starting_constant(n_outputs, loss, data)
+        return np.zeros(n_outputs)
 
     def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
         rate_is_auto = self.learning_rate == "auto" and optimizer.learning_rate is None

@@ -1,152 +1,39 @@
-"""Logistic regression."""
+"""What linear classifiers share."""
 
-from numbers import Real
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
-from sklearn.utils import compute_class_weight
+from sklearn.utils import column_or_1d
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
+from .._engine import auto
 from .._validation import StrOptions, at_one_scale, check_sample_weight, fit_context
-from ..losses import LogLoss
+from .._validation_set import check_validation_set
+from ..losses import LogLoss, Loss
+from ..optimizers import SGD
 from ._base import LinearEstimator
+from ._classes import balancing_factors, class_index, class_totals, given_factors, unique_classes
 
-ENCODING_ROWS = 65_536  # rows whose classes are looked up at once, to spare memory
+
+def _gives_probabilities(model: "LinearClassifier") -> bool:
+    """Whether the loss gives probabilities; the error says which do."""
+    if hasattr(model, "_training"):
+        loss = model._training.loss
+    else:
+        try:
+            loss = model._make_loss()
+        except ValueError:  # what is wrong shows in fit
+            return False
+    if not loss.gives_probabilities:
+        raise AttributeError(f"{loss!r} gives no probabilities: loss='log_loss' and loss='modified_huber' do")
+    return True
 
 
-class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
-    """Logistic regression by gradient descent, binary and multinomial.
-
-    Minimises, with weights s_i that sum to one and classes c_i,
-
-        sum_i s_i log_loss(x_i W' + b, c_i) + alpha / 2 |W|^2
-
-    where W are the coefficients of standardised features and the intercepts b are free. Two classes have one row
-    of coefficients and log_loss(z, c) = log(1 + exp(z)) - c z; K > 2 classes have K rows and
-    log_loss(z, c) = log(sum_k exp(z_k)) - z_c.
-
-    Parameters
-    ----------
-    optimizer : str or Optimizer, default="auto"
-        "auto": accelerated gradient descent on all rows; with a mini-batch size Nesterov's momentum, in
-        ``partial_fit`` AdaGrad. Else one of "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
-        "amsgrad", "adamw", "nadam", "lion", or an object from :mod:`skgd.optimizers`.
-    learning_rate : float or "auto", default="auto"
-        Step size, positive, for standardised features. "auto" is the optimizer's own ``learning_rate`` if it has one,
-        else follows from the curvature of the data where the optimizer's steps are proportional to the
-        gradient, else is the optimizer's customary one; it is reduced if the fit diverges.
-    schedule : str, Schedule or callable, default="constant"
-        Factor on the learning rate over epochs: "constant", "invscaling", "step", "exponential", "cosine",
-        "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
-        epochs to an array of factors.
-    penalty : "l2" or None, default="l2"
-        Penalty on the coefficients.
-    alpha : float, default=1e-4
-        Strength of the penalty, not negative.
-    fit_intercept : bool, default=True
-        Whether to fit b. Without it features are scaled, not centred.
-    standardize : bool or "auto", default="auto"
-        Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
-    batch_size : int, None or "auto", default="auto"
-        Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
-        optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; else 16.
-    max_iter : int, default=3000
-        Largest number of epochs, at least 1.
-    tol : float, "auto" or None, default="auto"
-        Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
-        3e-4. None runs all epochs.
-    criterion : {"objective", "gradient", "step"}, default="objective"
-        "objective": stop after ``n_iter_no_change`` epochs in which the objective had, relatively, no more than ``tol``
-        to gain: at full batch by what its last changes leave to come (Aitken's extrapolation), for mini-batches by
-        the best mean over an epoch so far. "gradient": stop when the largest absolute entry of the objective's full
-        gradient, in standardised units, is at most ``tol``. "step": stop after ``n_iter_no_change`` epochs that
-        change no parameter by more than ``tol``.
-    n_iter_no_change : int, default=5
-        Epochs that count as a standstill, at least 1.
-    shuffle : bool, default=True
-        Whether every epoch visits the rows in another order. Full batches need none.
-    early_stopping : bool, default=False
-        Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs,
-        and keep the parameters that were best on it. ``criterion`` doesn't count then.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of the rows held out for early stopping.
-    average : bool or int, default=False
-        Whether to keep the mean of the parameters over all updates (Polyak), True: from the second epoch on, an
-        integer: after so many updates.
-    clip_norm : float or None, default=None
-        Largest Euclidean norm of a gradient, positive; longer ones are scaled down.
-    class_weight : dict, "balanced" or None, default=None
-        Factors on the sample weights by class; "balanced" makes the classes count the same.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the last fit, with the optimizer's state and the schedule's position.
-    random_state : int, RandomState instance or None, default=None
-        Determines the order of rows and the part held out. The same integer gives the same bits.
-    verbose : int, default=0
-        Above 0: print a line for every epoch.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-        The classes, sorted.
-    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Coefficients in the units of X.
-    intercept_ : ndarray of shape (1,) or (n_classes,)
-        Intercepts.
-    n_iter_ : int
-        Epochs since training began; ``partial_fit`` and ``warm_start`` go on counting.
-    t_ : int
-        Updates made.
-    loss_curve_ : ndarray of shape (n_iter_,)
-        Objective of every epoch, as a mean over its batches before their updates, in the units of the loss.
-    validation_curve_ : ndarray
-        Loss on the part held out after every epoch; empty without early stopping.
-    optimizer_ : Optimizer
-        The optimizer that was used.
-    learning_rate_ : float
-        The learning rate before the schedule's factor.
-    batch_size_ : int
-        Rows per update.
-    gradient_norm_ : float or None
-        Largest absolute entry of the full gradient in standardised units, where it is known: at the end with
-        ``criterion="gradient"``, before the last update at full batch.
-    converged_ : bool
-        Whether the criterion was met.
-    stop_reason_ : str
-        "converged", "max_iter", "early_stopping" or "diverged".
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, if X had any.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is out of its range, or the data hold NaN, infinities or nothing.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If epochs ran out first, or the fit diverged; then the best parameters before are kept and the warning
-        names a rate that would work.
-
-    See Also
-    --------
-    GDLinearRegressor : the same for numbers.
-
-    References
-    ----------
-    Bottou, Curtis and Nocedal 2018, Optimization methods for large-scale machine learning.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from skgd import GDLogisticClassifier
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = GDLogisticClassifier(alpha=1e-3).fit(X, y)
-    >>> round(model.score(X, y), 2), model.stop_reason_
-    (0.98, 'converged')
-    """
+class LinearClassifier(ClassifierMixin, LinearEstimator):
+    """Parameters, fits and predictions of classifiers whose raw predictions are linear in the features."""
 
     _parameter_constraints: dict = LinearEstimator._parameter_constraints | {
         "class_weight": [dict, StrOptions({"balanced"}), None]
@@ -199,8 +86,20 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    def _make_loss(self) -> Loss:
+        return LogLoss()
+
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> "GDLogisticClassifier":
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -211,14 +110,21 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
             Classes, at least two.
         sample_weight : array-like of shape (n_rows,), default=None
             Weights, not negative; only their proportions count.
+        X_val : array-like of shape (n_validation_rows, n_features), default=None
+            Rows to validate on, instead of a part of X that is held out with ``early_stopping``. Without early
+            stopping they are only watched: ``validation_curve_`` tells the loss on them.
+        y_val : array-like of shape (n_validation_rows,), default=None
+            Their classes, which must be among those of y.
+        sample_weight_val : array-like of shape (n_validation_rows,), default=None
+            Their weights; ``class_weight`` counts for them, too.
 
         Returns
         -------
-        GDLogisticClassifier
+        Self
             The fitted estimator itself.
         """
         with self._all_or_nothing():
-            return self._fit(X, y, sample_weight, None, streaming=False)
+            return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), None, streaming=False)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -227,11 +133,11 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         y: ArrayLike,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> "GDLogisticClassifier":
+    ) -> Self:
         """Make one epoch over the given rows and go on where the last call ended.
 
         Optimizer state, schedule and standardization go on. A change of the running mean and standard deviation
-        doesn't change the predictions.
+        doesn't change the predictions. With ``class_weight="balanced"`` the factors follow from all rows seen so far.
 
         Parameters
         ----------
@@ -246,67 +152,78 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
 
         Returns
         -------
-        GDLogisticClassifier
+        Self
             The estimator itself.
         """
         with self._all_or_nothing():
-            return self._fit(X, y, sample_weight, classes, streaming=True)
+            return self._fit(X, y, sample_weight, (None, None, None), classes, streaming=True)
 
-    def _fit(self, X, y, sample_weight, classes, streaming):
+    def _fit(self, X, y, sample_weight, validation, classes, streaming):
         X, y = self._check_training_data(X, y, streaming, y_numeric=False)
         check_classification_targets(y)
         weight = check_sample_weight(sample_weight, X)
+        loss = self._make_loss()
         self.classes_ = self._resolve_classes(y, classes, streaming)
-        index = _class_index(y, self.classes_)
-        weight = self._weight_classes(weight, y, index, streaming)
+        index = class_index(y, self.classes_)
+        loss.check_targets(index)
+        factors = self._class_factors(index, weight, streaming)
+        weight = _times_factors(weight, index, factors, "sample_weight")
+
+        def check_targets(y_val):
+            return class_index(column_or_1d(y_val, warn=True), self.classes_)
+
+        validation = check_validation_set(self, *validation, check_targets)
+        if validation is not None:
+            of_rows = _times_factors(validation.weight, validation.y, factors, "sample_weight_val")
+            validation = validation._replace(weight=of_rows)
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
         stratify = y if self.early_stopping else None
-        self._train(X, index, n_outputs, weight, LogLoss(), streaming=streaming, stratify=stratify)
+        self._train(X, index, n_outputs, weight, loss, streaming=streaming, stratify=stratify, validation=validation)
         return self
 
     def _resolve_classes(self, y, classes, streaming) -> np.ndarray:
         known = self.classes_ if self._continues(streaming) else None
         if streaming and known is None and classes is None:
             raise ValueError("classes must be given in the first call of partial_fit: all that will ever come")
-        found = _unique(y if classes is None else np.asarray(classes))
+        found = unique_classes(y if classes is None else np.asarray(classes))
         if known is not None:
             if classes is not None and not np.array_equal(known, found):
                 raise ValueError(f"classes={found} differs from the classes of the calls before, {known}")
             found = known
         if len(found) < 2:
             raise ValueError(
-                f"GDLogisticClassifier needs at least two classes; {'the data' if classes is None else 'classes'} "
+                f"{type(self).__name__} needs at least two classes; {'the data' if classes is None else 'classes'} "
                 f"contains only one class: {found[0]}"
             )
         return found
 
-    def _weight_classes(self, weight, y, index, streaming) -> np.ndarray:
-        """Sample weights times the weights of the classes."""
+    def _class_factors(self, index, weight, streaming) -> np.ndarray | None:
+        """Factor of every class on the weights of its rows."""
         if self.class_weight is None:
-            return weight
-        if streaming and isinstance(self.class_weight, str):
-            raise ValueError(
-                "class_weight='balanced' needs all data at once, partial_fit sees a part: give a dict instead, for "
-                "instance from sklearn.utils.class_weight.compute_class_weight"
-            )
-        by_row = weight if weight.size else np.ones(len(y))
-        factors = self._class_factors(by_row, y)
-        return at_one_scale(by_row * factors[index[:, 0].astype(np.intp)], "sample_weight times class_weight")
-
-    def _class_factors(self, by_row: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Factor of every class, in the order of classes_."""
+            return None
         if isinstance(self.class_weight, dict):
-            valid = [isinstance(factor, Real) and 0 <= float(factor) < np.inf for factor in self.class_weight.values()]
-            if not all(valid):
-                raise ValueError(f"class_weight={self.class_weight!r} must hold finite numbers, none of them negative")
-        with np.errstate(divide="ignore"):
-            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=by_row)
-        if not np.isfinite(factors).all():
+            return given_factors(self.class_weight, self.classes_)
+        totals = class_totals(index, weight, len(self.classes_))
+        if not streaming and not totals.all():
             raise ValueError(
-                f"class_weight='balanced' can't balance the classes {self.classes_[~np.isfinite(factors)]}: the sample "
+                f"class_weight='balanced' can't balance the classes {self.classes_[totals == 0]}: the sample "
                 "weights of their rows are all zero"
             )
-        return factors
+        if self._continues(streaming) and streaming:
+            totals += getattr(self, "_class_totals", 0.0)
+        self._class_totals = totals
+        return balancing_factors(totals)
+
+    def _resolve_optimizer(self, n_rows, streaming, before):
+        by_itself = isinstance(self.optimizer, str) and self.optimizer == "auto"
+        if by_itself and not streaming and self._make_loss().trivial_optimum:
+            return SGD()  # small steps, as there is nothing to see at the optimum
+        return super()._resolve_optimizer(n_rows, streaming, before)
+
+    def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
+        if loss.trivial_optimum:  # all rows at once would lead to it
+            return min(auto.MINI_BATCH, max(1, n_rows // 4))
+        return super()._auto_batch_size(n_rows, optimizer, loss, streaming)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Raw predictions.
@@ -319,13 +236,14 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, n_classes)
-            X coef_' + intercept_: log-odds of the second class of two, or logits of all classes.
+            X coef_' + intercept_: of two classes, positive for the second one; else one column for each class. For
+            log-loss they are log-odds and logits.
         """
         raw = self._raw_predictions(X)
         return raw[:, 0] if raw.shape[1] == 1 else raw
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict the most probable class.
+        """Predict the class with the largest raw prediction.
 
         Parameters
         ----------
@@ -341,8 +259,9 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         index = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
         return self.classes_[index]
 
+    @available_if(_gives_probabilities)
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Predict the probabilities of the classes.
+        """Predict the probabilities of the classes, where the loss gives them.
 
         Parameters
         ----------
@@ -354,8 +273,10 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         ndarray of shape (n_rows, n_classes)
             Probabilities, in the order of ``classes_``.
         """
-        return LogLoss().predict_proba(self._raw_predictions(X))
+        raw = self._raw_predictions(X)
+        return self._training.loss.predict_proba(raw)
 
+    @available_if(_gives_probabilities)
     def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
         """Predict the logarithms of the probabilities of the classes, exact however small they are.
 
@@ -369,23 +290,13 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         ndarray of shape (n_rows, n_classes)
             Logarithms of probabilities, in the order of ``classes_``.
         """
-        return LogLoss().predict_log_proba(self._raw_predictions(X))
+        raw = self._raw_predictions(X)
+        return self._training.loss.predict_log_proba(raw)
 
 
-def _unique(y: np.ndarray) -> np.ndarray:
-    """The distinct values, sorted, some rows at a time to spare memory."""
-    parts = [np.unique(y[start : start + ENCODING_ROWS]) for start in range(0, len(y), ENCODING_ROWS)]
-    return np.unique(np.concatenate(parts))
-
-
-def _class_index(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Index of each row's class as a float64 column, some rows at a time to spare memory."""
-    index = np.empty((len(y), 1))
-    for start in range(0, len(y), ENCODING_ROWS):
-        part = y[start : start + ENCODING_ROWS]
-        found = np.minimum(np.searchsorted(classes, part), len(classes) - 1)
-        if not (classes[found] == part).all():
-            unknown = np.setdiff1d(part, classes)
-            raise ValueError(f"y contains classes {unknown} that are not among the known ones, {classes}")
-        index[start : start + ENCODING_ROWS, 0] = found
-    return index
+def _times_factors(weight: np.ndarray, index: np.ndarray, factors: np.ndarray | None, name: str) -> np.ndarray:
+    """Weights of rows times the factors of their classes."""
+    if factors is None:
+        return weight
+    of_rows = factors[index[:, 0].astype(np.intp)]
+    return at_one_scale(weight * of_rows if weight.size else of_rows, f"{name} times class_weight")

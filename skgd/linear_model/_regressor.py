@@ -4,8 +4,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._regression import RegressorFits
-from .._validation import StrOptions
-from ..losses import REGRESSION_LOSSES, Loss
 from ._base import LinearEstimator
 
 
@@ -17,12 +15,25 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         sum_i s_i loss(x_i w + b, y_i) + alpha / 2 |w|^2
 
     where w are the coefficients of standardised features and the intercept b is free. Targets are centred and
-    scaled during the fit; several targets are fitted at once.
+    scaled during the fit where the loss allows; several targets are fitted at once. Predictions are x w + b, or
+    exp(x w + b) for losses with a log link.
 
     Parameters
     ----------
-    loss : "squared_error" or Loss, default="squared_error"
-        Squared error is 1/2 (raw - y)^2.
+    loss : str or Loss, default="squared_error"
+        What is minimised, by name with the loss's default parameters, or an object from :mod:`skgd.losses`, as
+        ``Huber(epsilon=2)``, or your own:
+
+        - "squared_error": 1/2 (raw - y)^2, the mean.
+        - "huber", "absolute_error", "epsilon_insensitive", "squared_epsilon_insensitive": robust ones, and those of
+          support vector regression.
+        - "quantile": pinball loss for ``quantile``.
+        - "poisson", "gamma", "tweedie": half deviances with a log link, for counts and positive targets; predictions
+          are exp(raw).
+    quantile : float or array-like of shape (n_quantiles,), default=0.5
+        What ``loss="quantile"`` predicts, above 0 and below 1; no other loss looks at it. A list of quantiles of a
+        single target is fitted at once, one row of coefficients each, and predictions are sorted so that they never
+        cross.
     optimizer : str or Optimizer, default="auto"
         "auto": accelerated gradient descent on all rows; with a mini-batch size Nesterov's momentum, in
         ``partial_fit`` AdaGrad. Else one of "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
@@ -63,7 +74,8 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         Whether every epoch visits the rows in another order. Full batches need none.
     early_stopping : bool, default=False
         Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs,
-        and keep the parameters that were best on it. ``criterion`` doesn't count then.
+        and keep the parameters that were best on it. ``criterion`` doesn't count then. If ``fit`` is given
+        ``X_val`` and ``y_val``, they take the place of the part held out.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows held out for early stopping.
     average : bool or int, default=False
@@ -80,9 +92,9 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients in the units of X and y.
-    intercept_ : ndarray of shape (1,) or (n_targets,)
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features) or (n_quantiles, n_features)
+        Coefficients in the units of X and y, or of log(y) for losses with a log link.
+    intercept_ : ndarray of shape (1,) or (n_targets,) or (n_quantiles,)
         Intercepts.
     n_iter_ : int
         Epochs since training began; ``partial_fit`` and ``warm_start`` go on counting.
@@ -92,7 +104,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         Objective of every epoch, as a mean over its batches before their updates, in the units of the loss. With
         several targets each counts in units of its variance.
     validation_curve_ : ndarray
-        Loss on the part held out after every epoch; empty without early stopping.
+        Loss on the part held out, or on the validation data given to ``fit``, after every epoch; else empty.
     optimizer_ : Optimizer
         The optimizer that was used.
     learning_rate_ : float
@@ -124,12 +136,13 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
 
     See Also
     --------
-    GDLogisticClassifier : the same for classes.
+    GDLinearClassifier : the same for classes.
     GDMLPRegressor : networks.
 
     References
     ----------
     Bottou, Curtis and Nocedal 2018, Optimization methods for large-scale machine learning.
+    Those of the losses are with them, in :mod:`skgd.losses`.
 
     Examples
     --------
@@ -141,14 +154,13 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
     (0.518, 'converged')
     """
 
-    _parameter_constraints: dict = LinearEstimator._parameter_constraints | {
-        "loss": [StrOptions(REGRESSION_LOSSES), Loss]
-    }
+    _parameter_constraints: dict = LinearEstimator._parameter_constraints | RegressorFits._loss_constraints
 
     def __init__(
         self,
         loss="squared_error",
         *,
+        quantile=0.5,
         optimizer="auto",
         learning_rate="auto",
         schedule="constant",
@@ -171,6 +183,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         verbose=0,
     ):
         self.loss = loss
+        self.quantile = quantile
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.schedule = schedule
@@ -205,9 +218,12 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
 
         Returns
         -------
-        ndarray of shape (n_rows,) or (n_rows, n_targets)
-            Predictions, X coef_' + intercept_.
+        ndarray of shape (n_rows,) or (n_rows, n_targets) or (n_rows, n_quantiles)
+            Predictions on the scale of y: X coef_' + intercept_, of losses with a log link the exponential of it,
+            and sorted for several quantiles.
         """
         raw = self._raw_predictions(X)
         columns = raw[:, None] if raw.ndim == 1 else raw
-        return self._training.loss.predict(columns).reshape(raw.shape).astype(self.coef_.dtype, copy=False)
+        predictions = self._training.loss.predict(columns).reshape(raw.shape)
+        with np.errstate(over="ignore"):  # infinity is the nearest float32
+            return predictions.astype(self.coef_.dtype, copy=False)

@@ -3,27 +3,65 @@
 from sklearn.base import clone
 
 from .base import Loss
+from .epsilon_insensitive import EpsilonInsensitive, SquaredEpsilonInsensitive
+from .hinge import Hinge, ModifiedHuber, Perceptron, SquaredHinge
+from .huber import Huber
 from .log_loss import LogLoss
+from .quantile import AbsoluteError, Quantile
 from .squared_error import SquaredError
+from .tweedie import Gamma, Poisson, Tweedie
 
 # The losses that have a name. A new one needs its file and an entry here; every test runs over this table.
-LOSSES: dict[str, type[Loss]] = {"squared_error": SquaredError, "log_loss": LogLoss}
+LOSSES: dict[str, type[Loss]] = {
+    "squared_error": SquaredError,
+    "huber": Huber,
+    "absolute_error": AbsoluteError,
+    "quantile": Quantile,
+    "epsilon_insensitive": EpsilonInsensitive,
+    "squared_epsilon_insensitive": SquaredEpsilonInsensitive,
+    "poisson": Poisson,
+    "gamma": Gamma,
+    "tweedie": Tweedie,
+    "log_loss": LogLoss,
+    "hinge": Hinge,
+    "squared_hinge": SquaredHinge,
+    "modified_huber": ModifiedHuber,
+    "perceptron": Perceptron,
+}
 REGRESSION_LOSSES = {name for name, loss in LOSSES.items() if not loss.for_classes}
+CLASS_LOSSES = {name for name, loss in LOSSES.items() if loss.for_classes}
 
-__all__ = ["LogLoss", "Loss", "SquaredError"]
+__all__ = [
+    "AbsoluteError",
+    "EpsilonInsensitive",
+    "Gamma",
+    "Hinge",
+    "Huber",
+    "LogLoss",
+    "Loss",
+    "ModifiedHuber",
+    "Perceptron",
+    "Poisson",
+    "Quantile",
+    "SquaredEpsilonInsensitive",
+    "SquaredError",
+    "SquaredHinge",
+    "Tweedie",
+]
 
 
 def get_loss(loss: str | Loss) -> Loss:
-    """Return a fresh loss for a name or an object; the object itself is never handed on.
+    """Return a fresh, checked loss for a name or an object; the object itself is never handed on.
 
     Raises
     ------
     ValueError
-        If the name is unknown or the object is no :class:`Loss`.
+        If the name is unknown, the object is no :class:`Loss` or one of its parameters is out of range.
     """
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]()
     if isinstance(loss, Loss):
+        loss.check()
         return clone(loss)
     raise ValueError(f"loss={loss!r} is not known: give one of {sorted(LOSSES)} or a skgd.losses.Loss object")
 
@@ -33,4 +71,14 @@ def get_regression_loss(loss: str | Loss) -> Loss:
     found = get_loss(loss)
     if found.for_classes:
         raise ValueError(f"loss={loss!r} is made for classes: a regressor takes losses of numbers, as 'squared_error'")
+    return found
+
+
+def get_class_loss(loss: str | Loss) -> Loss:
+    """Return a fresh loss for classes; raises ValueError for one that is made for numbers."""
+    found = get_loss(loss)
+    if not found.for_classes:
+        raise ValueError(
+            f"loss={loss!r} is made for numbers: a classifier takes losses with for_classes=True, as 'log_loss'"
+        )
     return found

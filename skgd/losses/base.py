@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from .._validation import check_parameters
 from .._warnings import warn_user
 
 PROBE_ROWS = 8
@@ -33,6 +34,11 @@ class Loss(BaseEstimator):
     smooth : bool
         Whether the loss has a derivative everywhere. One with kinks keeps ``hyper[0]`` for a width: within it the
         kinks are rounded off, 0 is the loss itself. Training to the optimum narrows it step by step.
+    trivial_optimum : bool
+        Whether raw predictions of zero are an optimum, as for the perceptron: then it is the way that counts, and the
+        optimizer "auto" goes it in small steps over few rows at a time.
+    has_output_axis : bool
+        Whether parameters and predictions have an axis for the outputs even where y has one dimension.
 
     Examples
     --------
@@ -61,6 +67,14 @@ class Loss(BaseEstimator):
     quadratic: bool = False
     for_classes: bool = False
     smooth: bool = True
+    trivial_optimum: bool = False
+    has_output_axis: bool = False
+
+    _parameter_constraints: dict = {}
+
+    def check(self) -> None:
+        """Raise a ValueError, which names the parameter, for one that is out of its range."""
+        check_parameters(self)
 
     def hyperparameters(self, target_scale: np.ndarray) -> Sequence[float]:
         """Floats that ``pointwise`` receives as its array ``hyper``.
@@ -166,5 +180,15 @@ class Loss(BaseEstimator):
         return np.zeros(n_outputs) if self.target_power is None else np.average(y, axis=0, weights=weight)
 
     def predict_proba(self, raw: np.ndarray) -> np.ndarray:
-        """Probabilities of the classes for raw predictions; only losses for classification have them."""
+        """Probabilities of the classes, a column each, for raw predictions; only some losses for classes give them."""
         raise NotImplementedError(f"{type(self).__name__} gives no probabilities")
+
+    def predict_log_proba(self, raw: np.ndarray) -> np.ndarray:
+        """Logarithms of the probabilities."""
+        with np.errstate(divide="ignore"):  # a probability of zero is possible, and its logarithm right
+            return np.log(self.predict_proba(raw))
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether the class defines ``predict_proba``."""
+        return type(self).predict_proba is not Loss.predict_proba

@@ -3,9 +3,8 @@
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
+from ._constants import class_shares
 from .base import Loss
-
-CHUNK_ROWS = 65_536
 
 
 class LogLoss(Loss):
@@ -71,14 +70,9 @@ class LogLoss(Loss):
         return None if raw.shape[1] == 1 else softmax(raw, axis=1)
 
     def best_constant(self, y, weight, n_outputs):
-        n_classes = max(n_outputs, 2)
-        share = np.zeros(n_classes)
-        for start in range(0, len(y), CHUNK_ROWS):  # bincount wants a copy as integers: of some rows at a time
-            part = slice(start, start + CHUNK_ROWS)
-            of_part = None if weight is None else weight[part]
-            share += np.bincount(y[part, 0].astype(np.intp), weights=of_part, minlength=n_classes)
+        share = class_shares(y, weight, n_outputs)
         # the small even part keeps the logarithm finite for classes that haven't been seen yet
-        log_odds = np.log(0.999 * share / share.sum() + 0.001 / n_classes)
+        log_odds = np.log(0.999 * share + 0.001 / share.size)
         return np.array([log_odds[1] - log_odds[0]]) if n_outputs == 1 else log_odds - log_odds.mean()
 
     def predict_proba(self, raw):

@@ -1,0 +1,47 @@
+"""Labels as indices of classes, and the weights of classes."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import compute_class_weight
+
+ENCODING_ROWS = 65_536  # rows whose classes are looked up at once, to spare memory
+
+
+def unique_classes(y: np.ndarray) -> np.ndarray:
+    """The distinct values, sorted, some rows at a time to spare memory."""
+    parts = [np.unique(y[start : start + ENCODING_ROWS]) for start in range(0, len(y), ENCODING_ROWS)]
+    return np.unique(np.concatenate(parts))
+
+
+def class_index(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Index of each row's class as a float64 column, some rows at a time to spare memory."""
+    index = np.empty((len(y), 1))
+    for start in range(0, len(y), ENCODING_ROWS):
+        part = y[start : start + ENCODING_ROWS]
+        found = np.minimum(np.searchsorted(classes, part), len(classes) - 1)
+        if not (classes[found] == part).all():
+            unknown = np.setdiff1d(part, classes)
+            raise ValueError(f"y contains classes {unknown} that are not among the known ones, {classes}")
+        index[start : start + ENCODING_ROWS, 0] = found
+    return index
+
+
+def class_totals(index: np.ndarray, weight: np.ndarray, n_classes: int) -> np.ndarray:
+    """Sum of the weights (empty: rows count one) of every class."""
+    weights = weight if weight.size else None
+    return np.bincount(index[:, 0].astype(np.intp), weights=weights, minlength=n_classes).astype(np.float64)
+
+
+def balancing_factors(totals: np.ndarray) -> np.ndarray:
+    """Factors with which all classes count the same, as scikit-learn's "balanced"; 1 for classes without weight."""
+    seen = totals > 0
+    return np.where(seen, totals.sum() / (len(totals) * np.where(seen, totals, 1.0)), 1.0)
+
+
+def given_factors(class_weight: dict, classes: np.ndarray) -> np.ndarray:
+    """The user's factors in the order of the classes, 1 where there is none."""
+    valid = [isinstance(factor, Real) and 0 <= float(factor) < np.inf for factor in class_weight.values()]
+    if not all(valid):
+        raise ValueError(f"class_weight={class_weight!r} must hold finite numbers, none of them negative")
+    return compute_class_weight(class_weight, classes=classes, y=classes)
