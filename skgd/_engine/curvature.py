@@ -16,21 +16,24 @@ from .scaling import mean_squares
 SAMPLE_ROWS = 10_000
 ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
 MATRIX_COLUMNS = 1_000  # up to here a factorisation takes less than a tenth of a second
+WIDE = 300  # from so many columns on fewer rows make smaller matrices
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
-RIDGE = 1e-10  # share of the mean diagonal that keeps singular matrices definite
+RIDGE = 1e-8  # share of the mean diagonal that keeps singular matrices definite where no penalty does
 SAMPLE_ENTRIES = 2**23
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
 GROWTH = 8
 MOST_WORK = 1e11
 PASS_OVERHEAD = 1e5
+MOST_PATIENCE = 20
+NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 TINY = float(np.finfo(np.float64).tiny)
 
 
 class Factor:
-    """A symmetric positive definite matrix, factorised (Cholesky)."""
+    """A symmetric positive definite matrix plus diag(ridge), factorised (Cholesky)."""
 
-    def __init__(self, matrix: np.ndarray):
+    def __init__(self, matrix: np.ndarray, ridge: np.ndarray):
         if not np.isfinite(matrix).all():
             raise ValueError(
                 "the features are so large that the curvature of the objective overflows; standardize=True brings them "
@@ -40,7 +43,7 @@ class Factor:
         diagonal = np.diagonal(matrix).copy()
         jitter = RIDGE * max(diagonal.mean(), np.finfo(float).tiny)
         while True:
-            np.fill_diagonal(matrix, diagonal + jitter)
+            np.fill_diagonal(matrix, diagonal + np.maximum(ridge, jitter))
             self.lower, failed = dpotrf(matrix, lower=1)
             if not failed:
                 return
@@ -74,12 +77,26 @@ class Blocks:
         return step
 
 
+class Coupled(Blocks):
+    """One matrix for all outputs, whose loss stays the same if all raw predictions are shifted alike."""
+
+    def __init__(self, factor: Factor, n_outputs: int):
+        super().__init__([factor])
+        self.n_outputs = n_outputs
+
+    def solve(self, gradient):
+        step = super().solve(gradient)
+        of_intercepts = step.reshape(self.n_outputs, -1)[:, -1]
+        of_intercepts -= of_intercepts.mean()  # along which the curvature is nothing but rounding
+        return step
+
+
 class LowRank:
     """diag(base) + U'U with few rows U (Woodbury): for more columns than rows."""
 
     def __init__(self, base: np.ndarray, rows: np.ndarray):
         self.base, self.rows = base, rows
-        self.inner = Factor(np.eye(len(rows)) + (rows / base) @ rows.T)
+        self.inner = Factor((rows / base) @ rows.T, np.ones(len(rows)))
 
     def solve(self, vector):
         scaled = vector / self.base
@@ -116,7 +133,7 @@ class Curvature:
         self.ridge, self.n_threads = ridge, n_threads
         self.n_columns, self.n_outputs = objective.n_features + 1, objective.n_outputs
         n, p = data.n_rows, self.n_columns
-        self.few_rows = 2 * n < p and n <= MATRIX_COLUMNS
+        self.few_rows = 2 * n < p and p >= WIDE and n <= MATRIX_COLUMNS
         if preconditioner == "auto":
             preconditioner = "subsample" if p <= MATRIX_COLUMNS or self.few_rows else "diagonal"
         self.kind = preconditioner
@@ -144,19 +161,23 @@ class Curvature:
     @property
     def complete(self) -> bool:
         """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
-        return self.kind == "subsample" and (self.n_outputs == 1 or self.coupled)
+        sees_kinks = self.loss.smooth or self.of_all_rows
+        uncoupled = self.n_outputs == 1 or self.loss.coupling(np.zeros((1, self.n_outputs))) is None
+        return self.kind == "subsample" and sees_kinks and (uncoupled or self.coupled)
 
     @property
-    def cost(self) -> float:
-        """Cost of a model of the curvature in evaluations of the objective over all rows, roughly."""
+    def patience(self) -> float:
+        """Slow steps that are worth a new model: its cost in evaluations of the objective over all rows, roughly."""
         if self.kind != "subsample":
             return np.inf
+        if not self.loss.smooth and self.of_all_rows:
+            return 1  # the curvature of kinks is another one after every step
         n, p, K = self.data.n_rows, self.n_columns, self.n_outputs
         width, n_matrices = (K * p, 1) if self.coupled else (p, K)
         if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
-            return n_matrices * width**2 / (16 * p * K)
+            return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
         work = n_matrices * width**2 * (self.size + width) / 4  # products of matrices are fast
-        return work / (4 * n * p * K + PASS_OVERHEAD)
+        return min(work / (4 * n * p * K + PASS_OVERHEAD), MOST_PATIENCE)
 
     def grow(self) -> bool:
         """Take more rows from now on; whether there are more, at a bearable cost."""
@@ -189,19 +210,19 @@ class Curvature:
         ridge = self.ridge.reshape(K, p)
         if self.loss.quadratic:
             moments = self._second_moments() if p <= ALL_ROWS_COLUMNS else self._sum_over_rows(_plain_gram)
-            return Blocks([Factor(moments + np.diag(ridge[0]))] * K)
+            return Blocks([Factor(moments, ridge[0])] * K)
         if self.coupled:
             total = self._sum_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
-            return Blocks([Factor(total + np.diag(self.ridge))])
+            return Coupled(Factor(total, self.ridge), K)
         if K * self.size * p**2 > MATRIX_WORK:  # for very many outputs the same matrix serves all
 
             def shared(sample):
-                second = sample.second_derivatives(params, hyper).mean(axis=1)
+                second = sample.second_derivatives(params, hyper, self.of_all_rows).mean(axis=1)
                 return gram(sample.Z, second * sample.weight)
 
-            return Blocks([Factor(self._sum_over_rows(shared) + np.diag(ridge[0]))] * K)
-        totals = self._sum_over_rows(lambda sample: sample.hessians(params, hyper))
-        return Blocks([Factor(total + np.diag(of_output)) for total, of_output in zip(totals, ridge, strict=True)])
+            return Blocks([Factor(self._sum_over_rows(shared), ridge[0])] * K)
+        totals = self._sum_over_rows(lambda sample: sample.hessians(params, hyper, self.of_all_rows))
+        return Blocks([Factor(total, of_output) for total, of_output in zip(totals, ridge, strict=True)])
 
     def _sum_over_rows(self, function) -> np.ndarray:
         """Weighted mean over the rows of what function(sample) sums."""
@@ -221,7 +242,8 @@ class Curvature:
         models = []
         for of_output, base in zip(second.T, ridge, strict=True):
             rows = sample.Z * np.sqrt(of_output)[:, None]
-            models.append(LowRank(base + RIDGE * max(float(np.mean(rows**2)) * len(rows), TINY), rows))
+            typical = float(np.mean(rows**2)) * len(rows) + base.mean()
+            models.append(LowRank(np.maximum(base, RIDGE * max(typical, TINY)), rows))
         return models
 
     def _diagonal(self, params, hyper):
@@ -229,7 +251,8 @@ class Curvature:
         raw = np.tile(params.reshape(self.n_outputs, -1)[:, -1], (len(some), 1))  # of the constant model
         weight = self.data.weight[some] if self.data.weight.size else np.ones(len(some))
         targets = (self.data.y[some] - self.data.target_center) * self.data.target_inverse_scale
-        second = weight @ second_derivatives(self.loss, self.pointwise, raw, targets, hyper, 1) / weight.sum()
+        second = weight @ second_derivatives(self.loss, self.pointwise, raw, targets, weight, hyper, self.loss.smooth)
+        second /= weight.sum()
         squares = np.append(mean_squares(self.data), 1.0)
         diagonal = np.outer(second, squares).ravel() + self.ridge
         return Diagonal(np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY)))

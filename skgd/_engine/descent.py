@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._kernels.signatures import CONVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Data
-from .curvature import Curvature, Sample
+from .curvature import MOST_PATIENCE, Curvature, Sample
 from .objectives import LinearObjective
 from .passes import FullPass
 from .quasi_newton import QuasiNewton
@@ -12,8 +12,10 @@ from .training import Plan, Training
 SAMPLE_TOL = 1e-6  # what the sub-sample can't tell: its optimum differs by more from that of all rows
 SAMPLE_STEPS = 100
 SLOW = 0.1  # share of the promised decrease that a step may leave if the model of the curvature is to do
-MOST_PATIENCE = 20  # slow steps that a new model may cost
 WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks, in units of the targets' spread
+SMALL_STEPS = 3
+WIDE_TOL = 1e-3  # of what is gained, where the next width will change more
+KINK_TOL = 1e-7  # beside what the last width leaves
 LAST_WIDTHS = 3  # of these are left for all rows
 
 
@@ -24,7 +26,7 @@ class PreconditionedSearch(QuasiNewton):
         super().__init__(function, params, memory, l1, eps)
         self.curvature, self.hyper, self.grows = curvature, hyper, grows
         self.steps = 0
-        self.patience = min(MOST_PATIENCE, curvature.cost) if curvature is not None else np.inf
+        self.patience = curvature.patience if curvature is not None else np.inf
         self.renew()
 
     def renew(self) -> None:
@@ -49,8 +51,9 @@ class PreconditionedSearch(QuasiNewton):
     def look(self) -> float:
         before, self.promise = self.promise, super().look()
         self.slow = self.slow + 1 if self.promise > SLOW * before else 0
-        if self.slow > self.patience and self.improve():
-            self.patience = min(MOST_PATIENCE, 2 * self.patience + 1)  # where a new model doesn't help, others won't
+        if self.curvature is not None and self.slow > self.patience and self.improve():
+            if not self.curvature.complete:  # where a new model doesn't help, others won't
+                self.patience = min(MOST_PATIENCE, 2 * self.patience + 1)
             self.promise = super().look()
         return self.promise
 
@@ -109,13 +112,15 @@ class Descent:
     def _begin(self) -> PreconditionedSearch:
         params = self.training.state.params.astype(np.float64)
         function = self._function()
+        self.in_memory = not isinstance(function, FullPass)
         self.widths = list(WIDTHS) if not self.smooth else []
         if self.curvature is not None and self.curvature.kind == "subsample" and isinstance(function, FullPass):
             params = self._settle_on_sample(params)
             self.widths = self.widths[-LAST_WIDTHS:]
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
-        self.idle, self.largest_step = False, np.inf
+        self.idle, self.small_steps = False, 0
+        self.largest_step = self.last_promise = np.inf
         return self._new_search(function, params, grows=True)
 
     def _settle_on_sample(self, params: np.ndarray) -> np.ndarray:
@@ -129,7 +134,8 @@ class Descent:
                 self.hyper[0] = width
             search = self._new_search(function, params, grows=False)
             for _ in range(SAMPLE_STEPS):
-                if search.look() <= SAMPLE_TOL * self._gain(search) or not search.move():
+                tol = SAMPLE_TOL if self.smooth else WIDE_TOL
+                if search.look() <= tol * self._gain(search) or not search.move():
                     break
             params = search.params
         return params
@@ -168,19 +174,26 @@ class Descent:
 
     def _narrow(self, search):
         """Go on with kinks less rounded."""
-        self.hyper[0] = self.widths.pop(0)
+        self.hyper[0], self.small_steps = self.widths.pop(0), 0
         search.evaluate_anew()
         search.renew()
 
     def _converged(self, promise: float, search: QuasiNewton) -> bool:
         plan = self.plan
-        if plan.tol is None:
+        if plan.tol is None or plan.early_stopping:
             return False
-        if plan.criterion == "gradient":
+        if not self.widths and plan.criterion == "gradient":
             return float(np.abs(search.steepest).max(initial=0.0)) <= plan.tol
-        if plan.criterion == "step":
+        if not self.widths and plan.criterion == "step":
             return self.largest_step <= plan.tol
-        return promise <= plan.tol * self._gain(search)
+        lost = promise <= search.eps * self._gain(search) and promise > SLOW * self.last_promise  # in rounding
+        self.last_promise = promise
+        if self.smooth:
+            return lost or promise <= plan.tol * self._gain(search)
+        # what lies behind the next kink the curvature doesn't tell: a single small step may be followed by large ones
+        tol = WIDE_TOL if self.widths else max(plan.tol, 0.0 if self.in_memory else KINK_TOL)
+        self.small_steps = self.small_steps + 1 if lost or promise <= tol * self._gain(search) else 0
+        return self.small_steps >= SMALL_STEPS
 
     def _count(self, search: QuasiNewton) -> None:
         training = self.training

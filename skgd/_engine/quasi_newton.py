@@ -8,6 +8,7 @@ import numpy as np
 ARMIJO = 1e-4  # share of the decrease that the slope promises which a step must deliver
 SHORTEST, LONGEST = 0.1, 0.5  # by which a step that didn't is shortened
 MAX_TRIALS = 40
+FLATTER = 0.9  # share of the slope that may be left behind a step too small to be seen in the objective
 CURVED = 1e-14  # cosine between step and change of the gradient from which a pair tells something
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -66,16 +67,19 @@ class QuasiNewton:
 
     def look(self) -> float:
         """Choose the direction; return by how much the objective should decrease on the way, the Newton decrement."""
-        proximal = self.l1 is not None
-        step = self.model.proximal_step(self.params, self.gradient, self.l1) if self.l1 is not None else None
+        step = None if self.l1 is None else self.model.proximal_step(self.params, self.gradient, self.l1)
         self.orthant = None
         if step is None:
             steepest = self.steepest
             step = -self._inverse_hessian(steepest)
-            if proximal:  # Andrew and Gao 2007: stay where the signs are, or where they may go to
+            if self.l1 is not None:  # Andrew and Gao 2007: stay where the signs are, or where they may go to
                 step[step * steepest >= 0] = 0.0
                 self.orthant = np.where(self.params != 0, np.sign(self.params), -np.sign(steepest))
             self.slope = float(steepest @ step)
+            if not self.slope < 0 and steepest.any():  # rounding has spoilt the model
+                self.pairs = []
+                step = -steepest / np.abs(steepest).max()
+                self.slope = float(steepest @ step)
         else:
             self.slope = float(self.gradient @ step) + self._l1_norm(self.params + step) - self._l1_norm(self.params)
         self.direction = step
@@ -91,7 +95,11 @@ class QuasiNewton:
             with np.errstate(over="ignore", invalid="ignore"):
                 value, gradient = self.function(params)
                 after = value + self._l1_norm(params)
-            if np.isfinite(after) and after <= before + ARMIJO * length * self.slope + noise:
+            enough = np.isfinite(after) and after <= before + ARMIJO * length * self.slope + noise
+            if not enough and self.l1 is None and -length * self.slope <= np.sqrt(self.eps) * abs(before):
+                # the objective's digits don't show so small a decrease, but the slope's do (Hager and Zhang 2005)
+                enough = abs(float(gradient @ self.direction)) <= FLATTER * -self.slope
+            if enough:
                 self._remember(params - self.params, gradient - self.gradient)
                 self.params, self.value, self.gradient = params, value, gradient
                 return True

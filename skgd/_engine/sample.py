@@ -9,7 +9,7 @@ from .objectives import LinearObjective
 from .scaling import dense_rows
 
 DIFFERENCE = 1e-4  # step of finite differences, of the size of a raw prediction
-ROWS_IN_KINKS = 4  # times the number of columns: rows near a kink that its curvature is averaged over
+SHARE_IN_KINKS = 0.1  # of the rows that the curvature of kinks is averaged over, at least
 COUPLED_ROWS = 1_024
 
 
@@ -31,9 +31,9 @@ class Sample:
         value = self.plug_in.call(raw, self.targets, self.weight, hyper, derivatives)
         return value, (derivatives.T @ self.Z).ravel()
 
-    def hessians(self, params: np.ndarray, hyper: np.ndarray) -> np.ndarray:
+    def hessians(self, params: np.ndarray, hyper: np.ndarray, exact: bool) -> np.ndarray:
         """Weighted sum of the rows' second derivatives, one matrix for each output."""
-        second = self.second_derivatives(params, hyper) * self.weight[:, None]
+        second = self.second_derivatives(params, hyper, exact) * self.weight[:, None]
         return np.array([gram(self.Z, of_output) for of_output in second.T])
 
     def coupled_hessian(self, params: np.ndarray, hyper: np.ndarray) -> np.ndarray:
@@ -53,29 +53,41 @@ class Sample:
             total -= products.T @ products
         return total
 
-    def second_derivatives(self, params: np.ndarray, hyper: np.ndarray) -> np.ndarray:
-        """Of the loss of each row by each output."""
-        return second_derivatives(self.loss, self.plug_in, self._raw(params), self.targets, hyper, self.Z.shape[1])
+    def second_derivatives(self, params: np.ndarray, hyper: np.ndarray, exact: bool = True) -> np.ndarray:
+        """Of the loss of each row by each output; not exact: those of kinks as means over their neighbourhood."""
+        of = self.loss, self.plug_in, self._raw(params), self.targets, self.weight, hyper
+        return second_derivatives(*of, exact or self.loss.smooth)
 
     def _raw(self, params):
         return self.Z @ params.reshape(self.n_outputs, -1).T
 
 
 def second_derivatives(
-    loss: Loss, plug_in: PlugIn, raw: np.ndarray, targets: np.ndarray, hyper: np.ndarray, n_columns: int
+    loss: Loss,
+    plug_in: PlugIn,
+    raw: np.ndarray,
+    targets: np.ndarray,
+    weight: np.ndarray,
+    hyper: np.ndarray,
+    exact: bool,
 ) -> np.ndarray:
-    """Second derivatives of the loss by each output, like raw; those of kinks as a mean over their neighbourhood."""
-    exact = loss.second_derivative(raw, targets) if loss.smooth else None
-    if exact is not None:
-        return np.maximum(exact, 0.0)
+    """Second derivatives of the loss by each output, like raw.
+
+    Few of the rows of a sub-sample lie within a narrow kink: unless `exact` its curvature is the mean over a
+    neighbourhood that holds enough of them.
+    """
+    known = loss.second_derivative(raw, targets) if loss.smooth else None
+    if known is not None:
+        return np.maximum(known, 0.0)
     ones, up, down = np.ones(len(raw)), np.empty_like(raw), np.empty_like(raw)
-    enough = min(ROWS_IN_KINKS * n_columns, len(raw) // 2)
-    step = DIFFERENCE * max(1.0, np.abs(raw).mean()) if loss.smooth else max(DIFFERENCE, float(hyper[0]))
+    step = DIFFERENCE * (max(1.0, np.abs(raw).mean()) if loss.smooth else float(hyper[0]))
+    if not exact:
+        step = float(hyper[0])
     while True:
         plug_in.call(raw + step, targets, ones, hyper, up)
         plug_in.call(raw - step, targets, ones, hyper, down)
         curvature = np.maximum((up - down) / (2 * step), 0.0)
-        if loss.smooth or step > 1 or (np.count_nonzero(curvature, axis=0) >= enough).all():
+        if exact or step > 1 or (weight @ (curvature > 0) >= SHARE_IN_KINKS * weight.sum()).all():
             return curvature
         step *= 2
 
