@@ -21,8 +21,11 @@ from .._kernels.signatures import (
     signatures,
 )
 from .._warnings import warn_user
+from ..optimizers.sgd import descent_rule
+from ..penalties import smallest_subgradient
 from ..schedules import Constant, ReduceOnPlateau, Schedule, factors_at
 from .kernels import kernel, plug_in, python_kernel
+from .lazy import FULL_PASS_ROWS, lazy_updates, rows_at_once
 from .scaling import SLICE_SECONDS
 from .training import Training, begin_anew
 
@@ -50,7 +53,7 @@ class Plan:
 
     batch_size: int
     max_iter: int
-    alpha: float
+    alpha: float  # of the L2 penalty
     schedule: Schedule | Callable
     backs_off: bool  # whether a rate that diverges may be reduced
     safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
@@ -63,6 +66,7 @@ class Plan:
     average: bool | int = False
     clip_norm: float | None = None
     verbose: int = 0
+    l1: float = 0.0  # strength of the L1 penalty
 
 
 class Loop:
@@ -81,18 +85,20 @@ class Loop:
         self.checks_gradient = (
             plan.tol is not None and plan.criterion == "gradient" and not (self.full_batch and plan.average is False)
         )
+        self.storage = data.features.storage
+        self.sparse = self.storage.index_dtype is not None
+        self.lazy = lazy_updates(data, plan.batch_size, training.objective.n_outputs, training.optimizer)
         self.settings = self._settings()
         self.order, self.settings = self._row_order()
         self.buffers = self._buffers(self.settings.block_size)
         objective, dtype = training.objective, training.dtype
         self.model = objective.model(dtype)
-        self.forward = kernel("forward", dtype, objective.kind)
-        self.backward = kernel("backward", dtype, objective.kind)
-        types = signatures(dtype)
-        self.loss = plug_in(training.loss.pointwise, types.loss, f"{type(training.loss).__name__}.pointwise", None)
+        self.forward, self.backward = self._compiled("forward"), self._compiled("backward")
+        types = signatures(*self.storage)
+        self.loss = plug_in(training.loss.pointwise, types.loss, f"{type(training.loss).__name__}.pointwise", False)
         training.optimizer.probe()
         rule = training.optimizer.rule
-        self.rule = plug_in(rule, types.rule, f"{type(training.optimizer).__name__}.rule", training.state.slots.shape)
+        self.rule = plug_in(rule, types.rule, f"{type(training.optimizer).__name__}.rule", True)
         self.hyper = training.optimizer.hyper()
         self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
         self.python = self.rule.in_python or self.loss.in_python
@@ -111,7 +117,7 @@ class Loop:
             average_from = -(-self.n_rows // plan.batch_size) if plan.average is True else int(plan.average)
         return Settings(
             batch_size=min(plan.batch_size, self.n_rows),
-            block_size=training.objective.block_size(min(plan.batch_size, self.n_rows), training.dtype.itemsize),
+            block_size=self._block_size(min(plan.batch_size, self.n_rows)),
             run_length=1,
             weight_factor=_weight_factor(self.data),
             alpha=float(plan.alpha),
@@ -122,7 +128,23 @@ class Loop:
             tol=float(plan.tol or 0.0),
             n_iter_no_change=plan.n_iter_no_change,
             pause=bool(plan.verbose or self.validation is not None or self.plateau or self.checks_gradient),
+            l1=float(plan.l1),
+            # what clipping leaves of the gradient isn't a plain step any more
+            proximal=training.optimizer.rule is descent_rule and plan.clip_norm is None,
+            average_every=self._average_every(),
         )
+
+    def _block_size(self, batch_size: int) -> int:
+        if not self.sparse:
+            return self.training.objective.block_size(batch_size, self.training.dtype.itemsize)
+        return batch_size if self.lazy is not None else rows_at_once(self.data.features, batch_size)
+
+    def _average_every(self) -> int:
+        """Updates from one addition to the mean to the next: it shall cost as much as the updates of few columns."""
+        if self.lazy is None:
+            return 1
+        updates = -(-self.n_rows // self.plan.batch_size)
+        return max(1, min(int(self.data.features.center.size / max(self.lazy.touched, 1.0)), updates))
 
     def _buffers(self, block_size: int) -> Buffers:
         objective, dtype, n_targets = self.training.objective, self.training.dtype, self.data.y.shape[1]
@@ -132,19 +154,21 @@ class Loop:
             derivatives=np.empty((block_size, objective.n_outputs), dtype),
             targets=np.empty((block_size, n_targets), dtype),
             weights=np.empty(block_size, dtype),
-            work=np.empty(objective.n_work(block_size), dtype),
+            work=np.empty(0 if self.sparse else objective.n_work(block_size), dtype),
         )
 
     def _row_order(self) -> tuple[np.ndarray, Settings]:
         if self.full_batch or not self.plan.shuffle:
             return np.empty(0, np.int64), self.settings
-        row_bytes = self.data.features.X.strides[0]
+        row_bytes = self.data.features.row_bytes
         in_cache = self.n_rows * row_bytes <= CACHE_BYTES
         run_length = 1 if in_cache else max(1, min(RUN_BYTES // row_bytes, self.n_rows // MIN_RUNS))
         return np.arange(self.n_rows // run_length), self.settings._replace(run_length=run_length)
 
     def _first_budget(self) -> int:
-        block_flops = self.training.objective.flops_per_row() * self.settings.block_size + BLOCK_OVERHEAD_FLOPS
+        objective = self.training.objective
+        block_flops = objective.flops_per_row() * (1 if self.sparse else self.settings.block_size)
+        block_flops += BLOCK_OVERHEAD_FLOPS
         return max(1, int(SLICE_SECONDS * FLOPS_PER_SECOND / (block_flops * (1000 if self.python else 1))))
 
     # -- training
@@ -204,15 +228,17 @@ class Loop:
         losses = np.empty(min(self.last_epoch - training.epochs, self.budget))
         epoch, update = training.epochs, progress["update"][0]
         began = time.perf_counter()
-        self._kernel("run_epochs")(
-            self.forward,
-            self.loss.call,
-            self.backward,
-            self.rule.call,
+        loss, rule = self.loss.call, self.rule.call
+        lead: tuple
+        arrays: tuple
+        name, lead, arrays = "run_epochs", (self.forward, loss, self.backward, rule), (training.state, self.buffers)
+        if self.lazy is not None:
+            name, lead, arrays = "run_lazy_epochs", (loss, rule), (*arrays, self.lazy.batch)
+        self._kernel(name)(
+            *lead,
             self.data,
             self.model,
-            training.state,
-            self.buffers,
+            *arrays,
             self.settings,
             self.loss_hyper,
             self.hyper,
@@ -229,8 +255,10 @@ class Loop:
         return int(progress["status"][0])
 
     def _kernel(self, name: str):
-        kind = self.training.objective.kind
-        return python_kernel(name, kind) if self.python else kernel(name, self.training.dtype, kind)
+        return python_kernel(name, self.training.objective.kind, self.sparse) if self.python else self._compiled(name)
+
+    def _compiled(self, name: str):
+        return kernel(name, self.storage.dtype, self.training.objective.kind, self.storage.index_dtype)
 
     def _learning_rates(self) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""
@@ -283,7 +311,7 @@ class Loop:
         want_gradient = data is self.data
         total = np.zeros(params.size if want_gradient else 0)
         value, start = np.zeros(1), 0
-        block_size = training.objective.block_size(data.n_rows, training.dtype.itemsize)
+        block_size = min(FULL_PASS_ROWS, data.n_rows) if self.sparse else self._block_size(data.n_rows)
         buffers, weight_factor = self._buffers(block_size), _weight_factor(data)
         while start < data.n_rows:
             start = self._kernel("evaluate")(
@@ -303,7 +331,9 @@ class Loop:
                 self.budget,
             )
         if want_gradient:
-            total += self.plan.alpha * training.state.penalised * params
+            state = training.state
+            total += self.plan.alpha * state.penalised * params
+            total = smallest_subgradient(params, total, self.plan.l1 * state.l1_counts)
         return float(value[0]), total
 
     # -- when it goes wrong

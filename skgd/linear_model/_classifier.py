@@ -40,14 +40,18 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         Factor on the learning rate over epochs: "constant", "invscaling", "step", "exponential", "cosine",
         "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
         epochs to an array of factors.
-    penalty : "l2" or None, default="l2"
-        Penalty on the coefficients.
+    penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+        Penalty on the coefficients; "l1" and "elasticnet" make some of them exactly zero.
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
+    l1_ratio : float in [0, 1], default=0.15
+        Share of the L1 part in "elasticnet": 0 is L2, 1 is L1.
     fit_intercept : bool, default=True
         Whether to fit b. Without it features are scaled, not centred.
-    standardize : bool or "auto", default="auto"
-        Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
+    standardize : bool, "max_abs" or "auto", default="auto"
+        Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the free intercept makes up
+        for the means, and the solution is that of the same data held dense. "max_abs": train on x / max |x|. "auto"
+        is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
         optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; else 16.
@@ -160,6 +164,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         schedule="constant",
         penalty="l2",
         alpha=1e-4,
+        l1_ratio=0.15,
         fit_intercept=True,
         standardize="auto",
         batch_size="auto",
@@ -182,6 +187,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         self.schedule = schedule
         self.penalty = penalty
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.batch_size = batch_size
@@ -205,8 +211,8 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
-            Features, not copied if C-ordered float32 or float64.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features, not copied if C-ordered or CSR, float32 or float64.
         y : array-like of shape (n_rows,)
             Classes, at least two.
         sample_weight : array-like of shape (n_rows,), default=None
@@ -235,7 +241,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
         y : array-like of shape (n_rows,)
             Classes; all of them must be among ``classes``.
@@ -313,7 +319,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
 
         Returns
@@ -329,7 +335,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
 
         Returns
@@ -346,7 +352,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
 
         Returns
@@ -361,7 +367,7 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
 
         Returns

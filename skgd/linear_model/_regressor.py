@@ -35,14 +35,18 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         Factor on the learning rate over epochs: "constant", "invscaling", "step", "exponential", "cosine",
         "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
         epochs to an array of factors.
-    penalty : "l2" or None, default="l2"
-        Penalty on the coefficients.
+    penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+        Penalty on the coefficients; "l1" and "elasticnet" make some of them exactly zero.
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
+    l1_ratio : float in [0, 1], default=0.15
+        Share of the L1 part in "elasticnet": 0 is L2, 1 is L1.
     fit_intercept : bool, default=True
         Whether to fit b. Without it features and targets are scaled, not centred.
-    standardize : bool or "auto", default="auto"
-        Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
+    standardize : bool, "max_abs" or "auto", default="auto"
+        Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the free intercept makes up
+        for the means, and the solution is that of the same data held dense. "max_abs": train on x / max |x|. "auto"
+        is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
         optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; else 16.
@@ -154,6 +158,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         schedule="constant",
         penalty="l2",
         alpha=1e-4,
+        l1_ratio=0.15,
         fit_intercept=True,
         standardize="auto",
         batch_size="auto",
@@ -176,6 +181,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         self.schedule = schedule
         self.penalty = penalty
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.batch_size = batch_size
@@ -200,7 +206,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
 
         Returns
