@@ -1,6 +1,7 @@
 """Every use of scikit-learn's private names, and the checks of data that all estimators share."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -35,7 +36,7 @@ def check_parameters(estimator) -> None:
     estimator._validate_params()
 
 
-def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS):
+def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS) -> Any:
     """X as a C-ordered float array or, where the estimator takes it, in CSR; copied only if it is something else."""
     options = {"dtype": list(dtypes), "order": "C", "accept_sparse": _accepts_sparse(estimator)}
     return _plain(validate_data(estimator, X, reset=reset, **options))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._kernels.signatures import Batch, Columns, Data, SparseFeatures
+from .._kernels.signatures import Batch, Data, SparseFeatures
 from ..optimizers import Optimizer
 from .kernels import kernel
 
@@ -34,25 +34,25 @@ def lazy_updates(data: Data, batch_size: int, n_outputs: int, optimizer: Optimiz
     )
     with np.errstate(divide="ignore"):
         chance = -np.expm1(batch_size * np.log1p(-count / data.n_rows))
+    chance[0] = 1.0  # column 0 is in every batch
     touched = float(chance.sum())
     if COST_OF_TOUCHING * touched >= d:
         return None
-    columns = np.zeros(d, Columns)
-    columns["place"] = -1
-    columns["inverse_scale"] = features.inverse_scale
-    columns["rarity"] = 1 / np.where(count > 0, chance, 1)
     lengths = np.diff(features.indptr)
     lengths = lengths[data.subset] if data.subset.size else lengths
     most_entries = int(np.partition(lengths, len(lengths) - batch_size)[-batch_size:].sum())
-    most_columns = min(most_entries, int((count > 0).sum()))
+    most_columns = 1 + min(most_entries, int((count > 0).sum()))
     size = n_outputs * (most_columns + 1)
     batch = Batch(
-        columns=columns,
-        touched=np.empty(most_columns, np.int64),
+        place=np.full(d, -1, np.int32),
+        column_rarity=1 / np.where(count > 0, chance, 1),
+        touched=np.empty(most_columns, np.uint64),
         values=np.empty(most_entries),
-        places=np.empty(most_entries, np.int64),
+        places=np.empty(most_entries, np.uint64),
         starts=np.empty(batch_size + 1, np.int64),
         rarity=np.empty(most_columns),
+        inverse_scale=np.empty(most_columns),
+        coef=np.empty(most_columns),
         params=np.empty(size),
         grads=np.empty(size),
         slots=np.empty(optimizer.n_slots * size),
@@ -63,7 +63,7 @@ def lazy_updates(data: Data, batch_size: int, n_outputs: int, optimizer: Optimiz
     return Lazy(batch, touched)
 
 
-def rows_at_once(features: SparseFeatures, batch_size: int) -> int:
+def rows_at_once(features, batch_size: int) -> int:
     """Rows of a block in updates of all columns: so many that the work on entries outweighs that on columns."""
     mean_length = max(1.0, features.data.size / (features.indptr.size - 1))
     rows = max(FULL_PASS_ROWS, int(4 * features.center.size / mean_length))

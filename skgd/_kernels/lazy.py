@@ -5,6 +5,7 @@ works on them, and from there they are put back. So the rest of the columns keep
 running means of a column wait until a batch touches it again, as in PyTorch's SparseAdam, while the number of
 the update, t, goes on for all. The penalty of a touched column counts 1 / (probability that a batch touches it) times,
 so that it is right in expectation (Pedregosa, Leblond and Lacoste-Julien 2017, Breaking the nonsmooth barrier).
+Column 0 is in every batch, and first: there a rule may keep a number of its own for all parameters, in slots[k, 0].
 """
 
 import numpy as np
@@ -18,23 +19,23 @@ from .vectors import clip, set_zero
 
 @inline
 def gather_rows(features, rows, batch):
-    """Copy the rows with their entries scaled and their columns numbered as they come; return how many there are."""
+    """Copy the rows, their columns numbered as they come after column 0; return how many columns there are."""
     entries, indices, indptr = features.data, features.indices, features.indptr
-    columns, touched, values, places, starts = batch.columns, batch.touched, batch.values, batch.places, batch.starts
-    n, to = 0, 0
+    place_of, touched, values, places, starts = batch.place, batch.touched, batch.values, batch.places, batch.starts
+    n, to = 1, 0
+    place_of[0], touched[0] = 0, 0
     for i in range(rows.size):
         row = rows[i]
         starts[i] = to
         for at in range(indptr[row], indptr[row + 1]):
-            j = indices[at]
-            place = columns[j]["place"]
+            j = np.uint64(indices[at])  # numba takes negative indices of signed numbers into account, which costs time
+            place = place_of[j]
             if place < 0:
                 place = n
-                columns[j]["place"] = n
+                place_of[j] = n
                 touched[n] = j
-                batch.rarity[n] = columns[j]["rarity"]
                 n += 1
-            values[to] = entries[at] * columns[j]["inverse_scale"]
+            values[to] = entries[at]
             places[to] = place
             to += 1
     starts[rows.size] = to
@@ -42,22 +43,30 @@ def gather_rows(features, rows, batch):
 
 
 @inline
+def gather(source, target, touched, n):
+    for i in range(n):
+        target[i] = source[touched[i]]
+
+
+@inline
 def gather_state(source, target, touched, n_features, n_outputs, n):
     """Fill target with the entries of the touched columns: per output the columns, then the intercept."""
     for k in range(n_outputs):
-        begin, at = k * (n_features + 1), k * (n + 1)
+        values = source[k * (n_features + 1) : (k + 1) * (n_features + 1)]
+        gathered = target[k * (n + 1) : (k + 1) * (n + 1)]
         for i in range(n):
-            target[at + i] = source[begin + touched[i]]
-        target[at + n] = source[begin + n_features]
+            gathered[i] = values[touched[i]]
+        gathered[n] = values[n_features]
 
 
 @inline
 def put_back(source, target, touched, n_features, n_outputs, n):
     for k in range(n_outputs):
-        begin, at = k * (n_features + 1), k * (n + 1)
+        gathered = source[k * (n + 1) : (k + 1) * (n + 1)]
+        values = target[k * (n_features + 1) : (k + 1) * (n_features + 1)]
         for i in range(n):
-            target[begin + touched[i]] = source[at + i]
-        target[begin + n_features] = source[at + n]
+            values[touched[i]] = gathered[i]
+        values[n_features] = gathered[n]
 
 
 @inline
@@ -73,13 +82,15 @@ def gather_penalty(counts, rarity, most, target, n_features, n_outputs, n):
 @inline
 def batch_forward(batch, m, n, params, raw):
     """Raw predictions of the rows of the batch."""
-    values, places, starts = batch.values, batch.places, batch.starts
+    values, places, starts, coef = batch.values, batch.places, batch.starts, batch.coef
     for k in range(raw.shape[1]):
         w = params[k * (n + 1) : (k + 1) * (n + 1)]
+        for i in range(n):
+            coef[i] = w[i] * batch.inverse_scale[i]
         for i in range(m):
             z = w[n]
             for at in range(starts[i], starts[i + 1]):
-                z += values[at] * w[places[at]]
+                z += values[at] * coef[places[at]]
             raw[i, k] = z
 
 
@@ -96,6 +107,8 @@ def batch_backward(batch, m, n, trains_intercept, derivatives, grads):
                 gradient[places[at]] += slope * values[at]
             if trains_intercept:
                 gradient[n] += slope
+        for i in range(n):
+            gradient[i] *= batch.inverse_scale[i]
 
 
 def run_lazy_epochs(
@@ -129,7 +142,8 @@ def run_lazy_epochs(
     d, n_slots = features.inverse_scale.size, all_slots.shape[0]
     rows, raw, derivatives, targets, weights, _ = buffers
     n_outputs = raw.shape[1]
-    columns, touched, rarity = batch.columns, batch.touched, batch.rarity
+    place_of, touched, rarity = batch.place, batch.touched, batch.rarity
+    penalises = max(settings.alpha, settings.l1, settings.weight_decay) > 0.0
     first_epoch, first_update = progress["epoch"], progress["update"]
     progress["status"] = RUNNING
     for _ in range(budget):
@@ -146,6 +160,9 @@ def run_lazy_epochs(
         factor = settings.weight_factor / m
         gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
         n = gather_rows(features, rows, batch)
+        gather(features.inverse_scale, batch.inverse_scale, touched, n)
+        if penalises:
+            gather(batch.column_rarity, rarity, touched, n)
         size = n_outputs * (n + 1)
         params, grads = batch.params[:size], batch.grads[:size]
         slots = batch.slots[: n_slots * size].reshape(n_slots, size)
@@ -188,7 +205,7 @@ def run_lazy_epochs(
             for s in range(n_slots):
                 put_back(slots[s], all_slots[s], touched, d, n_outputs, n)
         for i in range(n):
-            columns[touched[i]]["place"] = -1
+            place_of[touched[i]] = -1
         if not sane:
             progress["status"] = DIVERGED
             break

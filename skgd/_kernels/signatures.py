@@ -170,26 +170,18 @@ Progress = np.dtype(
 )
 
 
-# What lazy updates look up for every entry of a batch, side by side in memory.
-Columns = np.dtype(
-    [
-        ("place", np.int64),  # number among the columns of the batch, -1 for one that isn't among them
-        ("inverse_scale", np.float64),
-        ("rarity", np.float64),  # 1 / (probability that a batch touches the column)
-    ],
-    align=True,
-)
-
-
 class Batch(NamedTuple):
     """One mini-batch of CSR rows with its columns renumbered, and all that belongs to these columns."""
 
-    columns: np.ndarray  # (n_features,) Columns
-    touched: np.ndarray  # (most_columns,) int64: the columns of the batch
-    values: np.ndarray  # (most_entries,) float64, scaled
-    places: np.ndarray  # (most_entries,) int64: which of the touched columns
+    place: np.ndarray  # (n_features,) int32: number among the columns of the batch, -1 for one that isn't
+    column_rarity: np.ndarray  # (n_features,) float64: 1 / (probability that a batch touches the column)
+    touched: np.ndarray  # (most_columns,) uint64: the columns of the batch
+    values: np.ndarray  # (most_entries,) float64
+    places: np.ndarray  # (most_entries,) uint64: which of the touched columns
     starts: np.ndarray  # (batch_size + 1,) int64
     rarity: np.ndarray  # (most_columns,) float64
+    inverse_scale: np.ndarray  # (most_columns,) float64
+    coef: np.ndarray  # (most_columns,) float64, in the units of X
     params: np.ndarray  # (n_outputs * (most_columns + 1),), and so on for all of these
     grads: np.ndarray
     slots: np.ndarray  # n_slots times as many
@@ -264,7 +256,9 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
     if index is None:
         moments = void(array(entry, 2, True), double_in, indices_in, double, double, double, i8, i8)
         return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate)
-    batch = types.NamedTuple([array(from_dtype(Columns), 1), indices, double, indices, indices] + [double] * 7, Batch)
+    place = array(types.int32, 1)
+    numbers = array(types.uint64, 1)
+    batch = types.NamedTuple([place, double, numbers, double, numbers, indices] + [double] * 9, Batch)
     run_lazy_epochs = void(
         Function(loss), Function(rule), data, models[Linear], state, buffers, batch, settings, *hypers_to_budget
     )

@@ -83,7 +83,7 @@ class LinearEstimator(GradientDescentEstimator):
             The estimator itself.
         """
         check_is_fitted(self)
-        self.coef_ = sparse.csr_matrix(self.coef_)
+        self.coef_: np.ndarray | sparse.csr_matrix = sparse.csr_matrix(self.coef_)
         return self
 
     def densify(self) -> Self:
