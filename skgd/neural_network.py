@@ -251,8 +251,8 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
             Predictions.
         """
         check_is_fitted(self)
-        X = check_features(self, X, reset=False)
-        parts = [self._forward(X[start : start + PREDICTION_ROWS]) for start in range(0, len(X), PREDICTION_ROWS)]
+        rows = check_features(self, X, reset=False)
+        parts = [self._forward(rows[start : start + PREDICTION_ROWS]) for start in range(0, len(rows), PREDICTION_ROWS)]
         raw = np.concatenate(parts)
         return raw[:, 0] if self._one_target else raw
 

@@ -15,6 +15,8 @@ from .._validation import Interval, StrOptions, check_features
 from ..optimizers import OPTIMIZERS, Optimizer
 from ..penalties import PENALTIES, get_penalty
 
+# At the mean of y the gradient of the intercept is zero up to rounding: a rule that takes its sign would follow that.
+START_OFFSET = 1e-3
 PREDICTION_ROWS = 65_536  # rows predicted at once where they must be converted, so that memory stays bounded
 
 
@@ -35,7 +37,8 @@ class LinearEstimator(GradientDescentEstimator):
         # among raw features the best constant is a bad start: the intercept would have a long way back
         if not self._centers_targets(data.features):
             return np.zeros(n_outputs)
-        return super()._starting_constant(n_outputs, loss, data)
+        constant = super()._starting_constant(n_outputs, loss, data)
+        return constant if self._centers(data.features) or not loss.quadratic else constant + START_OFFSET
 
     def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
         rate_is_auto = self.learning_rate == "auto" and optimizer.learning_rate is None
@@ -96,7 +99,7 @@ class LinearEstimator(GradientDescentEstimator):
         """
         check_is_fitted(self)
         if sparse.issparse(self.coef_):
-            coef = self.coef_.toarray()
+            coef = self.coef_.toarray()  # type: ignore[union-attr]
             self.coef_ = coef[0] if getattr(self, "_one_target", False) else coef
         return self
 
