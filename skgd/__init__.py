@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import losses, optimizers, schedules
+    from . import losses, optimizers, penalties, schedules
     from ._precompile import precompile
     from .linear_model import GDLinearRegressor, GDLogisticClassifier
     from .neural_network import GDMLPRegressor
@@ -21,6 +21,7 @@ __all__ = [
     "GDMLPRegressor",
     "losses",
     "optimizers",
+    "penalties",
     "precompile",
     "schedules",
 ]
@@ -33,6 +34,7 @@ _HOMES = {
     "precompile": "_precompile",
     "losses": None,
     "optimizers": None,
+    "penalties": None,
     "schedules": None,
 }
 

@@ -193,7 +193,11 @@ def test_what_is_no_penalty_is_refused(problem, bad):
 
 def test_sparsified_coefficients_predict_and_train_on(problem):
     X, y = problem
-    for target, make in ((y, GDLinearRegressor), (y > y.mean(), GDLogisticClassifier), (np.c_[y, y], GDLinearRegressor)):
+    for target, make in (
+        (y, GDLinearRegressor),
+        (y > y.mean(), GDLogisticClassifier),
+        (np.c_[y, y], GDLinearRegressor),
+    ):
         model = make(penalty="l1", alpha=0.05, warm_start=True).fit(X, target)
         coef, prediction = model.coef_.copy(), model.predict(X)
         assert model.sparsify() is model

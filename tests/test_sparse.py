@@ -16,7 +16,7 @@ from skgd._engine.lazy import lazy_updates
 from skgd._engine.scaling import feature_moments, largest_entries
 from skgd._kernels.signatures import Buffers, Data, Linear
 from skgd.losses import SquaredError
-from skgd.optimizers import OPTIMIZERS, SGD, Adam, NAdam, Optimizer
+from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, NAdam, Optimizer
 
 MAKERS = {"regressor": GDLinearRegressor, "classifier": GDLogisticClassifier}
 
@@ -163,8 +163,8 @@ def test_strong_penalties_of_rare_columns_dont_overshoot():
     settings = {"optimizer": "sgd", "learning_rate": 0.3, "batch_size": 2, "max_iter": 5, "tol": None}
     model = quiet(GDLinearRegressor(alpha=3.0, **settings), X, y)
     assert model.stop_reason_ == "max_iter"
-    assert np.abs(model.coef_).max() < 10
-    decayed = quiet(GDLinearRegressor(optimizer=OPTIMIZERS["adamw"]().set_params(weight_decay=50.0), batch_size=2), X, y)
+    assert np.abs(model._training.params).max() < 10
+    decayed = quiet(GDLinearRegressor(optimizer=AdamW(weight_decay=50.0), batch_size=2, max_iter=20), X, y)
     assert np.isfinite(decayed.coef_).all()
 
 
@@ -237,15 +237,11 @@ def formats(X):
     unsorted.has_sorted_indices = False
     long = csr.copy()
     long.indices, long.indptr = long.indices.astype(np.int64), long.indptr.astype(np.int64)
-    twice = csr.copy()
-    twice = sparse.csr_matrix(
-        (np.repeat(csr.data / 2, 2), np.repeat(csr.indices, 2), csr.indptr * 2), shape=csr.shape
-    )
-    zeros = csr.copy()
-    zeros[0, :] = 1.0
-    zeros.data[: csr.shape[1]] = X[0]
+    twice = sparse.csr_matrix((np.repeat(csr.data / 2, 2), np.repeat(csr.indices, 2), csr.indptr * 2), shape=csr.shape)
+    stored = sparse.csr_matrix(np.vstack([np.ones(X.shape[1]), X[1:]]))
+    stored.data[: X.shape[1]] = X[0]
     yield from (csr.tocsc(), csr.tocoo(), csr.tolil(), csr.todok(), csr.tobsr(), sparse.csr_array(csr))
-    yield from (sparse.coo_array(csr), unsorted, long, twice, zeros)
+    yield from (sparse.coo_array(csr), unsorted, long, twice, stored)
 
 
 def test_every_format_gives_the_same_model():
@@ -269,7 +265,10 @@ def test_other_dtypes_are_converted(dtype):
 
 def test_float32_gives_float32_coefficients():
     X, y = make_data(dtype=np.float32)
-    model, exact = quiet(GDLinearRegressor(max_iter=50), X, y), quiet(GDLinearRegressor(max_iter=50), X.astype(float), y)
+    model, exact = (
+        quiet(GDLinearRegressor(max_iter=50), X, y),
+        quiet(GDLinearRegressor(max_iter=50), X.astype(float), y),
+    )
     assert model.coef_.dtype == model.intercept_.dtype == np.float32
     np.testing.assert_allclose(model.coef_, exact.coef_, rtol=1e-4, atol=1e-6)
     model.partial_fit(X, y)
@@ -327,7 +326,7 @@ def test_nan_and_infinity_are_refused_and_the_model_survives(bad):
     broken = X.copy()
     broken.data[3] = bad
     for call in (model.fit, model.partial_fit):
-        with pytest.raises(ValueError, match="NaN|infinity"):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
             call(broken, y)
     np.testing.assert_array_equal(model.coef_, coef)
 
@@ -370,7 +369,7 @@ def test_partial_fit_learns_from_a_stream(kind, standardize):
             model.partial_fit(X[part], y[part], **classes)
     assert model.score(X, y) > 0.9
     if standardize == "max_abs":
-        np.testing.assert_array_equal(model._training.scaling.scale, np.abs(X).max(axis=0).toarray().ravel())
+        np.testing.assert_allclose(model._training.scaling.scale, np.abs(X).max(axis=0).toarray().ravel())
     elif standardize:
         np.testing.assert_allclose(model._training.scaling.scale, X.toarray().std(axis=0))
 
@@ -450,9 +449,7 @@ def test_passes_over_parts_add_up():
     X, y = make_data()
     data = data_of(X, y)
     index = X.indices.dtype
-    forward, backward, evaluate = (
-        kernel(name, X.dtype, Linear, index) for name in ("forward", "backward", "evaluate")
-    )
+    forward, backward, evaluate = (kernel(name, X.dtype, Linear, index) for name in ("forward", "backward", "evaluate"))
     loss = loop.plug_in(SquaredError.pointwise, loop.signatures(X.dtype, index).loss, "loss", False).call
     params = np.random.default_rng(0).standard_normal(21)
 
@@ -460,9 +457,8 @@ def test_passes_over_parts_add_up():
         empty = np.empty((block, 1))
         buffers = Buffers(np.empty(block, np.int64), empty, empty.copy(), empty.copy(), np.empty(block), np.empty(0))
         total, value = np.zeros(21), np.zeros(1)
-        end = evaluate(
-            forward, loss, backward, np.empty(0), data, Linear(True), params, buffers, 1.0, params, total, value, start, budget
-        )  # fmt: skip
+        model, place = (data, Linear(True), params, buffers, 1.0, np.empty(0)), (total, value, start, budget)
+        end = evaluate(forward, loss, backward, np.empty(0), *model, *place)
         return end, value[0], total
 
     (_, left, left_total), (end, right, right_total) = run(0, 3, 50), run(150, 100, 50)

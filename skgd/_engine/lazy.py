@@ -16,10 +16,10 @@ MOST_ROWS_AT_ONCE = 65_536
 
 @dataclass
 class Lazy:
-    """The arrays for lazy updates, and how many columns a batch touches on average."""
+    """The arrays for lazy updates; averages take part in one update of so many, to cost no more than the rest."""
 
     batch: Batch
-    touched: float
+    average_every: int
 
 
 def lazy_updates(data: Data, batch_size: int, n_outputs: int, optimizer: Optimizer) -> Lazy | None:
@@ -60,7 +60,7 @@ def lazy_updates(data: Data, batch_size: int, n_outputs: int, optimizer: Optimiz
         penalised=np.empty(size),
         l1_counts=np.empty(size),
     )
-    return Lazy(batch, touched)
+    return Lazy(batch, max(1, min(int(d / touched), data.n_rows // batch_size)))
 
 
 def rows_at_once(features, batch_size: int) -> int:

@@ -85,22 +85,19 @@ class Loop:
         self.checks_gradient = (
             plan.tol is not None and plan.criterion == "gradient" and not (self.full_batch and plan.average is False)
         )
-        self.storage = data.features.storage
-        self.sparse = self.storage.index_dtype is not None
+        self.storage, self.sparse = data.features.storage, data.features.storage.index_dtype is not None
         self.lazy = lazy_updates(data, plan.batch_size, training.objective.n_outputs, training.optimizer)
         self.settings = self._settings()
         self.order, self.settings = self._row_order()
         self.buffers = self._buffers(self.settings.block_size)
-        objective, dtype = training.objective, training.dtype
-        self.model = objective.model(dtype)
+        self.model = training.objective.model(training.dtype)
         self.forward, self.backward = self._compiled("forward"), self._compiled("backward")
-        types = signatures(*self.storage)
-        self.loss = plug_in(training.loss.pointwise, types.loss, f"{type(training.loss).__name__}.pointwise", False)
-        training.optimizer.probe()
-        rule = training.optimizer.rule
-        self.rule = plug_in(rule, types.rule, f"{type(training.optimizer).__name__}.rule", True)
-        self.hyper = training.optimizer.hyper()
-        self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
+        types, loss, optimizer = signatures(*self.storage), training.loss, training.optimizer
+        self.loss = plug_in(loss.pointwise, types.loss, f"{type(loss).__name__}.pointwise", is_rule=False)
+        optimizer.probe()
+        self.rule = plug_in(optimizer.rule, types.rule, f"{type(optimizer).__name__}.rule", is_rule=True)
+        self.hyper = optimizer.hyper()
+        self.loss_hyper = loss.hyper(training.scaling.target_scale)
         self.python = self.rule.in_python or self.loss.in_python
         self.budget = self._first_budget()
 
@@ -131,20 +128,13 @@ class Loop:
             l1=float(plan.l1),
             # what clipping leaves of the gradient isn't a plain step any more
             proximal=training.optimizer.rule is descent_rule and plan.clip_norm is None,
-            average_every=self._average_every(),
+            average_every=1 if self.lazy is None else self.lazy.average_every,
         )
 
-    def _block_size(self, batch_size: int) -> int:
-        if not self.sparse:
-            return self.training.objective.block_size(batch_size, self.training.dtype.itemsize)
-        return batch_size if self.lazy is not None else rows_at_once(self.data.features, batch_size)
-
-    def _average_every(self) -> int:
-        """Updates from one addition to the mean to the next: it shall cost as much as the updates of few columns."""
-        if self.lazy is None:
-            return 1
-        updates = -(-self.n_rows // self.plan.batch_size)
-        return max(1, min(int(self.data.features.center.size / max(self.lazy.touched, 1.0)), updates))
+    def _block_size(self, n_rows: int) -> int:
+        if self.sparse:
+            return n_rows if self.lazy is not None else rows_at_once(self.data.features, n_rows)
+        return self.training.objective.block_size(n_rows, self.training.dtype.itemsize)
 
     def _buffers(self, block_size: int) -> Buffers:
         objective, dtype, n_targets = self.training.objective, self.training.dtype, self.data.y.shape[1]
@@ -166,9 +156,8 @@ class Loop:
         return np.arange(self.n_rows // run_length), self.settings._replace(run_length=run_length)
 
     def _first_budget(self) -> int:
-        objective = self.training.objective
-        block_flops = objective.flops_per_row() * (1 if self.sparse else self.settings.block_size)
-        block_flops += BLOCK_OVERHEAD_FLOPS
+        rows = 1 if self.sparse else self.settings.block_size
+        block_flops = self.training.objective.flops_per_row() * rows + BLOCK_OVERHEAD_FLOPS
         return max(1, int(SLICE_SECONDS * FLOPS_PER_SECOND / (block_flops * (1000 if self.python else 1))))
 
     # -- training
@@ -228,17 +217,15 @@ class Loop:
         losses = np.empty(min(self.last_epoch - training.epochs, self.budget))
         epoch, update = training.epochs, progress["update"][0]
         began = time.perf_counter()
-        loss, rule = self.loss.call, self.rule.call
-        lead: tuple
-        arrays: tuple
-        name, lead, arrays = "run_epochs", (self.forward, loss, self.backward, rule), (training.state, self.buffers)
-        if self.lazy is not None:
-            name, lead, arrays = "run_lazy_epochs", (loss, rule), (*arrays, self.lazy.batch)
+        name = "run_epochs" if self.lazy is None else "run_lazy_epochs"
+        loss, rule, batch = self.loss.call, self.rule.call, () if self.lazy is None else (self.lazy.batch,)
         self._kernel(name)(
-            *lead,
+            *((self.forward, loss, self.backward, rule) if self.lazy is None else (loss, rule)),
             self.data,
             self.model,
-            *arrays,
+            training.state,
+            self.buffers,
+            *batch,
             self.settings,
             self.loss_hyper,
             self.hyper,

@@ -20,11 +20,11 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
 
     Minimises, with weights s_i that sum to one and classes c_i,
 
-        sum_i s_i log_loss(x_i W' + b, c_i) + alpha / 2 |W|^2
+        sum_i s_i log_loss(x_i W' + b, c_i) + alpha penalty(W)
 
     where W are the coefficients of standardised features and the intercepts b are free. Two classes have one row
     of coefficients and log_loss(z, c) = log(1 + exp(z)) - c z; K > 2 classes have K rows and
-    log_loss(z, c) = log(sum_k exp(z_k)) - z_c.
+    log_loss(z, c) = log(sum_k exp(z_k)) - z_c. X may be sparse: see :mod:`skgd.linear_model`.
 
     Parameters
     ----------
@@ -41,7 +41,8 @@ class GDLogisticClassifier(ClassifierMixin, LinearEstimator):
         "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
         epochs to an array of factors.
     penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
-        Penalty on the coefficients; "l1" and "elasticnet" make some of them exactly zero.
+        "l2": 1/2 |W|^2; "l1": |W|_1, which makes coefficients exactly zero; "elasticnet": the sum of l1_ratio times the
+        second and 1 - l1_ratio times the first. None: no penalty.
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
     l1_ratio : float in [0, 1], default=0.15
