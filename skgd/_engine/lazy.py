@@ -45,7 +45,7 @@ def lazy_updates(data: Data, batch_size: int, n_outputs: int, optimizer: Optimiz
     size = n_outputs * (most_columns + 1)
     batch = Batch(
         place=np.full(d, -1, np.int32),
-        column_rarity=1 / np.where(count > 0, chance, 1),
+        column_rarity=(1 / np.where(chance > 0, chance, 1)).astype(np.float32),
         touched=np.empty(most_columns, np.uint64),
         values=np.empty(most_entries),
         places=np.empty(most_entries, np.uint64),

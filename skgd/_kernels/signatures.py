@@ -174,7 +174,7 @@ class Batch(NamedTuple):
     """One mini-batch of CSR rows with its columns renumbered, and all that belongs to these columns."""
 
     place: np.ndarray  # (n_features,) int32: number among the columns of the batch, -1 for one that isn't
-    column_rarity: np.ndarray  # (n_features,) float64: 1 / (probability that a batch touches the column)
+    column_rarity: np.ndarray  # (n_features,) float32: 1 / (probability that a batch touches the column)
     touched: np.ndarray  # (most_columns,) uint64: the columns of the batch
     values: np.ndarray  # (most_entries,) float64
     places: np.ndarray  # (most_entries,) uint64: which of the touched columns
@@ -258,7 +258,7 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
         return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate)
     place = array(types.int32, 1)
     numbers = array(types.uint64, 1)
-    batch = types.NamedTuple([place, double, numbers, double, numbers, indices] + [double] * 9, Batch)
+    batch = types.NamedTuple([place, array(types.float32, 1), numbers, double, numbers, indices] + [double] * 9, Batch)
     run_lazy_epochs = void(
         Function(loss), Function(rule), data, models[Linear], state, buffers, batch, settings, *hypers_to_budget
     )
