@@ -217,11 +217,6 @@ class GradientDescentEstimator(BaseEstimator):
         return optimizer
 
     def _resolve_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss, streaming: bool) -> int:
-        if optimizer.searches_line and isinstance(self.batch_size, Integral) and self.batch_size < n_rows:
-            raise ValueError(
-                f"batch_size={self.batch_size}: optimizer={self.optimizer!r} searches along exact gradients, of all "
-                f"{n_rows} rows; give batch_size='auto' or None, or another optimizer"
-            )
         if self.batch_size is None or optimizer.searches_line:
             return n_rows
         if self.batch_size == "auto":

@@ -131,10 +131,10 @@ def _compiled_plug_in(function: Callable, signature) -> tuple[Callable, Exceptio
             return function, error
 
 
-def compiled_or_python(function: Callable, signature, name: str) -> Callable:
+def compiled_or_python(function: Callable, signature, name: str, warns: bool = True) -> Callable:
     """Compile a user's plug-in, or warn why that can't be and return it as it is."""
     ready, error = _compiled_plug_in(function, signature)
-    if error is not None:
+    if error is not None and warns:
         reason = " ".join(str(error).split())[:400]
         warn_user(f"{name} can't be compiled and runs as plain Python, slower: {reason}", RuntimeWarning)
     return ready

@@ -96,6 +96,7 @@ WRONG_VALUES = {
     "warm_start": ["yes", None],
     "random_state": [-1, "zero", 1.5],
     "verbose": [-1, "yes", None],
+    "n_jobs": [1.5, "all", [2]],
 }
 
 # What a message about each parameter has to offer; the table of its names where there is one.
@@ -123,6 +124,7 @@ ACCEPTED = {
     "class_weight": ["dict", "balanced", "None"],
     "random_state": ["int", "RandomState", "None"],
     "verbose": ["bool", "int"],
+    "n_jobs": ["int"],
 }
 ACCEPTED |= {name: ["bool"] for name in ("fit_intercept", "shuffle", "early_stopping", "warm_start")}
 

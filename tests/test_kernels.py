@@ -13,7 +13,7 @@ from scipy.special import expit
 from scipy.stats import chi2
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
-from skgd._engine import loop
+from skgd._engine import epochs as loop
 from skgd._engine.kernels import kernel, python_kernel
 from skgd._engine.objectives import LinearObjective, NetworkObjective
 from skgd._engine.scaling import feature_moments

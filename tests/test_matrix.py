@@ -50,7 +50,7 @@ def loss_of_constant(kind, y):
 def assert_learned(model, kind, X, y, dtype=np.float64, share=0.9):
     loss = loss_of(model, kind, X, y)
     assert np.isfinite(model.loss_curve_).all()
-    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert model.loss_curve_[-1] <= (1 + 1e-12) * model.loss_curve_[0]
     assert loss < share * loss_of_constant(kind, y)
     assert model.stop_reason_ in ("converged", "max_iter")
     arrays = model.coefs_ + model.intercepts_ if kind == "network" else [model.coef_, model.intercept_]

@@ -177,20 +177,25 @@ class Descent:
         search.renew()
 
     def _converged(self, promise: float, search: QuasiNewton) -> bool:
-        plan = self.plan
+        """Whether the criterion is met; while there are widths left, whether it is time for the next."""
+        plan, gain = self.plan, self._gain(search)
+        lost = promise <= search.eps * gain and promise > SLOW * self.last_promise  # in rounding
+        self.last_promise = promise
+        if self.widths:
+            return self._stands_still(lost or promise <= WIDE_TOL * gain)
         if plan.tol is None or plan.early_stopping:
             return False
-        if not self.widths and plan.criterion == "gradient":
+        if plan.criterion == "gradient":
             return float(np.abs(search.steepest).max(initial=0.0)) <= plan.tol
-        if not self.widths and plan.criterion == "step":
+        if plan.criterion == "step":
             return self.largest_step <= plan.tol
-        lost = promise <= search.eps * self._gain(search) and promise > SLOW * self.last_promise  # in rounding
-        self.last_promise = promise
         if self.smooth:
-            return lost or promise <= plan.tol * self._gain(search)
-        # what lies behind the next kink the curvature doesn't tell: a single small step may be followed by large ones
-        tol = WIDE_TOL if self.widths else max(plan.tol, 0.0 if self.in_memory else KINK_TOL)
-        self.small_steps = self.small_steps + 1 if lost or promise <= tol * self._gain(search) else 0
+            return lost or promise <= plan.tol * gain
+        return self._stands_still(lost or promise <= max(plan.tol, 0.0 if self.in_memory else KINK_TOL) * gain)
+
+    def _stands_still(self, small: bool) -> bool:
+        """Whether steps are small for good: a small one up to the next kink may be followed by large ones."""
+        self.small_steps = self.small_steps + 1 if small else 0
         return self.small_steps >= SMALL_STEPS
 
     def _count(self, search: QuasiNewton) -> None:

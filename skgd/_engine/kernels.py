@@ -53,9 +53,9 @@ class PlugIn:
     in_python: bool
 
 
-def plug_in(function, signature, name: str, is_rule: bool) -> PlugIn:
+def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -> PlugIn:
     """A loss or rule as the kernels take it: compiled, or guarded Python."""
-    ready = _jit.compiled_or_python(function, signature, name)
+    ready = _jit.compiled_or_python(function, signature, name, warns)
     if ready is not function:
         return PlugIn(ready, False)
     if not is_rule:

@@ -39,6 +39,7 @@ class Loop:
         self.full_batch = plan.batch_size >= data.n_rows
         self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
         training.optimizer.probe()
+        pointwise(training.loss, training.dtype, warns=True)
         if training.optimizer.searches_line:
             self.checks_gradient, self.pauses = False, True
             self.method: Descent | Epochs = Descent(training, plan, data, self.loss_hyper)

@@ -107,9 +107,11 @@ class FullPass:
         return kernel(name, self.storage.dtype, self.objective.kind, self.storage.index_dtype)
 
 
-def pointwise(loss: Loss, dtype: np.dtype) -> PlugIn:
+def pointwise(loss: Loss, dtype: np.dtype, warns: bool = False) -> PlugIn:
     """The loss as kernels of a dtype take it."""
-    return plug_in(loss.pointwise, signatures(np.dtype(dtype)).loss, f"{type(loss).__name__}.pointwise", is_rule=False)
+    return plug_in(
+        loss.pointwise, signatures(np.dtype(dtype)).loss, f"{type(loss).__name__}.pointwise", is_rule=False, warns=warns
+    )
 
 
 @functools.cache

@@ -14,10 +14,11 @@ class LBFGS(Optimizer):
 
         theta = theta - eta H g
 
-    Estimators take exact gradients over all rows, a unit step first, and halve it until the objective has decreased
-    enough (Armijo). With an L1 penalty the steps are proximal Newton steps, or orthant-wise ones where there is no
-    curvature to go by. The preconditioner of linear models comes from the curvature of some rows, which makes most
-    fits a matter of two to ten passes over the data; see docs/auto.md.
+    Estimators take exact gradients over all rows, whatever ``batch_size`` is: a unit step first, shortened until the
+    objective has decreased enough (Armijo). Schedules, averages and clipping don't concern it. With an L1 penalty the
+    steps are proximal Newton steps, or orthant-wise ones where there is no curvature to go by. The preconditioner of
+    linear models comes from the curvature of some rows, which makes most fits a matter of two to ten passes over the
+    data; see docs/auto.md.
 
     Parameters
     ----------
