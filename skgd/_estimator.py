@@ -155,7 +155,7 @@ class GradientDescentEstimator(BaseEstimator):
             unseen = _of_validation_set(validation, data)
         max_iter, tol = (1, None) if streaming else (self.max_iter, self.tol)
         if tol == "auto":
-            tol = auto.auto_tol(data.n_rows, batch_size, optimizer)
+            tol = auto.auto_tol(data.n_rows, n_features, batch_size, optimizer)
         penalty = self._penalty()
         plan = Plan(
             batch_size=batch_size,

@@ -14,6 +14,8 @@ MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enou
 LINE_SEARCH_TOL = 1e-12  # a line search knows what is left to gain, and its last steps are large ones
 FEW_ROWS = 10_000  # up to here one step more costs nothing, and makes weights the same as repetition to 1e-7:
 FEW_ROWS_TOL = 1e-25
+MANY_FEATURES = 1_000  # beyond, the curvature is only known by its diagonal, and every digit costs passes
+MANY_FEATURES_TOL = 1e-9
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
 MINI_BATCH_TOL = 3e-4  # an epoch is many steps, and its mean objective is noisy
 CURVATURE_ROWS = 10_000  # rows from which the largest curvature is estimated
@@ -52,9 +54,11 @@ def auto_batch_size(n_rows: int, optimizer: Optimizer, rate_from_data: bool, str
     return n_rows if optimizer.follows_path or n_rows <= few else MINI_BATCH
 
 
-def auto_tol(n_rows: int, batch_size: int, optimizer: Optimizer) -> float:
+def auto_tol(n_rows: int, n_features: int, batch_size: int, optimizer: Optimizer) -> float:
     """Relative improvement of the objective that counts."""
     if optimizer.searches_line:
+        if n_features > MANY_FEATURES:
+            return MANY_FEATURES_TOL
         return FEW_ROWS_TOL if n_rows <= FEW_ROWS else LINE_SEARCH_TOL
     return FULL_BATCH_TOL if batch_size >= n_rows else MINI_BATCH_TOL
 

@@ -6,7 +6,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from .._kernels.signatures import Data, Features
 from ..losses import Loss
 from . import threads
-from .features import mean_squares
+from .features import mean_squares, scaled_rows
 from .kernels import kernel
 from .objectives import LinearObjective
 from .passes import pointwise, weight_factor
@@ -19,6 +19,7 @@ MATRIX_COLUMNS = 1_000  # up to here a factorisation takes less than a tenth of 
 WIDE = 300  # from so many columns on fewer rows make smaller matrices
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
+RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
 RIDGE = 1e-8  # share of the mean diagonal that keeps singular matrices definite where no penalty does
 SAMPLE_ENTRIES = 2**23
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
@@ -55,6 +56,8 @@ class Factor:
 
 class Blocks:
     """One matrix for each output; or one for all outputs, if there is a single one of the size of all."""
+
+    rough = False
 
     def __init__(self, factors: list[Factor]):
         self.factors = factors
@@ -94,6 +97,8 @@ class Coupled(Blocks):
 class LowRank:
     """diag(base) + U'U with few rows U (Woodbury): for more columns than rows."""
 
+    rough = False
+
     def __init__(self, base: np.ndarray, rows: np.ndarray):
         self.base, self.rows = base, rows
         self.inner = Factor((rows / base) @ rows.T, np.ones(len(rows)))
@@ -105,6 +110,8 @@ class LowRank:
 
 class Diagonal:
     """A diagonal matrix."""
+
+    rough = True
 
     def __init__(self, diagonal: np.ndarray):
         self.diagonal = diagonal
@@ -141,6 +148,7 @@ class Curvature:
         self.size = int(min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1)))
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self._sample: Sample | None = None
+        self.squares: np.ndarray | None = None
 
     @property
     def of_all_rows(self) -> bool:
@@ -247,14 +255,23 @@ class Curvature:
         return models
 
     def _diagonal(self, params, hyper):
-        some = self.data.sample_rows(SAMPLE_ROWS)
-        raw = np.tile(params.reshape(self.n_outputs, -1)[:, -1], (len(some), 1))  # of the constant model
-        weight = self.data.weight[some] if self.data.weight.size else np.ones(len(some))
-        targets = (self.data.y[some] - self.data.target_center) * self.data.target_inverse_scale
-        second = weight @ second_derivatives(self.loss, self.pointwise, raw, targets, weight, hyper, self.loss.smooth)
-        second /= weight.sum()
-        squares = np.append(mean_squares(self.data), 1.0)
-        diagonal = np.outer(second, squares).ravel() + self.ridge
+        """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
+        data, K = self.data, self.n_outputs
+        if self.squares is None:
+            self.squares = mean_squares(data)
+        some = data.sample_rows(SAMPLE_ROWS)
+        rows, blocks = scaled_rows(data.features, some), params.reshape(K, -1)
+        raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + blocks[:, -1])
+        weight = data.weight[some] if data.weight.size else np.ones(len(some))
+        targets = (data.y[some] - data.target_center) * data.target_inverse_scale
+        second = second_derivatives(self.loss, self.pointwise, raw, targets, weight, hyper, self.loss.smooth)
+        mean = weight @ second / weight.sum()
+        of_rows = rows**2 if isinstance(rows, np.ndarray) else rows.power(2)
+        squares = of_rows.T @ weight
+        of_columns = of_rows.T @ (second * weight[:, None])  # (n_features, n_outputs)
+        pseudo = squares.sum() / max(np.count_nonzero(squares), 1) * RARE_SHARE + TINY  # speaks for columns not seen
+        curvature = (of_columns + pseudo * mean) / (squares + pseudo)[:, None]
+        diagonal = np.vstack([curvature * self.squares[:, None], mean]).T.ravel() + self.ridge
         return Diagonal(np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY)))
 
     def _second_moments(self) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 
 from .._kernels.signatures import CONVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Data
 from .curvature import MOST_PATIENCE, Curvature, Sample
+from .features import read_only
 from .objectives import LinearObjective
 from .passes import FullPass
 from .quasi_newton import QuasiNewton
@@ -16,6 +17,10 @@ WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks,
 SMALL_STEPS = 3
 WIDE_TOL = 1e-3  # of what is gained, where the next width will change more
 KINK_TOL = 1e-7  # beside what the last width leaves
+PARTS = (16, 4)  # of so many parts of the rows one, before all of them
+PART_STEPS = 50
+PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
+MANY_ENTRIES = 2**20
 LAST_WIDTHS = 3  # of these are left for all rows
 
 
@@ -115,6 +120,8 @@ class Descent:
         if self.curvature is not None and self.curvature.kind == "subsample" and isinstance(function, FullPass):
             params = self._settle_on_sample(params)
             self.widths = self.widths[-LAST_WIDTHS:]
+        elif not self.in_memory and self.smooth and self._entries() > MANY_ENTRIES:
+            params = self._settle_on_parts(params)
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
         self.idle, self.small_steps = False, 0
@@ -134,6 +141,23 @@ class Descent:
             for _ in range(SAMPLE_STEPS):
                 tol = SAMPLE_TOL if self.smooth else WIDE_TOL
                 if search.look() <= tol * self._gain(search) or not search.move():
+                    break
+            params = search.params
+        return params
+
+    def _entries(self) -> int:
+        return self.data.n_rows * max(1, self.data.features.row_bytes // self.data.features.storage.dtype.itemsize)
+
+    def _settle_on_parts(self, params: np.ndarray) -> np.ndarray:
+        """Minimise the objective on growing parts of the rows, each as well as it stands for all of them."""
+        training, n_rows = self.training, self.data.n_rows
+        for share in PARTS:
+            subset = read_only(self.data.sample_rows(n_rows // share))
+            of_part = self.data._replace(subset=subset)
+            function = FullPass(of_part, training.objective, training.loss, self.hyper, self.ridge, self.plan.n_threads)
+            search = self._new_search(function, params, grows=False)
+            for _ in range(PART_STEPS):
+                if search.look() <= PART_TOL / np.sqrt(len(subset)) * self._gain(search) or not search.move():
                     break
             params = search.params
         return params

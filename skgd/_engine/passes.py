@@ -58,14 +58,21 @@ class FullPass:
         return self._sums(params, 0)[0]
 
     def _sums(self, params, n_gradient):
-        params = np.ascontiguousarray(params, dtype=self.dtype)
+        unit = self._unit_of_features()
+        params = np.ascontiguousarray(params * unit, dtype=self.dtype)
         value, gradient = 0.0, np.zeros(n_gradient)
         work = functools.partial(self.of_part, params, n_gradient)
         with blas_controller().limit(limits=1, user_api="blas"):  # the threads are ours
             for part_value, part_gradient in threads.run(work, self.parts, self.n_threads):
                 value += part_value
                 gradient += part_gradient
-        return float(value), gradient
+        return float(value), gradient * unit if n_gradient else gradient
+
+    def _unit_of_features(self) -> np.ndarray | float:
+        """What parameters are multiplied by before the kernels see them: CSR is read as it is."""
+        if self.storage.index_dtype is None:
+            return 1.0
+        return np.tile(np.append(self.data.features.inverse_scale, 1.0), self.objective.n_outputs)
 
     def _in_memory(self, params, n_gradient, part):
         value, total = 0.0, np.zeros(n_gradient)

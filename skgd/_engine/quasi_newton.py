@@ -17,7 +17,9 @@ Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 class CurvatureModel(Protocol):
-    """An approximation of the Hessian."""
+    """An approximation of the Hessian; a rough one tells directions from each other, not how long steps should be."""
+
+    rough: bool
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         """Inverse Hessian times the gradient."""
@@ -27,7 +29,9 @@ class CurvatureModel(Protocol):
 
 
 class Identity:
-    """No curvature is known: that of the last pair is taken (Nocedal and Wright, equation 7.20)."""
+    """No curvature is known."""
+
+    rough = True
 
     def solve(self, gradient):
         return gradient.copy()
@@ -49,7 +53,7 @@ class QuasiNewton:
         self.evaluate_anew()
 
     def evaluate_anew(self) -> None:
-        """Evaluate the function, which may have become another one, at the parameters."""
+        """Evaluate the function, which may have become another one, at the parameters; forget the steps made."""
         with np.errstate(over="ignore", invalid="ignore"):
             self.value, self.gradient = self.function(self.params)
         self.pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
@@ -127,11 +131,10 @@ class QuasiNewton:
         for step, change, inverse in reversed(self.pairs):
             inner.append((step @ direction) * inverse)
             direction -= inner[-1] * change
-        if isinstance(self.model, Identity) and self.pairs:
+        direction = self.model.solve(direction)
+        if self.model.rough and self.pairs:  # to the scale of the last step (Nocedal and Wright, equation 7.20)
             step, change, _ = self.pairs[-1]
-            direction *= (step @ change) / (change @ change)
-        else:
-            direction = self.model.solve(direction)
+            direction *= (step @ change) / (change @ self.model.solve(change))
         for (step, change, inverse), along in zip(self.pairs, reversed(inner), strict=True):
             direction += step * (along - (change @ direction) * inverse)
         return direction

@@ -5,12 +5,15 @@ The work follows the entries that are stored. Full passes go through
     sparse_evaluate(forward, loss, backward, loss_hyper, data, model, params, buffers, weight_factor, grads, total,
                     value, start, budget) -> next row
 
-which has the meaning of `evaluate` for dense rows: it adds the loss of `budget` blocks of rows from `start`, in memory
-order, to value[0] and their gradient to the float64 array `total` of n_params (empty: the loss alone). A block has
+which has the meaning of `evaluate` for dense rows, in the units of X: params holds w / scale, and the gradient is that
+by them, so that no entry has to be scaled. It adds the loss of `budget` blocks of rows from `start`, in memory order, to
+value[0] and their gradient to the float64 array `total` of n_params (empty: the loss alone). A block has
 buffers.rows.size rows. It allocates nothing, holds no lock and does no work per column, so that several can run in
-threads over disjoint rows, each with a `total`, a `value` and `buffers` of its own. `backward`, `grads` and
+threads over disjoint rows, each with a `total`, a `value` and `buffers` of its own. `forward`, `backward`, `grads` and
 `buffers.work` are there for the sake of the same call; they aren't touched.
 """
+
+import numpy as np
 
 from .._jit import inline
 from .rows import gather_targets, next_rows
@@ -32,6 +35,37 @@ def add_gradient(features, rows, model, derivatives, total):
                 gradient[j] += slope * (entries[at] * inverse_scale[j])
             if model.trains_intercept:
                 gradient[d] += slope
+
+
+@inline
+def add_raw_gradient(features, rows, model, derivatives, total):
+    """The same in the units of X."""
+    entries, columns, starts = features.data, features.indices, features.indptr
+    d = features.inverse_scale.size
+    for k in range(derivatives.shape[1]):
+        gradient = total[k * (d + 1) : (k + 1) * (d + 1)]
+        of_intercept = 0.0
+        for i in range(rows.size):
+            row, slope = rows[i], derivatives[i, k]
+            for at in range(np.uint64(starts[row]), np.uint64(starts[row + 1])):
+                gradient[np.uint64(columns[at])] += slope * entries[at]
+            of_intercept += slope
+        if model.trains_intercept:
+            gradient[d] += of_intercept
+
+
+@inline
+def raw_predictions(features, rows, params, raw):
+    """Raw predictions with coefficients in the units of X."""
+    entries, columns, starts = features.data, features.indices, features.indptr
+    d = features.inverse_scale.size
+    for k in range(raw.shape[1]):
+        w = params[k * (d + 1) : (k + 1) * (d + 1)]
+        for i in range(rows.size):
+            row, z = rows[i], w[d]
+            for at in range(np.uint64(starts[row]), np.uint64(starts[row + 1])):
+                z += entries[at] * w[np.uint64(columns[at])]
+            raw[i, k] = z
 
 
 def sparse_forward(features, rows, model, params, work, raw):
@@ -77,7 +111,7 @@ def sparse_evaluate(
     """
     features, y, target_center, target_inverse_scale, weight, subset = data
     n_rows = subset.size if subset.size > 0 else y.shape[0]
-    rows, raw, derivatives, targets, weights, work = buffers
+    rows, raw, derivatives, targets, weights, _ = buffers
     no_order = subset[:0]
     factor = weight_factor / n_rows
     for _ in range(budget):
@@ -89,10 +123,10 @@ def sparse_evaluate(
             targets, weights = buffers.targets[:m], buffers.weights[:m]
         next_rows(no_order, 1, 0, subset, n_rows, start, rows, m)
         gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
-        forward(features, rows, model, params, work, raw)
+        raw_predictions(features, rows, params, raw)
         value[0] += loss(raw, targets, weights, loss_hyper, derivatives)
         if total.size > 0:
-            add_gradient(features, rows, model, derivatives, total)
+            add_raw_gradient(features, rows, model, derivatives, total)
         start += m
     return start
 
