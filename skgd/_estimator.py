@@ -17,7 +17,7 @@ from ._engine.scaling import Scaling, feature_scales, target_moments
 from ._engine.threads import n_threads
 from ._engine.training import Training, new_training, same
 from ._kernels.signatures import Data, Features, SparseFeatures
-from ._validation import FLOATS, Interval, StrOptions, check_parameters, check_training_data
+from ._validation import FLOATS, Interval, RemembersValidParameters, StrOptions, check_parameters, check_training_data
 from ._validation_set import ValidationSet
 from ._warnings import warn_user
 from .losses import Loss
@@ -30,7 +30,7 @@ SAFE_FLOAT32 = (1e-15, 1e15)
 _ALL_ROWS = np.empty(0, np.int64)  # as a subset
 
 
-class GradientDescentEstimator(BaseEstimator):
+class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
     """Base of the estimators; holds no formula of any model."""
 
     _parameter_constraints: dict = {

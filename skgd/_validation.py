@@ -1,5 +1,6 @@
 """Every use of scikit-learn's private names, and the checks of data that all estimators share."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,36 @@ def at_one_scale(weight: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(f"{name} is zero for every row: give at least one row a positive weight")
     low, high = SAFE_WEIGHTS
     return weight if low < largest < high else weight / largest
+
+
+class RemembersValidParameters:
+    """Checks parameters once: small fits, in grids and in streams, would spend much of their time on it.
+
+    Stands before BaseEstimator. Only numbers, strings and None are remembered, which can't change behind our back.
+    """
+
+    def _validate_params(self) -> None:
+        values = [getattr(self, name) for name in _parameter_names(type(self))]
+        kinds = tuple(map(type, values))
+        if not _SIMPLE.issuperset(kinds):
+            super()._validate_params()  # type: ignore[misc]
+            return
+        key = type(self), kinds, tuple(values)
+        if key not in _VALID:
+            super()._validate_params()  # type: ignore[misc]
+            if len(_VALID) >= _MOST_REMEMBERED:
+                _VALID.clear()
+            _VALID.add(key)
+
+
+_SIMPLE = frozenset({bool, int, float, str, type(None)})
+_MOST_REMEMBERED = 1_000
+_VALID: set[tuple] = set()
+
+
+@functools.cache
+def _parameter_names(cls: type) -> list[str]:
+    return cls._get_param_names()  # type: ignore[attr-defined]
 
 
 def check_parameters(estimator) -> None:
@@ -72,6 +103,7 @@ def _plain(X):
 __all__ = [
     "FLOATS",
     "Interval",
+    "RemembersValidParameters",
     "StrOptions",
     "at_one_scale",
     "check_features",

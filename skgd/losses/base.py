@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._validation import check_parameters
+from .._validation import RemembersValidParameters, check_parameters
 from .._warnings import warn_user
 
 PROBE_ROWS = 8
 PROBE_TOLERANCE = 0.01  # far beyond the error of finite differences
 
 
-class Loss(BaseEstimator):
+class Loss(RemembersValidParameters, BaseEstimator):
     """A function of raw predictions and targets that training minimises.
 
     A subclass gives :meth:`pointwise`, plain Python over small arrays, which is compiled into the training

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .. import _jit
-from .._validation import Interval, check_parameters
+from .._validation import Interval, RemembersValidParameters, check_parameters
 from .._warnings import warn_user
 
 PROBE_UPDATES = (1, 2, 3, 4, 1000)
@@ -18,7 +18,7 @@ NOT_NEGATIVE = Interval(numbers.Real, 0, None, closed="left")
 SHARE = Interval(numbers.Real, 0, 1, closed="left")  # decay rates
 
 
-class Optimizer(BaseEstimator):
+class Optimizer(RemembersValidParameters, BaseEstimator):
     """Hyper-parameters and a rule: gradient in, parameters changed in place.
 
     A subclass stores its constructor's arguments and gives ``n_slots`` (or a property), ``hyperparameters`` and
