@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import losses, optimizers, schedules
+    from . import losses, optimizers, penalties, schedules
     from ._precompile import precompile
     from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
     from .neural_network import GDMLPRegressor
@@ -22,6 +22,7 @@ __all__ = [
     "GDMLPRegressor",
     "losses",
     "optimizers",
+    "penalties",
     "precompile",
     "schedules",
 ]
@@ -35,6 +36,7 @@ _HOMES = {
     "precompile": "_precompile",
     "losses": None,
     "optimizers": None,
+    "penalties": None,
     "schedules": None,
 }
 

@@ -5,20 +5,24 @@ from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ._engine import auto
+from ._engine.features import raw_features, read_only, scaled_rows, stored_alike
 from ._engine.loop import Loop, Plan
 from ._engine.objectives import Objective
-from ._engine.scaling import Moments, Scaling, feature_moments, target_moments
+from ._engine.scaling import Scaling, feature_scales, target_moments
+from ._engine.threads import n_threads
 from ._engine.training import Training, new_training, same
-from ._kernels.signatures import Data, Features
+from ._kernels.signatures import Data, Features, SparseFeatures
 from ._validation import FLOATS, Interval, StrOptions, check_parameters, check_training_data
 from ._validation_set import ValidationSet
 from ._warnings import warn_user
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer, get_optimizer
+from .penalties import L2, Penalty
 from .schedules import SCHEDULES, Constant, Schedule, get_schedule
 
 # Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
@@ -34,7 +38,7 @@ class GradientDescentEstimator(BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "schedule": [StrOptions(set(SCHEDULES)), Schedule, callable],
         "alpha": [Interval(Real, 0, None, closed="left")],
-        "standardize": ["boolean", StrOptions({"auto"})],
+        "standardize": ["boolean", StrOptions({"auto", "max_abs"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"}), None],
@@ -48,6 +52,7 @@ class GradientDescentEstimator(BaseEstimator):
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "n_jobs": [Integral, None],
     }
 
     # -- what a kind of model decides
@@ -83,12 +88,12 @@ class GradientDescentEstimator(BaseEstimator):
 
     def _check_training_data(self, X, y, streaming, y_numeric):
         goes_on = self._continues(streaming)
-        dtypes = (self._training.dtype,) if goes_on else FLOATS
+        dtypes = (self._training.dtype,) if goes_on and not sparse.issparse(X) else FLOATS
         return check_training_data(self, X, y, reset=not goes_on, dtypes=dtypes, y_numeric=y_numeric)
 
     def _train(
         self,
-        X: np.ndarray,
+        X: np.ndarray | sparse.csr_matrix,
         y: np.ndarray,
         n_outputs: int,
         weight: np.ndarray,
@@ -102,15 +107,16 @@ class GradientDescentEstimator(BaseEstimator):
         if streaming:
             check_parameters(self)  # scikit-learn's decorator looks at the first call alone
         rng = check_random_state(self.random_state)
+        n_rows, n_features = X.shape
         holds_out = bool(self.early_stopping) and validation is None
-        rows, held_out = self._split(len(X), weight, rng, stratify, streaming) if holds_out else (_ALL_ROWS, None)
+        rows, held_out = self._split(n_rows, weight, rng, stratify, streaming) if holds_out else (_ALL_ROWS, None)
         before = self._training.copy() if self._continues(streaming) else None
-        optimizer = self._resolve_optimizer(len(rows) or len(X), streaming, before)
-        batch_size = self._resolve_batch_size(len(rows) or len(X), optimizer, loss, streaming)
+        optimizer = self._resolve_optimizer(len(rows) or n_rows, streaming, before)
+        batch_size = self._resolve_batch_size(len(rows) or n_rows, optimizer, loss, streaming)
         loss.probe(y, n_outputs)
 
         data, moments = self._scaled_data(X, y, weight, rows, loss, before if streaming else None)
-        X = data.features.X
+        storage = data.features.storage
         rows_seen = data.n_rows + (before.rows_seen if before is not None and streaming else 0)
         scaling = _scaling_of(data)
         constant = self._starting_constant(n_outputs, loss, data)
@@ -122,35 +128,40 @@ class GradientDescentEstimator(BaseEstimator):
         if before is None:
             rate = self._resolve_rate(optimizer, rate_from_data)
             # On centred features and targets the best intercept is zero, if the loss is quadratic and no mean rounded.
-            centered = self._centers() and moments[1] is not None and X.dtype == np.float64
+            centered = self._centers(data.features) and moments[1] is not None and storage.dtype == np.float64
             intercept_known = loss.quadratic and centered and not streaming
-            objective = self._make_objective(X.shape[1], n_outputs, intercept_known)
+            objective = self._make_objective(n_features, n_outputs, intercept_known)
             params = objective.start(constant, scaling, rng)
             seed = rng.randint(1, np.iinfo(np.int32).max)
-            training = new_training(objective, loss, optimizer, scaling, params, X.dtype, rate, given_rate, seed)
+            dtype = storage.compute_dtype
+            training = new_training(objective, loss, optimizer, scaling, params, dtype, rate, given_rate, seed)
+            training.precision = storage.dtype
         else:
             training = before
-            _check_continuity(training, self._make_objective(X.shape[1], n_outputs, False), loss)
+            _check_continuity(training, self._make_objective(n_features, n_outputs, False), loss)
             if given_rate != training.given_rate or not same(optimizer, training.optimizer):
                 training.learning_rate, training.rate_is_auto = self._resolve_rate(optimizer, rate_from_data)
                 training.given_rate = given_rate
-            training.go_on(optimizer, scaling, X.dtype)
+            training.go_on(optimizer, scaling, storage.compute_dtype)
+            training.precision = np.result_type(training.precision, storage.dtype)
         average = bool(self.average) if isinstance(self.average, bool | np.bool_) else int(self.average)
         if average is False:
             training.progress["averaged"] = 0
         self._moments = moments
         training.rows_seen = rows_seen
 
-        unseen = None if held_out is None else data._replace(subset=_read_only(held_out))
+        unseen = None if held_out is None else data._replace(subset=read_only(held_out))
         if validation is not None:
             unseen = _of_validation_set(validation, data)
         max_iter, tol = (1, None) if streaming else (self.max_iter, self.tol)
         if tol == "auto":
             tol = auto.auto_tol(data.n_rows, batch_size, optimizer)
+        penalty = self._penalty()
         plan = Plan(
             batch_size=batch_size,
             max_iter=max_iter,
-            alpha=self._penalty_strength(),
+            alpha=penalty.l2,
+            l1=penalty.l1,
             schedule=get_schedule(self.schedule, self.max_iter),
             backs_off=training.rate_is_auto,
             safe_rate=rate_from_data,
@@ -164,12 +175,13 @@ class GradientDescentEstimator(BaseEstimator):
             average=average,
             clip_norm=self.clip_norm,
             verbose=self.verbose,
+            n_threads=n_threads(self.n_jobs),
         )
         Loop(training, plan, data, unseen).run()
         self._publish(training, batch_size)
 
-    def _penalty_strength(self) -> float:
-        return self.alpha
+    def _penalty(self) -> Penalty:
+        return L2(self.alpha)
 
     def _split(self, n_rows, weight, rng, stratify, streaming) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers to train on and to validate on."""
@@ -225,22 +237,20 @@ class GradientDescentEstimator(BaseEstimator):
         rate = rate_from_data()
         return (optimizer.default_learning_rate if rate is None else rate), True
 
-    def _scaled_data(self, X, y, weight, rows, loss, before) -> tuple[Data, tuple[Moments | None, Moments | None]]:
+    def _scaled_data(self, X, y, weight, rows, loss, before) -> tuple[Data, tuple]:
         """The data as kernels take it, with the scaling of its own rows and of those that `before` has seen."""
         d, k = X.shape[1], y.shape[1]
-        X, y, weight, rows = map(_read_only, (X, y, weight, rows))
-        unscaled = Features(X, np.zeros(d, X.dtype), np.ones(d, X.dtype))
-        data = Data(unscaled, y, np.zeros(k), np.ones(k), weight, rows)
-        centers = self._centers()
+        y, weight, rows = map(read_only, (y, weight, rows))
+        features = raw_features(X)
+        data = Data(features, y, np.zeros(k), np.ones(k), weight, rows)
         center, scale, of_X = np.zeros(d), np.ones(d), None
-        if self.standardize:
-            of_X = feature_moments(data)
-            if before is not None and self._moments[0] is not None:
-                of_X = self._moments[0].merged(of_X)
+        standardize = self._standardization(features)
+        if standardize:
+            of_X = feature_scales(data, standardize, None if before is None else self._moments[0])
             scale = of_X.scale(np.finfo(X.dtype).eps)
-            center = of_X.mean if centers else center
-            if X.dtype == np.float32 and not _fits_float32(scale):
-                X = X.astype(np.float64)
+            center = of_X.mean if self._centers(features) else center
+            if features.storage.compute_dtype == np.float32 and not _fits_float32(scale):
+                features = raw_features(X.astype(np.float64))
         else:
             _check_raw_features(data)
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
@@ -249,16 +259,28 @@ class GradientDescentEstimator(BaseEstimator):
             if before is not None and self._moments[1] is not None:
                 of_y = self._moments[1].merged(of_y)
             target_scale = of_y.scale(np.finfo(np.float64).eps)
-            target_center = of_y.mean if centers else target_center
+            target_center = of_y.mean if self._centers_targets(features) else target_center
         # the center as the kernels see it, rounded to the dtype of X, is the center that counts
-        features = Features(_read_only(X), center.astype(X.dtype), (1.0 / scale).astype(X.dtype))
+        dtype = features.storage.compute_dtype
+        features = features._replace(center=center.astype(dtype), inverse_scale=(1.0 / scale).astype(dtype))
         target_center = np.ascontiguousarray(target_center, dtype=np.float64)
         data = data._replace(features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale)
         return data, (of_X, of_y)
 
-    def _centers(self) -> bool:
-        """Whether features and targets are centred; among raw ones the intercept is left to the descent."""
-        return bool(self.standardize) and getattr(self, "fit_intercept", True)
+    def _standardization(self, features: Features | SparseFeatures) -> bool | str:
+        """What `standardize` means for these features: True, False or "max_abs"."""
+        if isinstance(self.standardize, str):
+            return "max_abs" if self.standardize == "max_abs" or isinstance(features, SparseFeatures) else True
+        return bool(self.standardize)
+
+    def _centers(self, features: Features | SparseFeatures) -> bool:
+        """Whether features are centred. Sparse ones never are: the free intercept makes up for it."""
+        is_sparse = isinstance(features, SparseFeatures)
+        return self._centers_targets(features) and not is_sparse and self._standardization(features) is True
+
+    def _centers_targets(self, features: Features | SparseFeatures) -> bool:
+        """Whether targets are centred; among raw features the intercept is left to the descent."""
+        return bool(self._standardization(features)) and getattr(self, "fit_intercept", True)
 
     def _scales_targets(self) -> bool:
         return True
@@ -289,19 +311,12 @@ class GradientDescentEstimator(BaseEstimator):
         self.converged_ = training.stop_reason == "converged"
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
-    """A read-only C-ordered view: the type that kernels are compiled for, whatever the user's array is."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
-
-
 def _of_validation_set(validation: ValidationSet, data: Data) -> Data:
-    """The validation set as kernels take it, scaled as the training data are."""
-    X = validation.X.astype(data.features.X.dtype, copy=False)
-    features = data.features._replace(X=_read_only(X))
-    y, weight = _read_only(validation.y), _read_only(validation.weight)
-    return data._replace(features=features, y=y, weight=weight, subset=_read_only(_ALL_ROWS))
+    """The validation set as kernels take it, stored and scaled as the training data are."""
+    features = raw_features(stored_alike(validation.X, data.features.storage))
+    features = features._replace(center=data.features.center, inverse_scale=data.features.inverse_scale)
+    y, weight = read_only(validation.y), read_only(validation.weight)
+    return data._replace(features=features, y=y, weight=weight, subset=read_only(_ALL_ROWS))
 
 
 def _scaling_of(data: Data) -> Scaling:
@@ -333,9 +348,9 @@ def _check_continuity(training: Training, objective: Objective, loss: Loss) -> N
 
 def _check_raw_features(data: Data) -> None:
     """Refuse raw features whose squares underflow, so that no gradient tells anything."""
-    sample = data.features.X[data.sample_rows(1000)]
-    largest = np.abs(sample).max()
-    if 0 < largest < np.sqrt(np.finfo(sample.dtype).tiny):
+    sample = scaled_rows(data.features, data.sample_rows(1000))
+    largest = np.abs(sample.data if sparse.issparse(sample) else sample).max(initial=0)
+    if 0 < largest < np.sqrt(np.finfo(data.features.storage.compute_dtype).tiny):
         raise ValueError(
             f"standardize=False: the features are so small, {largest:.3g} at most, that their squares underflow; "
             "standardize=True brings them to one scale"

@@ -13,7 +13,7 @@ from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SGD
 
 
-def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32)) -> None:
+def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: bool = False) -> None:
     """Fill numba's cache on disk, so that no later process has to compile what skgd brings.
 
     Worth a line in a Dockerfile, or before workers are spawned. Takes half a minute or so the first time, and next to
@@ -23,6 +23,8 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32)) -> None:
     ----------
     dtypes : iterable of dtypes, default=(numpy.float64, numpy.float32)
         Dtypes of X to compile for, float64 or float32.
+    sparse : bool, default=False
+        Whether to compile for sparse X, too, with the 32-bit indices that SciPy takes while they suffice.
 
     Raises
     ------
@@ -49,3 +51,16 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32)) -> None:
         for activation in ACTIVATIONS.values():
             _jit.pointer(activation.function, types.activation)
             _jit.pointer(activation.derivative, types.activation_derivative)
+        if sparse:
+            _precompile_sparse(dtype)
+
+
+def _precompile_sparse(dtype: np.dtype) -> None:
+    # rules and losses compute in float64 there
+    index_dtype = np.dtype(np.int32)
+    for name in ("largest_entries", "moments", "forward", "backward", "evaluate", "run_epochs", "run_lazy_epochs"):
+        kernel(name, dtype, Linear, index_dtype)
+    for optimizer in [make() for make in OPTIMIZERS.values()] + [SGD(momentum="auto", nesterov=True)]:
+        optimizer.compiled_rule(np.dtype(np.float64))
+    for loss in LOSSES.values():
+        _jit.compiled(loss().pointwise, signatures(dtype, index_dtype).loss)

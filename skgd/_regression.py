@@ -36,8 +36,8 @@ class RegressorFits(RegressorMixin):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
-            Features, not copied if C-ordered float32 or float64.
+        X : array-like or, for linear models, sparse matrix of shape (n_rows, n_features)
+            Features, not copied if C-ordered or CSR, float32 or float64.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             Targets.
         sample_weight : array-like of shape (n_rows,), default=None

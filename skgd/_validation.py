@@ -1,9 +1,13 @@
 """Every use of scikit-learn's private names, and the checks of data that all estimators share."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import get_tags
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -33,20 +37,36 @@ def check_parameters(estimator) -> None:
     estimator._validate_params()
 
 
-def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS) -> np.ndarray:
-    """X as a C-ordered float array, copied only if it is something else."""
-    X = validate_data(estimator, X, reset=reset, dtype=list(dtypes), order="C")
-    return np.asarray(X)
+def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS) -> Any:
+    """X as a C-ordered float array or, where the estimator takes it, in CSR; copied only if it is something else."""
+    options = {"dtype": list(dtypes), "order": "C", "accept_sparse": _accepts_sparse(estimator)}
+    return _plain(validate_data(estimator, X, reset=reset, **options))
 
 
-def check_training_data(
-    estimator, X, y, *, reset: bool, dtypes: Sequence[type] = FLOATS, y_numeric: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """X as a C-ordered float array and y of the same length, one column for each target."""
-    X, y = validate_data(
-        estimator, X, y, reset=reset, dtype=list(dtypes), order="C", multi_output=y_numeric, y_numeric=y_numeric
-    )
-    return np.asarray(X), y
+def check_training_data(estimator, X, y, *, reset: bool, dtypes: Sequence[type] = FLOATS, y_numeric: bool) -> tuple:
+    """X as :func:`check_features` returns it, and y of the same length, one column for each target."""
+    options = {"dtype": list(dtypes), "order": "C", "accept_sparse": _accepts_sparse(estimator)}
+    X, y = validate_data(estimator, X, y, reset=reset, multi_output=y_numeric, y_numeric=y_numeric, **options)
+    return _plain(X), y
+
+
+def _accepts_sparse(estimator) -> str | bool:
+    return "csr" if get_tags(estimator).input_tags.sparse else False
+
+
+def _plain(X):
+    """X as an array, or in CSR with no entry twice."""
+    if not sparse.issparse(X):
+        return np.asarray(X)
+    if X.nnz and not (X.indices.min() >= 0 and X.indices.max() < X.shape[1]):
+        raise ValueError(f"X is no valid CSR matrix: it has column numbers outside 0 to {X.shape[1] - 1}")
+    X.check_format(full_check=False)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+        if not np.isfinite(X.data).all():
+            raise ValueError("X holds entries twice whose sum is infinite")
+    return X
 
 
 __all__ = [
@@ -59,4 +79,5 @@ __all__ = [
     "check_sample_weight",
     "check_training_data",
     "fit_context",
+    "openmp_threads",
 ]

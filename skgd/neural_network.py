@@ -94,6 +94,9 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         Determines the starting weights, the order of rows and the part held out. The same integer gives the same bits.
     verbose : int, default=0
         Above 0: print a line for every epoch.
+    n_jobs : int or None, default=None
+        Threads for passes over all rows; -1 is one a core. None is as many as OpenMP would take: one a core, unless a
+        worker of joblib or ``OMP_NUM_THREADS`` leaves less. The result is the same, bit for bit.
 
     Attributes
     ----------
@@ -197,6 +200,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         warm_start=False,
         random_state=None,
         verbose=0,
+        n_jobs=None,
     ):
         self.loss = loss
         self.quantile = quantile
@@ -221,6 +225,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        self.n_jobs = n_jobs
 
     def _make_objective(self, n_features, n_outputs, intercept_known):
         hidden = self.hidden_layer_sizes
@@ -258,8 +263,8 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
             Predictions on the scale of y.
         """
         check_is_fitted(self)
-        X = check_features(self, X, reset=False)
-        parts = [self._forward(X[start : start + PREDICTION_ROWS]) for start in range(0, len(X), PREDICTION_ROWS)]
+        rows = check_features(self, X, reset=False)
+        parts = [self._forward(rows[start : start + PREDICTION_ROWS]) for start in range(0, len(rows), PREDICTION_ROWS)]
         predictions = self._training.loss.predict(np.concatenate(parts))
         return predictions[:, 0] if self._one_target else predictions
 

@@ -8,12 +8,14 @@ import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError, generate_invalid_param_val, make_constraint
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
 from skgd.activations import ACTIVATIONS
 from skgd.losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES, Hinge, Loss, Quantile, SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
+from skgd.penalties import PENALTIES
 from skgd.schedules import SCHEDULES, Cosine, StepDecay
 
 SmallNetwork = partial(GDMLPRegressor, hidden_layer_sizes=(4,), max_iter=5, tol=None, random_state=0)
@@ -77,6 +79,7 @@ WRONG_VALUES = {
     "init": ["xavier", 1, ([], []), ([np.zeros((3, 4))], [np.zeros(4)]), ([np.zeros((3, 5)), 0], [1])],
     "penalty": ["l3", 1, True],
     "alpha": [-1e-9, np.nan, np.inf, "small", None],
+    "l1_ratio": [-0.1, 1.1, np.nan, "half", None],
     "fit_intercept": ["no", 2, None],
     "standardize": ["yes", 2, None],
     "batch_size": [0, -1, 2.5, "all", np.nan],
@@ -105,9 +108,10 @@ ACCEPTED = {
     "learning_rate": ["(0.0, inf)", "auto"],
     "hidden_layer_sizes": [],
     "init": [],
-    "penalty": ["l2", "None"],
+    "penalty": [*PENALTIES, "None"],
     "alpha": ["[0.0, inf)"],
-    "standardize": ["bool", "auto"],
+    "l1_ratio": ["[0.0, 1.0]"],
+    "standardize": ["bool", "auto", "max_abs"],
     "batch_size": ["int", "[1, inf)", "auto", "None"],
     "max_iter": ["int", "[1, inf)"],
     "tol": ["[0.0, inf)", "None"],
@@ -363,6 +367,9 @@ WRONG_FEATURES = {
 def test_wrong_features_are_refused_and_a_fitted_model_survives(make, problem):
     bad, error, message = WRONG_FEATURES[problem]
     model = make(random_state=0)
+    if sp.issparse(bad) and get_tags(model).input_tags.sparse:
+        bad, error, message = bad.copy(), ValueError, "NaN"  # it takes sparse data, but not these
+        bad.data[0] = np.nan
     with pytest.raises(error, match=message):
         model.fit(bad, targets(make))
     with pytest.raises(NotFittedError):

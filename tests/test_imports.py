@@ -190,7 +190,9 @@ def test_every_name_in_all_is_there(name):
         assert hasattr(module, public), f"{name}.__all__ lists {public}"
 
 
-@pytest.mark.parametrize("name", ["skgd", "skgd.linear_model", "skgd.losses", "skgd.optimizers", "skgd.schedules"])
+@pytest.mark.parametrize(
+    "name", ["skgd", "skgd.linear_model", "skgd.losses", "skgd.optimizers", "skgd.penalties", "skgd.schedules"]
+)
 def test_public_modules_list_their_names(name):
     # strings written out, so that editors and type checkers can read them
     path = Path(importlib.import_module(name).__file__)
@@ -205,7 +207,7 @@ def test_public_modules_list_their_names(name):
 
 def test_public_names_are_the_promised_ones():
     promised = {"GDLinearRegressor", "GDLogisticClassifier", "GDMLPRegressor", "losses", "optimizers", "schedules"}
-    assert promised | {"precompile"} <= set(skgd.__all__)
+    assert promised | {"penalties", "precompile"} <= set(skgd.__all__)
     assert set(skgd.__all__) <= set(dir(skgd))
     assert skgd.GDLinearRegressor is importlib.import_module("skgd.linear_model").GDLinearRegressor
     # type checkers see the names that are imported lazily

@@ -1,10 +1,12 @@
 """What `auto` becomes: optimizer, batch size and learning rate from the data."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 
 from .._kernels.signatures import Data
 from ..optimizers import LBFGS, SGD, AdaGrad, Optimizer
+from .features import scaled_rows
 
 SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
 VERY_SMALL_ROWS = 64  # up to here mini-batches would hold much of the data anyway
@@ -76,19 +78,25 @@ def gradient_rate(
     against the noise that is left, which is proportional to the rate (Nemirovski, Juditsky, Lan and Shapiro 2009).
     """
     rows = data.sample_rows(CURVATURE_ROWS)
-    X, center, inverse_scale = data.features
-    Z = (X[rows].astype(np.float64) - center) * inverse_scale
+    Z = scaled_rows(data.features, rows)
     if fit_intercept:
-        Z = np.column_stack([Z, np.ones(len(Z))])
-    weight = np.ones(len(Z))
+        ones = np.ones((len(rows), 1))
+        Z = np.column_stack([Z, ones]) if isinstance(Z, np.ndarray) else sparse.hstack([Z, ones], format="csr")
+    weight = np.ones(len(rows))
     if data.weight.size:
         weight = data.weight[rows]
         weight = weight * len(weight) / max(weight.sum(), np.finfo(float).tiny)
-    lengths = np.einsum("ij,ij->i", Z, Z)
-    largest = SAFETY * _largest_eigenvalue(Z * np.sqrt(weight)[:, None])
+    if isinstance(Z, np.ndarray):
+        lengths, trace = np.einsum("ij,ij->i", Z, Z), Z.shape[1]
+        Z *= np.sqrt(weight)[:, None]
+    else:
+        lengths = np.asarray(Z.multiply(Z).sum(axis=1)).ravel()
+        trace = lengths.max()  # of scaled features that aren't centred: as far as is known
+        Z = sparse.diags_array(np.sqrt(weight)) @ Z
+    largest = SAFETY * _largest_eigenvalue(Z)
     if partly_seen:
         # the trace bounds the curvature of standardised features, whatever the rest of the stream is like
-        lengths, largest = np.maximum(lengths, Z.shape[1]), max(largest, Z.shape[1])
+        lengths, largest = np.maximum(lengths, trace), max(largest, trace)
     if batch_size < rows_seen or partly_seen:
         # rows come as often as one another, and count for their weight: it is squared in the noise
         noise = 2 * np.mean(weight**2 * lengths) / (batch_size * (1 - getattr(optimizer, "momentum", 0.0)))
@@ -102,12 +110,13 @@ def gradient_rate(
     return 1.0 / max(bound, np.finfo(np.float64).tiny)
 
 
-def _largest_eigenvalue(Z: np.ndarray) -> float:
+def _largest_eigenvalue(Z: np.ndarray | sparse.csr_array) -> float:
     """Largest eigenvalue of Z'Z / n, within a few per cent from below."""
     n, d = Z.shape
     with np.errstate(over="ignore", invalid="ignore"):
         if d <= DIRECT_FEATURES:
             gram = Z.T @ Z / n
+            gram = gram.toarray() if sparse.issparse(gram) else gram
             return float(np.linalg.eigvalsh(gram)[-1]) if np.isfinite(gram).all() else np.inf
         vector = np.random.default_rng(0).standard_normal(d)
         length = 0.0

@@ -3,15 +3,15 @@
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from .._kernels.signatures import Data
+from .._kernels.signatures import Data, Features
 from ..losses import Loss
 from . import threads
+from .features import mean_squares
 from .kernels import kernel
 from .objectives import LinearObjective
 from .passes import pointwise, weight_factor
 from .quasi_newton import CurvatureModel, Identity
 from .sample import Sample, gram, second_derivatives
-from .scaling import mean_squares
 
 SAMPLE_ROWS = 10_000
 ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
@@ -260,6 +260,8 @@ class Curvature:
     def _second_moments(self) -> np.ndarray:
         """Z'Z / n of all rows in one pass."""
         data, p = self.data, self.n_columns
+        if not isinstance(data.features, Features):
+            return self._sum_over_rows(_plain_gram)
         add = kernel("gram", data.features.X.dtype)
         room = -(-p // 3) * 3
 

@@ -71,7 +71,7 @@ class Descent:
         self.hyper = loss_hyper.copy()
         self.smooth = training.loss.smooth
         self.ridge = plan.alpha * training.state.penalised.astype(np.float64)
-        self.l1 = None
+        self.l1 = plan.l1 * training.state.l1_counts.astype(np.float64) if plan.l1 > 0 else None
         self.first_length = self.optimizer.learning_rate or self.optimizer.default_learning_rate
         self.curvature = None
         if isinstance(training.objective, LinearObjective) and self.optimizer.preconditioner is not None:
@@ -87,9 +87,7 @@ class Descent:
         training, curvature = self.training, self.curvature
         if curvature is not None and curvature.kind == "subsample" and curvature.of_all_rows:
             return self._sample_function(curvature.sample)
-        return FullPass(
-            self.data, training.objective, training.loss, self.hyper, training.dtype, self.ridge, self.plan.n_threads
-        )
+        return FullPass(self.data, training.objective, training.loss, self.hyper, self.ridge, self.plan.n_threads)
 
     def _sample_function(self, sample: Sample):
         total, ridge, hyper = sample.weight.sum(), self.ridge, self.hyper

@@ -11,24 +11,34 @@ from .._kernels.signatures import Linear, Network, signatures
 
 
 @functools.cache
-def kernel(name: str, dtype: np.dtype, model: type = Linear) -> Callable:
-    """Return the kernel `name`, compiled for X of the given dtype and for one kind of model."""
-    signature = getattr(signatures(dtype), name)
+def kernel(name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None) -> Callable:
+    """Return the kernel `name`, compiled for X of the given dtype and for one kind of model.
+
+    index is the dtype of the columns' numbers in CSR, None for dense X.
+    """
+    signature = getattr(signatures(dtype, index), name)
     if isinstance(signature, dict):
         signature = signature[model]
     calls_blas = model is Network and name in ("forward", "backward")
-    return _jit.compiled(_source(name, model), signature, lean=not calls_blas)
+    return _jit.compiled(_source(name, model, index is not None), signature, lean=not calls_blas)
 
 
-def python_kernel(name: str, model: type) -> Callable:
+def python_kernel(name: str, model: type, sparse: bool = False) -> Callable:
     """Return the same kernel as plain Python."""
-    return _jit.plain(_source(name, model))
+    return _jit.plain(_source(name, model, sparse))
 
 
-def _source(name: str, model: type) -> Callable:
+def _source(name: str, model: type, sparse: bool) -> Callable:
     # imported here because decorating their helpers imports numba
-    from .._kernels import coordinate_descent, epochs, gram, linear, moments, network
+    from .._kernels import coordinate_descent, epochs, gram, lazy, linear, moments, network
+    from .._kernels import sparse as csr
 
+    if name == "run_lazy_epochs":
+        return lazy.run_lazy_epochs
+    if name == "largest_entries":
+        return csr.largest_entries
+    if sparse and name != "run_epochs":
+        return getattr(csr, f"sparse_{name}")
     if name in ("forward", "backward"):
         return getattr(linear, f"linear_{name}") if model is Linear else getattr(network, f"network_{name}")
     rooms = {"moments": moments, "gram": gram, "coordinate_descent": coordinate_descent}
@@ -43,23 +53,23 @@ class PlugIn:
     in_python: bool
 
 
-def plug_in(function, signature, name: str, slots_shape: tuple | None) -> PlugIn:
+def plug_in(function, signature, name: str, is_rule: bool) -> PlugIn:
     """A loss or rule as the kernels take it: compiled, or guarded Python."""
     ready = _jit.compiled_or_python(function, signature, name)
     if ready is not function:
         return PlugIn(ready, False)
-    if slots_shape is None:
+    if not is_rule:
         return PlugIn(function, True)
 
     def guarded(params, grads, slots, hyper, learning_rate, t):
-        shape = params.shape
+        shapes = params.shape, slots.shape
         returned = function(params, grads, slots, hyper, learning_rate, t)
         if returned is not None:
             raise ValueError(f"{name} returned a {type(returned).__name__}: it must change params in place")
-        if slots.shape != slots_shape or params.shape != shape:
+        if (params.shape, slots.shape) != shapes:
             raise ValueError(
                 f"{name} changed the shape of its arrays: params {params.shape}, slots {slots.shape} instead of "
-                f"{shape} and {slots_shape}; a rule works in place"
+                f"{shapes[0]} and {shapes[1]}; a rule works in place"
             )
 
     return PlugIn(guarded, True)

@@ -1,4 +1,4 @@
-"""The one loop that trains: it plans learning rates, calls the compiled epochs and decides what comes next."""
+"""The one loop that trains: it advances the method, a step or some epochs, and decides what comes next."""
 
 import time
 from dataclasses import replace
@@ -6,34 +6,16 @@ from dataclasses import replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._kernels.signatures import (
-    CONVERGED,
-    DIVERGED,
-    GRADIENT,
-    NEVER,
-    OBJECTIVE,
-    RUNNING,
-    STEP,
-    Data,
-    Settings,
-    signatures,
-)
+from .._kernels.signatures import CONVERGED, DIVERGED, GRADIENT, NEVER, OBJECTIVE, RUNNING, STEP, Data
 from .._warnings import warn_user
-from ..schedules import Constant, ReduceOnPlateau, factors_at
+from ..penalties import smallest_subgradient
+from ..schedules import ReduceOnPlateau
 from .descent import Descent
-from .kernels import PlugIn, kernel, plug_in, python_kernel
-from .passes import FullPass, buffers, pointwise, weight_factor
-from .scaling import SLICE_SECONDS
+from .epochs import Epochs
+from .passes import FullPass, pointwise
 from .training import Plan, Training, begin_anew
 
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
-CACHE_BYTES = 256_000  # up to here any order is as fast as another
-RUN_BYTES = 10_000  # above, rows come in runs of about two pages of memory, which the processor prefetches,
-MIN_RUNS = 256  # but from so many runs at least that they mix well
-FLOPS_PER_SECOND = 1e9  # cautious guess for the first slice; later ones go by the clock
-BLOCK_OVERHEAD_FLOPS = 2_000
-MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel takes along
-MAX_BUDGET = 10**9
 BACK_OFF = 0.25
 MAX_BACK_OFFS = 40
 STREAMING_BACK_OFFS = 5  # in one call: one bad part of the data shall not ruin the rate for all others
@@ -54,81 +36,22 @@ class Loop:
         self.validation = validation
         self.stops_early = validation is not None and plan.early_stopping
         self.validated = training.epochs  # those before the last validation
-        self.n_rows = data.n_rows
-        self.plateau = isinstance(plan.schedule, ReduceOnPlateau)
-        self.plateau_state, self.plateau_epochs = ReduceOnPlateau.START, 0
-        self.full_batch = plan.batch_size >= self.n_rows
+        self.full_batch = plan.batch_size >= data.n_rows
+        self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
+        training.optimizer.probe()
+        if training.optimizer.searches_line:
+            self.checks_gradient, self.pauses = False, True
+            self.method: Descent | Epochs = Descent(training, plan, data, self.loss_hyper)
+            return
         # where the gradient at hand is not that of the parameters to publish
         self.checks_gradient = (
             plan.tol is not None and plan.criterion == "gradient" and not (self.full_batch and plan.average is False)
         )
-        self.settings = self._settings()
-        self.order, self.settings = self._row_order()
-        objective, dtype = training.objective, training.dtype
-        self.buffers = buffers(objective, data, self.settings.block_size, dtype)
-        self.model = objective.model(dtype)
-        types = signatures(dtype)
-        self.loss = pointwise(training.loss, dtype)
-        training.optimizer.probe()
-        rule = training.optimizer.rule
-        if training.optimizer.searches_line:
-            self.rule = PlugIn(rule, False)
-        else:
-            self.rule = plug_in(
-                rule, types.rule, f"{type(training.optimizer).__name__}.rule", training.state.slots.shape
-            )
-        self.hyper = training.optimizer.hyper()
-        self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
-        self.python = self.rule.in_python or self.loss.in_python
-        self.budget = self._first_budget()
-        searches = training.optimizer.searches_line
-        self.descent = Descent(training, plan, data, self.loss_hyper) if searches else None
-
-    # -- set-up
-
-    def _settings(self) -> Settings:
-        training, plan = self.training, self.plan
-        criterion = CRITERIA[plan.criterion] if plan.tol is not None else NEVER
-        if self.stops_early or self.checks_gradient:
-            criterion = NEVER  # decided here, after every epoch
-        average_from = -1
-        if plan.average is not False:
-            # True: from the second epoch on
-            average_from = -(-self.n_rows // plan.batch_size) if plan.average is True else int(plan.average)
-        return Settings(
-            batch_size=min(plan.batch_size, self.n_rows),
-            block_size=training.objective.block_size(min(plan.batch_size, self.n_rows), training.dtype.itemsize),
-            run_length=1,
-            weight_factor=weight_factor(self.data),
-            alpha=float(plan.alpha),
-            weight_decay=float(training.optimizer.weight_decay),
-            clip_norm=float(plan.clip_norm or 0.0),
-            average_from=average_from,
-            criterion=criterion,
-            tol=float(plan.tol or 0.0),
-            n_iter_no_change=plan.n_iter_no_change,
-            pause=bool(
-                training.optimizer.searches_line
-                or plan.verbose
-                or self.validation is not None
-                or self.plateau
-                or self.checks_gradient
-            ),
-        )
-
-    def _row_order(self) -> tuple[np.ndarray, Settings]:
-        if self.full_batch or not self.plan.shuffle:
-            return np.empty(0, np.int64), self.settings
-        row_bytes = self.data.features.X.strides[0]
-        in_cache = self.n_rows * row_bytes <= CACHE_BYTES
-        run_length = 1 if in_cache else max(1, min(RUN_BYTES // row_bytes, self.n_rows // MIN_RUNS))
-        return np.arange(self.n_rows // run_length), self.settings._replace(run_length=run_length)
-
-    def _first_budget(self) -> int:
-        block_flops = self.training.objective.flops_per_row() * self.settings.block_size + BLOCK_OVERHEAD_FLOPS
-        return max(1, int(SLICE_SECONDS * FLOPS_PER_SECOND / (block_flops * (1000 if self.python else 1))))
-
-    # -- training
+        decided_here = plan.tol is None or self.stops_early or self.checks_gradient
+        criterion = NEVER if decided_here else CRITERIA[plan.criterion]
+        on_plateaus = isinstance(plan.schedule, ReduceOnPlateau)
+        self.pauses = bool(plan.verbose or validation is not None or on_plateaus or self.checks_gradient)
+        self.method = Epochs(training, plan, data, self.loss_hyper, criterion, self.pauses, self.stops_early)
 
     def run(self) -> Training:
         training, plan = self.training, self.plan
@@ -155,7 +78,7 @@ class Loop:
         back_offs, most_back_offs = 0, STREAMING_BACK_OFFS if plan.streaming else MAX_BACK_OFFS
         began = time.perf_counter()
         while training.epochs < self.last_epoch:
-            status = self._advance()
+            status = self.method.advance(self.last_epoch)
             if status == DIVERGED:
                 self._check_start()
                 self._to_best()
@@ -165,7 +88,7 @@ class Loop:
                 back_offs += 1
                 training.learning_rate *= BACK_OFF
                 continue
-            if self.settings.pause and status != RUNNING and self._after_epoch(began):
+            if self.pauses and status != RUNNING and self._after_epoch(began):
                 break
             if status == CONVERGED:
                 training.stop_reason = "converged"
@@ -177,61 +100,6 @@ class Loop:
             training.progress["averaged"] = 0
         if self.full_batch and training.gradient_norm is None:
             training.gradient_norm = float(training.progress["gradient_norm"][0])
-
-    def _advance(self) -> int:
-        """One call of the compiled epochs, or one step of a line search; returns the status it ended with."""
-        if self.descent is not None:
-            return self.descent.advance(self.last_epoch)
-        training, progress = self.training, self.training.progress
-        rates = self._learning_rates()
-        losses = np.empty(min(self.last_epoch - training.epochs, self.budget))
-        epoch, update = training.epochs, progress["update"][0]
-        began = time.perf_counter()
-        self._kernel("run_epochs")(
-            kernel("forward", training.dtype, training.objective.kind),
-            self.loss.call,
-            kernel("backward", training.dtype, training.objective.kind),
-            self.rule.call,
-            self.data,
-            self.model,
-            training.state,
-            self.buffers,
-            self.settings,
-            self.loss_hyper,
-            self.hyper,
-            rates,
-            self.order,
-            progress,
-            losses,
-            self.budget,
-        )
-        elapsed = time.perf_counter() - began
-        training.losses.extend((losses[: training.epochs - epoch] * training.loss_unit).tolist())
-        training.updates += int(progress["update"][0] - update)
-        self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))
-        return int(progress["status"][0])
-
-    def _kernel(self, name: str):
-        kind = self.training.objective.kind
-        return python_kernel(name, kind) if self.python else kernel(name, self.training.dtype, kind)
-
-    def _learning_rates(self) -> np.ndarray:
-        """One rate per update of the coming call, or one for all."""
-        training, schedule = self.training, self.plan.schedule
-        if isinstance(schedule, ReduceOnPlateau):
-            history = training.validation_losses if self.stops_early else training.losses
-            for loss in history[self.plateau_epochs :]:
-                self.plateau_state = schedule.advance(self.plateau_state, loss)
-            self.plateau_epochs = len(history)
-            return np.array([training.learning_rate * self.plateau_state[0]])
-        if isinstance(schedule, Constant):
-            return np.array([training.learning_rate])
-        self.budget = min(self.budget, MAX_PLANNED_UPDATES)
-        per_epoch = -(-self.n_rows // self.settings.batch_size)
-        done = training.progress["cursor"][0] // self.settings.batch_size
-        n_updates = min(self.budget, (self.last_epoch - training.epochs) * per_epoch - done)
-        t = training.epochs + (done + np.arange(n_updates)) / per_epoch
-        return training.learning_rate * factors_at(schedule, t)
 
     def _after_epoch(self, began: float) -> bool:
         """Look at the epoch that has just ended; whether to stop."""
@@ -271,11 +139,11 @@ class Loop:
         """Loss of the published parameters on `data`; the objective's gradient, too, if that is the training data."""
         training = self.training
         ridge = self.plan.alpha * training.state.penalised.astype(np.float64)
-        objective, dtype, n_threads = training.objective, training.dtype, self.plan.n_threads
-        full_pass = FullPass(data, objective, training.loss, self.loss_hyper, dtype, ridge, n_threads)
-        if data is self.data:
-            return full_pass(training.params)
-        return full_pass.loss_alone(training.params), np.empty(0)
+        full_pass = FullPass(data, training.objective, training.loss, self.loss_hyper, ridge, self.plan.n_threads)
+        if data is not self.data:
+            return full_pass.loss_alone(training.params), np.empty(0)
+        value, gradient = full_pass(training.params)
+        return value, smallest_subgradient(training.params, gradient, self.plan.l1 * training.state.l1_counts)
 
     # -- when it goes wrong
 
@@ -287,9 +155,8 @@ class Loop:
         weight = data.weight[rows] if data.weight.size else np.ones(len(rows))
         weight = weight / max(weight.sum(), np.finfo(np.float64).tiny)
         raw = np.tile(np.asarray(self.plan.constant, dtype), (len(rows), 1))
-        value = float(
-            self.loss.call(raw, targets.astype(dtype), weight.astype(dtype), self.loss_hyper, np.empty_like(raw))
-        )
+        call = pointwise(self.training.loss, dtype).call
+        value = float(call(raw, targets.astype(dtype), weight.astype(dtype), self.loss_hyper, np.empty_like(raw)))
         if not np.isfinite(value):
             raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
         return value

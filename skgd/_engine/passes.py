@@ -13,6 +13,7 @@ from .objectives import Objective
 from .sample import Sample
 
 BLAS_OUTPUTS = 3  # from so many outputs on a linear model's raw predictions are a product of matrices worth its name
+FULL_PASS_ROWS = 1_024  # of CSR at a time
 MEMORY_ENTRIES = 2**16  # of X that are standardised in memory at a time for it
 
 
@@ -25,23 +26,25 @@ class FullPass:
         objective: Objective,
         loss: Loss,
         loss_hyper: np.ndarray,
-        dtype: np.dtype,
         ridge: np.ndarray,
         n_threads: int,
     ):
         self.data, self.objective, self.loss, self.loss_hyper = data, objective, loss, loss_hyper
         self.ridge = ridge
         self.factor = weight_factor(data)
-        in_memory = objective.kind is Linear and objective.n_outputs >= BLAS_OUTPUTS
-        self.dtype = np.dtype(np.float64 if in_memory else dtype)
+        self.storage = data.features.storage
+        sparse = self.storage.index_dtype is not None
+        in_memory = objective.kind is Linear and objective.n_outputs >= BLAS_OUTPUTS and not sparse
+        self.dtype = np.dtype(np.float64) if in_memory else self.storage.compute_dtype
         self.pointwise = pointwise(loss, self.dtype)
         self.n_threads = 1 if self.pointwise.in_python else n_threads
         self.of_part = self._in_memory if in_memory else self._by_kernels
-        row_entries = data.features.X.shape[1]
+        row_entries = max(1, data.features.row_bytes // self.storage.dtype.itemsize)
         if in_memory:
             self.block_size = max(1, MEMORY_ENTRIES // (row_entries + objective.n_outputs))
         else:
-            self.block_size = objective.block_size(data.n_rows, self.dtype.itemsize)
+            rows = min(FULL_PASS_ROWS, data.n_rows) if sparse else 0
+            self.block_size = rows or objective.block_size(data.n_rows, self.dtype.itemsize)
             self.model = objective.model(self.dtype)
         self.parts = threads.parts(data.n_rows, row_entries, objective.n_params, self.block_size)
 
@@ -78,20 +81,21 @@ class FullPass:
         return value * factor, total * factor
 
     def _by_kernels(self, params, n_gradient, part):
-        value, total, kind = np.zeros(1), np.zeros(n_gradient), self.objective.kind
+        value, total = np.zeros(1), np.zeros(n_gradient)
+        index, kind = self.storage.index_dtype, self.objective.kind
         in_python = self.pointwise.in_python
-        evaluate = python_kernel("evaluate", kind) if in_python else kernel("evaluate", self.dtype, kind)
+        evaluate = python_kernel("evaluate", kind, index is not None) if in_python else self._kernel("evaluate")
         evaluate(
-            kernel("forward", self.dtype, kind),
+            self._kernel("forward"),
             self.pointwise.call,
-            kernel("backward", self.dtype, kind),
+            self._kernel("backward"),
             self.loss_hyper,
             self.data,
             self.model,
             params,
             buffers(self.objective, self.data, self.block_size, self.dtype),
             self.factor,
-            np.empty(params.size, self.dtype),
+            np.empty(0 if index is not None else params.size, self.dtype),
             total,
             value,
             part[0],
@@ -99,10 +103,13 @@ class FullPass:
         )
         return value[0], total
 
+    def _kernel(self, name):
+        return kernel(name, self.storage.dtype, self.objective.kind, self.storage.index_dtype)
+
 
 def pointwise(loss: Loss, dtype: np.dtype) -> PlugIn:
     """The loss as kernels of a dtype take it."""
-    return plug_in(loss.pointwise, signatures(np.dtype(dtype)).loss, f"{type(loss).__name__}.pointwise", None)
+    return plug_in(loss.pointwise, signatures(np.dtype(dtype)).loss, f"{type(loss).__name__}.pointwise", is_rule=False)
 
 
 @functools.cache
@@ -119,7 +126,7 @@ def buffers(objective: Objective, data: Data, block_size: int, dtype: np.dtype) 
         derivatives=np.empty((block_size, objective.n_outputs), dtype),
         targets=np.empty((block_size, data.y.shape[1]), dtype),
         weights=np.empty(block_size, dtype),
-        work=np.empty(objective.n_work(block_size), dtype),
+        work=np.empty(0 if data.features.storage.index_dtype else objective.n_work(block_size), dtype),
     )
 
 

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ..penalties import smallest_subgradient
+
 ARMIJO = 1e-4  # share of the decrease that the slope promises which a step must deliver
 SHORTEST, LONGEST = 0.1, 0.5  # by which a step that didn't is shortened
 MAX_TRIALS = 40
@@ -59,7 +61,7 @@ class QuasiNewton:
     @property
     def steepest(self) -> np.ndarray:
         """The gradient; under an L1 penalty the shortest subgradient."""
-        return self.gradient if self.l1 is None else shortest_subgradient(self.params, self.gradient, self.l1)
+        return self.gradient if self.l1 is None else smallest_subgradient(self.params, self.gradient, self.l1)
 
     def use(self, model: CurvatureModel) -> None:
         """Go on with another approximation of the Hessian."""
@@ -133,9 +135,3 @@ class QuasiNewton:
         for (step, change, inverse), along in zip(self.pairs, reversed(inner), strict=True):
             direction += step * (along - (change @ direction) * inverse)
         return direction
-
-
-def shortest_subgradient(params: np.ndarray, gradient: np.ndarray, l1: np.ndarray) -> np.ndarray:
-    """The subgradient of least norm of a function plus sum_j l1_j |params_j|: zero at the minimum alone."""
-    at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - l1, 0.0)
-    return np.where(params != 0, gradient + l1 * np.sign(params), at_zero)

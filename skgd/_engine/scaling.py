@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels.signatures import Data, Features
+from .._kernels.signatures import Data, Features, SparseFeatures
 from .kernels import kernel
 
 SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
 _CHUNK_ROWS = 65_536
-_SQUARES_ROWS = 1_000
+_CHUNK_ENTRIES = 10_000_000
 _LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
 
 
@@ -41,6 +41,24 @@ class Moments:
         """Standard deviations, 1 for columns that are constant up to the rounding of their values."""
         constant = (self.std <= 4 * eps * np.abs(self.mean)) | (self.std < np.finfo(np.float64).tiny)
         return np.where(constant, 1.0, self.std)
+
+
+@dataclass
+class LargestEntries:
+    """Largest absolute value of every column, in float64: a scale that doesn't blow rare columns up, and no centre."""
+
+    largest: np.ndarray
+
+    def merged(self, other: "LargestEntries") -> "LargestEntries":
+        return LargestEntries(np.maximum(self.largest, other.largest))
+
+    @property
+    def mean(self) -> np.ndarray:
+        return np.zeros_like(self.largest)
+
+    def scale(self, eps: float) -> np.ndarray:
+        """The largest values, 1 for columns of zeros."""
+        return np.where(self.largest < np.finfo(np.float64).tiny, 1.0, self.largest)
 
 
 class Scaling(NamedTuple):
@@ -84,19 +102,77 @@ def target_moments(y: np.ndarray, weight: np.ndarray | None, subset: np.ndarray)
     return moments
 
 
+def feature_scales(data: Data, standardize: bool | str, before: Moments | LargestEntries | None):
+    """Moments or, for "max_abs", largest entries of the columns, together with those of the rows that came before."""
+    found = largest_entries(data) if standardize == "max_abs" else feature_moments(data)
+    return before.merged(found) if type(before) is type(found) else found  # type: ignore[arg-type, union-attr]
+
+
+def largest_entries(data: Data) -> LargestEntries:
+    """Largest absolute values of the columns among the rows that have weight."""
+    features, d = data.features, data.features.center.size
+    largest = np.zeros(d)
+    if isinstance(features, SparseFeatures):
+        compiled = kernel("largest_entries", features.data.dtype, index=features.indices.dtype)
+        count = np.zeros(d, np.int64)
+        _in_slices(compiled, (features, data.weight, data.subset, largest, count), data.n_rows, _row_cost(features))
+        return LargestEntries(largest)
+    rows_at_once = max(1, _CHUNK_ENTRIES // d)
+    for start in range(0, data.n_rows, rows_at_once):
+        rows = np.arange(start, min(start + rows_at_once, data.n_rows))
+        rows = data.subset[rows] if data.subset.size else rows
+        if data.weight.size:
+            rows = rows[data.weight[rows] > 0]
+        np.maximum(largest, np.abs(features.X[rows]).max(axis=0, initial=0), out=largest)
+    return LargestEntries(largest)
+
+
 def feature_moments(data: Data) -> Moments:
+    """Moments of X, whatever the size of its entries."""
+    if isinstance(data.features, SparseFeatures):
+        return _sparse_moments(data, data.features)
+    return _dense_moments(data, data.features)
+
+
+def _weight_sum(data: Data) -> float:
+    weight = data.weight[data.subset] if data.weight.size and data.subset.size else data.weight
+    return float(weight.sum()) if weight.size else float(data.n_rows)
+
+
+def _sparse_moments(data: Data, features: SparseFeatures) -> Moments:
+    """Moments of CSR columns in units of their largest entries, zeros included."""
+    unit = largest_entries(data).largest
+    unit[unit == 0] = 1.0
+    weight_sum = _weight_sum(data)
+    compiled = kernel("moments", features.data.dtype, index=features.indices.dtype)
+    shift = np.zeros_like(unit)
+    for _ in range(2):
+        total, squares, seen = (np.zeros_like(unit) for _ in range(3))
+        arrays = features, data.weight, data.subset, unit, shift, total, squares, seen
+        _in_slices(compiled, arrays, data.n_rows, _row_cost(features))
+        unseen = np.maximum(weight_sum - seen, 0.0)  # each of these entries is zero, at distance -shift
+        distance = (total - unseen * shift) / weight_sum
+        squares = (squares + unseen * shift**2) / weight_sum
+        variance = np.maximum(squares - distance**2, 0.0)
+        if shift.any() or not (variance < _LOST_SHARE * squares).any():
+            break
+        shift = distance  # a column far from zero costs a second pass
+    return Moments(weight_sum, unit * (shift + distance), unit * np.sqrt(variance))
+
+
+def _dense_moments(data: Data, features: Features) -> Moments:
     """Moments of X in one pass, with sums in float64 of distances from a point near the mean."""
-    X, weight, subset, n_rows = data.features.X, data.weight, data.subset, data.n_rows
+    X, weight, subset = features.X, data.weight, data.subset
     shift = X[subset[0] if subset.size else 0].astype(np.float64)  # exact for constant columns
     used = weight[subset] if weight.size and subset.size else weight
-    weight_sum = float(used.sum()) if weight.size else float(n_rows)
-    distance, squares = _sums(data, shift)
+    weight_sum = _weight_sum(data)
+    distance, squares = _sums(data, X, shift)
     with np.errstate(over="ignore", invalid="ignore"):
         distance, squares = distance / weight_sum, squares / weight_sum
         if (np.isfinite(squares) & (squares - distance**2 < _LOST_SHARE * squares)).any():
             # the row was far from the mean, in units of the spread: an outlier costs a second pass
             shift = shift + np.where(np.isfinite(distance), distance, 0.0)
-            distance, squares = (total / weight_sum for total in _sums(data, shift))
+            distance, squares = (total / weight_sum for total in _sums(data, X, shift))
         variance = squares - distance**2
     result = Moments(weight_sum, shift + distance, np.sqrt(np.maximum(variance, 0.0)))
     # squares that overflowed, or fell below what float64 resolves, need a unit of their own
@@ -108,29 +184,24 @@ def feature_moments(data: Data) -> Moments:
     return result
 
 
-def _sums(data: Data, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sums(data: Data, X: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted sums of the distances from `shift` and of their squares."""
-    X = data.features.X
     total, squares = np.zeros_like(shift), np.zeros_like(shift)
-    moments = kernel("moments", X.dtype)
-    rows, start = max(1, 10_000_000 // X.shape[1]), 0
-    while start < data.n_rows:
-        began = time.perf_counter()
-        moments(X, data.weight, data.subset, shift, total, squares, start, start + rows)
-        start += rows
-        rows = max(1, int(rows * min(4.0, SLICE_SECONDS / max(time.perf_counter() - began, 1e-6))))
+    arrays = X, data.weight, data.subset, shift, total, squares
+    _in_slices(kernel("moments", X.dtype), arrays, data.n_rows, X.shape[1])
     return total, squares
 
 
-def dense_rows(features: Features, rows: np.ndarray | slice, out: np.ndarray) -> None:
-    """Fill `out` with the given rows, standardised, in float64."""
-    np.subtract(features.X[rows], features.center, out=out, dtype=np.float64)
-    out *= features.inverse_scale
+def _row_cost(features: SparseFeatures) -> int:
+    """Stored entries of a row of mean length."""
+    return max(1, features.data.size // (features.indptr.size - 1))
 
 
-def mean_squares(data: Data) -> np.ndarray:
-    """Mean squares of the scaled columns over some thousand rows."""
-    rows = data.sample_rows(_SQUARES_ROWS)
-    out = np.empty((len(rows), data.features.X.shape[1]))
-    dense_rows(data.features, rows, out)
-    return np.mean(out**2, axis=0)
+def _in_slices(compiled, arrays: tuple, n_rows: int, row_cost: int) -> None:
+    """Call the kernel for all rows, some at a time."""
+    rows, start = max(1, _CHUNK_ENTRIES // row_cost), 0
+    while start < n_rows:
+        began = time.perf_counter()
+        compiled(*arrays, start, start + rows)
+        start += rows
+        rows = max(1, int(rows * min(4.0, SLICE_SECONDS / max(time.perf_counter() - began, 1e-6))))

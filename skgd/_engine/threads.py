@@ -3,7 +3,18 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from joblib import effective_n_jobs
+
+from .._validation import openmp_threads
+
 PART_ENTRIES = 2**20  # entries of X that one thread works on at a time: some milliseconds
+
+
+def n_threads(n_jobs: int | None) -> int:
+    """Threads for n_jobs: None is as many as OpenMP would take, all that a worker of joblib or a container leaves."""
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0 has no meaning: give None, a positive number of threads, or -1 for one a core")
+    return openmp_threads() if n_jobs is None else effective_n_jobs(n_jobs)
 
 
 def parts(n_rows: int, row_entries: int, n_params: int, multiple: int) -> list[tuple[int, int]]:

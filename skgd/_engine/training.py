@@ -23,7 +23,7 @@ class Plan:
 
     batch_size: int
     max_iter: int
-    alpha: float
+    alpha: float  # of the L2 penalty
     schedule: Schedule | Callable
     backs_off: bool  # whether a rate that diverges may be reduced
     safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
@@ -37,6 +37,7 @@ class Plan:
     average: bool | int = False
     clip_norm: float | None = None
     verbose: int = 0
+    l1: float = 0.0  # strength of the L1 penalty
     n_threads: int = 1
 
 
@@ -59,6 +60,7 @@ class Training:
     updates: int = 0  # in all; progress["update"] counts those since the optimizer's state began
     stop_reason: str = "max_iter"
     gradient_norm: float | None = None
+    precision: np.dtype = field(default_factory=lambda: np.dtype(np.float64))  # of what is published: that of X
 
     @property
     def dtype(self) -> np.dtype:
@@ -109,6 +111,7 @@ class Training:
         elif optimizer.follows_path:
             self.forget()
         state.penalised[:] = objective.penalised(penalty_factor(self.loss, scaling))
+        state.l1_counts[:] = objective.penalised(penalty_factor(self.loss, scaling, degree=1))
         state.best[:] = state.params
         begin_anew(self.progress)
         self.state, self.scaling, self.optimizer = state, scaling, optimizer
@@ -131,6 +134,7 @@ def new_training(objective, loss, optimizer, scaling, params, dtype, rate, given
         best=params.astype(dtype),
         total=np.zeros(n),
         penalised=objective.penalised(penalty_factor(loss, scaling)).astype(dtype),
+        l1_counts=objective.penalised(penalty_factor(loss, scaling, degree=1)).astype(dtype),
     )
     progress = np.zeros(1, Progress)
     progress["random"] = seed
@@ -139,11 +143,14 @@ def new_training(objective, loss, optimizer, scaling, params, dtype, rate, given
     return Training(objective, loss, optimizer, scaling, state, progress, learning_rate, is_auto, given_rate)
 
 
-def penalty_factor(loss: Loss, scaling: Scaling) -> np.ndarray:
-    """What alpha must be multiplied by so that scaling a target by s leaves the solution the same: s^(2 - p)."""
+def penalty_factor(loss: Loss, scaling: Scaling, degree: int = 2) -> np.ndarray:
+    """What alpha must be multiplied by so that scaling a target by s leaves the solution the same: s^(degree - p).
+
+    The degree is that of the penalty in the parameters: 2 for L2, 1 for L1.
+    """
     if loss.target_power is None:
         return np.ones(1)
-    return scaling.target_scale ** (2.0 - loss.target_power)
+    return scaling.target_scale ** float(degree - loss.target_power)
 
 
 def same(one: BaseEstimator, other: BaseEstimator) -> bool:

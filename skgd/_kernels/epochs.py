@@ -29,11 +29,51 @@ def add_penalty(params, penalised, alpha, grads):
 
 
 @inline
-def add_to_average(params, average, progress):
-    """Running mean of the parameters (Polyak and Juditsky 1992)."""
-    progress["averaged"] += 1
+def add_lasso(params, counts, strength, grads, side):
+    """Turn grads into the smallest subgradient with the L1 penalty strength |w|_1 and return the penalty's value.
+
+    side becomes the orthant in which the next step must stay (Andrew and Gao 2007, Scalable training of
+    L1-regularized log-linear models): that of w, where w = 0 the one that the subgradient points to.
+    """
+    total = 0.0
     for j in range(params.size):
-        average[j] += (params[j] - average[j]) / progress["averaged"]
+        limit, w, g = strength * counts[j], params[j], grads[j]
+        if w > 0 or (w == 0 and g < -limit):
+            side[j] = 1
+            grads[j] = g + limit
+        elif w < 0 or (w == 0 and g > limit):
+            side[j] = -1
+            grads[j] = g - limit
+        else:
+            side[j] = 0
+            if limit > 0:
+                grads[j] = 0
+        total += limit * abs(w)
+    return total
+
+
+@inline
+def keep_side(params, counts, passage, side):
+    """Set parameters that left their orthant to zero, but let through what exceeds `passage`.
+
+    A plain descent with rate lr has come too far by 2 lr strength when it passes zero, since the penalty pulls the
+    other way there: beyond that passage it is the proximal step (Langford, Li and Zhang 2009, Sparse online learning
+    via truncated gradient; Duchi and Singer 2009).
+    """
+    for j in range(params.size):
+        if counts[j] > 0 and params[j] * side[j] <= 0:
+            beyond = abs(params[j]) - passage * counts[j]
+            params[j] = -side[j] * beyond if beyond > 0 and side[j] != 0 else 0
+
+
+@inline
+def add_to_average(params, average, settings, progress):
+    """Running mean of the parameters (Polyak and Juditsky 1992)."""
+    count = progress["update"] - settings.average_from
+    if settings.average_from >= 0 and count > 0 and count % settings.average_every == 0:
+        progress["averaged"] += 1
+        for j in range(params.size):
+            average[j] += (params[j] - average[j]) / progress["averaged"]
 
 
 @inline
@@ -115,6 +155,32 @@ def end_epoch(params, epoch_start, best_params, settings, objective, exact, prog
     progress["cursor"] = 0
 
 
+@inline
+def in_its_right_mind(objective, progress):
+    """Whether the objective of a batch is finite and not far above that at the start."""
+    if np.isnan(progress["start_objective"]):
+        progress["start_objective"] = objective
+    limit = DIVERGENCE_FACTOR * max(abs(progress["reference"]), abs(progress["start_objective"]), 1.0)
+    return np.isfinite(objective) and abs(objective) <= limit
+
+
+@inline
+def end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, first_epoch, losses, progress):
+    """Count the batch, and end the epoch with its last one; the status says whether to go on."""
+    progress["cursor"] += batch_rows
+    if progress["cursor"] == n_rows:
+        mean_objective = progress["loss_sum"] / n_rows
+        exact = settings.batch_size >= n_rows
+        end_epoch(params, epoch_start, best_params, settings, mean_objective, exact, progress)
+        if progress["status"] != DIVERGED:
+            n_ended = progress["epoch"] - first_epoch
+            losses[n_ended - 1] = mean_objective
+            if progress["status"] == RUNNING and n_ended == losses.size:
+                progress["status"] = OUT_OF_EPOCHS
+            elif progress["status"] == RUNNING and settings.pause:
+                progress["status"] = PAUSED
+
+
 def run_epochs(
     forward,
     loss,
@@ -140,7 +206,7 @@ def run_epochs(
     """
     progress = progress[0]
     features, y, target_center, target_inverse_scale, weight, subset = data
-    params, grads, slots, average, epoch_start, best_params, total, penalised = state
+    params, grads, slots, average, epoch_start, best_params, total, penalised, l1_counts = state
     n_rows = subset.size if subset.size > 0 else y.shape[0]
     rows, raw, derivatives, targets, weights, work = buffers
     first_epoch, first_update = progress["epoch"], progress["update"]
@@ -177,10 +243,9 @@ def run_epochs(
 
         # 2. the whole batch: its objective, and whether the fit is still in its right mind
         objective = batch_loss + add_penalty(params, penalised, settings.alpha, grads)
-        if np.isnan(progress["start_objective"]):
-            progress["start_objective"] = objective
-        limit = DIVERGENCE_FACTOR * max(abs(progress["reference"]), abs(progress["start_objective"]), 1.0)
-        if not (np.isfinite(objective) and abs(objective) <= limit):
+        if settings.l1 > 0.0:
+            objective += add_lasso(params, l1_counts, settings.l1, grads, total)  # the total has done its service
+        if not in_its_right_mind(objective, progress):
             progress["status"] = DIVERGED
             break
         progress["loss_sum"] += objective * batch_rows
@@ -200,25 +265,15 @@ def run_epochs(
                     params[j] -= learning_rate * settings.weight_decay * params[j]
         progress["update"] += 1
         rule(params, grads, slots, hyper, learning_rate, progress["update"])
-        if settings.average_from >= 0 and progress["update"] > settings.average_from:
-            add_to_average(params, average, progress)
+        if settings.l1 > 0.0:
+            passage = 2.0 * learning_rate * settings.l1 if settings.proximal else np.inf
+            keep_side(params, l1_counts, passage, total)
+        add_to_average(params, average, settings, progress)
 
-        # 4. the end of the epoch
-        progress["cursor"] += batch_rows
-        if progress["cursor"] == n_rows:
-            mean_objective = progress["loss_sum"] / n_rows
-            exact = settings.batch_size >= n_rows
-            end_epoch(params, epoch_start, best_params, settings, mean_objective, exact, progress)
-            if progress["status"] == DIVERGED:
-                break
-            n_ended = progress["epoch"] - first_epoch
-            losses[n_ended - 1] = mean_objective
-            if progress["status"] == RUNNING and n_ended == losses.size:
-                progress["status"] = OUT_OF_EPOCHS
-            elif progress["status"] == RUNNING and settings.pause:
-                progress["status"] = PAUSED
-            if progress["status"] != RUNNING:
-                break
+        # 4. the end of the batch, and perhaps of the epoch
+        end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, first_epoch, losses, progress)
+        if progress["status"] != RUNNING:
+            break
 
 
 def evaluate(

@@ -1,6 +1,6 @@
 """The named groups of arrays that kernels work on, and the numba types of all that crosses a kernel's border.
 
-Every kernel is compiled once for each dtype of X (and kind of model) with the explicit types made here. Losses,
+Every kernel is compiled once for each way of storing X (and kind of model) with the explicit types made here. Losses,
 optimizers' rules and activations reach the kernels as function pointers, so that plugging in another one
 compiles nothing but itself.
 """
@@ -20,11 +20,50 @@ class Features(NamedTuple):
     center: np.ndarray  # (n_features,)
     inverse_scale: np.ndarray  # (n_features,)
 
+    @property
+    def storage(self) -> "Storage":
+        return Storage(self.X.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        return self.X.strides[0]
+
+
+class SparseFeatures(NamedTuple):
+    """The same for rows in CSR format, which are scaled and never centred: an entry that isn't stored is zero."""
+
+    data: np.ndarray  # (n_stored,), read-only
+    indices: np.ndarray  # (n_stored,) int32 or int64, read-only: the columns, in any order, none of them twice in a row
+    indptr: np.ndarray  # (n_rows + 1,) int64, read-only: where each row begins
+    center: np.ndarray  # (n_features,) float64, zero
+    inverse_scale: np.ndarray  # (n_features,) float64
+
+    @property
+    def storage(self) -> "Storage":
+        return Storage(self.data.dtype, self.indices.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        """Of a row of mean length."""
+        return max(1, self.data.size * (self.data.itemsize + self.indices.itemsize) // (self.indptr.size - 1))
+
+
+class Storage(NamedTuple):
+    """How X is stored: what kernels are compiled for."""
+
+    dtype: np.dtype
+    index_dtype: np.dtype | None = None  # of the columns' numbers in CSR; None: X is dense
+
+    @property
+    def compute_dtype(self) -> np.dtype:
+        """What parameters, predictions and gradients are computed in."""
+        return self.dtype if self.index_dtype is None else np.dtype(np.float64)
+
 
 class Data(NamedTuple):
     """The rows to learn from."""
 
-    features: Features
+    features: Features | SparseFeatures
     y: np.ndarray  # (n_rows, n_targets) float64, read-only; class indices for a classifier
     target_center: np.ndarray  # (n_targets,) float64
     target_inverse_scale: np.ndarray  # (n_targets,) float64
@@ -69,7 +108,8 @@ class State(NamedTuple):
     epoch_start: np.ndarray  # (n_params,), the parameters when the epoch began
     best: np.ndarray  # (n_params,), the parameters when the best epoch began
     total: np.ndarray  # (n_params,) float64, gradient summed over the blocks of a batch
-    penalised: np.ndarray  # (n_params,), how much the penalty counts; 0 for intercepts
+    penalised: np.ndarray  # (n_params,), how much the L2 penalty counts; 0 for intercepts
+    l1_counts: np.ndarray  # (n_params,), how much the L1 penalty counts; 0 for intercepts
 
 
 class Buffers(NamedTuple):
@@ -90,7 +130,7 @@ class Settings(NamedTuple):
     block_size: int
     run_length: int
     weight_factor: float
-    alpha: float
+    alpha: float  # of the L2 penalty
     weight_decay: float
     clip_norm: float
     average_from: int
@@ -98,6 +138,9 @@ class Settings(NamedTuple):
     tol: float
     n_iter_no_change: int
     pause: bool  # return after every epoch
+    l1: float  # strength of the L1 penalty
+    proximal: bool  # whether the rule is plain descent, so that L1 gets its proximal step
+    average_every: int  # updates from one addition to the running mean to the next
 
 
 OBJECTIVE, GRADIENT, STEP, NEVER = range(4)  # Settings.criterion
@@ -130,76 +173,103 @@ Progress = np.dtype(
 )
 
 
+class Batch(NamedTuple):
+    """One mini-batch of CSR rows with its columns renumbered, and all that belongs to these columns."""
+
+    place: np.ndarray  # (n_features,) int32: number among the columns of the batch, -1 for one that isn't
+    column_rarity: np.ndarray  # (n_features,) float32: 1 / (probability that a batch touches the column)
+    touched: np.ndarray  # (most_columns,) uint64: the columns of the batch
+    values: np.ndarray  # (most_entries,) float64
+    places: np.ndarray  # (most_entries,) uint64: which of the touched columns
+    starts: np.ndarray  # (batch_size + 1,) int64
+    rarity: np.ndarray  # (most_columns,) float64
+    inverse_scale: np.ndarray  # (most_columns,) float64
+    coef: np.ndarray  # (most_columns,) float64, in the units of X
+    params: np.ndarray  # (n_outputs * (most_columns + 1),), and so on for all of these
+    grads: np.ndarray
+    slots: np.ndarray  # n_slots times as many
+    side: np.ndarray
+    penalised: np.ndarray
+    l1_counts: np.ndarray
+
+
 class Signatures(NamedTuple):
-    """numba signatures of the kernels and plug-ins for one dtype."""
+    """numba signatures of the kernels and plug-ins for one way of storing X."""
 
     rule: object
     loss: object
     activation: object
     activation_derivative: object
     moments: object
-    gram: object
-    coordinate_descent: object
     forward: dict
     backward: dict
     run_epochs: dict
     evaluate: dict
+    run_lazy_epochs: object = None
+    largest_entries: object = None
+    gram: object = None
+    coordinate_descent: object = None
 
 
 @functools.cache
-def signatures(dtype: np.dtype) -> Signatures:
-    """Signatures for X of the given dtype; `forward`, `backward`, ... by the class of the model."""
+def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
+    """Signatures for X of the given dtype, in CSR with indices of dtype `index` or dense.
+
+    `forward`, `backward`, ... by the class of the model.
+    """
     if not have_numba():
         nothing = dict.fromkeys((Linear, Network))
-        return Signatures(None, None, None, None, None, None, None, nothing, nothing, nothing, nothing)
+        return Signatures(None, None, None, None, None, nothing, nothing, nothing, nothing)
     from numba import from_dtype, types
 
     f8, i8, flag, void, Function = types.float64, types.int64, types.boolean, types.void, types.FunctionType
-    real = from_dtype(np.dtype(dtype))
+    storage = Storage(np.dtype(dtype), index)
+    entry, real = from_dtype(storage.dtype), from_dtype(storage.compute_dtype)
 
     def array(scalar, ndim, readonly=False):
         return types.Array(scalar, ndim, "C", readonly=readonly)
 
     vector, matrix, double, indices = array(real, 1), array(real, 2), array(f8, 1), array(i8, 1)
-    double_in = array(f8, 1, readonly=True)
-    features = types.NamedTuple([array(real, 2, True), vector, vector], Features)
-    data = types.NamedTuple([features, array(f8, 2, True), double, double, double_in, array(i8, 1, True)], Data)
+    double_in, indices_in = array(f8, 1, readonly=True), array(i8, 1, readonly=True)
+    if index is None:
+        features = types.NamedTuple([array(entry, 2, True), vector, vector], Features)
+    else:
+        entries, columns = array(entry, 1, True), array(from_dtype(np.dtype(index)), 1, True)
+        features = types.NamedTuple([entries, columns, indices_in, double, double], SparseFeatures)
+    data = types.NamedTuple([features, array(f8, 2, True), double, double, double_in, indices_in], Data)
     rule = void(vector, vector, matrix, double, f8, i8)
     loss = f8(matrix, matrix, vector, double, matrix)
     activation = void(matrix)
     activation_derivative = void(matrix, matrix)
-    state = types.NamedTuple([vector, vector, matrix, double, vector, vector, double, vector], State)
-    settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag], Settings)
+    state = types.NamedTuple([vector, vector, matrix, double, vector, vector, double, vector, vector], State)
+    settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag, f8, flag, i8], Settings)
     buffers = types.NamedTuple([indices, matrix, matrix, matrix, vector, vector], Buffers)
     progress = array(from_dtype(Progress), 1)
     models = {
         Linear: types.NamedUniTuple(flag, 1, Linear),
         Network: types.NamedTuple([indices, Function(activation), Function(activation_derivative)], Network),
     }
+    hypers_to_budget = (double, double, double, indices, progress, double, i8)
     forward, backward, run_epochs, evaluate = {}, {}, {}, {}
     for cls, model in models.items():
         forward[cls] = void(features, indices, model, vector, vector, matrix)
         backward[cls] = void(features, indices, model, vector, vector, matrix, vector)
         passes = Function(forward[cls]), Function(loss), Function(backward[cls])
-        run_epochs[cls] = void(
-            *passes,
-            Function(rule),
-            data,
-            model,
-            state,
-            buffers,
-            settings,
-            double,
-            double,
-            double,
-            indices,
-            progress,
-            double,
-            i8,
-        )
+        run_epochs[cls] = void(*passes, Function(rule), data, model, state, buffers, settings, *hypers_to_budget)
         evaluate[cls] = i8(*passes, double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
-    moments = void(array(real, 2, True), double_in, array(i8, 1, True), double, double, double, i8, i8)
-    gram = void(features, double_in, array(i8, 1, True), i8, i8, array(f8, 2), array(f8, 2))
+    plug_ins = rule, loss, activation, activation_derivative
     coordinate_descent = void(array(f8, 2), double, double, double, double, double)
-    shared = rule, loss, activation, activation_derivative, moments, gram, coordinate_descent
-    return Signatures(*shared, forward, backward, run_epochs, evaluate)
+    if index is None:
+        moments = void(array(entry, 2, True), double_in, indices_in, double, double, double, i8, i8)
+        gram = void(features, double_in, indices_in, i8, i8, array(f8, 2), array(f8, 2))
+        dense = {"gram": gram, "coordinate_descent": coordinate_descent}
+        return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate, **dense)
+    place = array(types.int32, 1)
+    numbers = array(types.uint64, 1)
+    batch = types.NamedTuple([place, array(types.float32, 1), numbers, double, numbers, indices] + [double] * 9, Batch)
+    run_lazy_epochs = void(
+        Function(loss), Function(rule), data, models[Linear], state, buffers, batch, settings, *hypers_to_budget
+    )
+    moments = void(features, double_in, indices_in, double, double, double, double, double, i8, i8)
+    largest_entries = void(features, double_in, indices_in, double, indices, i8, i8)
+    return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate, run_lazy_epochs, largest_entries)

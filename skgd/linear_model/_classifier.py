@@ -47,6 +47,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
         schedule="constant",
         penalty="l2",
         alpha=1e-4,
+        l1_ratio=0.15,
         fit_intercept=True,
         standardize="auto",
         batch_size="auto",
@@ -63,12 +64,14 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
         warm_start=False,
         random_state=None,
         verbose=0,
+        n_jobs=None,
     ):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.penalty = penalty
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.batch_size = batch_size
@@ -85,6 +88,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        self.n_jobs = n_jobs
 
     def _make_loss(self) -> Loss:
         return LogLoss()
@@ -104,8 +108,8 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
-            Features, not copied if C-ordered float32 or float64.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features, not copied if C-ordered or CSR, float32 or float64.
         y : array-like of shape (n_rows,)
             Classes, at least two.
         sample_weight : array-like of shape (n_rows,), default=None
@@ -141,7 +145,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
         y : array-like of shape (n_rows,)
             Classes; all of them must be among ``classes``.
@@ -230,7 +234,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
 
         Returns
@@ -247,7 +251,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
 
         Returns
@@ -265,7 +269,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
 
         Returns
@@ -282,7 +286,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
 
         Returns

@@ -8,7 +8,7 @@ class GDLogisticClassifier(LinearClassifier):
 
     Minimises, with weights s_i that sum to one and classes c_i,
 
-        sum_i s_i log_loss(x_i W' + b, c_i) + alpha / 2 |W|^2
+        sum_i s_i log_loss(x_i W' + b, c_i) + alpha penalty(W)
 
     where W are the coefficients of standardised features and the intercepts b are free. Two classes have one row
     of coefficients and log_loss(z, c) = log(1 + exp(z)) - c z; K > 2 classes have K rows and
@@ -28,14 +28,19 @@ class GDLogisticClassifier(LinearClassifier):
         Factor on the learning rate over epochs: "constant", "invscaling", "step", "exponential", "cosine",
         "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
         epochs to an array of factors.
-    penalty : "l2" or None, default="l2"
-        Penalty on the coefficients.
+    penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+        "l2": 1/2 |W|^2; "l1": |W|_1, which makes coefficients exactly zero; "elasticnet": the sum of l1_ratio times the
+        second and 1 - l1_ratio times the first. None: no penalty.
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
+    l1_ratio : float in [0, 1], default=0.15
+        Share of the L1 part in "elasticnet": 0 is L2, 1 is L1.
     fit_intercept : bool, default=True
         Whether to fit b. Without it features are scaled, not centred.
-    standardize : bool or "auto", default="auto"
-        Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
+    standardize : bool, "max_abs" or "auto", default="auto"
+        Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the free intercept makes up
+        for the means, and the solution is that of the same data held dense. "max_abs": train on x / max |x|. "auto"
+        is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
         optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; else 16.
@@ -74,6 +79,9 @@ class GDLogisticClassifier(LinearClassifier):
         Determines the order of rows and the part held out. The same integer gives the same bits.
     verbose : int, default=0
         Above 0: print a line for every epoch.
+    n_jobs : int or None, default=None
+        Threads for passes over all rows; -1 is one a core. None is as many as OpenMP would take: one a core, unless a
+        worker of joblib or ``OMP_NUM_THREADS`` leaves less. The result is the same, bit for bit.
 
     Attributes
     ----------

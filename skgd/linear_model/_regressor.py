@@ -12,11 +12,11 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
 
     Minimises, with weights s_i that sum to one and targets y_i,
 
-        sum_i s_i loss(x_i w + b, y_i) + alpha / 2 |w|^2
+        sum_i s_i loss(x_i w + b, y_i) + alpha penalty(w)
 
     where w are the coefficients of standardised features and the intercept b is free. Targets are centred and
     scaled during the fit where the loss allows; several targets are fitted at once. Predictions are x w + b, or
-    exp(x w + b) for losses with a log link.
+    exp(x w + b) for losses with a log link. X may be sparse: see :mod:`skgd.linear_model`.
 
     Parameters
     ----------
@@ -46,14 +46,19 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         Factor on the learning rate over epochs: "constant", "invscaling", "step", "exponential", "cosine",
         "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
         epochs to an array of factors.
-    penalty : "l2" or None, default="l2"
-        Penalty on the coefficients.
+    penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+        "l2": 1/2 |w|^2; "l1": |w|_1, which makes coefficients exactly zero; "elasticnet": the sum of l1_ratio times the
+        second and 1 - l1_ratio times the first. None: no penalty.
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
+    l1_ratio : float in [0, 1], default=0.15
+        Share of the L1 part in "elasticnet": 0 is L2, 1 is L1.
     fit_intercept : bool, default=True
         Whether to fit b. Without it features and targets are scaled, not centred.
-    standardize : bool or "auto", default="auto"
-        Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
+    standardize : bool, "max_abs" or "auto", default="auto"
+        Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the free intercept makes up
+        for the means, and the solution is that of the same data held dense. "max_abs": train on x / max |x|. "auto"
+        is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
         optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; else 16.
@@ -89,6 +94,9 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         Determines the order of rows and the part held out. The same integer gives the same bits.
     verbose : int, default=0
         Above 0: print a line for every epoch.
+    n_jobs : int or None, default=None
+        Threads for passes over all rows; -1 is one a core. None is as many as OpenMP would take: one a core, unless a
+        worker of joblib or ``OMP_NUM_THREADS`` leaves less. The result is the same, bit for bit.
 
     Attributes
     ----------
@@ -166,6 +174,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         schedule="constant",
         penalty="l2",
         alpha=1e-4,
+        l1_ratio=0.15,
         fit_intercept=True,
         standardize="auto",
         batch_size="auto",
@@ -181,6 +190,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         warm_start=False,
         random_state=None,
         verbose=0,
+        n_jobs=None,
     ):
         self.loss = loss
         self.quantile = quantile
@@ -189,6 +199,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         self.schedule = schedule
         self.penalty = penalty
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.standardize = standardize
         self.batch_size = batch_size
@@ -204,6 +215,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        self.n_jobs = n_jobs
 
     def _shaped(self, coef, intercept):
         return (coef[0] if self._one_target else coef), intercept
@@ -213,7 +225,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
 
         Returns

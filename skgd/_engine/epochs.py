@@ -1,0 +1,161 @@
+"""Epochs of updates by an optimizer's rule: what the compiled kernels need, and the calls of them."""
+
+import time
+
+import numpy as np
+
+from .._kernels.signatures import Data, Settings, signatures
+from ..optimizers.sgd import descent_rule
+from ..schedules import Constant, ReduceOnPlateau, factors_at
+from .kernels import kernel, plug_in, python_kernel
+from .lazy import lazy_updates, rows_at_once
+from .passes import buffers, pointwise, weight_factor
+from .scaling import SLICE_SECONDS
+from .training import Plan, Training
+
+CACHE_BYTES = 256_000  # up to here any order is as fast as another
+RUN_BYTES = 10_000  # above, rows come in runs of about two pages of memory, which the processor prefetches,
+MIN_RUNS = 256  # but from so many runs at least that they mix well
+FLOPS_PER_SECOND = 1e9  # cautious guess for the first slice; later ones go by the clock
+BLOCK_OVERHEAD_FLOPS = 2_000
+MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel takes along
+MAX_BUDGET = 10**9
+
+
+class Epochs:
+    """Trains by the optimizer's rule, many epochs to a call of the kernel.
+
+    criterion is what the kernel decides by; with pause it returns after every epoch.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        plan: Plan,
+        data: Data,
+        loss_hyper: np.ndarray,
+        criterion: int,
+        pause: bool,
+        judged_by_validation: bool,
+    ):
+        self.training, self.plan, self.data = training, plan, data
+        self.loss_hyper, self.criterion, self.pause = loss_hyper, criterion, pause
+        self.judged_by_validation = judged_by_validation
+        self.n_rows = data.n_rows
+        self.storage, self.sparse = data.features.storage, data.features.storage.index_dtype is not None
+        self.plateau_state, self.plateau_epochs = ReduceOnPlateau.START, 0
+        objective, optimizer = training.objective, training.optimizer
+        self.lazy = lazy_updates(data, plan.batch_size, objective.n_outputs, optimizer)
+        self.settings = self._settings()
+        self.order, self.settings = self._row_order()
+        self.buffers = buffers(objective, data, self.settings.block_size, training.dtype)
+        self.model = objective.model(training.dtype)
+        self.loss = pointwise(training.loss, training.dtype)
+        rule_type = signatures(*self.storage).rule
+        self.rule = plug_in(optimizer.rule, rule_type, f"{type(optimizer).__name__}.rule", is_rule=True)
+        self.hyper = optimizer.hyper()
+        self.python = self.rule.in_python or self.loss.in_python
+        self.budget = self._first_budget()
+
+    def _settings(self) -> Settings:
+        training, plan = self.training, self.plan
+        average_from = -1
+        if plan.average is not False:
+            # True: from the second epoch on
+            average_from = -(-self.n_rows // plan.batch_size) if plan.average is True else int(plan.average)
+        return Settings(
+            batch_size=min(plan.batch_size, self.n_rows),
+            block_size=self._block_size(min(plan.batch_size, self.n_rows)),
+            run_length=1,
+            weight_factor=weight_factor(self.data),
+            alpha=float(plan.alpha),
+            weight_decay=float(training.optimizer.weight_decay),
+            clip_norm=float(plan.clip_norm or 0.0),
+            average_from=average_from,
+            criterion=self.criterion,
+            tol=float(plan.tol or 0.0),
+            n_iter_no_change=plan.n_iter_no_change,
+            pause=self.pause,
+            l1=float(plan.l1),
+            # what clipping leaves of the gradient isn't a plain step any more
+            proximal=training.optimizer.rule is descent_rule and plan.clip_norm is None,
+            average_every=1 if self.lazy is None else self.lazy.average_every,
+        )
+
+    def _block_size(self, n_rows: int) -> int:
+        if self.sparse:
+            return n_rows if self.lazy is not None else rows_at_once(self.data.features, n_rows)
+        return self.training.objective.block_size(n_rows, self.training.dtype.itemsize)
+
+    def _row_order(self) -> tuple[np.ndarray, Settings]:
+        if self.plan.batch_size >= self.n_rows or not self.plan.shuffle:
+            return np.empty(0, np.int64), self.settings
+        row_bytes = self.data.features.row_bytes
+        in_cache = self.n_rows * row_bytes <= CACHE_BYTES
+        run_length = 1 if in_cache else max(1, min(RUN_BYTES // row_bytes, self.n_rows // MIN_RUNS))
+        return np.arange(self.n_rows // run_length), self.settings._replace(run_length=run_length)
+
+    def _first_budget(self) -> int:
+        rows = 1 if self.sparse else self.settings.block_size
+        block_flops = self.training.objective.flops_per_row() * rows + BLOCK_OVERHEAD_FLOPS
+        return max(1, int(SLICE_SECONDS * FLOPS_PER_SECOND / (block_flops * (1000 if self.python else 1))))
+
+    def advance(self, last_epoch: int) -> int:
+        """One call of the compiled epochs; returns the status it ended with."""
+        training, progress = self.training, self.training.progress
+        rates = self._learning_rates(last_epoch)
+        losses = np.empty(min(last_epoch - training.epochs, self.budget))
+        epoch, update = training.epochs, progress["update"][0]
+        loss, rule = self.loss.call, self.rule.call
+        began = time.perf_counter()
+        if self.lazy is None:
+            run_epochs, batch = self._kernel("run_epochs"), []
+            plug_ins = [self._compiled("forward"), loss, self._compiled("backward"), rule]
+        else:
+            run_epochs, batch = self._kernel("run_lazy_epochs"), [self.lazy.batch]
+            plug_ins = [loss, rule]
+        run_epochs(
+            *plug_ins,
+            self.data,
+            self.model,
+            training.state,
+            self.buffers,
+            *batch,
+            self.settings,
+            self.loss_hyper,
+            self.hyper,
+            rates,
+            self.order,
+            progress,
+            losses,
+            self.budget,
+        )
+        elapsed = time.perf_counter() - began
+        training.losses.extend((losses[: training.epochs - epoch] * training.loss_unit).tolist())
+        training.updates += int(progress["update"][0] - update)
+        self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))
+        return int(progress["status"][0])
+
+    def _kernel(self, name: str):
+        return python_kernel(name, self.training.objective.kind, self.sparse) if self.python else self._compiled(name)
+
+    def _compiled(self, name: str):
+        return kernel(name, self.storage.dtype, self.training.objective.kind, self.storage.index_dtype)
+
+    def _learning_rates(self, last_epoch: int) -> np.ndarray:
+        """One rate per update of the coming call, or one for all."""
+        training, schedule = self.training, self.plan.schedule
+        if isinstance(schedule, ReduceOnPlateau):
+            history = training.validation_losses if self.judged_by_validation else training.losses
+            for loss in history[self.plateau_epochs :]:
+                self.plateau_state = schedule.advance(self.plateau_state, loss)
+            self.plateau_epochs = len(history)
+            return np.array([training.learning_rate * self.plateau_state[0]])
+        if isinstance(schedule, Constant):
+            return np.array([training.learning_rate])
+        self.budget = min(self.budget, MAX_PLANNED_UPDATES)
+        per_epoch = -(-self.n_rows // self.settings.batch_size)
+        done = training.progress["cursor"][0] // self.settings.batch_size
+        n_updates = min(self.budget, (last_epoch - training.epochs) * per_epoch - done)
+        t = training.epochs + (done + np.arange(n_updates)) / per_epoch
+        return training.learning_rate * factors_at(schedule, t)

@@ -1,0 +1,66 @@
+"""Features as kernels take them, dense or CSR, and samples of their standardised rows."""
+
+import numpy as np
+from scipy import sparse
+
+from .._kernels.signatures import Data, Features, SparseFeatures, Storage
+
+SQUARES_ROWS = 1_000
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A read-only C-ordered view: the type that kernels are compiled for, whatever the user's array is."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def stored_alike(X, storage: Storage):
+    """X in the format of other data: an array or CSR, with its dtypes."""
+    if storage.index_dtype is None:
+        return (X.toarray() if sparse.issparse(X) else X).astype(storage.dtype, copy=False)
+    X = sparse.csr_array(X, dtype=storage.dtype)
+    return sparse.csr_array((X.data, X.indices.astype(storage.index_dtype, copy=False), X.indptr), shape=X.shape)
+
+
+def raw_features(X) -> Features | SparseFeatures:
+    """A float array or CSR matrix as kernels take it, neither centred nor scaled."""
+    d = X.shape[1]
+    if not sparse.issparse(X):
+        return Features(read_only(X), np.zeros(d, X.dtype), np.ones(d, X.dtype))
+    indptr = X.indptr.astype(np.int64, copy=False)
+    return SparseFeatures(read_only(X.data), read_only(X.indices), read_only(indptr), np.zeros(d), np.ones(d))
+
+
+def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
+    """The given rows as models see them, in float64; CSR where the data are."""
+    if isinstance(features, Features):
+        return (features.X[rows].astype(np.float64) - features.center) * features.inverse_scale
+    begin, lengths = features.indptr[rows], np.diff(features.indptr)[rows]
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    at = np.arange(indptr[-1]) + np.repeat(begin - indptr[:-1], lengths)
+    columns = features.indices[at]
+    values = features.data[at] * features.inverse_scale[columns]
+    return sparse.csr_array((values, columns, indptr), shape=(len(rows), features.center.size))
+
+
+def dense_rows(features: Features | SparseFeatures, rows: np.ndarray | slice, out: np.ndarray) -> None:
+    """Fill `out` (n_rows, n_features) with the given rows as models see them."""
+    if isinstance(features, Features):
+        np.subtract(features.X[rows], features.center, out=out, dtype=np.float64)
+        out *= features.inverse_scale
+        return
+    if isinstance(rows, slice):
+        rows = np.arange(rows.start, rows.stop)
+    out[...] = sparse.csr_array(scaled_rows(features, rows)).toarray()
+
+
+def mean_squares(data: Data) -> np.ndarray:
+    """Mean squares of the scaled columns: over all rows of sparse data, over some of dense ones."""
+    features = data.features
+    if isinstance(features, Features):
+        rows = scaled_rows(features, data.sample_rows(SQUARES_ROWS))
+        return np.mean(rows**2, axis=0)
+    squares = features.data.astype(np.float64) ** 2
+    totals = np.bincount(features.indices, weights=squares, minlength=features.center.size)
+    return totals * features.inverse_scale**2 / (len(features.indptr) - 1)

@@ -1,0 +1,219 @@
+"""Penalties: formulas, and optima with the right coefficients exactly zero."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from sklearn.linear_model import ElasticNet as SkElasticNet
+from sklearn.linear_model import Lasso, LogisticRegression
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skgd import GDLinearRegressor, GDLogisticClassifier
+from skgd.optimizers import OPTIMIZERS
+from skgd.penalties import PENALTIES, ElasticNet, get_penalty, smallest_subgradient
+
+ALPHA, L1_RATIO = 0.3, 0.4
+W = np.array([0.7, -1.3, 0.0, 2.0])
+
+
+@pytest.fixture(scope="module")
+def problem():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 12)) * np.geomspace(0.1, 10, 12) + 3
+    signal = ((X - X.mean(axis=0)) / X.std(axis=0)) @ np.r_[2, -1, 0.5, np.zeros(9)]
+    return X, 50 + 7 * (signal + 0.5 * rng.standard_normal(200))
+
+
+def standardised(X):
+    return (X - X.mean(axis=0)) / X.std(axis=0)
+
+
+# -- formulas
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_values_are_those_of_the_formula(name):
+    l1, l2 = {"l2": (0, 1), "l1": (1, 0), "elasticnet": (L1_RATIO, 1 - L1_RATIO)}[name]
+    penalty = get_penalty(name, ALPHA, L1_RATIO)
+    assert penalty.value(W) == pytest.approx(ALPHA * (l1 * np.abs(W).sum() + l2 / 2 * (W**2).sum()))
+    assert (penalty.l1, penalty.l2) == pytest.approx((ALPHA * l1, ALPHA * l2))
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_gradients_agree_with_finite_differences(name):
+    penalty = get_penalty(name, ALPHA, L1_RATIO)
+    for j in np.flatnonzero(W):
+        step = 1e-6 * np.eye(4)[j]
+        slope = (penalty.value(W + step) - penalty.value(W - step)) / 2e-6
+        assert penalty.gradient(W)[j] == pytest.approx(slope, rel=1e-6)
+    assert penalty.gradient(W)[2] == 0
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize("step", [0.0, 0.5, 3.0])
+def test_the_proximal_step_minimises_what_it_says(name, step):
+    penalty = get_penalty(name, ALPHA, L1_RATIO)
+    found = penalty.proximal(W, step)
+    for j, w in enumerate(W):
+        grid = np.linspace(-3, 3, 60_001)
+        values = 0.5 * (grid - w) ** 2 + step * np.array([penalty.l1 * np.abs(grid) + penalty.l2 / 2 * grid**2])[0]
+        assert found[j] == pytest.approx(grid[values.argmin()], abs=2e-4)
+
+
+def test_the_smallest_subgradient_is_zero_at_the_minimum():
+    # of 1/2 |w - target|^2 + 0.5 |w|_1
+    target = np.array([2.0, 0.3, -0.5, -4.0])
+    w = ElasticNet(0.5, 1.0).proximal(target, 1.0)
+    np.testing.assert_allclose(smallest_subgradient(w, w - target, 0.5), 0, atol=1e-15)
+    np.testing.assert_allclose(smallest_subgradient(np.zeros(4), -target, 0.5), [-1.5, 0, 0, 3.5])
+
+
+def test_names():
+    assert get_penalty(None, 5.0).value(W) == 0
+    with pytest.raises(ValueError, match=r"penalty='l3' is not known.*elasticnet"):
+        get_penalty("l3", 1.0)
+
+
+# -- optima
+
+
+def exact(**settings):
+    return {"batch_size": None, "tol": None, "max_iter": 6000, "random_state": 0} | settings
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "auto"])
+@pytest.mark.parametrize(("penalty", "alpha"), [("l1", 0.2), ("elasticnet", 0.3), ("l1", 5.0)])
+def test_regression_agrees_with_the_exact_solver(problem, optimizer, penalty, alpha):
+    X, y = problem
+    Z = standardised(X)
+    settings = {"adam": {"learning_rate": 0.05, "schedule": "cosine"}}.get(optimizer, {})
+    model = GDLinearRegressor(penalty=penalty, alpha=alpha, l1_ratio=0.5, optimizer=optimizer, **exact(**settings))
+    model.fit(X, y)
+    oracle = Lasso(alpha=alpha) if penalty == "l1" else SkElasticNet(alpha=alpha, l1_ratio=0.5)
+    oracle.set_params(tol=1e-12, max_iter=100_000).fit(Z, y)
+    np.testing.assert_allclose(model.coef_ * X.std(axis=0), oracle.coef_, atol=1e-4)
+    np.testing.assert_allclose(model.predict(X), oracle.predict(Z), atol=1e-3)
+    np.testing.assert_array_equal(model.coef_ == 0, oracle.coef_ == 0)
+    assert 0 < (model.coef_ == 0).sum() < 12
+    w = oracle.coef_
+    l1 = alpha * (1 if penalty == "l1" else 0.5)
+    objective = 0.5 * np.mean((y - oracle.predict(Z)) ** 2) + l1 * np.abs(w).sum() + (alpha - l1) / 2 * w @ w
+    assert model.loss_curve_[-1] == pytest.approx(objective, rel=1e-6)
+
+
+def test_several_targets_are_penalised_each_in_its_units(problem):
+    X, y = problem
+    Y = np.column_stack([y, 1000 * y[::-1] + 5])
+    alphas = 0.05 * Y.std(axis=0)
+    model = GDLinearRegressor(penalty="l1", alpha=2.0, **exact()).fit(X, Y)
+    assert alphas[0] != alphas[1]
+    for k in range(2):
+        single = GDLinearRegressor(penalty="l1", alpha=2.0, **exact()).fit(X, Y[:, k])
+        np.testing.assert_allclose(model.coef_[k], single.coef_, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classification_agrees_with_the_exact_solver(problem, n_classes):
+    X, y = problem
+    Z, target = standardised(X), np.digitize(y, np.quantile(y, np.arange(1, n_classes) / n_classes))
+    alpha = 0.03
+    model = GDLogisticClassifier(penalty="l1", alpha=alpha, **exact()).fit(X, target)
+    oracle = LogisticRegression(l1_ratio=1.0, C=1 / (alpha * len(X)), solver="saga", tol=1e-8, max_iter=20_000)
+    oracle.fit(Z, target)
+    np.testing.assert_allclose(model.predict_proba(X), oracle.predict_proba(Z), atol=1e-4)
+    assert (model.coef_ == 0).any()
+    np.testing.assert_array_equal(model.coef_ == 0, np.abs(oracle.coef_) < 1e-6)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_rule_makes_zeros(problem, optimizer):
+    X, y = problem
+    settings = exact(max_iter=500, learning_rate=10.0 if optimizer == "adadelta" else 0.02)
+    model = GDLinearRegressor(penalty="l1", alpha=2.0, optimizer=optimizer, **settings).fit(X, y)
+    assert 5 <= (model.coef_ == 0).sum() < 12
+    assert model.score(X, y) > 0.5
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_mini_batches_come_near_the_optimum(problem, optimizer):
+    X, y = problem
+    settings = exact(max_iter=300, batch_size=20, learning_rate=0.02, schedule="cosine")
+    model = GDLinearRegressor(penalty="l1", alpha=2.0, optimizer=optimizer, **settings).fit(X, y)
+    oracle = Lasso(alpha=2.0).fit(standardised(X), y)
+    np.testing.assert_allclose(model.coef_ * X.std(axis=0), oracle.coef_, atol=0.15)
+
+
+def test_a_penalty_stronger_than_any_gradient_leaves_the_constant(problem):
+    X, y = problem
+    model = GDLinearRegressor(penalty="l1", alpha=100.0).fit(X, y)
+    assert (model.coef_ == 0).all()
+    assert model.intercept_[0] == pytest.approx(y.mean())
+
+
+def test_elastic_net_without_l1_is_l2(problem):
+    X, y = problem
+    for settings in ({"batch_size": 16, "optimizer": "sgd"}, {}):
+        common = {"alpha": 0.1, "max_iter": 20, "tol": None, "random_state": 0, **settings}
+        net = GDLinearRegressor(penalty="elasticnet", l1_ratio=0, **common).fit(X, y)
+        np.testing.assert_array_equal(net.coef_, GDLinearRegressor(penalty="l2", **common).fit(X, y).coef_)
+
+
+def test_the_gradient_criterion_looks_at_the_smallest_subgradient(problem):
+    X, y = problem
+    for batch_size in (None, 100):
+        settings = {"batch_size": batch_size, "criterion": "gradient", "tol": 1e-5 if batch_size is None else 0.05}
+        model = GDLinearRegressor(penalty="l1", alpha=2.0, optimizer="sgd", random_state=0, **settings).fit(X, y)
+        assert model.converged_
+        assert model.gradient_norm_ <= settings["tol"]
+        assert (model.coef_ == 0).any()
+
+
+def test_the_optimum_against_scipy_without_an_intercept(problem):
+    X, y = problem
+    scale = np.sqrt(((X - X.mean(axis=0)) ** 2).mean(axis=0))
+
+    def objective(parts):
+        w = parts[:12] - parts[12:]
+        return 0.5 * np.mean((X / scale @ w - y) ** 2) + 0.5 * parts.sum()
+
+    best = minimize(objective, np.ones(24), bounds=[(0, None)] * 24, options={"maxfun": 10**6, "maxiter": 10**5})
+    model = GDLinearRegressor(penalty="l1", alpha=0.5, fit_intercept=False, **exact(max_iter=50_000)).fit(X, y)
+    assert model.loss_curve_[-1] <= best.fun * (1 + 1e-6)
+
+
+# -- what else there is
+
+
+@pytest.mark.parametrize("bad", [{"penalty": "l3"}, {"l1_ratio": 1.5}, {"l1_ratio": -0.1}, {"l1_ratio": None}])
+def test_what_is_no_penalty_is_refused(problem, bad):
+    with pytest.raises(InvalidParameterError, match=next(iter(bad))):
+        GDLinearRegressor(**bad).fit(*problem)
+
+
+def test_sparsified_coefficients_predict_and_train_on(problem):
+    X, y = problem
+    for target, make in (
+        (y, GDLinearRegressor),
+        (y > y.mean(), GDLogisticClassifier),
+        (np.c_[y, y], GDLinearRegressor),
+    ):
+        model = make(penalty="l1", alpha=0.05, warm_start=True).fit(X, target)
+        coef, prediction = model.coef_.copy(), model.predict(X)
+        assert model.sparsify() is model
+        assert model.coef_.format == "csr"
+        np.testing.assert_allclose(model.predict(X), prediction)
+        np.testing.assert_array_equal(model.densify().coef_, coef)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.sparsify().partial_fit(X, target)
+            assert isinstance(model.coef_, np.ndarray)
+            model.sparsify().fit(X, target)
+        np.testing.assert_allclose(model.predict(X), prediction, rtol=0.2)
+
+
+def test_float32_coefficients_are_sparsified_too(problem):
+    X, y = (array.astype(np.float32) for array in problem)
+    model = GDLinearRegressor(penalty="l1", alpha=1.0).fit(X, y)
+    prediction = model.predict(X)
+    np.testing.assert_allclose(model.sparsify().predict(X), prediction, rtol=1e-4)

@@ -1,0 +1,478 @@
+"""Sparse data: the same results as dense data, in all formats, with work that follows the entries."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd._engine import loop
+from skgd._engine.features import dense_rows, raw_features, scaled_rows
+from skgd._engine.kernels import kernel
+from skgd._engine.lazy import lazy_updates
+from skgd._engine.scaling import feature_moments, largest_entries
+from skgd._kernels.signatures import Buffers, Data, Linear
+from skgd.losses import SquaredError
+from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, NAdam, Optimizer
+
+MAKERS = {"regressor": GDLinearRegressor, "classifier": GDLogisticClassifier}
+
+
+def make_data(n=300, d=20, density=0.2, seed=0, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    X = sparse.random(n, d, density=density, random_state=seed, format="csr", data_rvs=rng.standard_normal)
+    signal = X @ rng.standard_normal(d)
+    return X.astype(dtype), 3 + signal + 0.1 * rng.standard_normal(n)
+
+
+def targets(kind, y, n_classes=2):
+    return y if kind == "regressor" else np.digitize(y, np.quantile(y, np.arange(1, n_classes) / n_classes))
+
+
+def wide(n=500, d=5000, seed=0):
+    """So wide that mini-batches are updated lazily; column 7 is dense."""
+    X, y = make_data(n, d, 0.003, seed)
+    X = X.tolil()
+    X[:, 7] = np.random.default_rng(1).standard_normal((n, 1))
+    return X.tocsr(), y
+
+
+def quiet(model, *data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(*data)
+
+
+def data_of(X, y=None, weight=(), subset=()):
+    y = np.zeros((X.shape[0], 1)) if y is None else y.reshape(-1, 1)
+    arrays = [np.asarray(array, dtype) for array, dtype in ((y, float), (weight, float), (subset, np.int64))]
+    for array in arrays:
+        array.flags.writeable = False
+    return Data(raw_features(X), arrays[0], np.zeros(1), np.ones(1), *arrays[1:])
+
+
+# -- the same as dense
+
+
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, "auto"])
+@pytest.mark.parametrize("standardize", ["max_abs", False])
+@pytest.mark.parametrize("kind", MAKERS)
+def test_full_batches_make_the_same_steps_as_on_dense_data(kind, standardize, optimizer):
+    X, y = make_data()
+    settings = {"optimizer": optimizer, "standardize": standardize, "batch_size": None, "max_iter": 20, "tol": None}
+    on_sparse = MAKERS[kind](**settings).fit(X, targets(kind, y))
+    on_dense = MAKERS[kind](**settings).fit(X.toarray(), targets(kind, y))
+    np.testing.assert_allclose(on_sparse.coef_, on_dense.coef_, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(on_sparse.loss_curve_, on_dense.loss_curve_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("penalty", ["l2", "l1", None])
+def test_mini_batches_of_narrow_data_make_the_same_steps(n_classes, penalty):
+    X, y = make_data()
+    settings = {"optimizer": "adam", "batch_size": 7, "max_iter": 3, "tol": None, "random_state": 0, "penalty": penalty}
+    c = targets("classifier", y, n_classes)
+    on_sparse = GDLogisticClassifier(alpha=0.01, **settings).fit(X, c)
+    on_dense = GDLogisticClassifier(alpha=0.01, standardize="max_abs", **settings).fit(X.toarray(), c)
+    np.testing.assert_allclose(on_sparse.coef_, on_dense.coef_, rtol=1e-6, atol=1e-10)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.1])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("batch_size", [1, 8, 33])
+def test_lazy_descent_without_a_penalty_makes_the_same_steps(batch_size, n_classes, clip_norm):
+    X, y = wide()
+    c = targets("classifier", y, n_classes)
+    settings = {"optimizer": "sgd", "learning_rate": 0.5, "penalty": None, "batch_size": batch_size, "max_iter": 3}
+    settings |= {"tol": None, "random_state": 0, "clip_norm": clip_norm}
+    lazy = GDLogisticClassifier(**settings).fit(X, c)
+    dense = GDLogisticClassifier(standardize="max_abs", **settings).fit(X.toarray(), c)
+    np.testing.assert_allclose(lazy.coef_, dense.coef_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(lazy.loss_curve_, dense.loss_curve_, rtol=1e-9)
+    assert lazy_updates(data_of(X), batch_size, 1, SGD()) is not None
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_the_optimum_of_standardised_sparse_data_is_that_of_dense_data(fit_intercept, weighted):
+    X, y = make_data()
+    weight = np.random.default_rng(0).uniform(0.1, 3, len(y)) if weighted else None
+    settings = {"standardize": True, "fit_intercept": fit_intercept, "alpha": 0.1, "criterion": "gradient", "tol": 1e-8}
+    on_sparse = GDLinearRegressor(max_iter=20_000, **settings).fit(X, y, weight)
+    on_dense = GDLinearRegressor(max_iter=20_000, **settings).fit(X.toarray(), y, weight)
+    np.testing.assert_allclose(on_sparse.coef_, on_dense.coef_, atol=1e-6)
+    np.testing.assert_allclose(on_sparse.intercept_, on_dense.intercept_, atol=1e-6)
+
+
+def test_max_abs_against_the_exact_solver():
+    X, y = make_data()
+    scale = np.abs(X).max(axis=0).toarray().ravel()
+    Z = X.toarray() / scale
+    model = GDLinearRegressor(alpha=0.01, criterion="gradient", tol=1e-9, max_iter=50_000).fit(X, y)
+    oracle = Ridge(alpha=0.01 * len(y)).fit(Z, y)
+    np.testing.assert_allclose(model.coef_ * scale, oracle.coef_, atol=1e-6)
+    classes = targets("classifier", y)
+    model = GDLogisticClassifier(alpha=0.01, criterion="gradient", tol=1e-9, max_iter=50_000).fit(X, classes)
+    oracle = LogisticRegression(C=1 / (0.01 * len(y)), tol=1e-10, max_iter=10_000).fit(Z, classes)
+    np.testing.assert_allclose(model.coef_ * scale, oracle.coef_, atol=1e-5)
+
+
+# -- lazy updates
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_rule_learns_lazily(optimizer):
+    X, y = wide()
+    rate = {"adadelta": 10.0, "sgd": 0.5, "momentum": 0.1, "nesterov": 0.1}.get(optimizer, 0.02)
+    model = GDLogisticClassifier(optimizer=optimizer, learning_rate=rate, batch_size=8, max_iter=20, tol=None)
+    c = targets("classifier", y)
+    assert quiet(model, X, c).score(X, c) > 0.9
+    assert model.loss_curve_[-1] < 0.8 * model.loss_curve_[0]
+
+
+def test_untouched_columns_keep_parameters_and_state():
+    X, y = wide()
+    X = X[:64]
+    columns = np.unique(X.indices)
+    rest = np.setdiff1d(np.arange(1, X.shape[1]), columns)
+    model = quiet(GDLinearRegressor(optimizer=Adam(), batch_size=4, max_iter=3, tol=None), X, y[:64])
+    assert np.abs(model.coef_[columns]).min() > 0
+    assert (model.coef_[rest] == 0).all()
+    assert (model._training.state.slots[:, rest] == 0).all()
+
+
+@pytest.mark.parametrize("penalty", ["l2", "elasticnet"])
+def test_lazy_penalties_lead_to_the_optimum_on_average(penalty):
+    X, y = wide(400, 600)
+    alpha = 0.02
+    common = {"penalty": penalty, "alpha": alpha, "l1_ratio": 0.3, "standardize": "max_abs", "random_state": 0}
+    settings = {"optimizer": "sgd", "learning_rate": 0.5, "schedule": "invscaling", "max_iter": 400, "tol": None}
+    lazy = GDLinearRegressor(batch_size=2, average=100 * 200, **settings, **common).fit(X, y)
+    assert lazy_updates(data_of(X), 2, 1, SGD()) is not None
+    best = GDLinearRegressor(max_iter=20_000, tol=1e-10, **common).fit(X, y)
+    distance = np.linalg.norm(lazy.coef_ - best.coef_) / np.linalg.norm(best.coef_)
+    assert distance < 0.05, distance
+    assert best.loss_curve_[-1] == pytest.approx(lazy.loss_curve_[-1], rel=0.15)
+
+
+def test_strong_penalties_of_rare_columns_dont_overshoot():
+    X, y = wide()
+    settings = {"optimizer": "sgd", "learning_rate": 0.3, "batch_size": 2, "max_iter": 5, "tol": None}
+    model = quiet(GDLinearRegressor(alpha=3.0, **settings), X, y)
+    assert model.stop_reason_ == "max_iter"
+    assert np.abs(model._training.params).max() < 10
+    decayed = quiet(GDLinearRegressor(optimizer=AdamW(weight_decay=50.0), batch_size=2, max_iter=20), X, y)
+    assert np.isfinite(decayed.coef_).all()
+
+
+class CountsInItsFirstEntry(Optimizer):
+    n_slots = 1
+    default_learning_rate = 1e-3
+
+    @staticmethod
+    def rule(params, grads, slots, hyper, learning_rate, t):
+        if slots[0, 0] != t - 1:
+            params[0] = np.nan
+        slots[0, 0] = t
+        for j in range(params.size):
+            params[j] -= learning_rate * grads[j]
+
+
+@pytest.mark.parametrize("optimizer", [CountsInItsFirstEntry(), NAdam(learning_rate=0.01)])
+def test_a_rule_may_keep_a_number_in_its_first_entry(optimizer):
+    X, y = wide()
+    model = quiet(GDLinearRegressor(optimizer=optimizer, batch_size=4, max_iter=3, tol=None), X, y)
+    assert model.stop_reason_ == "max_iter"
+    assert model.t_ == 3 * 125
+
+
+class InPython(Optimizer):
+    default_learning_rate = 0.1
+
+    @staticmethod
+    def rule(params, grads, slots, hyper, learning_rate, t):
+        params -= learning_rate * np.array([g for g in grads.tolist() if isinstance(g, float)])
+
+
+def test_python_rules_work_lazily_too():
+    X, y = wide(60)
+    settings = {"batch_size": 4, "max_iter": 2, "tol": None, "random_state": 0, "learning_rate": 0.1}
+    with pytest.warns(RuntimeWarning, match="can't be compiled"):
+        python = GDLinearRegressor(optimizer=InPython(), **settings).fit(X, y[:60])
+    compiled = GDLinearRegressor(optimizer="sgd", **settings).fit(X, y[:60])
+    np.testing.assert_allclose(python.coef_, compiled.coef_, rtol=1e-9, atol=1e-12)
+
+
+def test_averages_of_lazy_updates_lie_near_those_of_all_updates():
+    X, y = wide()
+    settings = {"optimizer": "sgd", "learning_rate": 0.1, "penalty": None, "batch_size": 4, "max_iter": 20, "tol": None}
+    settings |= {"average": True, "random_state": 0}
+    lazy = GDLinearRegressor(**settings).fit(X, y)
+    dense = GDLinearRegressor(standardize="max_abs", **settings).fit(X.toarray(), y)
+    assert lazy._training.progress["averaged"][0] < dense._training.progress["averaged"][0]
+    np.testing.assert_allclose(lazy.coef_, dense.coef_, atol=0.05 * np.abs(dense.coef_).max())
+
+
+def test_the_same_seed_gives_the_same_bits():
+    X, y = wide()
+    one, two = (
+        quiet(GDLinearRegressor(optimizer="adam", batch_size=8, max_iter=4, random_state=5), X, y) for _ in range(2)
+    )
+    np.testing.assert_array_equal(one.coef_, two.coef_)
+
+
+# -- formats
+
+
+def formats(X):
+    csr = sparse.csr_matrix(X)
+    unsorted = csr.copy()
+    for row in range(csr.shape[0]):
+        part = slice(csr.indptr[row], csr.indptr[row + 1])
+        unsorted.indices[part] = unsorted.indices[part][::-1].copy()
+        unsorted.data[part] = unsorted.data[part][::-1].copy()
+    unsorted.has_sorted_indices = False
+    long = csr.copy()
+    long.indices, long.indptr = long.indices.astype(np.int64), long.indptr.astype(np.int64)
+    twice = sparse.csr_matrix((np.repeat(csr.data / 2, 2), np.repeat(csr.indices, 2), csr.indptr * 2), shape=csr.shape)
+    stored = sparse.csr_matrix(np.vstack([np.ones(X.shape[1]), X[1:]]))
+    stored.data[: X.shape[1]] = X[0]
+    yield from (csr.tocsc(), csr.tocoo(), csr.tolil(), csr.todok(), csr.tobsr(), sparse.csr_array(csr))
+    yield from (sparse.coo_array(csr), unsorted, long, twice, stored)
+
+
+def test_every_format_gives_the_same_model():
+    X, y = make_data(60, 8)
+    expected = quiet(GDLinearRegressor(max_iter=30), X, y)
+    for given in formats(X.toarray()):
+        model = quiet(GDLinearRegressor(max_iter=30), given, y)
+        np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9, err_msg=str(type(given)))
+        np.testing.assert_allclose(model.predict(given), expected.predict(X.toarray()), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float16, bool, np.longdouble])
+def test_other_dtypes_are_converted(dtype):
+    X, y = make_data(50, 5, 0.5)
+    X = sparse.csr_matrix((3 * X.toarray()).astype(dtype).astype(float))
+    expected = quiet(GDLinearRegressor(max_iter=20), X, y)
+    if dtype is np.float16:
+        return
+    np.testing.assert_array_equal(quiet(GDLinearRegressor(max_iter=20), X.astype(dtype), y).coef_, expected.coef_)
+
+
+def test_float32_gives_float32_coefficients():
+    X, y = make_data(dtype=np.float32)
+    model, exact = (
+        quiet(GDLinearRegressor(max_iter=50), X, y),
+        quiet(GDLinearRegressor(max_iter=50), X.astype(float), y),
+    )
+    assert model.coef_.dtype == model.intercept_.dtype == np.float32
+    np.testing.assert_allclose(model.coef_, exact.coef_, rtol=1e-4, atol=1e-6)
+    model.partial_fit(X, y)
+    assert model.coef_.dtype == np.float32
+
+
+def test_inputs_are_neither_copied_nor_changed(tmp_path):
+    X, y = make_data()
+    names = ("data", "indices", "indptr")
+    before = {name: getattr(X, name).copy() for name in names}
+    for name in names:
+        getattr(X, name).flags.writeable = False
+    assert np.shares_memory(raw_features(X).data, X.data)
+    assert np.shares_memory(raw_features(X).indices, X.indices)
+    expected = quiet(GDLinearRegressor(optimizer="adam", batch_size=16, max_iter=3, random_state=0), X, y)
+    twice = next(given for given in formats(X.toarray()) if given.nnz == 2 * X.nnz)
+    stored = twice.data.copy()
+    quiet(GDLinearRegressor(max_iter=3), twice, y)
+    np.testing.assert_array_equal(twice.data, stored)
+    mapped = X.copy()
+    for name in names:
+        np.save(tmp_path / name, before[name])
+        np.testing.assert_array_equal(getattr(X, name), before[name])
+        setattr(mapped, name, np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    model = quiet(GDLinearRegressor(optimizer="adam", batch_size=16, max_iter=3, random_state=0), mapped, y)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+
+
+@pytest.mark.parametrize("optimizer", ["auto", "adam"])
+@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize("standardize", ["auto", True, False])
+def test_empty_rows_columns_and_matrices(standardize, batch_size, optimizer):
+    settings = {"standardize": standardize, "batch_size": batch_size, "optimizer": optimizer, "max_iter": 30}
+    y = np.arange(12.0)
+    nothing = sparse.csr_matrix((12, 400))
+    model = quiet(GDLinearRegressor(**settings), nothing, y)
+    assert (model.coef_ == 0).all()
+    some = nothing.tolil()
+    some[3, 5], some[7, 5], some[4, 0] = 2.0, 1.0, 3.0
+    model = quiet(GDLinearRegressor(**settings), some.tocsr(), y)
+    assert np.isfinite(model.coef_).all()
+    assert set(np.flatnonzero(model.coef_)) <= {0, 5}
+    model = quiet(GDLinearRegressor(**settings), some.tocsr()[3], y[3:4])
+    assert np.isfinite(model.predict(some.tocsr())).all()
+
+
+# -- errors
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_and_infinity_are_refused_and_the_model_survives(bad):
+    X, y = make_data()
+    model = quiet(GDLinearRegressor(max_iter=5), X, y)
+    coef = model.coef_.copy()
+    broken = X.copy()
+    broken.data[3] = bad
+    for call in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
+            call(broken, y)
+    np.testing.assert_array_equal(model.coef_, coef)
+
+
+def test_columns_out_of_range_are_refused():
+    X, y = make_data()
+    for column in (-1, X.shape[1]):
+        broken = X.copy()
+        broken.indices[5] = column
+        with pytest.raises(ValueError, match=r"column|ind"):
+            GDLinearRegressor().fit(broken, y)
+
+
+def test_networks_want_dense_data():
+    X, y = make_data()
+    with pytest.raises(TypeError, match="dense"):
+        GDMLPRegressor().fit(X, y)
+
+
+def test_raw_features_too_small_to_learn_from_are_refused():
+    X, y = make_data()
+    with pytest.raises(ValueError, match="standardize=False"):
+        GDLinearRegressor(standardize=False).fit(X * 1e-200, y)
+    model = GDLinearRegressor().fit(X * 1e-200, y)
+    np.testing.assert_allclose(model.predict(X * 1e-200), quiet(GDLinearRegressor(), X, y).predict(X), rtol=1e-6)
+
+
+# -- going on
+
+
+@pytest.mark.parametrize("standardize", [True, "max_abs", False])
+@pytest.mark.parametrize("kind", MAKERS)
+def test_partial_fit_learns_from_a_stream(kind, standardize):
+    X, y = make_data(2000)
+    y = targets(kind, y)
+    model, classes = MAKERS[kind](standardize=standardize), {"classes": [0, 1]} if kind == "classifier" else {}
+    for _ in range(5):
+        for start in range(0, 2000, 200):
+            part = slice(start, start + 200)
+            model.partial_fit(X[part], y[part], **classes)
+    assert model.score(X, y) > 0.9
+    if standardize == "max_abs":
+        np.testing.assert_allclose(model._training.scaling.scale, np.abs(X).max(axis=0).toarray().ravel())
+    elif standardize:
+        np.testing.assert_allclose(model._training.scaling.scale, X.toarray().std(axis=0))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_training_goes_on_from_dense_to_sparse_and_back(dtype):
+    X, y = make_data(dtype=dtype)
+    for first, second in ((X, X.toarray()), (X.toarray(), X)):
+        model = GDLinearRegressor(warm_start=True).fit(first, y)
+        prediction = model.predict(X.toarray())
+        np.testing.assert_allclose(model.predict(X), prediction, rtol=1e-4, atol=1e-5)
+        model.partial_fit(second, y)
+        np.testing.assert_allclose(model.predict(X), prediction, atol=0.2)
+        model.fit(second, y)
+        assert model.score(X, y) > 0.98
+
+
+def test_early_stopping_holds_sparse_rows_out():
+    X, y = wide()
+    model = GDLogisticClassifier(early_stopping=True, optimizer="adam", batch_size=8, random_state=0, max_iter=300)
+    quiet(model, X, targets("classifier", y))
+    assert model.stop_reason_ == "early_stopping"
+    assert len(model.validation_curve_) == model.n_iter_
+
+
+def test_the_rate_from_data_is_that_of_dense_data():
+    X, y = make_data(1000, 200)
+    for batch_size in (None, 16):
+        settings = {"optimizer": "sgd", "batch_size": batch_size, "max_iter": 2, "tol": None, "standardize": "max_abs"}
+        on_sparse, on_dense = (GDLinearRegressor(**settings).fit(given, y) for given in (X, X.toarray()))
+        assert on_sparse.learning_rate_ == pytest.approx(on_dense.learning_rate_, rel=0.05)
+
+
+# -- what kernels and moments compute
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_moments_of_columns(dtype, index):
+    X, _ = make_data(200, 6, 0.4, dtype=dtype)
+    X = X.tolil()
+    X[:, 2] = 1e6 + np.random.default_rng(0).standard_normal((200, 1))
+    X[:, 3] = 0
+    X = X.tocsr()
+    X.indices = X.indices.astype(index)
+    weight = np.random.default_rng(1).integers(0, 3, 200).astype(float)
+    subset = np.flatnonzero(np.random.default_rng(2).random(200) < 0.7)
+    dense = X.toarray().astype(float)[subset]
+    found = feature_moments(data_of(X, weight=weight, subset=subset))
+    mean = np.average(dense, axis=0, weights=weight[subset])
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-9, atol=1e-12)
+    std = np.sqrt(np.average((dense - mean) ** 2, axis=0, weights=weight[subset]))
+    np.testing.assert_allclose(found.std, std, rtol=1e-6, atol=1e-12)
+    largest = largest_entries(data_of(X, weight=weight, subset=subset)).largest
+    np.testing.assert_array_equal(largest, np.abs(dense[weight[subset] > 0]).max(axis=0))
+    assert largest_entries(data_of(X)).scale(1e-16)[3] == 1
+
+
+def test_moments_of_extreme_entries():
+    X = sparse.csr_matrix(np.array([[1e300, 1e-300], [-1e300, 0.0], [0.0, 3e-300]]))
+    found = feature_moments(data_of(X))
+    np.testing.assert_allclose(found.std, [1e300 * np.sqrt(2 / 3), 1e-300 * np.std([1, 0, 3])])
+
+
+def test_samples_of_rows():
+    X, _ = make_data()
+    features = raw_features(X)._replace(inverse_scale=np.arange(1.0, 21.0))
+    rows = np.array([5, 3, 3, 299])
+    expected = X.toarray()[rows] * np.arange(1.0, 21.0)
+    np.testing.assert_array_equal(dense_rows(features, rows), expected)
+    assert sparse.issparse(scaled_rows(features, rows))
+    dense = raw_features(X.toarray())._replace(center=np.full(20, 0.5))
+    np.testing.assert_array_equal(dense_rows(dense, rows), X.toarray()[rows] - 0.5)
+
+
+def test_passes_over_parts_add_up():
+    X, y = make_data()
+    data = data_of(X, y)
+    index = X.indices.dtype
+    forward, backward, evaluate = (kernel(name, X.dtype, Linear, index) for name in ("forward", "backward", "evaluate"))
+    loss = loop.plug_in(SquaredError.pointwise, loop.signatures(X.dtype, index).loss, "loss", False).call
+    params = np.random.default_rng(0).standard_normal(21)
+
+    def run(start, budget, block):
+        empty = np.empty((block, 1))
+        buffers = Buffers(np.empty(block, np.int64), empty, empty.copy(), empty.copy(), np.empty(block), np.empty(0))
+        total, value = np.zeros(21), np.zeros(1)
+        model, place = (data, Linear(True), params, buffers, 1.0, np.empty(0)), (total, value, start, budget)
+        end = evaluate(forward, loss, backward, np.empty(0), *model, *place)
+        return end, value[0], total
+
+    (_, left, left_total), (end, right, right_total) = run(0, 3, 50), run(150, 100, 50)
+    residual = X @ params[:-1] + params[-1] - y
+    assert end == 300
+    assert left + right == pytest.approx(np.mean(residual**2) / 2)
+    gradient = np.append(X.T @ residual, residual.sum()) / 300
+    np.testing.assert_allclose(left_total + right_total, gradient, rtol=1e-10)
+
+
+def test_probabilities_of_sparse_rows():
+    X, y = make_data()
+    model = quiet(GDLogisticClassifier(max_iter=20), X, targets("classifier", y))
+    raw = X @ model.coef_.ravel() + model.intercept_
+    np.testing.assert_allclose(model.decision_function(X), raw)
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], expit(raw))
+    np.testing.assert_array_equal(model.predict(X), (raw > 0).astype(int))
