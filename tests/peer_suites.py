@@ -15,11 +15,14 @@ import collections
 import fnmatch
 import importlib
 import inspect
+import operator
+import pathlib
 import sys
 import textwrap
 
 import numpy as np
 import pytest
+import sklearn
 from scipy.special import expit
 from sklearn import linear_model
 from sklearn.base import BaseEstimator
@@ -166,11 +169,6 @@ class Adaptor(BaseEstimator):
             self._skgd = self.estimator()
         return self._skgd.set_params(**self.translated())
 
-    def __getattr__(self, name):
-        if name.endswith("_") and not name.startswith("_") and "_skgd" in self.__dict__:
-            return getattr(self._skgd, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
     def __sklearn_tags__(self):
         return self.skgd().__sklearn_tags__()
 
@@ -190,6 +188,10 @@ class Adaptor(BaseEstimator):
     def sparsify(self):
         self._skgd.sparsify()
         return self
+
+
+for fitted in ("coef_", "intercept_", "classes_", "n_iter_", "t_", "n_features_in_", "feature_names_in_"):
+    setattr(Adaptor, fitted, property(operator.attrgetter(f"_skgd.{fitted}")))
 
 
 class SGDRegressor(Adaptor, peer=linear_model.SGDRegressor):
@@ -264,7 +266,50 @@ def take_their_places():
 
 # -- the run
 
-KNOWN = {}
+# What differs by design, and how it shows: patterns of tests, all of which must fail.
+KNOWN = {
+    "parameters to start from are not an argument of fit: warm_start and partial_fit go on from the last ones": [
+        *("test_warm_start[[]*SGD*", "test_warm_start_multiclass*", "test_provide_coef*", "test_set_intercept_*"),
+        *("test_sgd_multiclass_with_init_coef*", "test_set_coef_multiclass*"),
+    ],
+    "classifiers take losses of classes; losses of numbers are left to regressors": [
+        *("test_average_binary_computed_correctly*", "test_sgd_multiclass_average*", "test_regression_losses*"),
+        "test_late_onset_averaging_reached[[]*Classifier*",
+    ],
+    "no passive-aggressive steps": ["test_learning_rate_PA_raises*"],
+    "several targets are fitted at once, and a column is a table of one target": [
+        *("test_input_format[[]*Regressor*", "test_linear_model_regressor_coef_shape[[]2-*"),
+    ],
+    "class_weight='balanced' goes with partial_fit": ["test_partial_fit_weight_class_balanced*"],
+    "the intercept takes steps as long as those of the coefficients, for sparse X, too": [
+        *("test_late_onset_averaging_reached[[]SparseSGDRegressor*", "test_sgd_averaged_*[[]SparseSGDRegressor*"),
+        "test_average_sparse[[]SparseSGDRegressor*",
+    ],
+    "'auto' goes other ways in fit and in partial_fit": ["test_partial_fit_equal_fit*[[]optimal*"],
+    "'auto' takes all rows at once, so that nothing depends on a seed": ["test_sgd_random_state[[]*-SGDClassifier*"],
+    "with an L1 penalty, however small, 'auto' goes another way; after six steps that shows": ["test_l1_ratio"],
+    "the peer's mark of how its sparse fits differ from its dense ones, not met": ["test_sgd_proba[[]SparseSGD*"],
+    "predicts exactly, with the minimum norm that the peer is said to miss": [
+        "test_glm_regression_unpenalized*wide-*-True-lbfgs*",
+        "test_glm_regression_unpenalized_hstacked_X*wide-*-True-newton-cholesky*",
+    ],
+    "score is R^2 for every loss": ["test_tweedie_score[[]log-[123]*"],
+    "losses with an identity link: squared error alone, of Tweedie's": [
+        *("test_tweedie_score[[]identity-[123]*", "test_tweedie_link_argument[[]identity*"),
+    ],
+    "private attributes of the peer": [
+        *("test_plain_has_no_average_attr*", "test_loss_function_epsilon*", "test_validation_mask_correctly_subsets"),
+        *("test_tweedie_link_argument[[]log*", "test_tweedie_link_auto*"),
+    ],
+    "warnings of the peer about its own past or its own solver": [
+        *("test_power_t_limits*", "test_linalg_warning_with_newton_solver*"),
+    ],
+    "the same error or warning in other words": [
+        *("test_sgd_failing_penalty_validation*", "test_sgd_early_stopping_with_partial_fit*", "test_tol_parameter"),
+        *("test_sgd_predict_proba_method_access*", "test_underflow_or_overflow", "test_glm_wrong_y_range*"),
+        "test_sgd_error_on_zero_validation_weight",
+    ],
+}
 
 
 class Report:
@@ -298,11 +343,12 @@ class Report:
 
 def name_of(nodeid):
     path, _, test = nodeid.partition("::")
-    return f"{path.rsplit('/', 1)[-1].removesuffix('.py')}::{test}"
+    return f"{pathlib.Path(path).stem}::{test}"
 
 
 def known(name):
-    return next((reason for pattern, reason in KNOWN.items() if fnmatch.fnmatchcase(name, pattern)), None)
+    test = name.split("::")[1]
+    return next((why for why, tests in KNOWN.items() if any(fnmatch.fnmatchcase(test, t) for t in tests)), None)
 
 
 def meets_adaptor(item):
@@ -339,7 +385,20 @@ def main(arguments):
         sys.exit(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
     take_their_places()
     modules = [SUITES[name] for name in names or SUITES]
-    fixed = ["-c", "/dev/null", "-p", "no:cacheprovider", "-p", "no:warnings", "-q", "--tb=short", "--pyargs"]
+    root = str(pathlib.Path(sklearn.__file__).parents[1])
+    fixed = [
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        root,
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:warnings",
+        "-q",
+        "--tb=short",
+        "--pyargs",
+    ]
     return pytest.main([*fixed, *modules, *options], plugins=[Report()])
 
 
