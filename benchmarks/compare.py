@@ -1,13 +1,19 @@
-"""skgd's speed beside scikit-learn's: the same work on the same arrays, in turn, in one process.
+"""skgd beside scikit-learn: time and what is left to gain, on the same arrays, in turn, in one process.
 
-    python benchmarks/compare.py                 all cases, about two minutes on two cores
-    python benchmarks/compare.py epoch cold      some
+    python benchmarks/compare.py                    all cases, some minutes
+    python benchmarks/compare.py logistic cold      some
+    python benchmarks/compare.py --quick            small data, to see that everything runs
 
-Every line gives the median times of both and their ratio, above 1 where skgd is faster. One untimed fit of each comes
-first, so that compiling is not in the figures: the case `cold` measures it by itself, in fresh processes. Absolute
-times depend on the machine and on what else runs there; ratios of one run are worth more, those of several runs most.
+Prints a Markdown table: the median time of every estimator, the peer's over skgd's (above 1 where skgd is faster), and
+the gap: the objective on the training rows less its optimum, as a share of what the best constant leaves to gain. The
+optimum is scipy's, of the same function written out in NumPy: the mean loss plus ALPHA / 2 times the squared
+coefficients of standardised features. Peers get the same strength of penalty in their own units, and a scaler.
+
+An untimed fit of each comes first, so that compiling is not in the figures: the case `cold` measures it by itself, in
+fresh processes. Ratios of one run are worth more than absolute times, those of several runs most.
 """
 
+import dataclasses
 import os
 import statistics
 import subprocess
@@ -15,84 +21,244 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import SGDClassifier, SGDRegressor
+import scipy.sparse
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
 
+ALPHA = 1e-4
+RESOLUTION = 1e-9  # smaller gaps are rounding, of the optimum's own digits, too
+QUICK_SHARE = 100  # by which --quick divides the number of rows
+FEWEST_ROWS = 1000
 
-def race(what, ours, peer, X, y, *, rounds, per=1, unit="s", scale=1.0):
-    """Time the fits of both in turn and print medians and their ratio; `per`: what the time is divided by."""
-    times = {id(ours): [], id(peer): []}
-    ours.fit(X, y)
-    peer.fit(X, y)
-    for _ in range(rounds):
-        for model in (ours, peer):
-            began = time.perf_counter()
-            model.fit(X, y)
-            times[id(model)].append((time.perf_counter() - began) / per * scale)
-    mine, theirs = (statistics.median(times[id(model)]) for model in (ours, peer))
-    report(what, mine, theirs, unit)
-
-
-def report(what, mine, theirs, unit):
-    print(f"{what:50s} {mine:10.3f} {theirs:10.3f} {unit:9s} {theirs / mine:6.2f}x", flush=True)
+# -- data, always the same
 
 
 def regression_data(n_rows, n_features):
-    """Correlated features, a linear signal of variance one and some noise."""
+    """Correlated features of different scales, a linear signal of variance one and some noise."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_rows, n_features))
     for j in range(1, n_features):
         X[:, j] += 0.5 * X[:, j - 1]
     signal = X @ rng.standard_normal(n_features)
-    return X, signal / signal.std() + 0.5 * rng.standard_normal(n_rows)
+    y = signal / signal.std() + 0.5 * rng.standard_normal(n_rows)
+    return X * np.logspace(-1, 1, n_features) + 1.0, y
 
 
-def epoch():
-    """Epochs of shuffled stochastic gradient descent: skgd in batches of 32, scikit-learn row by row."""
-    for n_rows, n_features in ((500_000, 20), (100_000, 100)):
-        X, y = regression_data(n_rows, n_features)
-        ours = GDLinearRegressor(optimizer="sgd", learning_rate=0.005, batch_size=32, max_iter=5, tol=None)
-        peer = SGDRegressor(max_iter=5, tol=None)
-        what = f"SGDRegressor, an epoch of {n_rows:,} x {n_features}"
-        race(what, ours, peer, X, y, rounds=3, per=5, unit="ms/epoch", scale=1e3)
+def binary_data(n_rows, n_features):
+    X, y = regression_data(n_rows, n_features)
+    return X, (y > 0).astype(int)
 
 
-def grid():
-    """A search over six learning rates with five folds; both see standardised features."""
-    X, y = regression_data(20_000, 20)
-    rates = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2]
-    ours = GridSearchCV(GDLinearRegressor(optimizer="sgd"), {"learning_rate": rates})
-    peer = GridSearchCV(make_pipeline(StandardScaler(), SGDRegressor()), {"sgdregressor__eta0": rates})
-    race("SGDRegressor, grid of 6 rates, 20,000 x 20", ours, peer, X, y, rounds=3)
+def class_data(n_rows, n_features, n_classes=10):
+    """Classes drawn from a softmax model."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, n_features))
+    raw = X @ rng.standard_normal((n_features, n_classes)) / np.sqrt(n_features / 4)
+    return X, (raw + rng.gumbel(size=raw.shape)).argmax(axis=1)
 
 
-def tiny():
-    """Default fits of 100 rows: what a call costs."""
-    X, y = regression_data(100, 5)
-    race("SGDRegressor, 100 x 5", GDLinearRegressor(), SGDRegressor(), X, y, rounds=50, unit="ms", scale=1e3)
-    peer = SGDClassifier(loss="log_loss")
-    race("SGDClassifier, 100 x 5", GDLogisticClassifier(), peer, X, y > 0, rounds=50, unit="ms", scale=1e3)
+def text_data(n_rows, n_features, words=80):
+    """Rows of some words each, as frequent as in a language (Zipf), of which a few tell the class."""
+    rng = np.random.default_rng(0)
+    frequency = 1.0 / np.arange(1, n_features + 1)
+    columns = rng.choice(n_features, size=n_rows * words, p=frequency / frequency.sum())
+    starts = np.arange(0, len(columns) + 1, words, dtype=np.int32)  # scikit-learn takes no 64-bit indices
+    X = scipy.sparse.csr_array((np.ones(len(columns)), columns.astype(np.int32), starts), shape=(n_rows, n_features))
+    X.sum_duplicates()
+    X.data = 1.0 + np.log(X.data)
+    X.data /= np.maximum(X.max(axis=0).toarray().ravel(), 1.0)[X.indices]  # each word at most 1
+    raw = X @ (2 * rng.standard_normal(n_features))
+    return X, (raw - np.median(raw) + rng.logistic(size=n_rows) > 0).astype(int)
 
 
-def network():
-    """Epochs of Adam through one hidden layer."""
-    X, y = regression_data(20_000, 20)
-    y = np.sin(2 * y)
-    for width, batch_size in ((10, 32), (100, 32), (100, 200)):
-        shape = {"hidden_layer_sizes": (width,), "batch_size": batch_size, "max_iter": 5, "random_state": 0}
-        ours = GDMLPRegressor(optimizer="adam", learning_rate=1e-3, tol=None, **shape)
-        peer = MLPRegressor(tol=0, n_iter_no_change=10**6, **shape)
-        what = f"MLPRegressor, an epoch, ({width},), batches of {batch_size}"
-        race(what, ours, peer, X, y, rounds=3, per=5, unit="ms/epoch", scale=1e3)
+# -- what is minimised, and its optimum
 
+
+class Objective:
+    """Mean loss plus ALPHA / 2 |W|^2 of coefficients and intercepts for standardised features."""
+
+    def __init__(self, X, y, loss):
+        self.sparse = scipy.sparse.issparse(X)  # is taken as it is: its columns reach up to 1
+        self.center = np.zeros(X.shape[1]) if self.sparse else X.mean(axis=0)
+        self.scale = np.ones(X.shape[1]) if self.sparse else X.std(axis=0)
+        self.Z = X if self.sparse else (X - self.center) / self.scale
+        self.squared = loss == "squared_error"
+        n_classes = 1 if self.squared else len(np.unique(y))
+        self.n_outputs = 1 if n_classes == 2 else n_classes
+        self.y = y.astype(float) if self.squared else np.eye(n_classes)[y]
+
+    def __call__(self, flat):
+        coef, intercept = np.split(flat.reshape(self.n_outputs, -1), [-1], axis=1)
+        raw = self.Z @ coef.T + intercept[:, 0]
+        if self.squared:
+            residual = raw - self.y[:, None]
+            value, slope = 0.5 * np.mean(residual**2), residual
+        else:
+            logits = np.hstack([np.zeros_like(raw), raw]) if self.n_outputs == 1 else raw
+            value = np.mean(logsumexp(logits, axis=1) - (self.y * logits).sum(axis=1))
+            slope = (softmax(logits, axis=1) - self.y)[:, -self.n_outputs :]
+        gradient = np.column_stack([(self.Z.T @ slope).T, slope.sum(axis=0)]) / self.Z.shape[0]
+        gradient[:, :-1] += ALPHA * coef
+        return value + 0.5 * ALPHA * np.sum(coef**2), gradient.ravel()
+
+    def bounds(self):
+        """The values of the best model and of the best constant."""
+        start = np.zeros(self.n_outputs * (self.Z.shape[1] + 1))
+        options = {"maxiter": 10_000, "maxfun": 20_000, "maxcor": 30, "ftol": 1e-16, "gtol": 1e-9}
+        best = minimize(self, start, jac=True, method="L-BFGS-B", options=options).fun
+        mean = np.asarray(self.y.mean(axis=0))
+        return best, 0.5 * float(np.var(self.y)) if self.squared else float(-(mean * np.log(mean)).sum())
+
+    def of_model(self, model):
+        last = model[-1] if isinstance(model, Pipeline) else model
+        coef, intercept = np.atleast_2d(last.coef_), np.ravel(last.intercept_)
+        if last is model:  # in the units of X
+            coef, intercept = coef * self.scale, intercept + coef @ self.center
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self(np.column_stack([coef, intercept]).ravel())[0]
+
+
+# -- the race
+
+
+@dataclasses.dataclass
+class Case:
+    """Estimators that do the same work: skgd's, and peers by name; `loss` is what the gap is judged by, if any."""
+
+    work: str
+    data: Callable
+    n_rows: int
+    n_features: int
+    ours: Any
+    peers: Callable[[int], dict]
+    loss: str | None = None
+    rounds: int = 3
+    epochs: int | None = None  # then the time is that of one of so many
+
+
+def race(case: Case, quick: bool) -> None:
+    """Time the fits in turn and print a line for each."""
+    n_rows = max(case.n_rows // QUICK_SHARE, min(FEWEST_ROWS, case.n_rows)) if quick else case.n_rows
+    X, y = case.data(n_rows, case.n_features)
+    models = {"skgd": case.ours, **case.peers(n_rows)}
+    try:
+        for model in models.values():
+            model.fit(X, y)
+    except TypeError as error:
+        print(f"| {case.work} | left out: {str(error).splitlines()[0]} | | | |")
+        return
+    times: dict = {name: [] for name in models}
+    for _ in range(1 if quick else case.rounds):
+        for name, model in models.items():
+            began = time.perf_counter()
+            model.fit(X, y)
+            times[name].append((time.perf_counter() - began) / (case.epochs or 1))
+    gaps = dict.fromkeys(models, "")
+    if case.loss is not None:
+        objective = Objective(X, y, case.loss)
+        best, constant = objective.bounds()
+        gaps = {name: gap_left(objective, model, best, constant) for name, model in models.items()}
+    work = f"{case.work}, {n_rows:,} x {case.n_features:,}" + (", an epoch" if case.epochs else "")
+    for name in models:
+        report(work, name, statistics.median(times[name]), statistics.median(times["skgd"]), gaps[name])
+
+
+def gap_left(objective, model, best, constant):
+    """The gap as text; none for a model with one class against the rest where the objective is multinomial."""
+    last = model[-1] if isinstance(model, Pipeline) else model
+    if objective.n_outputs > 1 and isinstance(last, SGDClassifier):
+        return "other objective"
+    gap = (objective.of_model(model) - best) / (constant - best)
+    return f"{gap:.1e}" if gap > RESOLUTION else f"< {RESOLUTION:.0e}"
+
+
+def report(work, name, seconds, ours, gap=""):
+    unit, factor = ("s", 1) if seconds >= 1 else ("ms", 1e3)
+    ratio = "" if name == "skgd" else f"{seconds / ours:.2f}"
+    print(f"| {work} | {name} | {seconds * factor:.3g} {unit} | {ratio} | {gap} |", flush=True)
+
+
+# -- the cases
+
+
+def scaled(model):
+    return make_pipeline(StandardScaler(), model)
+
+
+def of_regression(n_rows):
+    return {
+        "Ridge, scaler": scaled(Ridge(alpha=n_rows * ALPHA)),
+        "SGDRegressor, scaler": scaled(SGDRegressor(alpha=ALPHA)),
+        "SGDRegressor": SGDRegressor(alpha=ALPHA),
+    }
+
+
+def of_classification(n_rows):
+    C = 1 / (n_rows * ALPHA)
+    return {
+        "LogisticRegression lbfgs, scaler": scaled(LogisticRegression(C=C, max_iter=1000)),
+        "LogisticRegression newton-cholesky, scaler": scaled(LogisticRegression(C=C, solver="newton-cholesky")),
+        "SGDClassifier, scaler": scaled(SGDClassifier("log_loss", alpha=ALPHA)),
+        "SGDClassifier": SGDClassifier("log_loss", alpha=ALPHA),
+    }
+
+
+def of_text(n_rows):
+    return {
+        "LogisticRegression lbfgs": LogisticRegression(C=1 / (n_rows * ALPHA), max_iter=1000),
+        "SGDClassifier": SGDClassifier("log_loss", alpha=ALPHA),
+    }
+
+
+def of_rates(n_rows):
+    return {"SGDRegressor, scaler": GridSearchCV(scaled(SGDRegressor()), {"sgdregressor__eta0": RATES})}
+
+
+RATES = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2]
+BATCHES = {"optimizer": "sgd", "learning_rate": 0.005, "batch_size": 32, "max_iter": 5, "tol": None}
+NETWORK = {"hidden_layer_sizes": (100,), "batch_size": 32, "max_iter": 5, "random_state": 0}
+
+regressor, classifier = GDLinearRegressor(alpha=ALPHA), GDLogisticClassifier(alpha=ALPHA)
+rates = GridSearchCV(GDLinearRegressor(optimizer="sgd"), {"learning_rate": RATES})
+CASES: dict[str, list[Case]] = {
+    "least_squares": [Case("least squares", regression_data, 10**6, 20, regressor, of_regression, "squared_error")],
+    "logistic": [Case("logistic", binary_data, 10**6, 20, classifier, of_classification, "log_loss")],
+    "multinomial": [Case("ten classes", class_data, 10**5, 50, classifier, of_classification, "log_loss")],
+    "sparse": [Case("words, logistic", text_data, 50_000, 20_000, classifier, of_text, "log_loss")],
+    "tiny": [
+        Case("least squares", regression_data, 100, 5, regressor, of_regression, "squared_error", rounds=50),
+        Case("logistic", binary_data, 100, 5, classifier, of_classification, "log_loss", rounds=50),
+    ],
+    "grid": [Case("grid of 6 rates, 5 folds", regression_data, 20_000, 20, rates, of_rates)],
+    "epoch": [
+        Case(
+            "batches of 32, the peer row by row",
+            *(regression_data, n_rows, n_features, GDLinearRegressor(**BATCHES)),
+            lambda n_rows: {"SGDRegressor, scaler": scaled(SGDRegressor(max_iter=5, tol=None))},
+            epochs=5,
+        )
+        for n_rows, n_features in ((500_000, 20), (100_000, 100))
+    ],
+    "network": [
+        Case(
+            "Adam, 100 units, batches of 32",
+            *(regression_data, 20_000, 20, GDMLPRegressor(optimizer="adam", learning_rate=1e-3, tol=None, **NETWORK)),
+            lambda n_rows: {"MLPRegressor, scaler": scaled(MLPRegressor(tol=0, n_iter_no_change=10**6, **NETWORK))},
+            epochs=5,
+        )
+    ],
+}
 
 COLD_FIT = """
 import time
@@ -116,7 +282,8 @@ def cold():
             first, *later = [_cold_fit(*ours, cache) for _ in range(4)]
             theirs = statistics.median(_cold_fit(*peer, cache) for _ in range(3))
         for what, mine in (("first ever", first), ("new process", statistics.median(later))):
-            report(f"{peer[1]}, import and fit, {what}", mine, theirs, "s")
+            report(f"import and fit, {what}", "skgd", mine, mine)
+            report(f"import and fit, {what}", peer[1], theirs, mine)
 
 
 def _cold_fit(module, name, cache):
@@ -126,16 +293,18 @@ def _cold_fit(module, name, cache):
     return float(output.stdout)
 
 
-CASES = {case.__name__: case for case in (epoch, grid, tiny, network, cold)}
-
-
-def main(names):
-    if unknown := set(names) - set(CASES):
-        sys.exit(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
-    warnings.simplefilter("ignore", ConvergenceWarning)  # a fixed number of epochs is what is timed
-    print(f"{'peer and work':50s} {'skgd':>10s} {'peer':>10s} {'':9s} {'ratio':>7s}")
+def main(arguments):
+    quick = "--quick" in arguments
+    names = [name for name in arguments if name != "--quick"]
+    if unknown := set(names) - {*CASES, "cold"}:
+        sys.exit(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join([*CASES, 'cold'])}")
+    warnings.simplefilter("ignore")  # fixed numbers of epochs, and peers that overflow
+    print("| work | estimator | time | peer / skgd | gap |\n|---|---|--:|--:|--:|")
     for name in names or CASES:
-        CASES[name]()
+        for case in CASES.get(name, []):
+            race(case, quick)
+    if "cold" in names or not (names or quick):
+        cold()
 
 
 if __name__ == "__main__":
