@@ -40,7 +40,7 @@ class RemembersValidParameters:
     """
 
     def _validate_params(self) -> None:
-        values = [getattr(self, name) for name in _parameter_names(type(self))]
+        values = [getattr(self, name) for name in _parameter_names(type(self))]  # type: ignore[arg-type]
         kinds = tuple(map(type, values))
         if not _SIMPLE.issuperset(kinds):
             super()._validate_params()  # type: ignore[misc]

@@ -27,6 +27,7 @@ GROWTH = 8
 MOST_WORK = 1e11
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
+LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -66,6 +67,8 @@ class Blocks:
         return vector.reshape(len(self.factors), -1)
 
     def solve(self, gradient):
+        if len(self.factors) == 1:
+            return self.factors[0].solve(gradient)
         parts = zip(self.factors, self._split(gradient), strict=True)
         return np.concatenate([factor.solve(part) for factor, part in parts])
 
@@ -140,7 +143,8 @@ class Curvature:
         self.ridge, self.n_threads = ridge, n_threads
         self.n_columns, self.n_outputs = objective.n_features + 1, objective.n_outputs
         n, p = data.n_rows, self.n_columns
-        self.few_rows = 2 * n < p and p >= WIDE and n <= MATRIX_COLUMNS
+        dense = isinstance(data.features, Features)
+        self.few_rows = dense and self.n_outputs == 1 and 2 * n < p and p >= WIDE and n <= MATRIX_COLUMNS
         if preconditioner == "auto":
             preconditioner = "subsample" if p <= MATRIX_COLUMNS or self.few_rows else "diagonal"
         self.kind = preconditioner
@@ -178,6 +182,8 @@ class Curvature:
         """Slow steps that are worth a new model: its cost in evaluations of the objective over all rows, roughly."""
         if self.kind != "subsample":
             return np.inf
+        if self.few_rows:
+            return min(self.data.n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
         if not self.loss.smooth and self.of_all_rows:
             return 1  # the curvature of kinks is another one after every step
         n, p, K = self.data.n_rows, self.n_columns, self.n_outputs

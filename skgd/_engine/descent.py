@@ -32,6 +32,9 @@ class PreconditionedSearch(QuasiNewton):
         self.curvature, self.hyper, self.grows = curvature, hyper, grows
         self.steps = 0
         self.patience = curvature.patience if curvature is not None else np.inf
+        self.newton = curvature is not None and curvature.complete and self.patience <= 0 and l1 is None
+        if self.newton:
+            self.memory = 0
         self.renew()
 
     def renew(self) -> None:
@@ -54,6 +57,9 @@ class PreconditionedSearch(QuasiNewton):
         return True
 
     def look(self) -> float:
+        if self.newton and self.model_steps != self.steps and self.curvature.constant_model is None:  # type: ignore[union-attr]
+            self.renew()
+            return super().look()
         before, self.promise = self.promise, super().look()
         self.slow = self.slow + 1 if self.promise > SLOW * before else 0
         if self.curvature is not None and self.slow > self.patience and self.improve():

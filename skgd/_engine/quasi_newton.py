@@ -120,19 +120,23 @@ class QuasiNewton:
         return 0.0 if self.l1 is None else float(self.l1 @ np.abs(params))
 
     def _remember(self, step, change):
+        if not self.memory:
+            return
         product = step @ change
         if product > CURVED * np.linalg.norm(step) * np.linalg.norm(change):
             self.pairs = [*self.pairs, (step, change, 1.0 / product)][-self.memory :]
 
     def _inverse_hessian(self, gradient):
         """The two-loop recursion (Nocedal and Wright, algorithm 7.4)."""
+        if not self.pairs:
+            return self.model.solve(gradient)
         inner = []
         direction = gradient.copy()
         for step, change, inverse in reversed(self.pairs):
             inner.append((step @ direction) * inverse)
             direction -= inner[-1] * change
         direction = self.model.solve(direction)
-        if self.model.rough and self.pairs:  # to the scale of the last step (Nocedal and Wright, equation 7.20)
+        if self.model.rough:  # to the scale of the last step (Nocedal and Wright, equation 7.20)
             step, change, _ = self.pairs[-1]
             direction *= (step @ change) / (change @ self.model.solve(change))
         for (step, change, inverse), along in zip(self.pairs, reversed(inner), strict=True):
