@@ -66,6 +66,10 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
     def _auto_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss, streaming: bool) -> int:
         raise NotImplementedError
 
+    def _with_exact_gradients(self, optimizer: Optimizer) -> Optimizer:
+        """What the optimizer becomes where every update sees all rows."""
+        return optimizer
+
     def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming) -> float | None:
         """A learning rate that theory gives for this data, or None."""
         return None
@@ -113,6 +117,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         before = self._training.copy() if self._continues(streaming) else None
         optimizer = self._resolve_optimizer(len(rows) or n_rows, streaming, before)
         batch_size = self._resolve_batch_size(len(rows) or n_rows, optimizer, loss, streaming)
+        if batch_size >= (len(rows) or n_rows) and not streaming:
+            optimizer = self._with_exact_gradients(optimizer)
         loss.probe(y, n_outputs)
 
         data, moments = self._scaled_data(X, y, weight, rows, loss, before if streaming else None)

@@ -12,7 +12,7 @@ from .._engine import auto
 from .._engine.objectives import LinearObjective
 from .._estimator import GradientDescentEstimator
 from .._validation import Interval, StrOptions, check_features
-from ..optimizers import OPTIMIZERS, Optimizer
+from ..optimizers import OPTIMIZERS, SGD, Optimizer
 from ..penalties import PENALTIES, get_penalty
 
 # At the mean of y the gradient of the intercept is zero up to rounding: a rule that takes its sign would follow that.
@@ -46,6 +46,11 @@ class LinearEstimator(GradientDescentEstimator):
         rate_is_auto = self.learning_rate == "auto" and optimizer.learning_rate is None
         rate_from_data = rate_is_auto and optimizer.steps_with_gradient and loss.curvature is not None
         return auto.auto_batch_size(n_rows, optimizer, rate_from_data, streaming)
+
+    def _with_exact_gradients(self, optimizer):
+        # by its name: momentum that grows, and restarts, in place of a fixed one that mini-batches need
+        by_name = isinstance(self.optimizer, str) and self.optimizer == "nesterov"
+        return SGD(momentum="auto", nesterov=True) if by_name else optimizer
 
     def _penalty(self):
         return get_penalty(self.penalty, self.alpha, self.l1_ratio)

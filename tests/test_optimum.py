@@ -1,0 +1,256 @@
+"""The defaults reach the optimum, untuned: against scipy's solvers and scikit-learn's exact ones."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, QuantileRegressor
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd.optimizers import LBFGS
+
+ALPHA = 1e-4
+RNG = np.random.default_rng(0)
+
+
+def classes_for(X, shift=0.3, strength=2.0):
+    """Two classes that a logistic model of the standardised columns explains in part."""
+    Z = StandardScaler().fit_transform(X)
+    signal = Z @ RNG.standard_normal(Z.shape[1])
+    return (strength * signal / signal.std() + RNG.logistic(size=len(X)) > shift).astype(int)
+
+
+def one_hot(n_rows, *sizes):
+    return np.hstack([np.eye(size)[RNG.integers(0, size, n_rows)] for size in sizes])
+
+
+def classification_problems():
+    for name, load in (
+        ("iris", load_iris),
+        ("wine", load_wine),
+        ("cancer", load_breast_cancer),
+        ("digits", load_digits),
+    ):
+        yield pytest.param(*load(return_X_y=True), id=name)
+    n = 12_000  # more than the rows that the curvature is taken from
+    plain = RNG.standard_normal((n, 8))
+    yield pytest.param(plain, classes_for(plain), id="plain")
+    yield pytest.param(plain, classes_for(plain, shift=8), id="few positives")
+    yield pytest.param(plain, classes_for(plain, strength=30), id="nearly separable")
+    order = np.argsort(classes_for(plain), kind="stable")
+    yield pytest.param(plain[order], np.sort(classes_for(plain)), id="sorted")
+    X = np.hstack([one_hot(n, 5, 12), RNG.standard_normal((n, 2))])
+    yield pytest.param(X, classes_for(X), id="collinear one-hot columns")
+    X = RNG.poisson(RNG.lognormal(0, 1.5, (n, 6))).astype(float)
+    yield pytest.param(X, classes_for(np.log1p(X)), id="counts with heavy tails")
+    X = np.column_stack([1.6e9 + 3e7 * RNG.random(n), RNG.random((n, 3))])
+    yield pytest.param(X, classes_for(X), id="timestamps beside fractions")
+    X = np.hstack([plain, plain, np.zeros((n, 1))])
+    yield pytest.param(X, classes_for(plain), id="duplicated and constant columns")
+    X = np.zeros((n, 3))
+    X[:, 1:] = RNG.standard_normal((n, 2))
+    X[RNG.choice(n, 10, replace=False), 0] = 1
+    yield pytest.param(X, classes_for(X), id="a column of ten ones")
+    X = RNG.standard_normal((60, 400))
+    yield pytest.param(X, classes_for(X), id="more columns than rows")
+    yield pytest.param(np.array([[0.0, 1], [1, 0], [2, 2]]), np.array([0, 1, 1]), id="three rows")
+    X = RNG.standard_normal((3_000, 6))
+    yield pytest.param(
+        X, (X @ RNG.standard_normal((6, 40)) + RNG.gumbel(size=(3_000, 40))).argmax(1), id="forty classes"
+    )
+
+
+def logistic_objective(Z, index, n_classes):
+    """Objective and gradient of multinomial or binary logistic regression at flat parameters, by its definition."""
+    n, d = Z.shape
+    K = 1 if n_classes == 2 else n_classes
+    hot = np.eye(n_classes)[index]
+
+    def objective(theta):
+        W = theta.reshape(K, d + 1)
+        raw = Z @ W[:, :-1].T + W[:, -1]
+        logits = np.column_stack([np.zeros(n), raw]) if K == 1 else raw
+        normaliser = logsumexp(logits, axis=1)
+        residual = (np.exp(logits - normaliser[:, None]) - hot)[:, n_classes - K if K == 1 else 0 :] / n
+        value = np.mean(normaliser - logits[np.arange(n), index]) + ALPHA / 2 * np.sum(W[:, :-1] ** 2)
+        return value, np.column_stack([residual.T @ Z + ALPHA * W[:, :-1], residual.sum(axis=0)]).ravel()
+
+    return objective, np.zeros(K * (d + 1))
+
+
+@pytest.mark.parametrize(("X", "y"), list(classification_problems()))
+def test_logistic_regression_reaches_the_optimum_untuned(X, y):
+    Z = StandardScaler().fit_transform(X)
+    classes, index = np.unique(y, return_inverse=True)
+    objective, start = logistic_objective(Z, index, len(classes))
+    options = {"maxiter": 5000, "maxfun": 10_000, "gtol": 1e-9, "ftol": 1e-15}
+    best = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).fun
+    prior = np.bincount(index) / len(y)
+    null = -np.sum(prior * np.log(prior))
+    model = GDLogisticClassifier().fit(X, y)
+    assert model.converged_
+    coef = model.coef_ * StandardScaler().fit(X).scale_
+    probability = model.predict_proba(X)[np.arange(len(y)), index]
+    reached = -np.mean(np.log(probability)) + ALPHA / 2 * np.sum(coef**2)
+    assert reached - best <= 1e-7 * (null - best)
+
+
+def regression_problems():
+    yield pytest.param(*load_diabetes(return_X_y=True), id="diabetes")
+    n = 12_000
+    X = RNG.standard_normal((n, 6)) * np.logspace(-4, 4, 6) + 100 * np.logspace(-4, 4, 6)
+    yield pytest.param(
+        X, 1e3 * (X / X.std(axis=0)).sum(axis=1) + RNG.standard_normal(n), id="scales over eight decades"
+    )
+    X = RNG.standard_cauchy((n, 4))
+    yield pytest.param(X, np.tanh(X).sum(axis=1) + RNG.standard_normal(n), id="heavy tails")
+    X = np.column_stack([1.6e9 + 3e7 * RNG.random(n), RNG.random((n, 2))])
+    yield pytest.param(X, (X[:, 0] - 1.6e9) / 1e7 + X[:, 1] + RNG.standard_normal(n), id="timestamps")
+    X = RNG.standard_normal((50, 900))
+    yield pytest.param(X, X[:, :3].sum(axis=1), id="more columns than rows")
+    yield pytest.param(X[:3, :2], np.array([1.0, 2, 4]), id="three rows")
+    yield pytest.param(X[:, :2], np.full(50, 7.0), id="constant targets")
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("X", "y"), list(regression_problems()))
+def test_least_squares_reaches_the_optimum_untuned(X, y, weighted):
+    weight = 10.0 ** RNG.uniform(-3, 3, len(y)) if weighted else np.ones(len(y))
+    share = weight / weight.sum()
+    mean = share @ X
+    scale = np.sqrt(share @ (X - mean) ** 2)
+    Z, t = (X - mean) / scale, y - share @ y
+    coef = np.linalg.solve((Z * share[:, None]).T @ Z + ALPHA * np.eye(Z.shape[1]), Z.T @ (share * t))
+    model = GDLinearRegressor().fit(X, y, sample_weight=weight if weighted else None)
+    expected = Z @ coef + share @ y
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-7, atol=1e-7 * max(t.std(), 1e-9))
+
+
+def pinball(residual, quantile):
+    return np.mean(np.maximum(quantile * residual, (quantile - 1) * residual))
+
+
+@pytest.mark.parametrize(("n_rows", "quantile"), [(442, 0.05), (442, 0.5), (442, 0.9), (10_500, 0.8)])
+def test_quantiles_reach_the_optimum_of_the_linear_programme(n_rows, quantile):
+    X, y = load_diabetes(return_X_y=True)
+    if n_rows > len(y):
+        X = RNG.standard_normal((n_rows, 3))
+        y = X.sum(axis=1) + RNG.standard_exponential(n_rows)
+    exact = QuantileRegressor(quantile=quantile, alpha=0).fit(StandardScaler().fit_transform(X), y)
+    best = pinball(y - exact.predict(StandardScaler().fit_transform(X)), quantile)
+    model = GDLinearRegressor(loss="quantile", quantile=quantile, alpha=0).fit(X, y)
+    assert pinball(y - model.predict(X), quantile) <= (1 + 1e-3) * best
+
+
+def test_absolute_error_is_half_the_median():
+    X, y = load_diabetes(return_X_y=True)
+    median = GDLinearRegressor(loss="quantile", alpha=0).fit(X, y)
+    absolute = GDLinearRegressor(loss="absolute_error", alpha=0).fit(X, y)
+    np.testing.assert_allclose(absolute.predict(X), median.predict(X), rtol=1e-3)
+
+
+@pytest.mark.parametrize("n_rows", [300, 12_000])
+def test_hinge_reaches_the_optimum(n_rows):
+    X = RNG.standard_normal((n_rows, 3))
+    y = classes_for(X)
+    Z, sign = StandardScaler().fit_transform(X), 2 * y - 1
+
+    def objective(w):
+        return np.mean(np.maximum(0, 1 - sign * (Z @ w[:-1] + w[-1]))) + ALPHA / 2 * w[:-1] @ w[:-1]
+
+    model = GDLinearClassifier(loss="hinge").fit(X, y)
+    coef = model.coef_[0] * StandardScaler().fit(X).scale_
+    reached = objective(np.append(coef, model.decision_function(np.mean(X, axis=0)[None])))
+    best = reached
+    for start in (np.append(coef, 0.0), np.zeros(4)):  # without derivatives, from here and from afar
+        options = {"maxiter": 20_000, "maxfev": 20_000, "xatol": 1e-8, "fatol": 1e-12}
+        best = min(best, minimize(objective, start, method="Nelder-Mead", options=options).fun)
+    assert reached <= (1 + 1e-3) * best
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+@pytest.mark.parametrize(("penalty", "l1_ratio"), [("l1", 0.15), ("elasticnet", 0.5)])
+def test_l1_agrees_with_coordinate_descent(penalty, l1_ratio, as_sparse):
+    X, y = load_diabetes(return_X_y=True)
+    Z, alpha = StandardScaler().fit_transform(X), 2.0
+    # of the targets in their own units; skgd's objective is that of scikit-learn's coordinate descent
+    peer = (
+        Lasso(alpha, tol=1e-12, max_iter=10**6) if penalty == "l1" else ElasticNet(alpha, l1_ratio=l1_ratio, tol=1e-12)
+    )
+    peer.fit(Z, y)
+    data, standardize = (sparse.csr_array(X), True) if as_sparse else (X, "auto")
+    model = GDLinearRegressor(penalty=penalty, alpha=alpha, l1_ratio=l1_ratio, standardize=standardize).fit(data, y)
+    coef = model.coef_ * StandardScaler().fit(X).scale_
+    np.testing.assert_allclose(coef, peer.coef_, atol=1e-4 * np.abs(peer.coef_).max())
+    np.testing.assert_array_equal(coef == 0, peer.coef_ == 0)
+    assert model.converged_
+
+
+@pytest.mark.parametrize("memory_of_curvature", ["auto", "diagonal", None])
+def test_l1_logistic_regression_agrees_with_scikit_learn(memory_of_curvature):
+    X, y = load_breast_cancer(return_X_y=True)
+    Z, alpha = StandardScaler().fit_transform(X), 0.01
+    C = 1 / (alpha * len(y))
+    peer = LogisticRegression(solver="saga", l1_ratio=1.0, C=C, tol=1e-9, max_iter=10**5).fit(Z, y)
+    optimizer = LBFGS(preconditioner=memory_of_curvature)
+    model = GDLogisticClassifier(penalty="l1", alpha=alpha, optimizer=optimizer).fit(X, y)
+    coef = model.coef_ * StandardScaler().fit(X).scale_
+    np.testing.assert_allclose(coef, peer.coef_, atol=1e-4 * np.abs(peer.coef_).max())
+    np.testing.assert_array_equal(coef == 0, peer.coef_ == 0)
+
+
+@pytest.mark.parametrize("preconditioner", ["auto", "subsample", "diagonal", None])
+@pytest.mark.parametrize("memory", [1, 20])
+def test_preconditioners_lead_to_the_same_optimum(preconditioner, memory):
+    X, y = load_iris(return_X_y=True)
+    expected = GDLogisticClassifier(alpha=0.01).fit(X, y)
+    optimizer = LBFGS(memory=memory, preconditioner=preconditioner)
+    model = GDLogisticClassifier(alpha=0.01, optimizer=optimizer).fit(X, y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-6)
+    assert model.converged_
+
+
+def test_converged_by_gradient_is_a_certificate():
+    X = RNG.standard_normal((20_000, 5)) * [1, 10, 0.1, 1, 1]
+    y = classes_for(X)
+    model = GDLogisticClassifier(criterion="gradient", tol=1e-7).fit(X, y)
+    Z = StandardScaler().fit_transform(X)
+    objective, _ = logistic_objective(Z, y, 2)
+    scale, mean = StandardScaler().fit(X).scale_, X.mean(axis=0)
+    theta = np.append(model.coef_[0] * scale, model.intercept_ + model.coef_[0] @ mean)
+    largest = np.abs(objective(theta)[1]).max()
+    assert model.converged_
+    assert largest <= 1e-7
+    assert model.gradient_norm_ == pytest.approx(largest, rel=1e-3, abs=1e-12)
+
+
+def test_sparse_and_dense_data_have_the_same_optimum_on_one_scale():
+    X = sparse.random_array((3_000, 40), density=0.1, rng=1, format="csr")
+    y = classes_for(X.toarray())
+    dense, thin = (GDLogisticClassifier(standardize=True).fit(data, y) for data in (X.toarray(), X))
+    np.testing.assert_allclose(thin.predict_proba(X), dense.predict_proba(X.toarray()), atol=1e-7)
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_threads_give_the_same_bits(as_sparse):
+    X = RNG.standard_normal((120_000, 20))  # enough for several parts
+    X[np.abs(X) < 1] = 0
+    y = classes_for(X)
+    data = sparse.csr_array(X) if as_sparse else X
+    first, *others = (GDLogisticClassifier(n_jobs=n_jobs).fit(data, y) for n_jobs in (1, 2, 5, None))
+    for other in others:
+        np.testing.assert_array_equal(other.coef_, first.coef_)
+        np.testing.assert_array_equal(other.loss_curve_, first.loss_curve_)
+    with pytest.raises(ValueError, match="n_jobs=0"):
+        GDLogisticClassifier(n_jobs=0).fit(X[:100], y[:100])
+
+
+def test_nesterov_at_full_batch_is_the_accelerated_gradient():
+    X, y = load_diabetes(return_X_y=True)
+    model = GDLinearRegressor(optimizer="nesterov", batch_size=None).fit(X, y)
+    assert (model.optimizer_.momentum, model.optimizer_.nesterov) == ("auto", True)
+    np.testing.assert_allclose(model.predict(X), GDLinearRegressor().fit(X, y).predict(X), atol=1e-2 * y.std())
+    assert GDLinearRegressor(optimizer="nesterov", batch_size=32).fit(X, y).optimizer_.momentum == 0.9
