@@ -164,7 +164,8 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
 
     def _fit(self, X, y, sample_weight, validation, classes, streaming):
         X, y = self._check_training_data(X, y, streaming, y_numeric=False)
-        check_classification_targets(y)
+        if y.dtype.kind not in "iub":  # whole numbers are classes
+            check_classification_targets(y)
         weight = check_sample_weight(sample_weight, X)
         loss = self._make_loss()
         self.classes_ = self._resolve_classes(y, classes, streaming)
