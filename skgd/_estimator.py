@@ -160,9 +160,10 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         if validation is not None:
             unseen = _of_validation_set(validation, data)
         max_iter, tol = (1, None) if streaming else (self.max_iter, self.tol)
-        if tol == "auto":
-            tol = auto.auto_tol(data.n_rows, n_features, batch_size, optimizer)
         penalty = self._penalty()
+        if tol == "auto":
+            determined = penalty.l2 > 0 or loss.quadratic
+            tol = auto.auto_tol(data.n_rows, n_features, batch_size, optimizer, self.criterion, determined)
         plan = Plan(
             batch_size=batch_size,
             max_iter=max_iter,

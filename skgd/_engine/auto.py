@@ -54,12 +54,14 @@ def auto_batch_size(n_rows: int, optimizer: Optimizer, rate_from_data: bool, str
     return n_rows if optimizer.follows_path or n_rows <= few else MINI_BATCH
 
 
-def auto_tol(n_rows: int, n_features: int, batch_size: int, optimizer: Optimizer) -> float:
-    """Relative improvement of the objective that counts."""
-    if optimizer.searches_line:
+def auto_tol(
+    n_rows: int, n_features: int, batch_size: int, optimizer: Optimizer, criterion: str, determined: bool
+) -> float:
+    """Tolerance of the criterion; determined: whether there is one optimum, by a penalty or a quadratic loss."""
+    if optimizer.searches_line and criterion == "objective":
         if n_features > MANY_FEATURES:
             return MANY_FEATURES_TOL
-        return FEW_ROWS_TOL if n_rows <= FEW_ROWS else LINE_SEARCH_TOL
+        return FEW_ROWS_TOL if n_rows <= FEW_ROWS and determined else LINE_SEARCH_TOL
     return FULL_BATCH_TOL if batch_size >= n_rows else MINI_BATCH_TOL
 
 

@@ -20,7 +20,7 @@ WIDE = 300  # from so many columns on fewer rows make smaller matrices
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
-RIDGE = 1e-8  # share of the mean diagonal that keeps singular matrices definite where no penalty does
+RIDGE = 1e-7  # share of the mean diagonal that keeps singular matrices definite where no penalty does
 SAMPLE_ENTRIES = 2**23
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
 GROWTH = 8
@@ -35,7 +35,7 @@ TINY = float(np.finfo(np.float64).tiny)
 class Factor:
     """A symmetric positive definite matrix plus diag(ridge), factorised (Cholesky)."""
 
-    def __init__(self, matrix: np.ndarray, ridge: np.ndarray):
+    def __init__(self, matrix: np.ndarray, ridge: np.ndarray, typical: float = 0.0):
         if not np.isfinite(matrix).all():
             raise ValueError(
                 "the features are so large that the curvature of the objective overflows; standardize=True brings them "
@@ -43,7 +43,7 @@ class Factor:
             )
         self.matrix = matrix
         diagonal = np.diagonal(matrix).copy()
-        jitter = RIDGE * max(diagonal.mean(), np.finfo(float).tiny)
+        jitter = RIDGE * max(diagonal.mean(), typical, TINY)
         while True:
             np.fill_diagonal(matrix, diagonal + np.maximum(ridge, jitter))
             self.lower, failed = dpotrf(matrix, lower=1)
@@ -153,6 +153,7 @@ class Curvature:
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self._sample: Sample | None = None
         self.squares: np.ndarray | None = None
+        self.typical = 0.0  # entry of the diagonal
 
     @property
     def of_all_rows(self) -> bool:
@@ -185,7 +186,7 @@ class Curvature:
         if self.few_rows:
             return min(self.data.n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
         if not self.loss.smooth and self.of_all_rows:
-            return 1  # the curvature of kinks is another one after every step
+            return 0  # the curvature of kinks is another one after every step
         n, p, K = self.data.n_rows, self.n_columns, self.n_outputs
         width, n_matrices = (K * p, 1) if self.coupled else (p, K)
         if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
@@ -214,6 +215,11 @@ class Curvature:
             self.constant_model = model
         return model
 
+    def _factor(self, matrix: np.ndarray, ridge: np.ndarray) -> Factor:
+        # where probabilities near 0 and 1 leave no curvature, rounding would decide on what the data don't tell
+        self.typical = max(self.typical, float(np.diagonal(matrix).mean()))
+        return Factor(matrix, ridge, self.typical)
+
     def _rows(self, rows):
         return Sample(self.data, rows, self.objective, self.loss, self.pointwise)
 
@@ -224,19 +230,19 @@ class Curvature:
         ridge = self.ridge.reshape(K, p)
         if self.loss.quadratic:
             moments = self._second_moments() if p <= ALL_ROWS_COLUMNS else self._sum_over_rows(_plain_gram)
-            return Blocks([Factor(moments, ridge[0])] * K)
+            return Blocks([self._factor(moments, ridge[0])] * K)
         if self.coupled:
             total = self._sum_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
-            return Coupled(Factor(total, self.ridge), K)
+            return Coupled(self._factor(total, self.ridge), K)
         if K * self.size * p**2 > MATRIX_WORK:  # for very many outputs the same matrix serves all
 
             def shared(sample):
                 second = sample.second_derivatives(params, hyper, self.of_all_rows).mean(axis=1)
                 return gram(sample.Z, second * sample.weight)
 
-            return Blocks([Factor(self._sum_over_rows(shared), ridge[0])] * K)
+            return Blocks([self._factor(self._sum_over_rows(shared), ridge[0])] * K)
         totals = self._sum_over_rows(lambda sample: sample.hessians(params, hyper, self.of_all_rows))
-        return Blocks([Factor(total, of_output) for total, of_output in zip(totals, ridge, strict=True)])
+        return Blocks([self._factor(total, of_output) for total, of_output in zip(totals, ridge, strict=True)])
 
     def _sum_over_rows(self, function) -> np.ndarray:
         """Weighted mean over the rows of what function(sample) sums."""

@@ -130,7 +130,7 @@ class Descent:
             params = self._settle_on_parts(params)
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
-        self.idle, self.small_steps = False, 0
+        self.idle, self.lost, self.small_steps = False, False, 0
         self.largest_step = self.last_promise = np.inf
         return self._new_search(function, params, grows=True)
 
@@ -178,27 +178,35 @@ class Descent:
         if self.search is None:
             self.search = self._begin()
         search, plan, training = self.search, self.plan, self.training
+        if not self.idle:
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                status = self._step(search)
+            if status is not None:
+                return status
+        self._count(search)
+        if self.idle and plan.tol is not None and plan.criterion == "objective" and not plan.early_stopping:
+            return CONVERGED  # as near as rounding allows
+        return OUT_OF_EPOCHS if training.epochs >= last_epoch else PAUSED
+
+    def _step(self, search: PreconditionedSearch) -> int | None:
+        """Make a step; the status if there was none to make."""
         promise = search.look()
-        training.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
+        self.training.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
         if self._converged(promise, search):
             if self.widths:
                 self._narrow(search)
                 return RUNNING
-            if training.epochs == 0:
+            if self.training.epochs == 0:
                 self._count(search)
             return CONVERGED
-        if not self.idle:
-            before = search.params
-            if not search.move(self.first_length) and not search.improve():
-                if self.widths:
-                    self._narrow(search)
-                    return RUNNING
-                self.idle = True
-            self.largest_step = float(np.abs(search.params - before).max(initial=0.0))
-        self._count(search)
-        if self.idle and plan.tol is not None and plan.criterion != "gradient":
-            return CONVERGED  # as near as rounding allows
-        return OUT_OF_EPOCHS if training.epochs >= last_epoch else PAUSED
+        before = search.params
+        if (self.lost and self.smooth) or (not search.move(self.first_length) and not search.improve()):
+            if self.widths:
+                self._narrow(search)
+                return RUNNING
+            self.idle = True
+        self.largest_step = float(np.abs(search.params - before).max(initial=0.0))
+        return None
 
     def _narrow(self, search):
         """Go on with kinks less rounded."""
@@ -209,7 +217,8 @@ class Descent:
     def _converged(self, promise: float, search: QuasiNewton) -> bool:
         """Whether the criterion is met; while there are widths left, whether it is time for the next."""
         plan, gain = self.plan, self._gain(search)
-        lost = promise <= search.eps * gain and promise > SLOW * self.last_promise  # in rounding
+        # in rounding: little to come, and it doesn't get less
+        lost = self.lost = promise <= search.eps * gain and promise > SLOW * self.last_promise
         self.last_promise = promise
         if self.widths:
             return self._stands_still(lost or promise <= WIDE_TOL * gain)

@@ -82,7 +82,7 @@ class QuasiNewton:
                 step[step * steepest >= 0] = 0.0
                 self.orthant = np.where(self.params != 0, np.sign(self.params), -np.sign(steepest))
             self.slope = float(steepest @ step)
-            if not self.slope < 0 and steepest.any():  # rounding has spoilt the model
+            if not -np.inf < self.slope < 0 and steepest.any():  # rounding has spoilt the model
                 self.pairs = []
                 step = -steepest / np.abs(steepest).max()
                 self.slope = float(steepest @ step)
