@@ -20,7 +20,7 @@ WIDE = 300  # from so many columns on fewer rows make smaller matrices
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
-RIDGE = 1e-7  # share of the mean diagonal that keeps singular matrices definite where no penalty does
+RIDGE = 1e-8  # share of the mean diagonal that keeps singular matrices definite where no penalty does
 SAMPLE_ENTRIES = 2**23
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
 GROWTH = 8
@@ -186,7 +186,7 @@ class Curvature:
         if self.few_rows:
             return min(self.data.n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
         if not self.loss.smooth and self.of_all_rows:
-            return 0  # the curvature of kinks is another one after every step
+            return 1  # the curvature of kinks is another one after every step
         n, p, K = self.data.n_rows, self.n_columns, self.n_outputs
         width, n_matrices = (K * p, 1) if self.coupled else (p, K)
         if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
