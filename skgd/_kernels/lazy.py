@@ -113,12 +113,16 @@ def batch_backward(batch, m, n, trains_intercept, derivatives, grads):
 
 
 @inline
-def reduce_variance(grads, of_batch, of_all, rarity, n_outputs, n):
-    """Replace the gradient of the batch at the anchor by that of all rows, right in expectation as the penalty is."""
+def reduce_variance(grads, of_batch, of_all, rarity, most, counts, n_features, n_outputs, n):
+    """Replace the gradient of the batch at the anchor by that of all rows, right in expectation as the penalty is.
+
+    It counts as often as the penalty, `most` included: where the two cancel, so they must here.
+    """
     for k in range(n_outputs):
-        at = k * (n + 1)
+        count, at = counts[k * (n_features + 1)], k * (n + 1)
+        limit = most / count if count > 0.0 else np.inf
         for i in range(n):
-            grads[at + i] += of_all[at + i] * rarity[i] - of_batch[at + i]
+            grads[at + i] += of_all[at + i] * min(rarity[i], limit) - of_batch[at + i]
         grads[at + n] += of_all[at + n] - of_batch[at + n]
 
 
@@ -187,6 +191,10 @@ def run_lazy_epochs(
         batch_forward(batch, m, n, params, raw)
         objective = loss(raw, targets, weights, loss_hyper, derivatives)
         batch_backward(batch, m, n, model.trains_intercept, derivatives, grads)
+        learning_rate = learning_rates[progress["update"] - first_update if learning_rates.size > 1 else 0]
+        # a penalty's step that shrinks a parameter by more than itself would make it swing
+        shrinkage = learning_rate * settings.alpha
+        most = 1.0 / shrinkage if shrinkage > 0.0 else np.inf
         if reduces_variance:
             there, correction = batch.anchor[:size], batch.correction[:size]
             gather_state(anchor.params, there, touched, d, n_outputs, n)
@@ -194,11 +202,8 @@ def run_lazy_epochs(
             loss(raw, targets, weights, loss_hyper, derivatives)
             batch_backward(batch, m, n, model.trains_intercept, derivatives, correction)
             gather_state(anchor.gradient, there, touched, d, n_outputs, n)
-            reduce_variance(grads, correction, there, rarity, n_outputs, n)
-        learning_rate = learning_rates[progress["update"] - first_update if learning_rates.size > 1 else 0]
+            reduce_variance(grads, correction, there, rarity, most, state.penalised, d, n_outputs, n)
         if settings.alpha > 0.0:
-            # a step that shrinks a parameter by more than itself would make it swing
-            most = 1.0 / (learning_rate * settings.alpha) if learning_rate > 0.0 else np.inf
             penalised = batch.penalised[:size]
             gather_penalty(state.penalised, rarity, most, penalised, d, n_outputs, n)
             objective += add_penalty(params, penalised, settings.alpha, grads)

@@ -15,9 +15,9 @@ class SVRG(Optimizer):
         theta = theta - eta (g + gradient of the penalty at theta)
 
     Its mean is the exact gradient, and its variance shrinks as theta and the snapshot approach the optimum. So a
-    constant learning rate converges there, where that of :class:`SGD` has to decay. An epoch costs three passes over
-    the data instead of one: the snapshot's, and two for each batch. At full batch nothing is left to correct, and
-    this is plain descent; so is :meth:`update`, which knows no rows.
+    constant learning rate converges there, where that of :class:`SGD` has to decay. An epoch costs about two and a
+    half times as much: there is the snapshot's pass, and batches are looked at with both parameters. At full batch
+    nothing is left to correct, and this is plain descent; so is :meth:`update`, which knows no rows.
 
     On sparse rows, where a batch changes no columns but its own, mu~ counts 1 / (probability that a batch touches
     the column) times. With ``partial_fit`` the snapshot is that of the rows of the call.
