@@ -42,7 +42,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         Activation of the hidden layers.
     optimizer : str or Optimizer, default="adam"
         One of "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "amsgrad", "adamw", "nadam",
-        "lion", or an object from :mod:`skgd.optimizers`.
+        "lion", "lbfgs", "svrg", or an object from :mod:`skgd.optimizers`.
     learning_rate : float or "auto", default="auto"
         Step size, positive. "auto" is the optimizer's own ``learning_rate`` if it has one, else its customary one; it
         is reduced if the fit diverges.

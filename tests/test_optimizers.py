@@ -158,6 +158,7 @@ FORMULAS = {
     "nadam": nadam,
     "lion": lion,
     "lbfgs": lbfgs,
+    "svrg": descent,  # of gradients that estimators have corrected
 }
 
 # Settings off the defaults, where a hyper-parameter that is ignored or swapped with another one shows.
@@ -221,6 +222,7 @@ def test_without_a_learning_rate_the_customary_one_is_used(name, walk):
         "nadam": 0.002,
         "lion": 0.0001,
         "lbfgs": 1.0,
+        "svrg": 0.01,
     }
     optimizer, params = OPTIMIZERS[name](), start.copy()
     optimizer.update(params, gradients[0])

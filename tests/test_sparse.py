@@ -125,7 +125,7 @@ def test_max_abs_against_the_exact_solver():
 @pytest.mark.parametrize("optimizer", [name for name, make in OPTIMIZERS.items() if not make().searches_line])
 def test_every_rule_learns_lazily(optimizer):
     X, y = wide()
-    rate = {"adadelta": 10.0, "sgd": 0.5, "momentum": 0.1, "nesterov": 0.1}.get(optimizer, 0.02)
+    rate = {"adadelta": 10.0, "sgd": 0.5, "svrg": 0.5, "momentum": 0.1, "nesterov": 0.1}.get(optimizer, 0.02)
     model = GDLogisticClassifier(optimizer=optimizer, learning_rate=rate, batch_size=8, max_iter=20, tol=None)
     c = targets("classifier", y)
     assert quiet(model, X, c).score(X, c) > 0.9

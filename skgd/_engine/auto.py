@@ -50,6 +50,8 @@ def auto_batch_size(n_rows: int, optimizer: Optimizer, rate_from_data: bool, str
     """
     if streaming:  # whatever the size of its parts, a stream shall make as many steps
         return min(MINI_BATCH, n_rows)
+    if optimizer.variance_reduced:  # on a full batch it would be plain descent
+        return min(MINI_BATCH, n_rows)
     few = SMALL_ROWS if rate_from_data else VERY_SMALL_ROWS
     return n_rows if optimizer.follows_path or n_rows <= few else MINI_BATCH
 
@@ -62,7 +64,9 @@ def auto_tol(
         if n_features > MANY_FEATURES:
             return MANY_FEATURES_TOL
         return FEW_ROWS_TOL if n_rows <= FEW_ROWS and determined else LINE_SEARCH_TOL
-    return FULL_BATCH_TOL if batch_size >= n_rows else MINI_BATCH_TOL
+    if batch_size >= n_rows or optimizer.variance_reduced:
+        return FULL_BATCH_TOL
+    return MINI_BATCH_TOL
 
 
 def gradient_rate(
@@ -82,6 +86,7 @@ def gradient_rate(
     The noise of a batch counts as often as momentum repeats it. Of a full batch that is L. Among T mini-batches, in
     an epoch or in a stream so far, a rate of 1 / (L_B sqrt(T)) balances the way that is made, T times the rate,
     against the noise that is left, which is proportional to the rate (Nemirovski, Juditsky, Lan and Shapiro 2009).
+    Variance reduction leaves no noise within the rows at hand: there the rate is 1 / L_B.
     """
     rows = data.sample_rows(CURVATURE_ROWS)
     Z = scaled_rows(data.features, rows)
@@ -106,7 +111,9 @@ def gradient_rate(
     if batch_size < rows_seen or partly_seen:
         # rows come as often as one another, and count for their weight: it is squared in the noise
         noise = 2 * np.mean(weight**2 * lengths) / (batch_size * (1 - getattr(optimizer, "momentum", 0.0)))
-        largest = (largest * (batch_size - 1) / batch_size + noise) * np.sqrt(rows_seen / batch_size)
+        largest = largest * (batch_size - 1) / batch_size + noise
+        if partly_seen or not optimizer.variance_reduced:
+            largest *= np.sqrt(rows_seen / batch_size)
     bound = curvature * largest + alpha
     if not np.isfinite(bound):
         raise ValueError(

@@ -4,12 +4,12 @@ import time
 
 import numpy as np
 
-from .._kernels.signatures import Data, Settings, signatures
+from .._kernels.signatures import Anchor, Data, Settings, signatures
 from ..optimizers.sgd import descent_rule
 from ..schedules import Constant, ReduceOnPlateau, factors_at
 from .kernels import kernel, plug_in, python_kernel
 from .lazy import lazy_updates, rows_at_once
-from .passes import buffers, pointwise, weight_factor
+from .passes import FullPass, buffers, pointwise, weight_factor
 from .scaling import SLICE_SECONDS
 from .training import Plan, Training
 
@@ -25,7 +25,8 @@ MAX_BUDGET = 10**9
 class Epochs:
     """Trains by the optimizer's rule, many epochs to a call of the kernel.
 
-    criterion is what the kernel decides by; with pause it returns after every epoch.
+    criterion is what the kernel decides by; with pause it returns after every epoch. So it does where the variance
+    is reduced: every epoch begins with a pass over all rows.
     """
 
     def __init__(
@@ -56,6 +57,12 @@ class Epochs:
         self.hyper = optimizer.hyper()
         self.python = self.rule.in_python or self.loss.in_python
         self.budget = self._first_budget()
+        self.reduces_variance = optimizer.variance_reduced and plan.batch_size < self.n_rows
+        n_anchor = objective.n_params if self.reduces_variance else 0
+        self.anchor = Anchor(*(np.zeros(n_anchor, training.dtype) for _ in Anchor._fields))
+        if self.reduces_variance:
+            no_ridge = np.zeros(n_anchor)
+            self.full_pass = FullPass(data, objective, training.loss, loss_hyper, no_ridge, plan.n_threads)
 
     def _settings(self) -> Settings:
         training, plan = self.training, self.plan
@@ -104,7 +111,10 @@ class Epochs:
         """One call of the compiled epochs; returns the status it ended with."""
         training, progress = self.training, self.training.progress
         rates = self._learning_rates(last_epoch)
-        losses = np.empty(min(last_epoch - training.epochs, self.budget))
+        if self.reduces_variance and progress["cursor"][0] == progress["batch_done"][0] == 0:
+            self._take_snapshot()
+        most_epochs = 1 if self.reduces_variance else self.budget
+        losses = np.empty(min(last_epoch - training.epochs, most_epochs))
         epoch, update = training.epochs, progress["update"][0]
         loss, rule = self.loss.call, self.rule.call
         began = time.perf_counter()
@@ -119,6 +129,7 @@ class Epochs:
             self.data,
             self.model,
             training.state,
+            self.anchor,
             self.buffers,
             *batch,
             self.settings,
@@ -135,6 +146,12 @@ class Epochs:
         training.updates += int(progress["update"][0] - update)
         self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))
         return int(progress["status"][0])
+
+    def _take_snapshot(self) -> None:
+        """Drop the anchor of variance reduction where the parameters are now."""
+        params = self.training.state.params
+        self.anchor.params[:] = params
+        self.anchor.gradient[:] = self.full_pass(params.astype(np.float64))[1]
 
     def _kernel(self, name: str):
         return python_kernel(name, self.training.objective.kind, self.sparse) if self.python else self._compiled(name)

@@ -59,6 +59,8 @@ def lazy_updates(data: Data, batch_size: int, n_outputs: int, optimizer: Optimiz
         side=np.empty(size),
         penalised=np.empty(size),
         l1_counts=np.empty(size),
+        anchor=np.empty(size if optimizer.variance_reduced else 0),
+        correction=np.empty(size if optimizer.variance_reduced else 0),
     )
     return Lazy(batch, max(1, min(int(d / touched), data.n_rows // batch_size)))
 

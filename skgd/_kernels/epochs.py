@@ -5,7 +5,7 @@ import numpy as np
 from .._jit import inline
 from .rows import gather_targets, next_rows, shuffle_runs
 from .signatures import CONVERGED, DIVERGED, GRADIENT, OBJECTIVE, OUT_OF_EPOCHS, PAUSED, RUNNING, STEP
-from .vectors import add_into, clip, copy_into, largest, set_zero
+from .vectors import add_into, clip, copy_into, largest, set_zero, subtract_from
 
 # The objective may grow by this factor over that at the start or of the constant model before a fit counts as diverged.
 DIVERGENCE_FACTOR = 1e6
@@ -189,6 +189,7 @@ def run_epochs(
     data,
     model,
     state,
+    anchor,
     buffers,
     settings,
     loss_hyper,
@@ -209,6 +210,7 @@ def run_epochs(
     params, grads, slots, average, epoch_start, best_params, total, penalised, l1_counts = state
     n_rows = subset.size if subset.size > 0 else y.shape[0]
     rows, raw, derivatives, targets, weights, work = buffers
+    reduces_variance = anchor.params.size > 0
     first_epoch, first_update = progress["epoch"], progress["update"]
     progress["status"] = RUNNING
     for _ in range(budget):
@@ -228,6 +230,11 @@ def run_epochs(
         forward(features, rows, model, params, work, raw)
         batch_loss = loss(raw, targets, weights, loss_hyper, derivatives)
         backward(features, rows, model, params, work, derivatives, grads)
+        if reduces_variance:
+            forward(features, rows, model, anchor.params, work, raw)
+            loss(raw, targets, weights, loss_hyper, derivatives)
+            backward(features, rows, model, anchor.params, work, derivatives, anchor.of_block)
+            subtract_from(grads, anchor.of_block)
         if m < batch_rows:
             if done == 0:
                 progress["batch_loss"] = 0.0
@@ -242,6 +249,8 @@ def run_epochs(
             progress["batch_done"] = 0
 
         # 2. the whole batch: its objective, and whether the fit is still in its right mind
+        if reduces_variance:
+            add_into(grads, anchor.gradient)
         objective = batch_loss + add_penalty(params, penalised, settings.alpha, grads)
         if settings.l1 > 0.0:
             objective += add_lasso(params, l1_counts, settings.l1, grads, total)  # the total has done its service

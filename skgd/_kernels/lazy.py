@@ -4,7 +4,8 @@ The columns that the batch touches, and the intercepts, are gathered into contig
 works on them, and from there they are put back. So the rest of the columns keeps its state as it is: momentum and
 running means of a column wait until a batch touches it again, as in PyTorch's SparseAdam, while the number of
 the update, t, goes on for all. The penalty of a touched column counts 1 / (probability that a batch touches it) times,
-so that it is right in expectation (Pedregosa, Leblond and Lacoste-Julien 2017, Breaking the nonsmooth barrier).
+so that it is right in expectation (Pedregosa, Leblond and Lacoste-Julien 2017, Breaking the nonsmooth barrier); so
+does the gradient over all rows, where variance reduction adds it.
 Column 0 is in every batch, and first: there a rule may keep a number of its own for all parameters, in slots[k, 0].
 """
 
@@ -111,12 +112,27 @@ def batch_backward(batch, m, n, trains_intercept, derivatives, grads):
             gradient[i] *= batch.inverse_scale[i]
 
 
+@inline
+def reduce_variance(grads, of_batch, of_all, rarity, most, counts, n_features, n_outputs, n):
+    """Replace the gradient of the batch at the anchor by that of all rows, right in expectation as the penalty is.
+
+    It counts as often as the penalty, `most` included: where the two cancel, so they must here.
+    """
+    for k in range(n_outputs):
+        count, at = counts[k * (n_features + 1)], k * (n + 1)
+        limit = most / count if count > 0.0 else np.inf
+        for i in range(n):
+            grads[at + i] += of_all[at + i] * min(rarity[i], limit) - of_batch[at + i]
+        grads[at + n] += of_all[at + n] - of_batch[at + n]
+
+
 def run_lazy_epochs(
     loss,
     rule,
     data,
     model,
     state,
+    anchor,
     buffers,
     batch,
     settings,
@@ -144,6 +160,7 @@ def run_lazy_epochs(
     n_outputs = raw.shape[1]
     place_of, touched, rarity = batch.place, batch.touched, batch.rarity
     penalises = max(settings.alpha, settings.l1, settings.weight_decay) > 0.0
+    reduces_variance = anchor.params.size > 0
     first_epoch, first_update = progress["epoch"], progress["update"]
     progress["status"] = RUNNING
     for _ in range(budget):
@@ -161,7 +178,7 @@ def run_lazy_epochs(
         gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
         n = gather_rows(features, rows, batch)
         gather(features.inverse_scale, batch.inverse_scale, touched, n)
-        if penalises:
+        if penalises or reduces_variance:
             gather(batch.column_rarity, rarity, touched, n)
         size = n_outputs * (n + 1)
         params, grads = batch.params[:size], batch.grads[:size]
@@ -175,9 +192,18 @@ def run_lazy_epochs(
         objective = loss(raw, targets, weights, loss_hyper, derivatives)
         batch_backward(batch, m, n, model.trains_intercept, derivatives, grads)
         learning_rate = learning_rates[progress["update"] - first_update if learning_rates.size > 1 else 0]
+        # a penalty's step that shrinks a parameter by more than itself would make it swing
+        shrinkage = learning_rate * settings.alpha
+        most = 1.0 / shrinkage if shrinkage > 0.0 else np.inf
+        if reduces_variance:
+            there, correction = batch.anchor[:size], batch.correction[:size]
+            gather_state(anchor.params, there, touched, d, n_outputs, n)
+            batch_forward(batch, m, n, there, raw)
+            loss(raw, targets, weights, loss_hyper, derivatives)
+            batch_backward(batch, m, n, model.trains_intercept, derivatives, correction)
+            gather_state(anchor.gradient, there, touched, d, n_outputs, n)
+            reduce_variance(grads, correction, there, rarity, most, state.penalised, d, n_outputs, n)
         if settings.alpha > 0.0:
-            # a step that shrinks a parameter by more than itself would make it swing
-            most = 1.0 / (learning_rate * settings.alpha) if learning_rate > 0.0 else np.inf
             penalised = batch.penalised[:size]
             gather_penalty(state.penalised, rarity, most, penalised, d, n_outputs, n)
             objective += add_penalty(params, penalised, settings.alpha, grads)

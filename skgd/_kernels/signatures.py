@@ -112,6 +112,14 @@ class State(NamedTuple):
     l1_counts: np.ndarray  # (n_params,), how much the L1 penalty counts; 0 for intercepts
 
 
+class Anchor(NamedTuple):
+    """The snapshot by which variance reduction corrects the gradients of batches; empty arrays: no such correction."""
+
+    params: np.ndarray  # (n_params,)
+    gradient: np.ndarray  # (n_params,), of the loss over all rows at these parameters
+    of_block: np.ndarray  # (n_params,), of one block of rows at them
+
+
 class Buffers(NamedTuple):
     """What one block of rows needs; made once for all calls."""
 
@@ -191,6 +199,8 @@ class Batch(NamedTuple):
     side: np.ndarray
     penalised: np.ndarray
     l1_counts: np.ndarray
+    anchor: np.ndarray  # empty without variance reduction, and so is the next
+    correction: np.ndarray
 
 
 class Signatures(NamedTuple):
@@ -242,6 +252,7 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
     activation = void(matrix)
     activation_derivative = void(matrix, matrix)
     state = types.NamedTuple([vector, vector, matrix, double, vector, vector, double, vector, vector], State)
+    anchor = types.NamedUniTuple(vector, 3, Anchor)
     settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag, f8, flag, i8], Settings)
     buffers = types.NamedTuple([indices, matrix, matrix, matrix, vector, vector], Buffers)
     progress = array(from_dtype(Progress), 1)
@@ -255,7 +266,9 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
         forward[cls] = void(features, indices, model, vector, vector, matrix)
         backward[cls] = void(features, indices, model, vector, vector, matrix, vector)
         passes = Function(forward[cls]), Function(loss), Function(backward[cls])
-        run_epochs[cls] = void(*passes, Function(rule), data, model, state, buffers, settings, *hypers_to_budget)
+        run_epochs[cls] = void(
+            *passes, Function(rule), data, model, state, anchor, buffers, settings, *hypers_to_budget
+        )
         evaluate[cls] = i8(*passes, double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
     plug_ins = rule, loss, activation, activation_derivative
     coordinate_descent = void(array(f8, 2), double, double, double, double, double)
@@ -266,9 +279,9 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
         return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate, **dense)
     place = array(types.int32, 1)
     numbers = array(types.uint64, 1)
-    batch = types.NamedTuple([place, array(types.float32, 1), numbers, double, numbers, indices] + [double] * 9, Batch)
+    batch = types.NamedTuple([place, array(types.float32, 1), numbers, double, numbers, indices] + [double] * 11, Batch)
     run_lazy_epochs = void(
-        Function(loss), Function(rule), data, models[Linear], state, buffers, batch, settings, *hypers_to_budget
+        Function(loss), Function(rule), data, models[Linear], state, anchor, buffers, batch, settings, *hypers_to_budget
     )
     moments = void(features, double_in, indices_in, double, double, double, double, double, i8, i8)
     largest_entries = void(features, double_in, indices_in, double, indices, i8, i8)

@@ -18,6 +18,12 @@ def add_into(target, source):
 
 
 @inline
+def subtract_from(target, source):
+    for j in range(target.size):
+        target[j] -= source[j]
+
+
+@inline
 def set_zero(target):
     for j in range(target.size):
         target[j] = 0

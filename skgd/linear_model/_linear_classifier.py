@@ -31,7 +31,7 @@ class GDLinearClassifier(LinearClassifier):
     optimizer : str or Optimizer, default="auto"
         "auto": accelerated gradient descent on all rows; with a mini-batch size Nesterov's momentum, in
         ``partial_fit`` AdaGrad. Else one of "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
-        "amsgrad", "adamw", "nadam", "lion", or an object from :mod:`skgd.optimizers`.
+        "amsgrad", "adamw", "nadam", "lion", "lbfgs", "svrg", or an object from :mod:`skgd.optimizers`.
     learning_rate : float or "auto", default="auto"
         Step size, positive, for standardised features. "auto" is the optimizer's own ``learning_rate`` if it has one,
         else follows from the curvature of the data where the optimizer's steps are proportional to the

@@ -10,6 +10,7 @@ from .base import Optimizer
 from .lbfgs import LBFGS
 from .lion import Lion
 from .sgd import SGD
+from .svrg import SVRG
 
 # The names that estimators accept. A new optimizer needs its file and an entry here; every test runs over this table.
 OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
@@ -25,9 +26,10 @@ OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
     "nadam": NAdam,
     "lion": Lion,
     "lbfgs": LBFGS,
+    "svrg": SVRG,
 }
 
-__all__ = ["LBFGS", "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Lion", "NAdam", "Optimizer", "RMSProp"]
+__all__ = ["LBFGS", "SGD", "SVRG", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Lion", "NAdam", "Optimizer", "RMSProp"]
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:

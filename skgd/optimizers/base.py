@@ -43,6 +43,8 @@ class Optimizer(RemembersValidParameters, BaseEstimator):
         on with other data.
     searches_line : bool
         Whether estimators make its steps with a line search over all rows, instead of by the rule.
+    variance_reduced : bool
+        Whether the rule gets gradients of mini-batches that are corrected by those at a snapshot, see :class:`SVRG`.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class Optimizer(RemembersValidParameters, BaseEstimator):
     steps_with_gradient = False
     follows_path = False
     searches_line = False
+    variance_reduced = False
     weight_decay = 0.0  # decoupled decay of the weights, applied before the rule
 
     _update_state: tuple[dict, int] | None = None  # state vectors by name and the updates made, of update() alone
