@@ -29,9 +29,10 @@ class GDLinearClassifier(LinearClassifier):
 
         Or a loss of your own with ``for_classes = True``.
     optimizer : str or Optimizer, default="auto"
-        "auto": accelerated gradient descent on all rows; with a mini-batch size Nesterov's momentum, in
-        ``partial_fit`` AdaGrad. Else one of "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam",
-        "amsgrad", "adamw", "nadam", "lion", "lbfgs", "svrg", or an object from :mod:`skgd.optimizers`.
+        "auto": L-BFGS on all rows, with the curvature of some; accelerated gradient descent if you give a learning
+        rate, with a mini-batch size Nesterov's momentum, in ``partial_fit`` AdaGrad; see docs/auto.md. Else one of
+        "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "amsgrad", "adamw", "nadam", "lion",
+        "lbfgs", "svrg", or an object from :mod:`skgd.optimizers`.
     learning_rate : float or "auto", default="auto"
         Step size, positive, for standardised features. "auto" is the optimizer's own ``learning_rate`` if it has one,
         else follows from the curvature of the data where the optimizer's steps are proportional to the
@@ -59,12 +60,14 @@ class GDLinearClassifier(LinearClassifier):
     max_iter : int, default=3000
         Largest number of epochs, at least 1.
     tol : float, "auto" or None, default="auto"
-        Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
-        3e-4. None runs all epochs.
+        Tolerance of the criterion, not negative. "auto" is 1e-12 for "objective" under L-BFGS, where every step
+        knows what is left to gain (less for small data, more for very many features), else 1e-6 at full batch and
+        3e-4 for mini-batches. None runs all epochs.
     criterion : {"objective", "gradient", "step"}, default="objective"
         "objective": stop after ``n_iter_no_change`` epochs in which the objective had, relatively, no more than ``tol``
         to gain: at full batch by what its last changes leave to come (Aitken's extrapolation), for mini-batches by
-        the best mean over an epoch so far. "gradient": stop when the largest absolute entry of the objective's full
+        the best mean over an epoch so far; under L-BFGS at once, when the Newton decrement is at most ``tol`` times
+        what has been gained. "gradient": stop when the largest absolute entry of the objective's full
         gradient, in standardised units, is at most ``tol``. "step": stop after ``n_iter_no_change`` epochs that
         change no parameter by more than ``tol``.
     n_iter_no_change : int, default=5
