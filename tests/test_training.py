@@ -511,7 +511,7 @@ def test_partial_fit_makes_the_steps_of_fit(kind):
     X, y = make_data(kind)
     settings = {
         # Adam would make much of the intercept's gradient, which is zero up to rounding on centred data
-        "optimizer": "nesterov" if kind == "linear" else "adam",
+        "optimizer": SGD(momentum=0.9, nesterov=True) if kind == "linear" else "adam",
         "learning_rate": 0.05,
         "batch_size": None,
         "random_state": 0,

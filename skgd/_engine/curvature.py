@@ -35,7 +35,7 @@ TINY = float(np.finfo(np.float64).tiny)
 class Factor:
     """A symmetric positive definite matrix plus diag(ridge), factorised (Cholesky)."""
 
-    def __init__(self, matrix: np.ndarray, ridge: np.ndarray, typical: float = 0.0):
+    def __init__(self, matrix: np.ndarray, ridge: np.ndarray, typical: np.ndarray | float = 0.0):
         if not np.isfinite(matrix).all():
             raise ValueError(
                 "the features are so large that the curvature of the objective overflows; standardize=True brings them "
@@ -43,7 +43,7 @@ class Factor:
             )
         self.matrix = matrix
         diagonal = np.diagonal(matrix).copy()
-        jitter = RIDGE * max(diagonal.mean(), typical, TINY)
+        jitter = RIDGE * np.maximum(max(diagonal.mean(), TINY), typical)
         while True:
             np.fill_diagonal(matrix, diagonal + np.maximum(ridge, jitter))
             self.lower, failed = dpotrf(matrix, lower=1)
@@ -218,7 +218,9 @@ class Curvature:
     def _factor(self, matrix: np.ndarray, ridge: np.ndarray) -> Factor:
         # where probabilities near 0 and 1 leave no curvature, rounding would decide on what the data don't tell
         self.typical = max(self.typical, float(np.diagonal(matrix).mean()))
-        return Factor(matrix, ridge, self.typical)
+        typical = np.full(len(matrix), self.typical)
+        typical[self.n_columns - 1 :: self.n_columns] = 0.0  # intercepts are what the data tell most about
+        return Factor(matrix, ridge, typical)
 
     def _rows(self, rows):
         return Sample(self.data, rows, self.objective, self.loss, self.pointwise)
