@@ -46,7 +46,7 @@ RATE = 0.05
 
 
 def settings_to_check():
-    """Every optimizer x full batch and mini-batch x standardised and raw; then every other parameter once."""
+    """Every optimizer at full batch, standardised and raw, and in mini-batches; then every other parameter once."""
     for name, make in ESTIMATORS.items():
         if name == "GDLinearClassifier":  # but for the loss that is GDLogisticClassifier
             for loss in CLASS_LOSSES:
@@ -57,7 +57,7 @@ def settings_to_check():
         optimizers = [*OPTIMIZERS, "auto"] if name in LINEAR else [*OPTIMIZERS]
         for optimizer in optimizers:
             for batch_size in (None,) if optimizer == "lbfgs" else (None, 64):
-                for standardize in (True, False):
+                for standardize in (True, False) if batch_size is None else (True,):
                     estimator = make(
                         optimizer=optimizer,
                         learning_rate=RATES.get(optimizer, RATE),
