@@ -77,8 +77,6 @@ class Blocks:
         step, slope = np.empty_like(params), np.empty_like(params)
         parts = map(self._split, (params, gradient, l1, slope, step))
         for factor, *of_block in zip(self.factors, *parts, strict=True):
-            if not isinstance(factor, Factor):
-                return None
             descend(factor.matrix, *of_block)
         return step
 
@@ -109,6 +107,9 @@ class LowRank:
     def solve(self, vector):
         scaled = vector / self.base
         return scaled - (self.rows.T @ self.inner.solve(self.rows @ scaled)) / self.base
+
+    def proximal_step(self, params, gradient, l1):
+        return None
 
 
 class Diagonal:
@@ -228,7 +229,7 @@ class Curvature:
     def _matrices(self, params, hyper):
         p, K = self.n_columns, self.n_outputs
         if self.few_rows:
-            return Blocks(self._low_rank(params, hyper))
+            return self._low_rank(params, hyper)
         ridge = self.ridge.reshape(K, p)
         if self.loss.quadratic:
             moments = self._second_moments() if p <= ALL_ROWS_COLUMNS else self._sum_over_rows(_plain_gram)
@@ -259,14 +260,10 @@ class Curvature:
 
     def _low_rank(self, params, hyper):
         sample = self.sample
-        second = sample.second_derivatives(params, hyper) * sample.weight[:, None] / sample.weight.sum()
-        ridge = self.ridge.reshape(self.n_outputs, -1)
-        models = []
-        for of_output, base in zip(second.T, ridge, strict=True):
-            rows = sample.Z * np.sqrt(of_output)[:, None]
-            typical = float(np.mean(rows**2)) * len(rows) + base.mean()
-            models.append(LowRank(np.maximum(base, RIDGE * max(typical, TINY)), rows))
-        return models
+        second = sample.second_derivatives(params, hyper)[:, 0] * sample.weight / sample.weight.sum()
+        rows = sample.Z * np.sqrt(second)[:, None]
+        typical = float(np.mean(rows**2)) * len(rows) + self.ridge.mean()
+        return LowRank(np.maximum(self.ridge, RIDGE * max(typical, TINY)), rows)
 
     def _diagonal(self, params, hyper):
         """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
@@ -276,8 +273,7 @@ class Curvature:
         some = data.sample_rows(SAMPLE_ROWS)
         rows, blocks = scaled_rows(data.features, some), params.reshape(K, -1)
         raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + blocks[:, -1])
-        weight = data.weight[some] if data.weight.size else np.ones(len(some))
-        targets = (data.y[some] - data.target_center) * data.target_inverse_scale
+        targets, weight = data.targets_of(some), data.weight_of(some)
         second = second_derivatives(self.loss, self.pointwise, raw, targets, weight, hyper, self.loss.smooth)
         mean = weight @ second / weight.sum()
         of_rows = rows**2 if isinstance(rows, np.ndarray) else rows.power(2)

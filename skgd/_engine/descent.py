@@ -123,7 +123,7 @@ class Descent:
         function = self._function()
         self.in_memory = not isinstance(function, FullPass)
         self.widths = list(WIDTHS) if not self.smooth else []
-        if self.curvature is not None and self.curvature.kind == "subsample" and isinstance(function, FullPass):
+        if self.curvature is not None and self.curvature.kind == "subsample" and not self.in_memory:
             params = self._settle_on_sample(params)
             self.widths = self.widths[-LAST_WIDTHS:]
         elif not self.in_memory and self.smooth and self._entries() > MANY_ENTRIES:
@@ -144,11 +144,7 @@ class Descent:
             if self.widths:
                 self.hyper[0] = width
             search = self._new_search(function, params, grows=False)
-            for _ in range(SAMPLE_STEPS):
-                tol = SAMPLE_TOL if self.smooth else WIDE_TOL
-                if search.look() <= tol * self._gain(search) or not search.move():
-                    break
-            params = search.params
+            params = self._descend(search, SAMPLE_TOL if self.smooth else WIDE_TOL, SAMPLE_STEPS)
         return params
 
     def _entries(self) -> int:
@@ -162,11 +158,15 @@ class Descent:
             of_part = self.data._replace(subset=subset)
             function = FullPass(of_part, training.objective, training.loss, self.hyper, self.ridge, self.plan.n_threads)
             search = self._new_search(function, params, grows=False)
-            for _ in range(PART_STEPS):
-                if search.look() <= PART_TOL / np.sqrt(len(subset)) * self._gain(search) or not search.move():
-                    break
-            params = search.params
+            params = self._descend(search, PART_TOL / np.sqrt(len(subset)), PART_STEPS)
         return params
+
+    def _descend(self, search: PreconditionedSearch, tol: float, most_steps: int) -> np.ndarray:
+        """Go on until what is left to gain is a share `tol` of what has been gained; the parameters in the end."""
+        for _ in range(most_steps):
+            if search.look() <= tol * self._gain(search) or not search.move():
+                break
+        return search.params
 
     def _gain(self, search: QuasiNewton) -> float:
         """What the fit has gained on the constant model, and so the measure of what is still to come."""
@@ -225,7 +225,7 @@ class Descent:
         if plan.tol is None or plan.early_stopping:
             return False
         if plan.criterion == "gradient":
-            return float(np.abs(search.steepest).max(initial=0.0)) <= plan.tol
+            return self.training.gradient_norm <= plan.tol
         if plan.criterion == "step":
             return self.largest_step <= plan.tol
         if self.smooth:

@@ -152,8 +152,7 @@ class Loop:
         """Loss of the constant model, on some thousand rows: the measure of what is much and what is little."""
         data, dtype = self.data, self.training.dtype
         rows = data.sample_rows(NULL_ROWS)
-        targets = (data.y[rows] - data.target_center) * data.target_inverse_scale
-        weight = data.weight[rows] if data.weight.size else np.ones(len(rows))
+        targets, weight = data.targets_of(rows), data.weight_of(rows)
         weight = weight / max(weight.sum(), np.finfo(np.float64).tiny)
         raw = np.tile(np.asarray(self.plan.constant, dtype), (len(rows), 1))
         call = pointwise(self.training.loss, dtype).call

@@ -18,8 +18,7 @@ class Sample:
 
     def __init__(self, data: Data, rows: np.ndarray | slice, objective: LinearObjective, loss: Loss, plug_in: PlugIn):
         self.loss, self.plug_in, self.n_outputs = loss, plug_in, objective.n_outputs
-        self.targets = (data.y[rows] - data.target_center) * data.target_inverse_scale
-        self.weight = np.array(data.weight[rows]) if data.weight.size else np.ones(len(self.targets))
+        self.targets, self.weight = data.targets_of(rows), data.weight_of(rows)
         self.Z = np.empty((len(self.targets), objective.n_features + 1))
         dense_rows(data.features, rows, self.Z[:, :-1])
         self.Z[:, -1] = objective.trains_intercept

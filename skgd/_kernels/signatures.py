@@ -75,6 +75,14 @@ class Data(NamedTuple):
         """Number of rows in use."""
         return self.subset.size or len(self.y)
 
+    def targets_of(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Scaled targets of the given rows."""
+        return (self.y[rows] - self.target_center) * self.target_inverse_scale
+
+    def weight_of(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Weights of the given rows, ones where all rows count the same."""
+        return np.array(self.weight[rows]) if self.weight.size else np.ones(len(self.y[rows]))
+
     def sample_rows(self, most: int) -> np.ndarray:
         """Numbers of at most so many rows in use, one at random out of each of as many equal parts, always the same."""
         n = self.n_rows

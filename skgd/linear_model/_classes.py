@@ -9,19 +9,19 @@ COUNTED_LABELS = 1_024
 ENCODING_ROWS = 65_536  # rows whose classes are looked up at once, to spare memory
 
 
-def _smallest_of_few(y: np.ndarray) -> int | None:
-    """The smallest label if labels are integers that lie close together, so that they can be counted, not sorted."""
+def _range_of_few(y: np.ndarray) -> tuple[int, int] | None:
+    """Smallest and largest label if labels are integers so close together that they can be counted, not sorted."""
     if y.dtype.kind not in "iu" or not len(y):
         return None
     low, high = int(y.min()), int(y.max())
-    return low if high - low < COUNTED_LABELS and high < 2**62 else None
+    return (low, high) if high - low < COUNTED_LABELS and high < 2**62 else None
 
 
 def unique_classes(y: np.ndarray) -> np.ndarray:
     """The distinct values, sorted, some rows at a time to spare memory."""
-    low = _smallest_of_few(y)
-    if low is not None:
-        counts = np.zeros(COUNTED_LABELS, np.int64)
+    span = _range_of_few(y)
+    if span is not None:
+        low, counts = span[0], np.zeros(COUNTED_LABELS, np.int64)
         for start in range(0, len(y), ENCODING_ROWS):
             counts += np.bincount(y[start : start + ENCODING_ROWS].astype(np.int64) - low, minlength=COUNTED_LABELS)
         return (np.flatnonzero(counts) + low).astype(y.dtype)
@@ -32,9 +32,10 @@ def unique_classes(y: np.ndarray) -> np.ndarray:
 def class_index(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Index of each row's class as a float64 column, some rows at a time to spare memory."""
     index = np.empty((len(y), 1))
-    low, high = (int(classes[0]), int(classes[-1])) if classes.dtype.kind in "iu" else (0, -1)
-    if _smallest_of_few(y) is not None and high - low + 1 == len(classes) and low <= y.min() and y.max() <= high:
-        np.subtract(y, low, out=index[:, 0], casting="unsafe")  # consecutive integers
+    span, known = _range_of_few(y), _range_of_few(classes)
+    consecutive = known is not None and known[1] - known[0] + 1 == len(classes)
+    if span is not None and known is not None and consecutive and known[0] <= span[0] and span[1] <= known[1]:
+        np.subtract(y, known[0], out=index[:, 0], casting="unsafe")
         return index
     for start in range(0, len(y), ENCODING_ROWS):
         part = y[start : start + ENCODING_ROWS]
