@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from .._kernels.signatures import Data, Features
+from .._kernels.signatures import Data, Features, SparseFeatures
 from ..losses import Loss
 from . import threads
-from .features import mean_squares, scaled_rows
+from .features import dense_columns, mean_squares, scaled_rows
 from .kernels import kernel
 from .objectives import LinearObjective
 from .passes import pointwise, weight_factor
@@ -14,7 +14,9 @@ from .quasi_newton import CurvatureModel, Identity
 from .sample import Sample, gram, second_derivatives
 
 SAMPLE_ROWS = 10_000
+DIAGONAL_ROWS = 4000
 ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
+FIRST_ROWS_PER_PARAMETER = 5
 MATRIX_COLUMNS = 1_000  # up to here a factorisation takes less than a tenth of a second
 WIDE = 300  # from so many columns on fewer rows make smaller matrices
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
@@ -27,6 +29,7 @@ GROWTH = 8
 MOST_WORK = 1e11
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
+LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
 LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 TINY = float(np.finfo(np.float64).tiny)
@@ -113,15 +116,17 @@ class LowRank:
 
 
 class Diagonal:
-    """A diagonal matrix."""
+    """A diagonal matrix but for the parameters that weigh most: among these all is known, a matrix for each output."""
 
     rough = True
 
-    def __init__(self, diagonal: np.ndarray):
-        self.diagonal = diagonal
+    def __init__(self, diagonal: np.ndarray, leading: np.ndarray, factors: list[Factor]):
+        self.diagonal, self.leading, self.block = diagonal, leading, Blocks(factors)
 
     def solve(self, vector):
-        return vector / self.diagonal
+        step = vector / self.diagonal
+        step[self.leading] = self.block.solve(vector[self.leading])
+        return step
 
     def proximal_step(self, params, gradient, l1):
         return None
@@ -149,8 +154,9 @@ class Curvature:
         if preconditioner == "auto":
             preconditioner = "subsample" if p <= MATRIX_COLUMNS or self.few_rows else "diagonal"
         self.kind = preconditioner
-        wanted = max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
-        self.size = int(min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1)))
+        wanted = DIAGONAL_ROWS if self.kind == "diagonal" else max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
+        held_dense = dense or self.kind != "diagonal"
+        self.size = int(min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted))
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self._sample: Sample | None = None
         self.squares: np.ndarray | None = None
@@ -173,6 +179,11 @@ class Curvature:
         return K > 1 and K * p <= COUPLED_PARAMETERS and self.loss.coupling(np.zeros((1, K))) is not None
 
     @property
+    def matrix_width(self) -> int:
+        """Parameters that a matrix speaks for."""
+        return self.n_columns * (self.n_outputs if self.coupled else 1)
+
+    @property
     def complete(self) -> bool:
         """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
         sees_kinks = self.loss.smooth or self.of_all_rows
@@ -189,7 +200,7 @@ class Curvature:
         if not self.loss.smooth and self.of_all_rows:
             return 1  # the curvature of kinks is another one after every step
         n, p, K = self.data.n_rows, self.n_columns, self.n_outputs
-        width, n_matrices = (K * p, 1) if self.coupled else (p, K)
+        width, n_matrices = self.matrix_width, 1 if self.coupled else K
         if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
             return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
         work = n_matrices * width**2 * (self.size + width) / 4  # products of matrices are fast
@@ -202,8 +213,22 @@ class Curvature:
         work = size * p**2 * self.n_outputs
         if self.kind != "subsample" or self.few_rows or size == self.size or work > MOST_WORK:
             return False
-        self.size, self._sample = size, None
+        self.resize(size)
         return True
+
+    def resize(self, size: int) -> None:
+        """Take so many rows from now on."""
+        if size != self.size:
+            self.size, self._sample = size, None
+
+    def sizes_to_settle_on(self) -> list[int]:
+        """Rows to minimise the objective on, one sample after the other, before all rows are looked at.
+
+        On the largest only where its matrices cost less than the pass over all rows that it may save.
+        """
+        first = max(self.size // GROWTH, FIRST_ROWS_PER_PARAMETER * self.matrix_width)
+        sizes = [first] if 2 * first <= self.size else []
+        return [*sizes, self.size] if self.patience <= 1 or not sizes else sizes
 
     def model(self, params: np.ndarray, hyper: np.ndarray) -> CurvatureModel:
         """The model at these parameters."""
@@ -249,14 +274,16 @@ class Curvature:
 
     def _sum_over_rows(self, function) -> np.ndarray:
         """Weighted mean over the rows of what function(sample) sums."""
-        if self._sample is not None or self.size * self.n_columns <= SAMPLE_ENTRIES:
+        parts = threads.parts(self.size, self.matrix_width, 0, 1)
+        if len(parts) == 1:
             return function(self.sample) / self.sample.weight.sum()
-        rows, total, weight = self.data.sample_rows(self.size), np.zeros(1), 0.0
-        step = max(1, SAMPLE_ENTRIES // (4 * self.n_columns))
-        for start in range(0, len(rows), step):
-            part = self._rows(rows[start : start + step])
-            total, weight = total + function(part), weight + part.weight.sum()
-        return total / weight
+        if self._sample is not None or self.size * self.n_columns <= SAMPLE_ENTRIES:
+            sample = self.sample  # made here, not by several threads at once
+            of_parts = threads.run(lambda part: function(sample.part(slice(*part))), parts, self.n_threads)
+            return sum(of_parts) / sample.weight.sum()
+        rows = self.data.sample_rows(self.size)
+        of_parts = threads.run(lambda part: function(self._rows(rows[slice(*part)])), parts, self.n_threads)
+        return sum(of_parts) / self.data.weight_of(rows).sum()
 
     def _low_rank(self, params, hyper):
         sample = self.sample
@@ -268,9 +295,7 @@ class Curvature:
     def _diagonal(self, params, hyper):
         """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
         data, K = self.data, self.n_outputs
-        if self.squares is None:
-            self.squares = mean_squares(data)
-        some = data.sample_rows(SAMPLE_ROWS)
+        some = data.sample_rows(self.size)
         rows, blocks = scaled_rows(data.features, some), params.reshape(K, -1)
         raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + blocks[:, -1])
         targets, weight = data.targets_of(some), data.weight_of(some)
@@ -278,11 +303,27 @@ class Curvature:
         mean = weight @ second / weight.sum()
         of_rows = rows**2 if isinstance(rows, np.ndarray) else rows.power(2)
         squares = of_rows.T @ weight
+        if self.squares is None:
+            sparse = isinstance(data.features, SparseFeatures)
+            self.squares = mean_squares(data.features) if sparse else squares / weight.sum()
         of_columns = of_rows.T @ (second * weight[:, None])  # (n_features, n_outputs)
         pseudo = squares.sum() / max(np.count_nonzero(squares), 1) * RARE_SHARE + TINY  # speaks for columns not seen
-        curvature = (of_columns + pseudo * mean) / (squares + pseudo)[:, None]
-        diagonal = np.vstack([curvature * self.squares[:, None], mean]).T.ravel() + self.ridge
-        return Diagonal(np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY)))
+        curvature = (of_columns + pseudo * mean) / (squares + pseudo)[:, None] * self.squares[:, None]
+        diagonal = np.vstack([curvature, mean]).T.ravel() + self.ridge
+        diagonal = np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY))
+        return Diagonal(diagonal, *self._leading(rows, second * (weight / weight.sum())[:, None], curvature))
+
+    def _leading(self, rows, second, curvature) -> tuple[np.ndarray, list[Factor]]:
+        """Where the intercepts and the parameters of the columns that weigh most stand, and their matrices."""
+        n_leading = min(LEADING_COLUMNS, len(curvature))
+        columns = np.sort(np.argpartition(-curvature.mean(axis=1), n_leading - 1)[:n_leading])
+        leading = np.add.outer(np.arange(self.n_outputs) * self.n_columns, np.append(columns, self.n_columns - 1))
+        Z = np.empty((len(second), n_leading + 1))
+        Z[:, :-1] = dense_columns(rows, columns)
+        Z[:, -1] = self.objective.trains_intercept
+        matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.n_threads)
+        factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
+        return leading.ravel(), factors
 
     def _second_moments(self) -> np.ndarray:
         """Z'Z / n of all rows in one pass."""

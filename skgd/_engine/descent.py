@@ -1,8 +1,12 @@
 """Training with exact gradients: on a sub-sample first, then on all rows, with the sub-sample's curvature."""
 
+import contextlib
+from collections import deque
+
 import numpy as np
 
 from .._kernels.signatures import CONVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Data
+from . import threads
 from .curvature import MOST_PATIENCE, Curvature, Sample
 from .features import read_only
 from .objectives import LinearObjective
@@ -10,17 +14,20 @@ from .passes import FullPass
 from .quasi_newton import QuasiNewton
 from .training import Plan, Training
 
-SAMPLE_TOL = 1e-6  # what the sub-sample can't tell: its optimum differs by more from that of all rows
+SAMPLE_TOL = 0.01  # of parameters per row: by about half of them the sample's optimum is off that of all rows anyway
 SAMPLE_STEPS = 100
 SLOW = 0.1  # share of the promised decrease that a step may leave if the model of the curvature is to do
 WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks, in units of the targets' spread
 SMALL_STEPS = 3
 WIDE_TOL = 1e-3  # of what is gained, where the next width will change more
 KINK_TOL = 1e-7  # beside what the last width leaves
-PARTS = (16, 4)  # of so many parts of the rows one, before all of them
+PART = 16  # of so many parts of the rows one, before all of them
 PART_STEPS = 50
 PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
+SLOWEST_RATE = 0.95
+RATE_STEPS = 5  # over which the rate of convergence is judged: that of a single one says little
+FEW_ENTRIES = 2**14  # whose products BLAS doesn't share among threads
 LAST_WIDTHS = 3  # of these are left for all rows
 
 
@@ -127,39 +134,45 @@ class Descent:
             params = self._settle_on_sample(params)
             self.widths = self.widths[-LAST_WIDTHS:]
         elif not self.in_memory and self.smooth and self._entries() > MANY_ENTRIES:
-            params = self._settle_on_parts(params)
+            params = self._settle_on_part(params)
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
         self.idle, self.lost, self.small_steps = False, False, 0
-        self.largest_step = self.last_promise = np.inf
+        self.largest_step = np.inf
+        self.promises: deque[float] = deque(maxlen=RATE_STEPS + 1)
         return self._new_search(function, params, grows=True)
 
     def _settle_on_sample(self, params: np.ndarray) -> np.ndarray:
-        """Minimise the objective on the sub-sample."""
-        assert self.curvature is not None
+        """Minimise the objective on the sub-sample, on a smaller one first."""
+        curvature = self.curvature
+        assert curvature is not None
         if self.training.loss.quadratic:
             return params  # the first step on all rows gets as far
-        function = self._sample_function(self.curvature.sample)
-        for width in self.widths or [0.0]:
-            if self.widths:
-                self.hyper[0] = width
-            search = self._new_search(function, params, grows=False)
-            params = self._descend(search, SAMPLE_TOL if self.smooth else WIDE_TOL, SAMPLE_STEPS)
+        largest = curvature.size
+        for size in curvature.sizes_to_settle_on() if self.smooth else [largest]:
+            curvature.resize(size)
+            function = self._sample_function(curvature.sample)
+            for width in self.widths or [0.0]:
+                if self.widths:
+                    self.hyper[0] = width
+                search = self._new_search(function, params, grows=False)
+                tol = SAMPLE_TOL * curvature.matrix_width / size if self.smooth else WIDE_TOL
+                params = self._descend(search, tol, SAMPLE_STEPS)
+        curvature.resize(largest)
         return params
 
     def _entries(self) -> int:
         return self.data.n_rows * max(1, self.data.features.row_bytes // self.data.features.storage.dtype.itemsize)
 
-    def _settle_on_parts(self, params: np.ndarray) -> np.ndarray:
-        """Minimise the objective on growing parts of the rows, each as well as it stands for all of them."""
-        training, n_rows = self.training, self.data.n_rows
-        for share in PARTS:
-            subset = read_only(self.data.sample_rows(n_rows // share))
-            of_part = self.data._replace(subset=subset)
-            function = FullPass(of_part, training.objective, training.loss, self.hyper, self.ridge, self.plan.n_threads)
-            search = self._new_search(function, params, grows=False)
-            params = self._descend(search, PART_TOL / np.sqrt(len(subset)), PART_STEPS)
-        return params
+    def _settle_on_part(self, params: np.ndarray) -> np.ndarray:
+        """Minimise the objective on a part of the rows, as well as it stands for all of them."""
+        training, n_rows = self.training, self.data.n_rows // PART
+        if n_rows < params.size // training.objective.n_outputs:  # it would tell little about most of the columns
+            return params
+        of_part = self.data._replace(subset=read_only(self.data.sample_rows(n_rows)))
+        function = FullPass(of_part, training.objective, training.loss, self.hyper, self.ridge, self.plan.n_threads)
+        search = self._new_search(function, params, grows=False)
+        return self._descend(search, PART_TOL / np.sqrt(n_rows), PART_STEPS)
 
     def _descend(self, search: PreconditionedSearch, tol: float, most_steps: int) -> np.ndarray:
         """Go on until what is left to gain is a share `tol` of what has been gained; the parameters in the end."""
@@ -175,6 +188,11 @@ class Descent:
 
     def advance(self, last_epoch: int) -> int:
         """Make one step; the status that it ended with."""
+        # threads of BLAS that wait for each other on cores that others use, too, make a step many times as long
+        with threads.single_threaded_blas() if self._entries() > FEW_ENTRIES else contextlib.nullcontext():
+            return self._advance(last_epoch)
+
+    def _advance(self, last_epoch):
         if self.search is None:
             self.search = self._begin()
         search, plan, training = self.search, self.plan, self.training
@@ -218,19 +236,26 @@ class Descent:
         """Whether the criterion is met; while there are widths left, whether it is time for the next."""
         plan, gain = self.plan, self._gain(search)
         # in rounding: little to come, and it doesn't get less
-        lost = self.lost = promise <= search.eps * gain and promise > SLOW * self.last_promise
-        self.last_promise = promise
+        lost = self.lost = promise <= search.eps * gain and promise > SLOW * (self.promises or [np.inf])[-1]
+        self.promises.append(promise)
         if self.widths:
             return self._stands_still(lost or promise <= WIDE_TOL * gain)
         if plan.tol is None or plan.early_stopping:
             return False
         if plan.criterion == "gradient":
-            return self.training.gradient_norm <= plan.tol
+            return self.training.gradient_norm <= plan.tol  # type: ignore[operator]
         if plan.criterion == "step":
             return self.largest_step <= plan.tol
         if self.smooth:
-            return lost or promise <= plan.tol * gain
+            return lost or self._to_come() <= plan.tol * gain
         return self._stands_still(lost or promise <= max(plan.tol, 0.0 if self.in_memory else KINK_TOL) * gain)
+
+    def _to_come(self) -> float:
+        """What is left to gain: the next step's promise and, at the rate at which promises shrink, all later ones."""
+        first, last = self.promises[0], self.promises[-1]
+        steps = len(self.promises) - 1
+        rate = (last / first) ** (1 / steps) if 0 < last < first else 0.0  # not shrinking: in rounding
+        return last / (1 - min(rate, SLOWEST_RATE))
 
     def _stands_still(self, small: bool) -> bool:
         """Whether steps are small for good: a small one up to the next kink may be followed by large ones."""

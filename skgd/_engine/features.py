@@ -3,9 +3,8 @@
 import numpy as np
 from scipy import sparse
 
-from .._kernels.signatures import Data, Features, SparseFeatures, Storage
-
-SQUARES_ROWS = 1_000
+from .._kernels.signatures import Features, SparseFeatures, Storage
+from .kernels import kernel
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -55,12 +54,21 @@ def dense_rows(features: Features | SparseFeatures, rows: np.ndarray | slice, ou
     out[...] = sparse.csr_array(scaled_rows(features, rows)).toarray()
 
 
-def mean_squares(data: Data) -> np.ndarray:
-    """Mean squares of the scaled columns: over all rows of sparse data, over some of dense ones."""
-    features = data.features
-    if isinstance(features, Features):
-        rows = scaled_rows(features, data.sample_rows(SQUARES_ROWS))
-        return np.mean(rows**2, axis=0)
-    squares = features.data.astype(np.float64) ** 2
-    totals = np.bincount(features.indices, weights=squares, minlength=features.center.size)
-    return totals * features.inverse_scale**2 / (len(features.indptr) - 1)
+def dense_columns(rows: np.ndarray | sparse.csr_array, columns: np.ndarray) -> np.ndarray:
+    """Some columns of rows that :func:`scaled_rows` gave, as an array."""
+    if isinstance(rows, np.ndarray):
+        return rows[:, columns]
+    place = np.full(rows.shape[1], -1)
+    place[columns] = np.arange(len(columns))
+    at = place[rows.indices]
+    wanted = at >= 0
+    found = np.zeros((rows.shape[0], len(columns)))
+    found[np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[wanted], at[wanted]] = rows.data[wanted]
+    return found
+
+
+def mean_squares(features: SparseFeatures) -> np.ndarray:
+    """Mean squares of the scaled columns over all rows."""
+    total = np.zeros(features.center.size)
+    kernel("square_sums", features.data.dtype, index=features.indices.dtype)(features, total)
+    return total / (len(features.indptr) - 1)

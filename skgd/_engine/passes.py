@@ -3,9 +3,8 @@
 import functools
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
-from .._kernels.signatures import Buffers, Data, Linear, signatures
+from .._kernels.signatures import Buffers, Data, Features, Linear, SparseFeatures, signatures
 from ..losses import Loss
 from . import threads
 from .kernels import PlugIn, kernel, plug_in, python_kernel
@@ -14,7 +13,8 @@ from .sample import Sample
 
 BLAS_OUTPUTS = 3  # from so many outputs on a linear model's raw predictions are a product of matrices worth its name
 FULL_PASS_ROWS = 1_024  # of CSR at a time
-MEMORY_ENTRIES = 2**16  # of X that are standardised in memory at a time for it
+MEMORY_ENTRIES = 2**16  # of X that are worked on at a time for it
+SMALL_MEAN = 10.0  # in standard deviations: up to here a mean that is folded into the intercept costs one digit
 
 
 class FullPass:
@@ -34,19 +34,23 @@ class FullPass:
         self.factor = weight_factor(data)
         self.storage = data.features.storage
         sparse = self.storage.index_dtype is not None
-        in_memory = objective.kind is Linear and objective.n_outputs >= BLAS_OUTPUTS and not sparse
-        self.dtype = np.dtype(np.float64) if in_memory else self.storage.compute_dtype
+        by_blas = objective.kind is Linear and objective.n_outputs >= BLAS_OUTPUTS and not sparse
+        self.dtype = np.dtype(np.float64) if by_blas else self.storage.compute_dtype
         self.pointwise = pointwise(loss, self.dtype)
         self.n_threads = 1 if self.pointwise.in_python else n_threads
-        self.of_part = self._in_memory if in_memory else self._by_kernels
         row_entries = max(1, data.features.row_bytes // self.storage.dtype.itemsize)
-        if in_memory:
+        if by_blas:
+            self.of_part = self._by_products if _can_fold_means(data.features) else self._by_samples
             self.block_size = max(1, MEMORY_ENTRIES // (row_entries + objective.n_outputs))
         else:
+            self.of_part = self._by_kernels
             rows = min(FULL_PASS_ROWS, data.n_rows) if sparse else 0
             self.block_size = rows or objective.block_size(data.n_rows, self.dtype.itemsize)
             self.model = objective.model(self.dtype)
-        self.parts = threads.parts(data.n_rows, row_entries, objective.n_params, self.block_size)
+        self.parts = threads.parts(data.n_rows, row_entries * objective.n_outputs, objective.n_params, self.block_size)
+        self.unit: np.ndarray | float = 1.0  # what parameters are multiplied by: CSR is read in the units of X
+        if sparse:
+            self.unit = np.tile(np.append(data.features.inverse_scale, 1.0), objective.n_outputs)
 
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Objective and gradient."""
@@ -58,28 +62,50 @@ class FullPass:
         return self._sums(params, 0)[0]
 
     def _sums(self, params, n_gradient):
-        unit = self._unit_of_features()
-        params = np.ascontiguousarray(params * unit, dtype=self.dtype)
+        params = np.ascontiguousarray(params * self.unit, dtype=self.dtype)
         value, gradient = 0.0, np.zeros(n_gradient)
         work = functools.partial(self.of_part, params, n_gradient)
-        with blas_controller().limit(limits=1, user_api="blas"):  # the threads are ours
-            for part_value, part_gradient in threads.run(work, self.parts, self.n_threads):
-                value += part_value
-                gradient += part_gradient
-        return float(value), gradient * unit if n_gradient else gradient
+        for part_value, part_gradient in threads.run(work, self.parts, self.n_threads):
+            value += part_value
+            gradient += part_gradient
+        return float(value), gradient * self.unit if n_gradient else gradient
 
-    def _unit_of_features(self) -> np.ndarray | float:
-        """What parameters are multiplied by before the kernels see them: CSR is read as it is."""
-        if self.storage.index_dtype is None:
-            return 1.0
-        return np.tile(np.append(self.data.features.inverse_scale, 1.0), self.objective.n_outputs)
-
-    def _in_memory(self, params, n_gradient, part):
-        value, total = 0.0, np.zeros(n_gradient)
+    def _blocks(self, part):
+        """The rows of a part, some at a time."""
         subset = self.data.subset
         for start in range(*part, self.block_size):
             rows = slice(start, min(start + self.block_size, part[1]))
-            sample = Sample(self.data, subset[rows] if subset.size else rows, self.objective, self.loss, self.pointwise)
+            yield subset[rows] if subset.size else rows
+
+    def _by_products(self, params, n_gradient, part):
+        """Products of matrices with the rows as they are: means and scales go into the coefficients."""
+        data, (X, center, inverse_scale) = self.data, self.data.features
+        blocks = params.reshape(self.objective.n_outputs, -1)
+        coef = blocks[:, :-1] * inverse_scale
+        intercept = blocks[:, -1] - coef @ center
+        value, of_coef, of_intercept = 0.0, np.zeros_like(coef), np.zeros_like(intercept)
+        for rows in self._blocks(part):
+            X_block = X[rows]
+            raw = X_block @ coef.T
+            raw += intercept
+            slopes = np.empty_like(raw)
+            value += self.pointwise.call(raw, data.targets_of(rows), data.weight_of(rows), self.loss_hyper, slopes)
+            if n_gradient:
+                of_coef += slopes.T @ X_block
+                of_intercept += slopes.sum(axis=0)
+        factor = self.factor / data.n_rows
+        if not n_gradient:
+            return value * factor, np.empty(0)
+        total = np.empty_like(blocks)
+        total[:, :-1] = (of_coef - np.outer(of_intercept, center)) * inverse_scale
+        total[:, -1] = of_intercept * self.objective.trains_intercept
+        return value * factor, total.ravel() * factor
+
+    def _by_samples(self, params, n_gradient, part):
+        """The same with standardised copies of the rows, where folded means would cost digits."""
+        value, total = 0.0, np.zeros(n_gradient)
+        for rows in self._blocks(part):
+            sample = Sample(self.data, rows, self.objective, self.loss, self.pointwise)
             loss, gradient = sample.loss_and_gradient(params, self.loss_hyper)
             value += loss
             if n_gradient:
@@ -114,17 +140,16 @@ class FullPass:
         return kernel(name, self.storage.dtype, self.objective.kind, self.storage.index_dtype)
 
 
+def _can_fold_means(features: Features | SparseFeatures) -> bool:
+    means = np.abs(features.center * features.inverse_scale)
+    return features.storage.dtype == np.float64 and bool((means <= SMALL_MEAN).all())
+
+
 def pointwise(loss: Loss, dtype: np.dtype, warns: bool = False) -> PlugIn:
     """The loss as kernels of a dtype take it."""
     return plug_in(
         loss.pointwise, signatures(np.dtype(dtype)).loss, f"{type(loss).__name__}.pointwise", is_rule=False, warns=warns
     )
-
-
-@functools.cache
-def blas_controller() -> ThreadpoolController:
-    """What limits the threads of BLAS; finding its libraries takes a millisecond."""
-    return ThreadpoolController()
 
 
 def buffers(objective: Objective, data: Data, block_size: int, dtype: np.dtype) -> Buffers:

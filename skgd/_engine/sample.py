@@ -1,5 +1,7 @@
 """Some rows of the data, standardised and in memory: what a linear model's loss looks like on them."""
 
+import copy
+
 import numpy as np
 
 from .._kernels.signatures import Data
@@ -10,7 +12,6 @@ from .objectives import LinearObjective
 
 DIFFERENCE = 1e-4  # step of finite differences, of the size of a raw prediction
 SHARE_IN_KINKS = 0.1  # of the rows that the curvature of kinks is averaged over, at least
-COUPLED_ROWS = 1_024
 
 
 class Sample:
@@ -22,6 +23,12 @@ class Sample:
         self.Z = np.empty((len(self.targets), objective.n_features + 1))
         dense_rows(data.features, rows, self.Z[:, :-1])
         self.Z[:, -1] = objective.trains_intercept
+
+    def part(self, rows: slice) -> "Sample":
+        """Some of these rows."""
+        part = copy.copy(self)
+        part.targets, part.weight, part.Z = self.targets[rows], self.weight[rows], self.Z[rows]
+        return part
 
     def loss_and_gradient(self, params: np.ndarray, hyper: np.ndarray) -> tuple[float, np.ndarray]:
         """Weighted sum of the rows' losses and its gradient."""
@@ -46,10 +53,8 @@ class Sample:
             block = slice(k * n_columns, (k + 1) * n_columns)
             total[block, block] = gram(self.Z, own[:, k])
         share *= np.sqrt(self.weight)[:, None]
-        for start in range(0, len(self.Z), COUPLED_ROWS):
-            rows = slice(start, start + COUPLED_ROWS)
-            products = (share[rows, :, None] * self.Z[rows, None, :]).reshape(-1, total.shape[0])
-            total -= products.T @ products
+        products = (share[:, :, None] * self.Z[:, None, :]).reshape(-1, total.shape[0])
+        total -= products.T @ products
         return total
 
     def second_derivatives(self, params: np.ndarray, hyper: np.ndarray, exact: bool = True) -> np.ndarray:

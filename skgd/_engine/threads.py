@@ -1,13 +1,20 @@
 """Work shared among threads, with results that don't depend on their number."""
 
+import contextlib
+import functools
+import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from joblib import effective_n_jobs
+from threadpoolctl import ThreadpoolController
 
 from .._validation import openmp_threads
 
 PART_ENTRIES = 2**20  # entries of X that one thread works on at a time: some milliseconds
+ENTRIES_PER_PARAMETER = 8  # of a part, at least: the sums of its own that it needs are few beside them
 
 
 def n_threads(n_jobs: int | None) -> int:
@@ -18,19 +25,93 @@ def n_threads(n_jobs: int | None) -> int:
 
 
 def parts(n_rows: int, row_entries: int, n_params: int, multiple: int) -> list[tuple[int, int]]:
-    """Ranges of rows for a pass over the data: the same ones whatever the number of threads.
+    """Ranges of rows for a pass over the data, of nearly one size: the same ones whatever the number of threads.
 
-    Each part needs sums of its own, n_params numbers: parts are large enough that these are few beside the data.
+    Each part needs sums of its own, n_params numbers.
     """
-    rows = max(PART_ENTRIES, 8 * n_params) // max(row_entries, 1)
-    rows = max(rows // multiple, 1) * multiple
+    rows = max(PART_ENTRIES, ENTRIES_PER_PARAMETER * n_params) // max(row_entries, 1)
+    n_parts = max(1, n_rows // max(rows, 1))
+    n_parts += n_parts > 1 and n_parts % 2  # an odd one would leave one of two threads without work at the end
+    rows = -(-n_rows // (n_parts * multiple)) * multiple
     return [(start, min(start + rows, n_rows)) for start in range(0, n_rows, rows)]
 
 
 def run(work: Callable, tasks: Sequence, n_threads: int) -> Iterator:
-    """Results of work(task) in the order of the tasks."""
-    if n_threads == 1 or len(tasks) == 1:
-        yield from map(work, tasks)
+    """Results of work(task) in the order of the tasks, each as soon as it is there; this thread works, too."""
+    n_threads = min(n_threads, len(tasks))
+    with single_threaded_blas():
+        if n_threads == 1:
+            yield from map(work, tasks)
+            return
+        waiting, done = deque(enumerate(tasks)), {}
+
+        def take_one() -> bool:
+            try:
+                number, task = waiting.popleft()
+            except IndexError:
+                return False
+            done[number] = work(task)
+            return True
+
+        def take_all() -> None:
+            while take_one():
+                pass
+
+        helpers = [_pool(n_threads - 1).submit(take_all) for _ in range(n_threads - 1)]
+        try:
+            for number in range(len(tasks)):
+                while number not in done and take_one():
+                    pass
+                if number not in done:
+                    _finish(helpers)
+                yield done.pop(number)
+        finally:
+            waiting.clear()
+            _finish(helpers)
+
+
+def _finish(helpers: list) -> None:
+    """Wait for those that have begun; an error of theirs is raised here."""
+    for helper in helpers:
+        if not helper.cancel():
+            helper.result()
+
+
+@functools.cache
+def _pool(size: int) -> ThreadPoolExecutor:
+    """Threads that are kept: starting them for every pass would cost a good part of a short one."""
+    return ThreadPoolExecutor(size, thread_name_prefix="skgd")
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    """What limits the threads of BLAS; finding its libraries takes a millisecond."""
+    return ThreadpoolController()
+
+
+_blas_is_limited = threading.Lock()
+
+
+@contextlib.contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Leave all threads to us. Of several fits at once the first limits BLAS, and gives its threads back in the end."""
+    lock = _blas_is_limited
+    if not lock.acquire(blocking=False):
+        yield
         return
-    with ThreadPoolExecutor(min(n_threads, len(tasks))) as pool:
-        yield from pool.map(work, tasks)
+    try:
+        with _blas().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        lock.release()
+
+
+def _begin_in_child() -> None:
+    """A child process has none of its parent's threads, whatever these were doing."""
+    global _blas_is_limited
+    _pool.cache_clear()
+    _blas_is_limited = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

@@ -225,6 +225,7 @@ class Signatures(NamedTuple):
     evaluate: dict
     run_lazy_epochs: object = None
     largest_entries: object = None
+    square_sums: object = None
     gram: object = None
     coordinate_descent: object = None
 
@@ -293,4 +294,5 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
     )
     moments = void(features, double_in, indices_in, double, double, double, double, double, i8, i8)
     largest_entries = void(features, double_in, indices_in, double, indices, i8, i8)
-    return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate, run_lazy_epochs, largest_entries)
+    of_sparse = run_lazy_epochs, largest_entries, void(features, double)
+    return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate, *of_sparse)

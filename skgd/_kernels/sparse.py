@@ -158,3 +158,12 @@ def sparse_moments(features, weights, subset, unit, shift, total, squares, seen,
             total[j] += weight * distance
             squares[j] += weight * distance * distance
             seen[j] += weight
+
+
+def sparse_square_sums(features, total):
+    """Add the squares of the scaled entries of every column."""
+    entries, columns, inverse_scale = features.data, features.indices, features.inverse_scale
+    for at in range(np.uint64(entries.size)):
+        j = np.uint64(columns[at])
+        scaled = entries[at] * inverse_scale[j]
+        total[j] += scaled * scaled

@@ -1,0 +1,83 @@
+"""Passes over all rows and models of the curvature, against their formulas written out in NumPy."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.special import expit, logsumexp, softmax
+
+from skgd._engine.curvature import LEADING_COLUMNS, Curvature
+from skgd._engine.features import raw_features, read_only
+from skgd._engine.objectives import LinearObjective
+from skgd._engine.passes import FullPass
+from skgd._kernels.signatures import Data
+from skgd.losses import LogLoss
+
+RNG = np.random.default_rng(0)
+
+
+def data_of(X, y, center, scale, weight=None):
+    features = raw_features(X)
+    dtype = features.storage.compute_dtype
+    features = features._replace(center=center.astype(dtype), inverse_scale=(1 / scale).astype(dtype))
+    weight = np.empty(0) if weight is None else weight
+    arrays = (read_only(array) for array in (y.astype(float)[:, None], weight, np.empty(0, np.int64)))
+    y, weight, subset = arrays
+    return Data(features, y, np.zeros(1), np.ones(1), weight, subset)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("mean", [0.0, 3.0, 1e5])  # folded into intercepts, or taken off every entry
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_softmax_over_all_rows_is_its_formula(dtype, mean, intercept, weighted):
+    n, d, K = 5_000, 7, 4
+    X = (mean + RNG.standard_normal((n, d))).astype(dtype)
+    y, weight = RNG.integers(0, K, n), RNG.uniform(0.1, 3, n) if weighted else None
+    center = X.astype(float).mean(axis=0)
+    data = data_of(X, y, center, X.astype(float).std(axis=0), weight)
+    ridge = RNG.uniform(0, 1, K * (d + 1))
+    params = RNG.standard_normal(K * (d + 1))
+    params[d :: d + 1] *= intercept
+    objective = LinearObjective(d, K, intercept, intercept)
+    full_pass = FullPass(data, objective, LogLoss(), np.empty(0), ridge, n_threads=2)
+    value, gradient = full_pass(params)
+
+    Z = (X.astype(float) - data.features.center) * data.features.inverse_scale
+    W = params.reshape(K, d + 1)
+    raw = Z @ W[:, :-1].T + W[:, -1]
+    share = np.full(n, 1 / n) if weight is None else weight / weight.sum()
+    expected = share @ (logsumexp(raw, axis=1) - raw[np.arange(n), y]) + 0.5 * ridge @ params**2
+    slopes = (softmax(raw, axis=1) - np.eye(K)[y]) * share[:, None]
+    of_params = np.column_stack([slopes.T @ Z, slopes.sum(axis=0) * intercept]).ravel() + ridge * params
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient, of_params, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(full_pass.loss_alone(params), expected - 0.5 * ridge @ params**2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("sparse_rows", [False, True])
+def test_with_many_columns_those_that_weigh_most_have_a_matrix_and_the_others_a_diagonal(sparse_rows):
+    n, d = 2_000, 1_500  # few enough rows that the curvature is taken from all of them
+    frequency = np.clip(1 / np.arange(1, d + 1), 2e-3, 1)
+    X = np.where(RNG.random((n, d)) < frequency, RNG.uniform(0.5, 1, (n, d)), 0.0)
+    y = RNG.integers(0, 2, n)
+    data = data_of(sparse.csr_matrix(X) if sparse_rows else X, y, np.zeros(d), np.ones(d))
+    ridge = np.append(np.full(d, 1e-4), 0.0)
+    params = np.append(RNG.standard_normal(d) / 10, 0.3)
+    objective = LinearObjective(d, 1, True, True)
+    model = Curvature(data, objective, LogLoss(), ridge, "diagonal", 2).model(params, np.empty(0))
+
+    ones = np.column_stack([X, np.ones(n)])
+    p = expit(ones @ params)
+    hessian = (ones * (p * (1 - p))[:, None]).T @ ones / n + np.diag(ridge)
+    leading = np.sort(model.leading)
+    assert len(leading) == LEADING_COLUMNS + 1
+    assert leading[-1] == d  # the intercept
+    assert np.isin(leading[:-1], np.argsort(-np.diag(hessian)[:-1])[: 2 * LEADING_COLUMNS]).all()
+    vector = RNG.standard_normal(d + 1)
+    step = model.solve(vector)
+    np.testing.assert_allclose(hessian[np.ix_(leading, leading)] @ step[leading], vector[leading], rtol=1e-6, atol=1e-9)
+    others = np.setdiff1d(np.arange(d + 1), leading)
+    # sums over few entries: means of the curvature stand in for a part of it
+    ratio = vector[others] / step[others] / np.diag(hessian)[others]
+    assert ratio.min() > 0.5
+    assert ratio.max() < 2
