@@ -10,6 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._engine import auto
 from .._engine.objectives import LinearObjective
+from .._engine.predictions import raw_predictions
+from .._engine.threads import n_threads
 from .._estimator import GradientDescentEstimator
 from .._validation import Interval, StrOptions, check_features
 from ..optimizers import OPTIMIZERS, SGD, Optimizer
@@ -17,7 +19,6 @@ from ..penalties import PENALTIES, get_penalty
 
 # At the mean of y the gradient of the intercept is zero up to rounding: a rule that takes its sign would follow that.
 START_OFFSET = 1e-3
-PREDICTION_ROWS = 65_536  # rows predicted at once where they must be converted, so that memory stays bounded
 
 
 class LinearEstimator(GradientDescentEstimator):
@@ -72,15 +73,8 @@ class LinearEstimator(GradientDescentEstimator):
         if sparse.issparse(self.coef_):
             raw = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
             return raw[:, 0] if getattr(self, "_one_target", False) else raw
-        if X.dtype == np.float64:
-            return X @ self.coef_.T + self.intercept_
-        # float32 rows in float64, some at a time: with large means the products would lose what their sum keeps
-        coef, intercept = self._exact_parameters()
-        blocks = [
-            X[start : start + PREDICTION_ROWS].astype(np.float64) @ coef.T + intercept
-            for start in range(0, X.shape[0], PREDICTION_ROWS)
-        ]
-        return np.concatenate(blocks)
+        parameters = (self.coef_, self.intercept_) if X.dtype == np.float64 else self._exact_parameters()
+        return raw_predictions(X, *parameters, n_threads(self.n_jobs))
 
     def sparsify(self) -> Self:
         """Store ``coef_`` as a CSR matrix: less memory and faster predictions where most coefficients are zero.
