@@ -1,5 +1,6 @@
 """How a fit proceeds and ends: step by step against the same steps in NumPy, and what survives when it goes wrong."""
 
+import gc
 import re
 import signal
 import subprocess
@@ -794,6 +795,22 @@ def test_training_makes_no_copy_of_the_features(kind, dtype):
     assert peaks[0] < 0.1
     assert peaks[1] < 0.35
     assert np.array_equal(X[:, 0] > 0, y)
+
+
+@pytest.mark.parametrize("optimizer", ["auto", "sgd", "svrg"])
+def test_what_a_fit_needed_is_given_back_at_once(optimizer):
+    X = np.random.default_rng(0).standard_normal((150_000, 8))
+    y = np.digitize(X[:, 0], [-1, 1])  # its classes as float64 are a copy
+    model = GDLogisticClassifier(optimizer=optimizer, max_iter=2, tol=None).fit(X[:1000], y[:1000])
+    gc.collect()
+    gc.disable()  # circles of references would wait for it, a copy of the targets with them
+    tracemalloc.start()
+    try:
+        model.fit(X, y)
+        assert tracemalloc.get_traced_memory()[0] < 0.1 * y.nbytes
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 def test_verbose_prints_a_line_an_epoch(kind, capsys):

@@ -34,16 +34,15 @@ class FullPass:
         self.factor = weight_factor(data)
         self.storage = data.features.storage
         sparse = self.storage.index_dtype is not None
-        by_blas = objective.kind is Linear and objective.n_outputs >= BLAS_OUTPUTS and not sparse
-        self.dtype = np.dtype(np.float64) if by_blas else self.storage.compute_dtype
+        self.by_blas = objective.kind is Linear and objective.n_outputs >= BLAS_OUTPUTS and not sparse
+        self.dtype = np.dtype(np.float64) if self.by_blas else self.storage.compute_dtype
         self.pointwise = pointwise(loss, self.dtype)
         self.n_threads = 1 if self.pointwise.in_python else n_threads
         row_entries = max(1, data.features.row_bytes // self.storage.dtype.itemsize)
-        if by_blas:
-            self.of_part = self._by_products if _can_fold_means(data.features) else self._by_samples
+        if self.by_blas:
+            self.folds_means = _can_fold_means(data.features)
             self.block_size = max(1, MEMORY_ENTRIES // (row_entries + objective.n_outputs))
         else:
-            self.of_part = self._by_kernels
             rows = min(FULL_PASS_ROWS, data.n_rows) if sparse else 0
             self.block_size = rows or objective.block_size(data.n_rows, self.dtype.itemsize)
             self.model = objective.model(self.dtype)
@@ -64,7 +63,10 @@ class FullPass:
     def _sums(self, params, n_gradient):
         params = np.ascontiguousarray(params * self.unit, dtype=self.dtype)
         value, gradient = 0.0, np.zeros(n_gradient)
-        work = functools.partial(self.of_part, params, n_gradient)
+        of_part = self._by_kernels
+        if self.by_blas:
+            of_part = self._by_products if self.folds_means else self._by_samples
+        work = functools.partial(of_part, params, n_gradient)
         for part_value, part_gradient in threads.run(work, self.parts, self.n_threads):
             value += part_value
             gradient += part_gradient

@@ -73,8 +73,8 @@ class LinearEstimator(GradientDescentEstimator):
         if sparse.issparse(self.coef_):
             raw = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
             return raw[:, 0] if getattr(self, "_one_target", False) else raw
-        parameters = (self.coef_, self.intercept_) if X.dtype == np.float64 else self._exact_parameters()
-        return raw_predictions(X, *parameters, n_threads(self.n_jobs))
+        coef, intercept = (self.coef_, self.intercept_) if X.dtype == np.float64 else self._exact_parameters()
+        return raw_predictions(X, coef, intercept, n_threads(self.n_jobs))
 
     def sparsify(self) -> Self:
         """Store ``coef_`` as a CSR matrix: less memory and faster predictions where most coefficients are zero.
