@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
+from .._kernels.constants import RIDGE, TINY
 from .._kernels.signatures import Data, Features
 from ..losses import Loss
 from . import threads
@@ -20,7 +21,6 @@ WIDE = 300  # from so many columns on fewer rows make smaller matrices
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
-RIDGE = 1e-8  # share of the mean diagonal that keeps singular matrices definite where no penalty does
 SAMPLE_ENTRIES = 2**23
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
 GROWTH = 8
@@ -29,7 +29,6 @@ PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
 LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
-TINY = float(np.finfo(np.float64).tiny)
 
 
 class Factor:

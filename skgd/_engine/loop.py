@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._kernels.signatures import CONVERGED, DIVERGED, GRADIENT, NEVER, OBJECTIVE, RUNNING, STEP, Data
+from .._kernels.signatures import CONVERGED, DIVERGED, NEVER, RUNNING, Data
 from .._warnings import warn_user
 from ..penalties import smallest_subgradient
 from ..schedules import ReduceOnPlateau
 from .descent import Descent
 from .epochs import Epochs
+from .newton import Newton, suits
 from .passes import FullPass, pointwise
-from .training import Plan, Training, begin_anew
+from .training import CRITERIA, Plan, Training, begin_anew
 
-CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
 BACK_OFF = 0.25
 MAX_BACK_OFFS = 40
 STREAMING_BACK_OFFS = 5  # in one call: one bad part of the data shall not ruin the rate for all others
@@ -41,8 +41,12 @@ class Loop:
         training.optimizer.probe()
         pointwise(training.loss, training.dtype, warns=True)
         if training.optimizer.searches_line:
-            self.checks_gradient, self.pauses = False, True
-            self.method: Descent | Epochs = Descent(training, plan, data, self.loss_hyper)
+            self.checks_gradient, self.pauses = False, bool(plan.verbose or validation is not None)
+            self.method: Descent | Epochs | Newton = (
+                Newton(training, plan, data, self.loss_hyper, self.pauses)
+                if suits(training, plan, data)
+                else Descent(training, plan, data, self.loss_hyper)
+            )
             return
         # where the gradient at hand is not that of the parameters to publish
         self.checks_gradient = (
