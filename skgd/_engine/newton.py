@@ -1,6 +1,6 @@
 """Training on small data by a compiled Newton's method."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -50,16 +50,9 @@ class Newton:
 
     def __init__(self, training: Training, plan: Plan, data: Data, loss_hyper: np.ndarray, pauses: bool):
         self.training, self.plan, self.data, self.hyper, self.pauses = training, plan, data, loss_hyper, pauses
-        self.method: Callable[[int], int] = self._begin
-
-    def advance(self, last_epoch: int) -> int:
-        """Make some steps, or one if somebody will look in between; the status that they ended with."""
-        return self.method(last_epoch)
-
-    def _begin(self, last_epoch: int) -> int:
-        training, plan, data = self.training, self.plan, self.data
-        objective = training.objective
-        assert isinstance(objective, LinearObjective)
+        self.descent: Descent | None = None
+        optimizer = training.optimizer
+        objective: Any = training.objective
         rows = data.subset if data.subset.size else slice(0, data.n_rows)
         n, p = data.n_rows, objective.n_params
         columns = np.empty((p, n))
@@ -75,27 +68,28 @@ class Newton:
         self.settings = NewtonSettings(
             criterion=NEVER if plan.tol is None or plan.early_stopping else CRITERIA[plan.criterion],
             tol=plan.tol or 0.0,
-            reference=float(training.progress["reference"][0]),
-            first_length=training.optimizer.learning_rate or training.optimizer.default_learning_rate,
+            first_length=optimizer.learning_rate or optimizer.default_learning_rate,
             eps=float(np.finfo(training.dtype).eps),
             quadratic=training.loss.quadratic,
         )
         self.params = training.state.params.astype(np.float64)
-        self.method = self._steps
-        return self._steps(last_epoch)
+        self.loss, self.kernel = pointwise(training.loss, DOUBLE).call, kernel("newton", DOUBLE)
 
-    def _steps(self, last_epoch: int) -> int:
-        training, search = self.training, self.search[0]
+    def advance(self, last_epoch: int) -> int:
+        """Make some steps, or one if somebody will look in between; the status that they ended with."""
+        if self.descent is not None:
+            return self.descent.advance(last_epoch)
+        training, search = self.training, self.search
+        search["reference"] = training.progress["reference"]
         curve = np.empty(1 if self.pauses else min(last_epoch - training.epochs, STEPS_AT_ONCE))
-        loss, steps = pointwise(training.loss, DOUBLE).call, kernel("newton", DOUBLE)
-        status = steps(loss, self.hyper, self.rows, self.settings, self.params, self.work, self.search, curve)
-        n_steps = int(search["steps"])
+        status = self.kernel(self.loss, self.hyper, self.rows, self.settings, self.params, self.work, search, curve)
+        n_steps = int(search["steps"][0])
         training.state.params[:] = self.params
-        training.gradient_norm = float(search["gradient_norm"])
+        training.gradient_norm = float(search["gradient_norm"][0])
         training.count_steps(curve[:n_steps])
         if status == STUCK:
-            self.method = Descent(training, self.plan, self.data, self.hyper).advance
-            return PAUSED if n_steps else self.method(last_epoch)
+            self.descent = Descent(training, self.plan, self.data, self.hyper)
+            return PAUSED if n_steps else self.descent.advance(last_epoch)
         if status == CONVERGED and training.epochs == 0:
-            training.count_steps(self.search["objective"])
+            training.count_steps(search["objective"])
         return OUT_OF_EPOCHS if status == PAUSED and training.epochs >= last_epoch else status

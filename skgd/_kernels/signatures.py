@@ -225,7 +225,6 @@ class NewtonSettings(NamedTuple):
 
     criterion: int
     tol: float
-    reference: float  # objective of the constant model
     first_length: float  # of a step that is tried
     eps: float  # relative rounding of the objective
     quadratic: bool  # whether the second derivatives are one
@@ -243,6 +242,7 @@ class NewtonWork(NamedTuple):
 Search = np.dtype(
     [
         ("steps", np.int64),  # made in the last call
+        ("reference", np.float64),  # objective of the constant model
         ("objective", np.float64),
         ("gradient_norm", np.float64),  # before the last step
         ("last_promise", np.float64),  # decrease that the last step was to bring
@@ -327,7 +327,7 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
         moments = void(array(entry, 2, True), double_in, indices_in, double, double, double, i8, i8)
         gram = void(features, double_in, indices_in, i8, i8, array(f8, 2), array(f8, 2))
         few_rows = types.NamedTuple([array(f8, 2), array(f8, 2), double, double], FewRows)
-        newton_settings = types.NamedTuple([i8] + [f8] * 4 + [flag], NewtonSettings)
+        newton_settings = types.NamedTuple([i8, f8, f8, f8, flag], NewtonSettings)
         work = types.NamedTuple([array(f8, 2), array(f8, 3), array(f8, 2), array(f8, 2)], NewtonWork)
         search = array(from_dtype(Search), 1)
         newton = i8(Function(loss), double, few_rows, newton_settings, double, work, search, double)
