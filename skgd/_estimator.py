@@ -13,7 +13,7 @@ from ._engine import auto
 from ._engine.features import raw_features, read_only, scaled_rows, stored_alike
 from ._engine.loop import Loop, Plan
 from ._engine.objectives import Objective
-from ._engine.scaling import Scaling, feature_scales, target_moments
+from ._engine.scaling import Scaling, dense_moments, feature_scales
 from ._engine.threads import n_threads
 from ._engine.training import Training, new_training, same
 from ._kernels.signatures import Data, Features, SparseFeatures
@@ -57,6 +57,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
 
     # -- what a kind of model decides
 
+    _accept_sparse: str | bool = False  # as scikit-learn's checks of data take it
+
     def _make_objective(self, n_features: int, n_outputs: int, intercept_known: bool) -> Objective:
         raise NotImplementedError
 
@@ -73,6 +75,11 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
     def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming) -> float | None:
         """A learning rate that theory gives for this data, or None."""
         return None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = bool(self._accept_sparse)
+        return tags
 
     # -- from data to a trained model
 
@@ -257,7 +264,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             _check_raw_features(data)
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
         if loss.target_power is not None and self._scales_targets():
-            of_y = target_moments(y, weight if weight.size else None, rows)
+            of_y = dense_moments(y, weight, rows, "y")
             if before is not None and self._moments[1] is not None:
                 of_y = self._moments[1].merged(of_y)
             target_scale = of_y.scale(np.finfo(np.float64).eps)

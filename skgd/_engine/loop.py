@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._kernels.constants import TINY
 from .._kernels.signatures import CONVERGED, DIVERGED, NEVER, RUNNING, Data
 from .._warnings import warn_user
 from ..penalties import smallest_subgradient
@@ -39,12 +40,12 @@ class Loop:
         self.full_batch = plan.batch_size >= data.n_rows
         self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
         training.optimizer.probe()
-        pointwise(training.loss, training.dtype, warns=True)
+        self.pointwise = pointwise(training.loss, training.dtype, warns=True)
         if training.optimizer.searches_line:
             self.checks_gradient, self.pauses = False, bool(plan.verbose or validation is not None)
             self.method: Descent | Epochs | Newton = (
                 Newton(training, plan, data, self.loss_hyper, self.pauses)
-                if suits(training, plan, data)
+                if not self.pointwise.in_python and suits(training, plan, data)
                 else Descent(training, plan, data, self.loss_hyper)
             )
             return
@@ -155,12 +156,14 @@ class Loop:
     def _null_objective(self) -> float:
         """Loss of the constant model, on some thousand rows: the measure of what is much and what is little."""
         data, dtype = self.data, self.training.dtype
-        rows = data.sample_rows(NULL_ROWS)
-        targets, weight = data.targets_of(rows), data.weight_of(rows)
-        weight = weight / max(weight.sum(), np.finfo(np.float64).tiny)
-        raw = np.tile(np.asarray(self.plan.constant, dtype), (len(rows), 1))
-        call = pointwise(self.training.loss, dtype).call
-        value = float(call(raw, targets.astype(dtype), weight.astype(dtype), self.loss_hyper, np.empty_like(raw)))
+        few = data.n_rows <= NULL_ROWS and not data.subset.size
+        rows = slice(None) if few else data.sample_rows(NULL_ROWS)
+        targets, weight = data.targets_of(rows).astype(dtype, copy=False), data.weight_of(rows)
+        weight /= max(weight.sum(), TINY)
+        raw = np.empty((len(weight), self.training.objective.n_outputs), dtype)
+        raw[:] = self.plan.constant
+        weight = weight.astype(dtype, copy=False)
+        value = float(self.pointwise.call(raw, targets, weight, self.loss_hyper, np.empty_like(raw)))
         if not np.isfinite(value):
             raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
         return value

@@ -32,7 +32,7 @@ DOUBLE = np.dtype(np.float64)
 
 def suits(training: Training, plan: Plan, data: Data) -> bool:
     """Whether Newton's method proper is what the optimizer comes to, and the data are small enough for the kernel."""
-    objective, loss = training.objective, training.loss
+    objective = training.objective
     return (
         isinstance(objective, LinearObjective)
         and training.optimizer.preconditioner in ("auto", "subsample")
@@ -40,8 +40,7 @@ def suits(training: Training, plan: Plan, data: Data) -> bool:
         and objective.n_params <= NEWTON_COLUMNS
         and data.n_rows * (objective.n_params**2 + LOSS_WORK) <= MOST_WORK
         and plan.l1 == 0
-        and loss.smooth
-        and not pointwise(loss, DOUBLE).in_python
+        and training.loss.smooth
     )
 
 

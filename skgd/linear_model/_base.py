@@ -30,6 +30,8 @@ class LinearEstimator(GradientDescentEstimator):
         "fit_intercept": ["boolean"],
     }
 
+    _accept_sparse = "csr"
+
     def _make_objective(self, n_features, n_outputs, intercept_known):
         return LinearObjective(n_features, n_outputs, self.fit_intercept, self.fit_intercept and not intercept_known)
 
@@ -109,11 +111,6 @@ class LinearEstimator(GradientDescentEstimator):
             coef = self.coef_.toarray()  # type: ignore[union-attr]
             self.coef_ = coef[0] if getattr(self, "_one_target", False) else coef
         return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
     def _publish_parameters(self, training):
         self.coef_, self.intercept_ = (array.astype(training.precision) for array in self._unrounded(training))
