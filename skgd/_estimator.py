@@ -27,6 +27,7 @@ from .schedules import SCHEDULES, Constant, Schedule, get_schedule
 
 # Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
 SAFE_FLOAT32 = (1e-15, 1e15)
+SEEDS = 2**31 - 1
 _ALL_ROWS = np.empty(0, np.int64)  # as a subset
 
 
@@ -145,7 +146,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             intercept_known = loss.quadratic and centered and not streaming
             objective = self._make_objective(n_features, n_outputs, intercept_known)
             params = objective.start(constant, scaling, rng)
-            seed = rng.randint(1, np.iinfo(np.int32).max)
+            seed = rng.randint(1, SEEDS)
             dtype = storage.compute_dtype
             training = new_training(objective, loss, optimizer, scaling, params, dtype, rate, given_rate, seed)
             training.precision = storage.dtype

@@ -52,6 +52,11 @@ class PlugIn:
     call: Callable
     in_python: bool
 
+    @property
+    def pointer(self):
+        """Faster to pass than the function itself, for one long call; many short ones lose more inside."""
+        return self.call.pointer
+
 
 def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -> PlugIn:
     """A loss or rule as the kernels take it: compiled, or guarded Python."""

@@ -72,7 +72,7 @@ class Newton:
             quadratic=training.loss.quadratic,
         )
         self.params = training.state.params.astype(np.float64)
-        self.loss, self.kernel = pointwise(training.loss, DOUBLE).call, kernel("newton", DOUBLE)
+        self.loss, self.kernel = pointwise(training.loss, DOUBLE).pointer, kernel("newton", DOUBLE)
 
     def advance(self, last_epoch: int) -> int:
         """Make some steps, or one if somebody will look in between; the status that they ended with."""

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._kernels.constants import TINY
 from .._kernels.signatures import Data, SparseFeatures
 from .kernels import kernel
 
 SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
 _CHUNK_ENTRIES = 10_000_000
-_LEAST_SQUARE = float(np.sqrt(np.finfo(np.float64).tiny))
+_LEAST_SQUARE = TINY**0.5
 _LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
 
 
@@ -39,8 +40,7 @@ class Moments:
 
     def scale(self, eps: float) -> np.ndarray:
         """Standard deviations, 1 for columns that are constant up to the rounding of their values."""
-        constant = (self.std <= 4 * eps * np.abs(self.mean)) | (self.std < np.finfo(np.float64).tiny)
-        return np.where(constant, 1.0, self.std)
+        return np.where(self.std > np.maximum(4 * eps * np.abs(self.mean), TINY), self.std, 1.0)
 
 
 @dataclass
@@ -58,7 +58,7 @@ class LargestEntries:
 
     def scale(self, eps: float) -> np.ndarray:
         """The largest values, 1 for columns of zeros."""
-        return np.where(self.largest < np.finfo(np.float64).tiny, 1.0, self.largest)
+        return np.where(self.largest < TINY, 1.0, self.largest)
 
 
 class Scaling(NamedTuple):
@@ -170,7 +170,7 @@ def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: s
         result = Moments(weight_sum, shift + distance, np.sqrt(np.maximum(variance, 0.0)))
     # squares that overflowed, or fell below what float64 resolves, need a unit of their own
     lost = ~((squares >= _LEAST_SQUARE) & np.isfinite(variance))
-    for j in np.flatnonzero(lost):
+    for j in lost.nonzero()[0]:
         column = _used(X[:, j], subset).astype(np.float64)
         result.mean[j], result.std[j] = _column_moments(column, used, f"column {j} of {name}")
     return result

@@ -119,7 +119,7 @@ class Training:
 
     def count_steps(self, objectives) -> None:
         """Count steps over all rows, which are epochs, with the objective after each."""
-        self.losses.extend(objectives * self.loss_unit)
+        self.losses.extend((objectives * self.loss_unit).tolist())
         for name in ("epoch", "update"):
             self.progress[name] += objectives.size
         self.updates += objectives.size

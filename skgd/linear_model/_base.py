@@ -41,8 +41,9 @@ class LinearEstimator(GradientDescentEstimator):
             return super()._starting_constant(n_outputs, loss, data)
         if not self._centers_targets(data.features):
             return np.zeros(n_outputs)
-        constant = super()._starting_constant(n_outputs, loss, data)
-        return constant if self._centers(data.features) or not loss.quadratic else constant + START_OFFSET
+        if not loss.quadratic:
+            return super()._starting_constant(n_outputs, loss, data)
+        return np.full(n_outputs, 0.0 if self._centers(data.features) else START_OFFSET)  # the mean is zero
 
     def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
         rate_is_auto = self.learning_rate == "auto" and optimizer.learning_rate is None
