@@ -40,11 +40,13 @@ class Loop:
         self.full_batch = plan.batch_size >= data.n_rows
         self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
         training.optimizer.probe()
-        self.pointwise = pointwise(training.loss, training.dtype, warns=True)
-        if training.optimizer.searches_line:
+        by_line_search = training.optimizer.searches_line  # which computes in float64 where it can
+        self.dtype = np.dtype(np.float64) if by_line_search else training.dtype
+        self.pointwise = pointwise(training.loss, self.dtype, warns=True)
+        if by_line_search:
             self.checks_gradient, self.pauses = False, bool(plan.verbose or validation is not None)
             self.method: Descent | Epochs | Newton = (
-                Newton(training, plan, data, self.loss_hyper, self.pauses)
+                Newton(training, plan, data, self.pointwise, self.loss_hyper, self.pauses)
                 if not self.pointwise.in_python and suits(training, plan, data)
                 else Descent(training, plan, data, self.loss_hyper)
             )
@@ -155,7 +157,7 @@ class Loop:
 
     def _null_objective(self) -> float:
         """Loss of the constant model, on some thousand rows: the measure of what is much and what is little."""
-        data, dtype = self.data, self.training.dtype
+        data, dtype = self.data, self.dtype
         few = data.n_rows <= NULL_ROWS and not data.subset.size
         rows = slice(None) if few else data.sample_rows(NULL_ROWS)
         targets, weight = data.targets_of(rows).astype(dtype, copy=False), data.weight_of(rows)

@@ -19,15 +19,13 @@ from .._kernels.signatures import (
 from .curvature import NEWTON_COLUMNS
 from .descent import Descent
 from .features import dense_rows
-from .kernels import kernel
+from .kernels import PlugIn, kernel
 from .objectives import LinearObjective
-from .passes import pointwise
 from .training import CRITERIA, Plan, Training
 
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 STEPS_AT_ONCE = 100
-DOUBLE = np.dtype(np.float64)
 
 
 def suits(training: Training, plan: Plan, data: Data) -> bool:
@@ -47,7 +45,7 @@ def suits(training: Training, plan: Plan, data: Data) -> bool:
 class Newton:
     """Newton steps, many in one call; where they lead nowhere, Descent goes on from there."""
 
-    def __init__(self, training: Training, plan: Plan, data: Data, loss_hyper: np.ndarray, pauses: bool):
+    def __init__(self, training: Training, plan: Plan, data: Data, loss: PlugIn, loss_hyper: np.ndarray, pauses: bool):
         self.training, self.plan, self.data, self.hyper, self.pauses = training, plan, data, loss_hyper, pauses
         self.descent: Descent | None = None
         optimizer = training.optimizer
@@ -72,7 +70,7 @@ class Newton:
             quadratic=training.loss.quadratic,
         )
         self.params = training.state.params.astype(np.float64)
-        self.loss, self.kernel = pointwise(training.loss, DOUBLE).pointer, kernel("newton", DOUBLE)
+        self.loss, self.kernel = loss.pointer, kernel("newton", np.dtype(np.float64))
 
     def advance(self, last_epoch: int) -> int:
         """Make some steps, or one if somebody will look in between; the status that they ended with."""

@@ -163,7 +163,7 @@ def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: s
 
     with np.errstate(over="ignore", invalid="ignore"):
         distance, squares, variance = means(shift)
-        if (np.isfinite(squares) & (variance < _LOST_SHARE * squares)).any():
+        if not (variance >= _LOST_SHARE * squares).all():
             # the row was far from the mean, in units of the spread: an outlier costs a second pass
             shift = shift + np.where(np.isfinite(distance), distance, 0.0)
             distance, squares, variance = means(shift)
