@@ -28,6 +28,7 @@ from .schedules import SCHEDULES, Constant, Schedule, get_schedule
 # Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
 SAFE_FLOAT32 = (1e-15, 1e15)
 SEEDS = 2**31 - 1
+EPS = float(np.finfo(np.float64).eps)
 _ALL_ROWS = np.empty(0, np.int64)  # as a subset
 
 
@@ -252,8 +253,9 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         d, k = X.shape[1], y.shape[1]
         y, weight, rows = map(read_only, (y, weight, rows))
         features = raw_features(X)
-        data = Data(features, y, np.zeros(k), np.ones(k), weight, rows)
+        target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
         center, scale, of_X = np.zeros(d), np.ones(d), None
+        data = Data(features, y, target_center, target_scale, weight, rows)
         standardize = self._standardization(features)
         if standardize:
             of_X = feature_scales(data, standardize, None if before is None else self._moments[0])
@@ -263,17 +265,15 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
                 features = raw_features(X.astype(np.float64))
         else:
             _check_raw_features(data)
-        target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
         if loss.target_power is not None and self._scales_targets():
             of_y = dense_moments(y, weight, rows, "y")
             if before is not None and self._moments[1] is not None:
                 of_y = self._moments[1].merged(of_y)
-            target_scale = of_y.scale(np.finfo(np.float64).eps)
+            target_scale = of_y.scale(EPS)
             target_center = of_y.mean if self._centers_targets(features) else target_center
         # the center as the kernels see it, rounded to the dtype of X, is the center that counts
         dtype = features.storage.compute_dtype
         features = features._replace(center=center.astype(dtype), inverse_scale=(1.0 / scale).astype(dtype))
-        target_center = np.ascontiguousarray(target_center, dtype=np.float64)
         data = data._replace(features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale)
         return data, (of_X, of_y)
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._kernels.constants import TINY
 from .._kernels.signatures import CONVERGED, DIVERGED, NEVER, RUNNING, Data
 from .._warnings import warn_user
 from ..penalties import smallest_subgradient
@@ -160,11 +159,9 @@ class Loop:
         data, dtype = self.data, self.dtype
         few = data.n_rows <= NULL_ROWS and not data.subset.size
         rows = slice(None) if few else data.sample_rows(NULL_ROWS)
-        targets, weight = data.targets_of(rows).astype(dtype, copy=False), data.weight_of(rows)
-        weight /= max(weight.sum(), TINY)
-        raw = np.empty((len(weight), self.training.objective.n_outputs), dtype)
+        targets, weight = (array.astype(dtype, copy=False) for array in (data.targets_of(rows), data.shares_of(rows)))
+        raw = np.empty((weight.size, self.training.objective.n_outputs), dtype)
         raw[:] = self.plan.constant
-        weight = weight.astype(dtype, copy=False)
         value = float(self.pointwise.call(raw, targets, weight, self.loss_hyper, np.empty_like(raw)))
         if not np.isfinite(value):
             raise ValueError(f"the loss is {value} for the constant model: it must be finite there")

@@ -55,9 +55,8 @@ class Newton:
         columns = np.empty((p, n))
         dense_rows(data.features, rows, columns[:-1].T)
         columns[-1] = objective.trains_intercept
-        weight = data.weight_of(rows)
         ridge = plan.alpha * training.state.penalised.astype(np.float64)
-        self.rows = FewRows(columns, data.targets_of(rows), weight / weight.sum(), ridge)
+        self.rows = FewRows(columns, data.targets_of(rows), data.shares_of(rows), ridge)
         vectors = np.empty((4, n))
         self.work = NewtonWork(vectors, vectors[:, :, None], np.empty((4, p)), np.empty((p, p)))
         self.search = np.zeros(1, Search)

@@ -120,8 +120,9 @@ class Training:
     def count_steps(self, objectives) -> None:
         """Count steps over all rows, which are epochs, with the objective after each."""
         self.losses.extend((objectives * self.loss_unit).tolist())
-        for name in ("epoch", "update"):
-            self.progress[name] += objectives.size
+        progress = self.progress[0]
+        progress["epoch"] += objectives.size
+        progress["update"] += objectives.size
         self.updates += objectives.size
 
     def forget(self) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._jit import have_numba
+from .constants import TINY
 
 
 class Features(NamedTuple):
@@ -82,6 +83,14 @@ class Data(NamedTuple):
     def weight_of(self, rows: np.ndarray | slice) -> np.ndarray:
         """Weights of the given rows, ones where all rows count the same."""
         return np.array(self.weight[rows]) if self.weight.size else np.ones(len(self.y[rows]))
+
+    def shares_of(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Weights of the given rows, made to sum to one."""
+        if not self.weight.size:
+            n = len(self.y[rows])
+            return np.full(n, 1.0 / n)
+        weight = self.weight[rows]
+        return weight / max(weight.sum(), TINY)
 
     def sample_rows(self, most: int) -> np.ndarray:
         """Numbers of at most so many rows in use, one at random out of each of as many equal parts, always the same."""
