@@ -74,7 +74,9 @@ def factorise(rows, work, typical, lower):
         jitter = RIDGE * max(mean if j == p - 1 else typical, TINY)
         lower[j, j] += max(rows.ridge[j], jitter)
         for k in range(j + 1):
-            rest = lower[j, k] - dot(lower[j, :k], lower[k, :k])
+            rest = lower[j, k]
+            for m in range(k):
+                rest -= lower[j, m] * lower[k, m]
             if k < j:
                 lower[j, k] = rest / lower[k, k]
             elif rest > 0.0:
@@ -89,7 +91,10 @@ def solve(lower, gradient, direction):
     """Fill direction with -H^-1 gradient; returns the slope along it."""
     p = gradient.size
     for j in range(p):
-        direction[j] = (-gradient[j] - dot(lower[j, :j], direction[:j])) / lower[j, j]
+        rest = -gradient[j]
+        for k in range(j):
+            rest -= lower[j, k] * direction[k]
+        direction[j] = rest / lower[j, j]
     for j in range(p - 1, -1, -1):
         direction[j] /= lower[j, j]
         for k in range(j):
