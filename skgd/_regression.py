@@ -85,7 +85,8 @@ class RegressorFits(RegressorMixin):
     def _fit(self, X, y, sample_weight, validation, streaming):
         X, y = self._check_training_data(X, y, streaming, y_numeric=True)
         weight = check_sample_weight(sample_weight, X)
-        Quantile(self.quantile).check()
+        if not isinstance(self.quantile, Real):  # whatever the loss; numbers have been checked
+            Quantile(self.quantile).check()
         loss = self._make_loss()
         self._one_target = y.ndim == 1 and not loss.has_output_axis
         y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(y), -1)

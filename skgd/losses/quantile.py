@@ -102,8 +102,6 @@ class Quantile(Loss):
 
     def check(self):
         super().check()
-        if isinstance(self.quantile, Real):
-            return
         try:
             quantiles = np.asarray(self.quantile, dtype=np.float64)
             valid = quantiles.ndim < 2 and quantiles.size > 0 and bool(((quantiles > 0) & (quantiles < 1)).all())
