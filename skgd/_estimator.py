@@ -13,7 +13,7 @@ from ._engine import auto
 from ._engine.features import raw_features, read_only, scaled_rows, stored_alike
 from ._engine.loop import Loop, Plan
 from ._engine.objectives import Objective
-from ._engine.scaling import Scaling, feature_scales, target_moments
+from ._engine.scaling import Scaling, dense_moments, feature_scales
 from ._engine.threads import n_threads
 from ._engine.training import Training, new_training, same
 from ._kernels.signatures import Data, Features, SparseFeatures
@@ -27,6 +27,8 @@ from .schedules import SCHEDULES, Constant, Schedule, get_schedule
 
 # Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
 SAFE_FLOAT32 = (1e-15, 1e15)
+SEEDS = 2**31 - 1
+EPS = float(np.finfo(np.float64).eps)
 _ALL_ROWS = np.empty(0, np.int64)  # as a subset
 
 
@@ -57,6 +59,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
 
     # -- what a kind of model decides
 
+    _accept_sparse: str | bool = False  # as scikit-learn's checks of data take it
+
     def _make_objective(self, n_features: int, n_outputs: int, intercept_known: bool) -> Objective:
         raise NotImplementedError
 
@@ -73,6 +77,11 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
     def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming) -> float | None:
         """A learning rate that theory gives for this data, or None."""
         return None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = bool(self._accept_sparse)
+        return tags
 
     # -- from data to a trained model
 
@@ -138,7 +147,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             intercept_known = loss.quadratic and centered and not streaming
             objective = self._make_objective(n_features, n_outputs, intercept_known)
             params = objective.start(constant, scaling, rng)
-            seed = rng.randint(1, np.iinfo(np.int32).max)
+            seed = rng.randint(1, SEEDS)
             dtype = storage.compute_dtype
             training = new_training(objective, loss, optimizer, scaling, params, dtype, rate, given_rate, seed)
             training.precision = storage.dtype
@@ -244,8 +253,9 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         d, k = X.shape[1], y.shape[1]
         y, weight, rows = map(read_only, (y, weight, rows))
         features = raw_features(X)
-        data = Data(features, y, np.zeros(k), np.ones(k), weight, rows)
+        target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
         center, scale, of_X = np.zeros(d), np.ones(d), None
+        data = Data(features, y, target_center, target_scale, weight, rows)
         standardize = self._standardization(features)
         if standardize:
             of_X = feature_scales(data, standardize, None if before is None else self._moments[0])
@@ -255,17 +265,15 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
                 features = raw_features(X.astype(np.float64))
         else:
             _check_raw_features(data)
-        target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
         if loss.target_power is not None and self._scales_targets():
-            of_y = target_moments(y, weight if weight.size else None, rows)
+            of_y = dense_moments(y, weight, rows, "y")
             if before is not None and self._moments[1] is not None:
                 of_y = self._moments[1].merged(of_y)
-            target_scale = of_y.scale(np.finfo(np.float64).eps)
+            target_scale = of_y.scale(EPS)
             target_center = of_y.mean if self._centers_targets(features) else target_center
         # the center as the kernels see it, rounded to the dtype of X, is the center that counts
         dtype = features.storage.compute_dtype
         features = features._replace(center=center.astype(dtype), inverse_scale=(1.0 / scale).astype(dtype))
-        target_center = np.ascontiguousarray(target_center, dtype=np.float64)
         data = data._replace(features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale)
         return data, (of_X, of_y)
 

@@ -90,6 +90,20 @@ def _compiled(function: Callable, signature, options: dict) -> Callable:
     return dispatcher
 
 
+class Pointer:
+    """The address of a compiled function with its type, which numba would look up, slowly, whenever it is passed."""
+
+    def __init__(self, dispatcher, address: int):
+        from numba.core.types import FunctionType
+
+        (signature,) = dispatcher.nopython_signatures
+        self._numba_type_ = FunctionType(signature)
+        self.function, self.address = dispatcher, address
+
+    def __wrapper_address__(self) -> int:
+        return self.address
+
+
 def _remember_addresses(dispatcher) -> None:
     """Look the addresses of a compiled function up once: numba does so, slowly, whenever it is passed as a pointer."""
     (result,) = dispatcher.overloads.values()
@@ -98,25 +112,13 @@ def _remember_addresses(dispatcher) -> None:
     library = types.SimpleNamespace(get_pointer_to_function=addresses.__getitem__)
     remembered = types.SimpleNamespace(fndesc=result.fndesc, library=library)
     dispatcher.get_compile_result = lambda signature: remembered
+    dispatcher.pointer = Pointer(dispatcher, addresses[names[0]])
 
 
-@functools.cache
 def pointer(function: Callable, signature) -> object:
     """Compile a function that travels inside a named tuple, where numba takes addresses only."""
-    dispatcher = compiled(function, signature)
-    if dispatcher is function:
-        return function
-    from numba.core.types import WrapperAddressProtocol
-
-    class Pointer(WrapperAddressProtocol):
-        def __wrapper_address__(self):
-            result = dispatcher.get_compile_result(signature)
-            return result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name)
-
-        def signature(self):
-            return signature
-
-    return Pointer()
+    ready = compiled(function, signature)
+    return getattr(ready, "pointer", ready)
 
 
 @functools.cache

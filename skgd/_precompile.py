@@ -40,7 +40,8 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
         if dtype not in (np.float64, np.float32):
             raise ValueError(f"dtypes may hold float64 and float32, not {dtype}")
         types = signatures(dtype)
-        kernel("moments", dtype)
+        for name in ("moments", "gram"):
+            kernel(name, dtype)
         for model in (Linear, Network):
             for name in ("forward", "backward", "run_epochs", "evaluate"):
                 kernel(name, dtype, model)
@@ -53,6 +54,16 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
             _jit.pointer(activation.derivative, types.activation_derivative)
         if sparse:
             _precompile_sparse(dtype)
+    _precompile_line_searches()
+
+
+def _precompile_line_searches() -> None:
+    # in float64, whatever X is
+    double = np.dtype(np.float64)
+    for name in ("moments", "newton", "coordinate_descent"):
+        kernel(name, double)
+    for loss in LOSSES.values():
+        _jit.compiled(loss().pointwise, signatures(double).loss)
 
 
 def _precompile_sparse(dtype: np.dtype) -> None:

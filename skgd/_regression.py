@@ -85,6 +85,8 @@ class RegressorFits(RegressorMixin):
     def _fit(self, X, y, sample_weight, validation, streaming):
         X, y = self._check_training_data(X, y, streaming, y_numeric=True)
         weight = check_sample_weight(sample_weight, X)
+        if not isinstance(self.quantile, Real):  # whatever the loss; numbers have been checked
+            Quantile(self.quantile).check()
         loss = self._make_loss()
         self._one_target = y.ndim == 1 and not loss.has_output_axis
         y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(y), -1)
@@ -105,10 +107,8 @@ class RegressorFits(RegressorMixin):
         return self
 
     def _make_loss(self) -> Loss:
-        of_quantile = Quantile(self.quantile)
-        of_quantile.check()
         by_name = isinstance(self.loss, str) and self.loss == "quantile"
-        return of_quantile if by_name else get_regression_loss(self.loss)
+        return Quantile(self.quantile) if by_name else get_regression_loss(self.loss)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context as fit_context
-from sklearn.utils import get_tags
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -70,19 +69,15 @@ def check_parameters(estimator) -> None:
 
 def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS) -> Any:
     """X as a C-ordered float array or, where the estimator takes it, in CSR; copied only if it is something else."""
-    options = {"dtype": list(dtypes), "order": "C", "accept_sparse": _accepts_sparse(estimator)}
+    options = {"dtype": list(dtypes), "order": "C", "accept_sparse": estimator._accept_sparse}
     return _plain(validate_data(estimator, X, reset=reset, **options))
 
 
 def check_training_data(estimator, X, y, *, reset: bool, dtypes: Sequence[type] = FLOATS, y_numeric: bool) -> tuple:
     """X as :func:`check_features` returns it, and y of the same length, one column for each target."""
-    options = {"dtype": list(dtypes), "order": "C", "accept_sparse": _accepts_sparse(estimator)}
+    options = {"dtype": list(dtypes), "order": "C", "accept_sparse": estimator._accept_sparse}
     X, y = validate_data(estimator, X, y, reset=reset, multi_output=y_numeric, y_numeric=y_numeric, **options)
     return _plain(X), y
-
-
-def _accepts_sparse(estimator) -> str | bool:
-    return "csr" if get_tags(estimator).input_tags.sparse else False
 
 
 def _plain(X):

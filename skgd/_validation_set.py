@@ -21,14 +21,14 @@ def check_validation_set(
     estimator, X_val, y_val, sample_weight_val, check_targets: Callable[[object], np.ndarray]
 ) -> ValidationSet | None:
     """The user's validation data, None where there are none; `check_targets` makes y_val what ValidationSet.y is."""
+    if X_val is y_val is sample_weight_val is None:
+        return None
     given = {"X_val": X_val is not None, "y_val": y_val is not None}
     if not all(given.values()):
         missing = [name for name in given if not given[name]]
         if len(missing) == 1:
             raise ValueError(f"{missing[0]} is missing: validation data need both X_val and y_val")
-        if sample_weight_val is not None:
-            raise ValueError("sample_weight_val needs X_val and y_val, which are missing")
-        return None
+        raise ValueError("sample_weight_val needs X_val and y_val, which are missing")
     with _naming("X_val"):
         X = check_features(estimator, X_val, reset=False)
     with _naming("y_val"):

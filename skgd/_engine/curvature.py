@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
+from .._kernels.constants import RIDGE, TINY
 from .._kernels.signatures import Data, Features, SparseFeatures
 from ..losses import Loss
 from . import threads
@@ -22,7 +23,6 @@ WIDE = 300  # from so many columns on fewer rows make smaller matrices
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
-RIDGE = 1e-8  # share of the mean diagonal that keeps singular matrices definite where no penalty does
 SAMPLE_ENTRIES = 2**23
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
 GROWTH = 8
@@ -32,7 +32,6 @@ MOST_PATIENCE = 20
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
 LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
-TINY = float(np.finfo(np.float64).tiny)
 
 
 class Factor:

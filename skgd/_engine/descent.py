@@ -5,6 +5,7 @@ from collections import deque
 
 import numpy as np
 
+from .._kernels.constants import LEAST_GAIN, SLOW, TINY
 from .._kernels.signatures import CONVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Data
 from . import threads
 from .curvature import MOST_PATIENCE, Curvature, Sample
@@ -16,7 +17,6 @@ from .training import Plan, Training
 
 SAMPLE_TOL = 0.01  # of parameters per row: by about half of them the sample's optimum is off that of all rows anyway
 SAMPLE_STEPS = 100
-SLOW = 0.1  # share of the promised decrease that a step may leave if the model of the curvature is to do
 WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks, in units of the targets' spread
 SMALL_STEPS = 3
 WIDE_TOL = 1e-3  # of what is gained, where the next width will change more
@@ -184,7 +184,7 @@ class Descent:
     def _gain(self, search: QuasiNewton) -> float:
         """What the fit has gained on the constant model, and so the measure of what is still to come."""
         reference = float(self.training.progress["reference"][0])
-        return max(reference - search.objective, 1e-3 * abs(reference), np.finfo(np.float64).tiny)
+        return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)
 
     def advance(self, last_epoch: int) -> int:
         """Make one step; the status that it ended with."""
@@ -209,7 +209,8 @@ class Descent:
     def _step(self, search: PreconditionedSearch) -> int | None:
         """Make a step; the status if there was none to make."""
         promise = search.look()
-        self.training.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
+        self.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
+        self.training.gradient_norm = self.gradient_norm
         if self._converged(promise, search):
             if self.widths:
                 self._narrow(search)
@@ -243,7 +244,7 @@ class Descent:
         if plan.tol is None or plan.early_stopping:
             return False
         if plan.criterion == "gradient":
-            return self.training.gradient_norm <= plan.tol  # type: ignore[operator]
+            return self.gradient_norm <= plan.tol
         if plan.criterion == "step":
             return self.largest_step <= plan.tol
         if self.smooth:
@@ -263,10 +264,5 @@ class Descent:
         return self.small_steps >= SMALL_STEPS
 
     def _count(self, search: QuasiNewton) -> None:
-        training = self.training
-        training.state.params[:] = search.params
-        training.losses.append(search.objective * training.loss_unit)
-        training.progress["epoch"] += 1
-        training.progress["update"] += 1
-        training.progress["best_objective"] = search.objective
-        training.updates += 1
+        self.training.state.params[:] = search.params
+        self.training.count_steps(np.array([search.objective]))

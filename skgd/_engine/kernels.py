@@ -30,7 +30,7 @@ def python_kernel(name: str, model: type, sparse: bool = False) -> Callable:
 
 def _source(name: str, model: type, sparse: bool) -> Callable:
     # imported here because decorating their helpers imports numba
-    from .._kernels import coordinate_descent, epochs, gram, lazy, linear, moments, network
+    from .._kernels import coordinate_descent, epochs, gram, lazy, linear, moments, network, newton
     from .._kernels import sparse as csr
 
     if name == "run_lazy_epochs":
@@ -41,7 +41,7 @@ def _source(name: str, model: type, sparse: bool) -> Callable:
         return getattr(csr, f"sparse_{name}")
     if name in ("forward", "backward"):
         return getattr(linear, f"linear_{name}") if model is Linear else getattr(network, f"network_{name}")
-    rooms = {"moments": moments, "gram": gram, "coordinate_descent": coordinate_descent}
+    rooms = {"moments": moments, "gram": gram, "coordinate_descent": coordinate_descent, "newton": newton}
     return getattr(rooms.get(name, epochs), name)
 
 
@@ -51,6 +51,11 @@ class PlugIn:
 
     call: Callable
     in_python: bool
+
+    @property
+    def pointer(self):
+        """Faster to pass than the function itself, for one long call; many short ones lose more inside."""
+        return self.call.pointer
 
 
 def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -> PlugIn:

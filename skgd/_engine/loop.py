@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._kernels.signatures import CONVERGED, DIVERGED, GRADIENT, NEVER, OBJECTIVE, RUNNING, STEP, Data
+from .._kernels.signatures import CONVERGED, DIVERGED, NEVER, RUNNING, Data
 from .._warnings import warn_user
 from ..penalties import smallest_subgradient
 from ..schedules import ReduceOnPlateau
 from .descent import Descent
 from .epochs import Epochs
+from .newton import Newton, suits
 from .passes import FullPass, pointwise
-from .training import Plan, Training, begin_anew
+from .training import CRITERIA, Plan, Training, begin_anew
 
-CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
 BACK_OFF = 0.25
 MAX_BACK_OFFS = 40
 STREAMING_BACK_OFFS = 5  # in one call: one bad part of the data shall not ruin the rate for all others
@@ -39,10 +39,16 @@ class Loop:
         self.full_batch = plan.batch_size >= data.n_rows
         self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
         training.optimizer.probe()
-        pointwise(training.loss, training.dtype, warns=True)
-        if training.optimizer.searches_line:
-            self.checks_gradient, self.pauses = False, True
-            self.method: Descent | Epochs = Descent(training, plan, data, self.loss_hyper)
+        by_line_search = training.optimizer.searches_line  # which computes in float64 where it can
+        self.dtype = np.dtype(np.float64) if by_line_search else training.dtype
+        self.pointwise = pointwise(training.loss, self.dtype, warns=True)
+        if by_line_search:
+            self.checks_gradient, self.pauses = False, bool(plan.verbose or validation is not None)
+            self.method: Descent | Epochs | Newton = (
+                Newton(training, plan, data, self.pointwise, self.loss_hyper, self.pauses)
+                if not self.pointwise.in_python and suits(training, plan, data)
+                else Descent(training, plan, data, self.loss_hyper)
+            )
             return
         # where the gradient at hand is not that of the parameters to publish
         self.checks_gradient = (
@@ -150,13 +156,13 @@ class Loop:
 
     def _null_objective(self) -> float:
         """Loss of the constant model, on some thousand rows: the measure of what is much and what is little."""
-        data, dtype = self.data, self.training.dtype
-        rows = data.sample_rows(NULL_ROWS)
-        targets, weight = data.targets_of(rows), data.weight_of(rows)
-        weight = weight / max(weight.sum(), np.finfo(np.float64).tiny)
-        raw = np.tile(np.asarray(self.plan.constant, dtype), (len(rows), 1))
-        call = pointwise(self.training.loss, dtype).call
-        value = float(call(raw, targets.astype(dtype), weight.astype(dtype), self.loss_hyper, np.empty_like(raw)))
+        data, dtype = self.data, self.dtype
+        few = data.n_rows <= NULL_ROWS and not data.subset.size
+        rows = slice(None) if few else data.sample_rows(NULL_ROWS)
+        targets, weight = (array.astype(dtype, copy=False) for array in (data.targets_of(rows), data.shares_of(rows)))
+        raw = np.empty((weight.size, self.training.objective.n_outputs), dtype)
+        raw[:] = self.plan.constant
+        value = float(self.pointwise.call(raw, targets, weight, self.loss_hyper, np.empty_like(raw)))
         if not np.isfinite(value):
             raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
         return value

@@ -5,12 +5,9 @@ from typing import Protocol
 
 import numpy as np
 
+from .._kernels.constants import ARMIJO, FLATTER, LONGEST, MAX_TRIALS, SHORTEST
 from ..penalties import smallest_subgradient
 
-ARMIJO = 1e-4  # share of the decrease that the slope promises which a step must deliver
-SHORTEST, LONGEST = 0.1, 0.5  # by which a step that didn't is shortened
-MAX_TRIALS = 40
-FLATTER = 0.9  # share of the slope that may be left behind a step too small to be seen in the objective
 CURVED = 1e-14  # cosine between step and change of the gradient from which a pair tells something
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]

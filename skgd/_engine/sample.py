@@ -4,13 +4,13 @@ import copy
 
 import numpy as np
 
+from .._kernels.constants import DIFFERENCE
 from .._kernels.signatures import Data
 from ..losses import Loss
 from .features import dense_rows
 from .kernels import PlugIn
 from .objectives import LinearObjective
 
-DIFFERENCE = 1e-4  # step of finite differences, of the size of a raw prediction
 SHARE_IN_KINKS = 0.1  # of the rows that the curvature of kinks is averaged over, at least
 
 

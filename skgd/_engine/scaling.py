@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels.signatures import Data, Features, SparseFeatures
+from .._kernels.constants import TINY
+from .._kernels.signatures import Data, SparseFeatures
 from .kernels import kernel
 
 SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
-_CHUNK_ROWS = 65_536
 _CHUNK_ENTRIES = 10_000_000
+_LEAST_SQUARE = TINY**0.5
 _LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
 
 
@@ -39,8 +40,7 @@ class Moments:
 
     def scale(self, eps: float) -> np.ndarray:
         """Standard deviations, 1 for columns that are constant up to the rounding of their values."""
-        constant = (self.std <= 4 * eps * np.abs(self.mean)) | (self.std < np.finfo(np.float64).tiny)
-        return np.where(constant, 1.0, self.std)
+        return np.where(self.std > np.maximum(4 * eps * np.abs(self.mean), TINY), self.std, 1.0)
 
 
 @dataclass
@@ -58,7 +58,7 @@ class LargestEntries:
 
     def scale(self, eps: float) -> np.ndarray:
         """The largest values, 1 for columns of zeros."""
-        return np.where(self.largest < np.finfo(np.float64).tiny, 1.0, self.largest)
+        return np.where(self.largest < TINY, 1.0, self.largest)
 
 
 class Scaling(NamedTuple):
@@ -70,36 +70,19 @@ class Scaling(NamedTuple):
     target_scale: np.ndarray  # (n_targets,)
 
 
-def column_moments(values: np.ndarray, weight: np.ndarray | None, name: str, first: int = 0) -> Moments:
-    """Moments of a small array in NumPy, whatever the size of its entries; errors name the array and the column."""
-    total = float(len(values)) if weight is None else weight.sum()
-    if total == 0:
-        return Moments(0.0, values[0].astype(np.float64), np.zeros(values.shape[1]))
-    shift = values[0].astype(np.float64)
+def _column_moments(values: np.ndarray, weight: np.ndarray | None, name: str) -> tuple[float, float]:
+    """Mean and standard deviation of a column in NumPy, whatever the size of its entries; errors name it."""
+    shift = values[0]
     with np.errstate(over="ignore", invalid="ignore"):
         distance = values - shift
-        unit = np.abs(distance).max(axis=0)
-    if not np.isfinite(unit).all():
-        column = first + int(np.flatnonzero(~np.isfinite(unit))[0])
-        raise ValueError(f"column {column} of {name} spans more than float64 can hold: rescale it")
-    unit[unit == 0] = 1.0
+        unit = np.abs(distance).max()
+    if not np.isfinite(unit):
+        raise ValueError(f"{name} spans more than float64 can hold: rescale it")
+    if unit == 0:
+        return shift, 0.0
     distance /= unit
-    mean = np.average(distance, axis=0, weights=weight)
-    distance -= mean
-    return Moments(total, shift + unit * mean, unit * np.sqrt(np.average(distance**2, axis=0, weights=weight)))
-
-
-def target_moments(y: np.ndarray, weight: np.ndarray | None, subset: np.ndarray) -> Moments:
-    """Moments of the targets, some rows at a time."""
-    n_rows = subset.size or len(y)
-    moments: Moments | None = None
-    for start in range(0, n_rows, _CHUNK_ROWS):
-        rows = subset[start : start + _CHUNK_ROWS] if subset.size else slice(start, start + _CHUNK_ROWS)
-        chunk = column_moments(y[rows], None if weight is None else weight[rows], "y")
-        if chunk.weight > 0:
-            moments = chunk if moments is None else moments.merged(chunk)
-    assert moments is not None  # the weights are not all zero
-    return moments
+    mean = np.average(distance, weights=weight)
+    return shift + unit * mean, unit * np.sqrt(np.average((distance - mean) ** 2, weights=weight))
 
 
 def feature_scales(data: Data, standardize: bool | str, before: Moments | LargestEntries | None):
@@ -131,12 +114,15 @@ def feature_moments(data: Data) -> Moments:
     """Moments of X, whatever the size of its entries."""
     if isinstance(data.features, SparseFeatures):
         return _sparse_moments(data, data.features)
-    return _dense_moments(data, data.features)
+    return dense_moments(data.features.X, data.weight, data.subset, "X")
 
 
 def _weight_sum(data: Data) -> float:
-    weight = data.weight[data.subset] if data.weight.size and data.subset.size else data.weight
-    return float(weight.sum()) if weight.size else float(data.n_rows)
+    return float(_used(data.weight, data.subset).sum()) if data.weight.size else float(data.n_rows)
+
+
+def _used(values: np.ndarray, subset: np.ndarray) -> np.ndarray:
+    return values[subset] if subset.size else values
 
 
 def _sparse_moments(data: Data, features: SparseFeatures) -> Moments:
@@ -160,36 +146,34 @@ def _sparse_moments(data: Data, features: SparseFeatures) -> Moments:
     return Moments(weight_sum, unit * (shift + distance), unit * np.sqrt(variance))
 
 
-def _dense_moments(data: Data, features: Features) -> Moments:
-    """Moments of X in one pass, with sums in float64 of distances from a point near the mean."""
-    X, weight, subset = features.X, data.weight, data.subset
+def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: str) -> Moments:
+    """Moments of a matrix in one pass, with sums in float64 of distances from a point near the mean."""
     shift = X[subset[0] if subset.size else 0].astype(np.float64)  # exact for constant columns
-    used = weight[subset] if weight.size and subset.size else weight
-    weight_sum = _weight_sum(data)
-    distance, squares = _sums(data, X, shift)
+    n_rows = subset.size or len(X)
+    used = _used(weight, subset) if weight.size else None
+    weight_sum = float(n_rows if used is None else used.sum())
+
+    def means(shift):
+        """Weighted means of the distances from `shift`, of their squares, and the variance."""
+        total, squares = np.zeros(shift.size), np.zeros(shift.size)
+        _in_slices(kernel("moments", X.dtype), (X, weight, subset, shift, total, squares), n_rows, X.shape[1])
+        total /= weight_sum
+        squares /= weight_sum
+        return total, squares, squares - total**2
+
     with np.errstate(over="ignore", invalid="ignore"):
-        distance, squares = distance / weight_sum, squares / weight_sum
-        if (np.isfinite(squares) & (squares - distance**2 < _LOST_SHARE * squares)).any():
+        distance, squares, variance = means(shift)
+        if not (variance >= _LOST_SHARE * squares).all():
             # the row was far from the mean, in units of the spread: an outlier costs a second pass
             shift = shift + np.where(np.isfinite(distance), distance, 0.0)
-            distance, squares = (total / weight_sum for total in _sums(data, X, shift))
-        variance = squares - distance**2
-    result = Moments(weight_sum, shift + distance, np.sqrt(np.maximum(variance, 0.0)))
+            distance, squares, variance = means(shift)
+        result = Moments(weight_sum, shift + distance, np.sqrt(np.maximum(variance, 0.0)))
     # squares that overflowed, or fell below what float64 resolves, need a unit of their own
-    lost = ~np.isfinite(variance) | ((squares < np.sqrt(np.finfo(np.float64).tiny)) & (squares >= 0))
-    for j in np.flatnonzero(lost):
-        column = X[subset, j] if subset.size else X[:, j]
-        of_column = column_moments(column[:, None].astype(np.float64), used if weight.size else None, "X", int(j))
-        result.mean[j], result.std[j] = of_column.mean[0], of_column.std[0]
+    lost = ~((squares >= _LEAST_SQUARE) & np.isfinite(variance))
+    for j in lost.nonzero()[0]:
+        column = _used(X[:, j], subset).astype(np.float64)
+        result.mean[j], result.std[j] = _column_moments(column, used, f"column {j} of {name}")
     return result
-
-
-def _sums(data: Data, X: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted sums of the distances from `shift` and of their squares."""
-    total, squares = np.zeros_like(shift), np.zeros_like(shift)
-    arrays = X, data.weight, data.subset, shift, total, squares
-    _in_slices(kernel("moments", X.dtype), arrays, data.n_rows, X.shape[1])
-    return total, squares
 
 
 def _row_cost(features: SparseFeatures) -> int:

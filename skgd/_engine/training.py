@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._kernels.signatures import Progress, State
+from .._kernels.signatures import GRADIENT, OBJECTIVE, STEP, Progress, State
 from ..losses import Loss
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 from .objectives import Objective
 from .scaling import Scaling
 
+CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
 MUCH = 2.0
 
 
@@ -115,6 +116,14 @@ class Training:
         state.best[:] = state.params
         begin_anew(self.progress)
         self.state, self.scaling, self.optimizer = state, scaling, optimizer
+
+    def count_steps(self, objectives) -> None:
+        """Count steps over all rows, which are epochs, with the objective after each."""
+        self.losses.extend((objectives * self.loss_unit).tolist())
+        progress = self.progress[0]
+        progress["epoch"] += objectives.size
+        progress["update"] += objectives.size
+        self.updates += objectives.size
 
     def forget(self) -> None:
         """Forget the optimizer's state."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._jit import have_numba
+from .constants import TINY
 
 
 class Features(NamedTuple):
@@ -82,6 +83,14 @@ class Data(NamedTuple):
     def weight_of(self, rows: np.ndarray | slice) -> np.ndarray:
         """Weights of the given rows, ones where all rows count the same."""
         return np.array(self.weight[rows]) if self.weight.size else np.ones(len(self.y[rows]))
+
+    def shares_of(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Weights of the given rows, made to sum to one."""
+        if not self.weight.size:
+            n = len(self.y[rows])
+            return np.full(n, 1.0 / n)
+        weight = self.weight[rows]
+        return weight / max(weight.sum(), TINY)
 
     def sample_rows(self, most: int) -> np.ndarray:
         """Numbers of at most so many rows in use, one at random out of each of as many equal parts, always the same."""
@@ -160,7 +169,7 @@ class Settings(NamedTuple):
 
 
 OBJECTIVE, GRADIENT, STEP, NEVER = range(4)  # Settings.criterion
-RUNNING, CONVERGED, DIVERGED, PAUSED, OUT_OF_EPOCHS = range(5)  # Progress["status"]
+RUNNING, CONVERGED, DIVERGED, PAUSED, OUT_OF_EPOCHS, STUCK = range(6)  # Progress["status"]
 
 Progress = np.dtype(
     [
@@ -211,6 +220,48 @@ class Batch(NamedTuple):
     correction: np.ndarray
 
 
+class FewRows(NamedTuple):
+    """The rows of small data, standardised and in memory, and the L2 penalty: all that Newton's method asks for."""
+
+    columns: np.ndarray  # (n_params, n_rows) float64: the features and, for the intercept, ones
+    targets: np.ndarray  # (n_rows, n_targets) float64
+    weight: np.ndarray  # (n_rows,) float64, of sum one
+    ridge: np.ndarray  # (n_params,) float64
+
+
+class NewtonSettings(NamedTuple):
+    """The scalars of Newton's method."""
+
+    criterion: int
+    tol: float
+    first_length: float  # of a step that is tried
+    eps: float  # relative rounding of the objective
+    quadratic: bool  # whether the second derivatives are one
+
+
+class NewtonWork(NamedTuple):
+    """Workspace of Newton's method."""
+
+    vectors: np.ndarray  # (4, n_rows) float64
+    blocks: np.ndarray  # (4, n_rows, 1): the same memory, as losses take it
+    steps: np.ndarray  # (4, n_params) float64
+    lower: np.ndarray  # (n_params, n_params) float64: Cholesky factor of the Hessian
+
+
+Search = np.dtype(
+    [
+        ("steps", np.int64),  # made in the last call
+        ("reference", np.float64),  # objective of the constant model
+        ("objective", np.float64),
+        ("gradient_norm", np.float64),  # before the last step
+        ("last_promise", np.float64),  # decrease that the last step was to bring
+        ("largest_step", np.float64),  # of any parameter in the last step
+        ("typical", np.float64),  # largest mean of the Hessian's diagonal so far
+    ],
+    align=True,
+)
+
+
 class Signatures(NamedTuple):
     """numba signatures of the kernels and plug-ins for one way of storing X."""
 
@@ -228,6 +279,7 @@ class Signatures(NamedTuple):
     square_sums: object = None
     gram: object = None
     coordinate_descent: object = None
+    newton: object = None
 
 
 @functools.cache
@@ -284,7 +336,12 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
     if index is None:
         moments = void(array(entry, 2, True), double_in, indices_in, double, double, double, i8, i8)
         gram = void(features, double_in, indices_in, i8, i8, array(f8, 2), array(f8, 2))
-        dense = {"gram": gram, "coordinate_descent": coordinate_descent}
+        few_rows = types.NamedTuple([array(f8, 2), array(f8, 2), double, double], FewRows)
+        newton_settings = types.NamedTuple([i8, f8, f8, f8, flag], NewtonSettings)
+        work = types.NamedTuple([array(f8, 2), array(f8, 3), array(f8, 2), array(f8, 2)], NewtonWork)
+        search = array(from_dtype(Search), 1)
+        newton = i8(Function(loss), double, few_rows, newton_settings, double, work, search, double)
+        dense = {"gram": gram, "coordinate_descent": coordinate_descent, "newton": newton}
         return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate, **dense)
     place = array(types.int32, 1)
     numbers = array(types.uint64, 1)

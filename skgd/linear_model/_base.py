@@ -31,6 +31,8 @@ class LinearEstimator(GradientDescentEstimator):
         "fit_intercept": ["boolean"],
     }
 
+    _accept_sparse = "csr"
+
     def _make_objective(self, n_features, n_outputs, intercept_known):
         return LinearObjective(n_features, n_outputs, self.fit_intercept, self.fit_intercept and not intercept_known)
 
@@ -40,8 +42,9 @@ class LinearEstimator(GradientDescentEstimator):
             return super()._starting_constant(n_outputs, loss, data)
         if not self._centers_targets(data.features):
             return np.zeros(n_outputs)
-        constant = super()._starting_constant(n_outputs, loss, data)
-        return constant if self._centers(data.features) or not loss.quadratic else constant + START_OFFSET
+        if not loss.quadratic:
+            return super()._starting_constant(n_outputs, loss, data)
+        return np.full(n_outputs, 0.0 if self._centers(data.features) else START_OFFSET)  # the mean is zero
 
     def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
         rate_is_auto = self.learning_rate == "auto" and optimizer.learning_rate is None
@@ -103,11 +106,6 @@ class LinearEstimator(GradientDescentEstimator):
             coef = self.coef_.toarray()  # type: ignore[union-attr]
             self.coef_ = coef[0] if getattr(self, "_one_target", False) else coef
         return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
     def _publish_parameters(self, training):
         self.coef_, self.intercept_ = (array.astype(training.precision) for array in self._unrounded(training))

@@ -1,0 +1,13 @@
+"""Constants of Newton steps, whether a kernel makes them or NumPy does."""
+
+import numpy as np
+
+ARMIJO = 1e-4  # share of the decrease that the slope promises which a step must deliver
+SHORTEST, LONGEST = 0.1, 0.5  # by which a step that didn't is shortened
+MAX_TRIALS = 40
+FLATTER = 0.9  # share of the slope that may be left behind a step too small to be seen in the objective
+SLOW = 0.1  # share of the promised decrease that a step may leave if the model of the curvature is to do
+LEAST_GAIN = 1e-3  # share of the constant model's objective that counts as gained at least
+DIFFERENCE = 1e-4  # step of finite differences, of the size of a raw prediction
+RIDGE = 1e-8  # share of the mean diagonal that keeps singular matrices definite where no penalty does
+TINY = float(np.finfo(np.float64).tiny)

@@ -1,0 +1,174 @@
+"""Newton's method on a few rows in memory: many steps in one call, where NumPy's calls would take longer than its work.
+
+All matrices of rows are held by columns, so that the inner loops run over rows whatever the number of features.
+"""
+
+import numpy as np
+
+from .._jit import inline
+from .constants import ARMIJO, DIFFERENCE, FLATTER, LEAST_GAIN, LONGEST, MAX_TRIALS, RIDGE, SHORTEST, SLOW, TINY
+from .signatures import CONVERGED, GRADIENT, OBJECTIVE, PAUSED, STEP, STUCK
+from .vectors import copy_into, largest, set_zero
+
+RAW, DERIVATIVES, SECOND, SCALED = range(4)  # of the workspace's vectors
+
+
+@inline
+def dot(a, b):
+    total = 0.0
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total
+
+
+@inline
+def evaluate(loss, hyper, rows, work, params, gradient):
+    """Mean loss plus 1/2 sum_j ridge_j params_j^2, and its gradient."""
+    raw, derivatives = work.vectors[RAW], work.vectors[DERIVATIVES]
+    set_zero(raw)
+    for j in range(params.size):
+        column = rows.columns[j]
+        for i in range(raw.size):
+            raw[i] += params[j] * column[i]
+    value = loss(work.blocks[RAW], rows.targets, rows.weight, hyper, work.blocks[DERIVATIVES])
+    for j in range(params.size):
+        penalty = rows.ridge[j] * params[j]
+        value += 0.5 * penalty * params[j]
+        gradient[j] = dot(rows.columns[j], derivatives) + penalty
+    return value
+
+
+@inline
+def second_derivatives(loss, hyper, rows, work):
+    """Weighted second derivatives of the rows' losses by central differences; raw becomes workspace."""
+    raw, up, second = work.vectors[RAW], work.vectors[DERIVATIVES], work.vectors[SECOND]
+    size = 0.0
+    for i in range(raw.size):
+        size += abs(raw[i])
+    step = DIFFERENCE * max(1.0, size / raw.size)
+    for i in range(raw.size):
+        raw[i] += step
+    loss(work.blocks[RAW], rows.targets, rows.weight, hyper, work.blocks[DERIVATIVES])
+    for i in range(raw.size):
+        raw[i] -= 2.0 * step
+    loss(work.blocks[RAW], rows.targets, rows.weight, hyper, work.blocks[SECOND])
+    for i in range(raw.size):
+        second[i] = max((up[i] - second[i]) / (2.0 * step), 0.0)
+
+
+@inline
+def factorise(rows, work, typical, lower):
+    """Cholesky factor of the Hessian; returns the mean of its diagonal, NaN where it is not positive definite."""
+    second, scaled, mean = work.vectors[SECOND], work.vectors[SCALED], 0.0
+    p = lower.shape[0]
+    for j in range(p):
+        column = rows.columns[j]
+        for i in range(second.size):
+            scaled[i] = second[i] * column[i]
+        for k in range(j + 1):
+            lower[j, k] = dot(scaled, rows.columns[k])
+        mean += lower[j, j] / p
+    typical = max(mean, typical)
+    for j in range(p):
+        # the intercept is what the data tell most about
+        jitter = RIDGE * max(mean if j == p - 1 else typical, TINY)
+        lower[j, j] += max(rows.ridge[j], jitter)
+        for k in range(j + 1):
+            rest = lower[j, k]
+            for m in range(k):
+                rest -= lower[j, m] * lower[k, m]
+            if k < j:
+                lower[j, k] = rest / lower[k, k]
+            elif rest > 0.0:
+                lower[j, j] = np.sqrt(rest)
+            else:
+                return np.nan
+    return mean
+
+
+@inline
+def solve(lower, gradient, direction):
+    """Fill direction with -H^-1 gradient; returns the slope along it."""
+    p = gradient.size
+    for j in range(p):
+        rest = -gradient[j]
+        for k in range(j):
+            rest -= lower[j, k] * direction[k]
+        direction[j] = rest / lower[j, j]
+    for j in range(p - 1, -1, -1):
+        direction[j] /= lower[j, j]
+        for k in range(j):
+            direction[k] -= lower[j, k] * direction[j]
+    return dot(gradient, direction)
+
+
+@inline
+def is_met(settings, search, promise, gain, lost):
+    if settings.criterion == OBJECTIVE:
+        return lost or promise <= settings.tol * gain
+    if settings.criterion == GRADIENT:
+        return search["gradient_norm"] <= settings.tol
+    return settings.criterion == STEP and search["largest_step"] <= settings.tol
+
+
+def newton(loss, hyper, rows, settings, params, work, search, curve):
+    """Make up to curve.size steps and fill curve with the objective after each of them.
+
+    Returns CONVERGED, PAUSED after the last step, or STUCK: where another method should go on from params.
+    """
+    search, lower = search[0], work.lower
+    gradient, direction, trial, trial_gradient = work.steps[0], work.steps[1], work.steps[2], work.steps[3]
+    search["steps"] = 0
+    search["objective"] = evaluate(loss, hyper, rows, work, params, gradient)
+    for step in range(curve.size):
+        # 1. the curvature, of a quadratic loss once
+        if not settings.quadratic or search["typical"] == 0.0:
+            if settings.quadratic:
+                copy_into(work.vectors[SECOND], rows.weight)
+            else:
+                second_derivatives(loss, hyper, rows, work)
+            mean = factorise(rows, work, search["typical"], lower)
+            if not mean < np.inf:
+                return STUCK
+            search["typical"] = max(search["typical"], mean)
+
+        # 2. the direction, and what it promises
+        slope = solve(lower, gradient, direction)
+        search["gradient_norm"] = largest(gradient)
+        if not -np.inf < slope < 0.0 and search["gradient_norm"] != 0.0:
+            return STUCK
+        before, promise = search["objective"], -0.5 * slope
+        gain = max(search["reference"] - before, LEAST_GAIN * abs(search["reference"]), TINY)
+        lost = promise <= settings.eps * gain and promise > SLOW * search["last_promise"]
+        search["last_promise"] = promise
+        if is_met(settings, search, promise, gain, lost):
+            return CONVERGED
+        if lost:
+            return STUCK
+
+        # 3. as far that way as the objective decreases
+        length, found = settings.first_length, False
+        noise = 4.0 * settings.eps * abs(before)
+        for _ in range(MAX_TRIALS):
+            for j in range(params.size):
+                trial[j] = params[j] + length * direction[j]
+            after = evaluate(loss, hyper, rows, work, trial, trial_gradient)
+            finite = abs(after) < np.inf
+            found = finite and after <= before + ARMIJO * length * slope + noise
+            if not found and -length * slope <= np.sqrt(settings.eps) * abs(before):
+                found = abs(dot(trial_gradient, direction)) <= FLATTER * -slope
+            if found:
+                break
+            shortening = SHORTEST
+            if finite:
+                excess = after - before - length * slope
+                shortening = min(max(-0.5 * length * slope / excess, SHORTEST), LONGEST)
+            length *= shortening
+        if not found:
+            return STUCK
+        search["largest_step"] = length * largest(direction)
+        search["objective"] = curve[step] = after
+        search["steps"] += 1
+        copy_into(params, trial)
+        copy_into(gradient, trial_gradient)
+    return PAUSED
