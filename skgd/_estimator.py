@@ -250,7 +250,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
 
     def _scaled_data(self, X, y, weight, rows, loss, before) -> tuple[Data, tuple]:
         """The data as kernels take it, with the scaling of its own rows and of those that `before` has seen."""
-        d, k = X.shape[1], y.shape[1]
+        d, k, n_workers = X.shape[1], y.shape[1], n_threads(self.n_jobs)
         y, weight, rows = map(read_only, (y, weight, rows))
         features = raw_features(X)
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
@@ -258,7 +258,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         data = Data(features, y, target_center, target_scale, weight, rows)
         standardize = self._standardization(features)
         if standardize:
-            of_X = feature_scales(data, standardize, None if before is None else self._moments[0])
+            of_X = feature_scales(data, standardize, None if before is None else self._moments[0], n_workers)
             scale = of_X.scale(np.finfo(X.dtype).eps)
             center = of_X.mean if self._centers(features) else center
             if features.storage.compute_dtype == np.float32 and not _fits_float32(scale):
@@ -266,7 +266,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         else:
             _check_raw_features(data)
         if loss.target_power is not None and self._scales_targets():
-            of_y = dense_moments(y, weight, rows, "y")
+            of_y = dense_moments(y, weight, rows, "y", n_workers)
             if before is not None and self._moments[1] is not None:
                 of_y = self._moments[1].merged(of_y)
             target_scale = of_y.scale(EPS)

@@ -69,7 +69,16 @@ def _precompile_line_searches() -> None:
 def _precompile_sparse(dtype: np.dtype) -> None:
     # rules and losses compute in float64 there
     index_dtype = np.dtype(np.int32)
-    for name in ("largest_entries", "moments", "forward", "backward", "evaluate", "run_epochs", "run_lazy_epochs"):
+    for name in (
+        "largest_entries",
+        "square_sums",
+        "moments",
+        "forward",
+        "backward",
+        "evaluate",
+        "run_epochs",
+        "run_lazy_epochs",
+    ):
         kernel(name, dtype, Linear, index_dtype)
     for optimizer in [make() for make in OPTIMIZERS.values()] + [SGD(momentum="auto", nesterov=True)]:
         optimizer.compiled_rule(np.dtype(np.float64))

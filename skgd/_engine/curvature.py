@@ -273,16 +273,22 @@ class Curvature:
 
     def _sum_over_rows(self, function) -> np.ndarray:
         """Weighted mean over the rows of what function(sample) sums."""
-        parts = threads.parts(self.size, self.matrix_width, 0, 1)
-        if len(parts) == 1:
-            return function(self.sample) / self.sample.weight.sum()
         if self._sample is not None or self.size * self.n_columns <= SAMPLE_ENTRIES:
             sample = self.sample  # made here, not by several threads at once
-            of_parts = threads.run(lambda part: function(sample.part(slice(*part))), parts, self.n_threads)
-            return sum(of_parts) / sample.weight.sum()
-        rows = self.data.sample_rows(self.size)
-        of_parts = threads.run(lambda part: function(self._rows(rows[slice(*part)])), parts, self.n_threads)
-        return sum(of_parts) / self.data.weight_of(rows).sum()
+            weight = sample.weight
+
+            def of_part(part):
+                return function(sample.part(slice(*part)))
+
+        else:
+            rows = self.data.sample_rows(self.size)
+            weight = self.data.weight_of(rows)
+
+            def of_part(part):
+                return function(self._rows(rows[slice(*part)]))
+
+        row_cost = self.n_columns * self.n_outputs
+        return sum(threads.run_over_rows(of_part, self.size, row_cost, 0, self.n_threads)) / weight.sum()
 
     def _low_rank(self, params, hyper):
         sample = self.sample

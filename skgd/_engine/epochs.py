@@ -10,9 +10,9 @@ from ..schedules import Constant, ReduceOnPlateau, factors_at
 from .kernels import kernel, plug_in, python_kernel
 from .lazy import lazy_updates, rows_at_once
 from .passes import FullPass, buffers, pointwise, weight_factor
-from .scaling import SLICE_SECONDS
 from .training import Plan, Training
 
+SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
 CACHE_BYTES = 256_000  # up to here any order is as fast as another
 RUN_BYTES = 10_000  # above, rows come in runs of about two pages of memory, which the processor prefetches,
 MIN_RUNS = 256  # but from so many runs at least that they mix well

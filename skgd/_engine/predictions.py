@@ -21,12 +21,8 @@ def raw_predictions(X, coef: np.ndarray, intercept: np.ndarray, n_threads: int) 
             raw[rows] += intercept
 
     rows_at_once = max(1, BLOCK_ENTRIES // row_entries)
-    parts = threads.parts(n_rows, row_entries * intercept.size, 0, 1)
-    if len(parts) == 1:
-        fill(parts[0])
-    else:
-        for _ in threads.run(fill, parts, n_threads):
-            pass
+    for _ in threads.run_over_rows(fill, n_rows, row_entries * intercept.size, 0, n_threads):
+        pass
     return raw
 
 

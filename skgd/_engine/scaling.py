@@ -1,6 +1,5 @@
 """Means and standard deviations, and the scaling of features and targets that follows from them."""
 
-import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,9 +7,9 @@ import numpy as np
 
 from .._kernels.constants import TINY
 from .._kernels.signatures import Data, SparseFeatures
+from . import threads
 from .kernels import kernel
 
-SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
 _CHUNK_ENTRIES = 10_000_000
 _LEAST_SQUARE = TINY**0.5
 _LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
@@ -85,20 +84,26 @@ def _column_moments(values: np.ndarray, weight: np.ndarray | None, name: str) ->
     return shift + unit * mean, unit * np.sqrt(np.average((distance - mean) ** 2, weights=weight))
 
 
-def feature_scales(data: Data, standardize: bool | str, before: Moments | LargestEntries | None):
+def feature_scales(data: Data, standardize: bool | str, before: Moments | LargestEntries | None, n_threads: int):
     """Moments or, for "max_abs", largest entries of the columns, together with those of the rows that came before."""
-    found = largest_entries(data) if standardize == "max_abs" else feature_moments(data)
+    found = largest_entries(data, n_threads) if standardize == "max_abs" else feature_moments(data, n_threads)
     return before.merged(found) if type(before) is type(found) else found  # type: ignore[arg-type, union-attr]
 
 
-def largest_entries(data: Data) -> LargestEntries:
+def largest_entries(data: Data, n_threads: int = 1) -> LargestEntries:
     """Largest absolute values of the columns among the rows that have weight."""
     features, d = data.features, data.features.center.size
     largest = np.zeros(d)
     if isinstance(features, SparseFeatures):
         compiled = kernel("largest_entries", features.data.dtype, index=features.indices.dtype)
-        count = np.zeros(d, np.int64)
-        _in_slices(compiled, (features, data.weight, data.subset, largest, count), data.n_rows, _row_cost(features))
+
+        def of_part(part):
+            found = np.zeros(d)
+            compiled(features, data.weight, data.subset, found, np.zeros(d, np.int64), *part)
+            return found
+
+        for found in threads.run_over_rows(of_part, data.n_rows, _row_cost(features), d, n_threads):
+            np.maximum(largest, found, out=largest)
         return LargestEntries(largest)
     rows_at_once = max(1, _CHUNK_ENTRIES // d)
     for start in range(0, data.n_rows, rows_at_once):
@@ -110,11 +115,11 @@ def largest_entries(data: Data) -> LargestEntries:
     return LargestEntries(largest)
 
 
-def feature_moments(data: Data) -> Moments:
+def feature_moments(data: Data, n_threads: int = 1) -> Moments:
     """Moments of X, whatever the size of its entries."""
     if isinstance(data.features, SparseFeatures):
-        return _sparse_moments(data, data.features)
-    return dense_moments(data.features.X, data.weight, data.subset, "X")
+        return _sparse_moments(data, data.features, n_threads)
+    return dense_moments(data.features.X, data.weight, data.subset, "X", n_threads)
 
 
 def _weight_sum(data: Data) -> float:
@@ -125,17 +130,17 @@ def _used(values: np.ndarray, subset: np.ndarray) -> np.ndarray:
     return values[subset] if subset.size else values
 
 
-def _sparse_moments(data: Data, features: SparseFeatures) -> Moments:
+def _sparse_moments(data: Data, features: SparseFeatures, n_threads: int) -> Moments:
     """Moments of CSR columns in units of their largest entries, zeros included."""
-    unit = largest_entries(data).largest
+    unit = largest_entries(data, n_threads).largest
     unit[unit == 0] = 1.0
     weight_sum = _weight_sum(data)
     compiled = kernel("moments", features.data.dtype, index=features.indices.dtype)
     shift = np.zeros_like(unit)
     for _ in range(2):
-        total, squares, seen = (np.zeros_like(unit) for _ in range(3))
-        arrays = features, data.weight, data.subset, unit, shift, total, squares, seen
-        _in_slices(compiled, arrays, data.n_rows, _row_cost(features))
+        arrays = features, data.weight, data.subset, unit, shift
+        sums = _sums(compiled, arrays, (3, unit.size), data.n_rows, _row_cost(features), n_threads)
+        total, squares, seen = sums
         unseen = np.maximum(weight_sum - seen, 0.0)  # each of these entries is zero, at distance -shift
         distance = (total - unseen * shift) / weight_sum
         squares = (squares + unseen * shift**2) / weight_sum
@@ -146,7 +151,7 @@ def _sparse_moments(data: Data, features: SparseFeatures) -> Moments:
     return Moments(weight_sum, unit * (shift + distance), unit * np.sqrt(variance))
 
 
-def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: str) -> Moments:
+def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: str, n_threads: int) -> Moments:
     """Moments of a matrix in one pass, with sums in float64 of distances from a point near the mean."""
     shift = X[subset[0] if subset.size else 0].astype(np.float64)  # exact for constant columns
     n_rows = subset.size or len(X)
@@ -155,10 +160,8 @@ def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: s
 
     def means(shift):
         """Weighted means of the distances from `shift`, of their squares, and the variance."""
-        total, squares = np.zeros(shift.size), np.zeros(shift.size)
-        _in_slices(kernel("moments", X.dtype), (X, weight, subset, shift, total, squares), n_rows, X.shape[1])
-        total /= weight_sum
-        squares /= weight_sum
+        arrays, shape = (X, weight, subset, shift), (2, shift.size)
+        total, squares = _sums(kernel("moments", X.dtype), arrays, shape, n_rows, X.shape[1], n_threads) / weight_sum
         return total, squares, squares - total**2
 
     with np.errstate(over="ignore", invalid="ignore"):
@@ -181,11 +184,15 @@ def _row_cost(features: SparseFeatures) -> int:
     return max(1, features.data.size // (features.indptr.size - 1))
 
 
-def _in_slices(compiled, arrays: tuple, n_rows: int, row_cost: int) -> None:
-    """Call the kernel for all rows, some at a time."""
-    rows, start = max(1, _CHUNK_ENTRIES // row_cost), 0
-    while start < n_rows:
-        began = time.perf_counter()
-        compiled(*arrays, start, start + rows)
-        start += rows
-        rows = max(1, int(rows * min(4.0, SLICE_SECONDS / max(time.perf_counter() - began, 1e-6))))
+def _sums(compiled, arrays: tuple, shape: tuple, n_rows: int, row_cost: int, n_threads: int) -> np.ndarray:
+    """What the kernel adds up over all rows: vectors, as rows of an array of that shape."""
+
+    def of_part(part):
+        sums = np.zeros(shape)
+        compiled(*arrays, *sums, *part)
+        return sums
+
+    total = np.zeros(shape)
+    for sums in threads.run_over_rows(of_part, n_rows, row_cost, total.size, n_threads):
+        total += sums
+    return total

@@ -70,6 +70,12 @@ def run(work: Callable, tasks: Sequence, n_threads: int) -> Iterator:
             _finish(helpers)
 
 
+def run_over_rows(work: Callable, n_rows: int, row_entries: int, n_params: int, n_threads: int) -> Iterator:
+    """Results of work((start, stop)) over parts of the rows, at once where they are a single one."""
+    ranges = parts(n_rows, row_entries, n_params, 1)
+    return map(work, ranges) if len(ranges) == 1 else run(work, ranges, n_threads)
+
+
 def _finish(helpers: list) -> None:
     """Wait for those that have begun; an error of theirs is raised here."""
     for helper in helpers:
