@@ -11,7 +11,7 @@ from .features import scaled_rows
 SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
 VERY_SMALL_ROWS = 64  # up to here mini-batches would hold much of the data anyway
 MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
-LINE_SEARCH_TOL = 1e-12  # a line search knows what is left to gain, and its last steps are large ones
+LINE_SEARCH_TOL = 1e-10  # a line search knows what is left to gain, and its last steps are large ones
 FEW_ROWS = 10_000  # up to here one step more costs nothing, and makes weights the same as repetition to 1e-7:
 FEW_ROWS_TOL = 1e-25
 MANY_FEATURES = 1_000  # beyond, the curvature is only known by its diagonal, and every digit costs passes

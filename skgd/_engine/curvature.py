@@ -27,6 +27,7 @@ SAMPLE_ENTRIES = 2**23
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
 GROWTH = 8
 MOST_WORK = 1e11
+PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
@@ -189,21 +190,21 @@ class Curvature:
         uncoupled = self.n_outputs == 1 or self.loss.coupling(np.zeros((1, self.n_outputs))) is None
         return self.kind == "subsample" and sees_kinks and (uncoupled or self.coupled)
 
-    @property
-    def patience(self) -> float:
-        """Slow steps that are worth a new model: its cost in evaluations of the objective over all rows, roughly."""
+    def patience(self, n_rows: int, grows: bool) -> float:
+        """Slow steps that are worth a new model: its cost in evaluations of the objective over n_rows, roughly."""
         if self.kind != "subsample":
             return np.inf
         if self.few_rows:
-            return min(self.data.n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
+            return min(n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
         if not self.loss.smooth and self.of_all_rows:
             return 1  # the curvature of kinks is another one after every step
-        n, p, K = self.data.n_rows, self.n_columns, self.n_outputs
+        p, K = self.n_columns, self.n_outputs
         width, n_matrices = self.matrix_width, 1 if self.coupled else K
         if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
             return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
-        work = n_matrices * width**2 * (self.size + width) / 4  # products of matrices are fast
-        return min(work / (4 * n * p * K + PASS_OVERHEAD), MOST_PATIENCE)
+        size = min(self.data.n_rows, self.size * GROWTH) if grows else self.size
+        work = n_matrices * width**2 * (size + width) / 4  # products of matrices are fast
+        return min(work / (4 * n_rows * p * K + PASS_OVERHEAD), MOST_PATIENCE)
 
     def grow(self) -> bool:
         """Take more rows from now on; whether there are more, at a bearable cost."""
@@ -227,7 +228,7 @@ class Curvature:
         """
         first = max(self.size // GROWTH, FIRST_ROWS_PER_PARAMETER * self.matrix_width)
         sizes = [first] if 2 * first <= self.size else []
-        return [*sizes, self.size] if self.patience <= 1 or not sizes else sizes
+        return [*sizes, self.size] if self.patience(self.data.n_rows, grows=False) <= 1 or not sizes else sizes
 
     def model(self, params: np.ndarray, hyper: np.ndarray) -> CurvatureModel:
         """The model at these parameters."""
@@ -287,8 +288,9 @@ class Curvature:
             def of_part(part):
                 return function(self._rows(rows[slice(*part)]))
 
-        row_cost = self.n_columns * self.n_outputs
-        return sum(threads.run_over_rows(of_part, self.size, row_cost, 0, self.n_threads)) / weight.sum()
+        of_matrices = (1 if self.coupled else self.n_outputs) * self.matrix_width**2
+        row_cost = max(self.n_columns * self.n_outputs, of_matrices // PRODUCTS_PER_ENTRY)
+        return sum(threads.run_over_rows(of_part, self.size, row_cost, of_matrices, self.n_threads)) / weight.sum()
 
     def _low_rank(self, params, hyper):
         sample = self.sample
@@ -310,7 +312,7 @@ class Curvature:
         squares = of_rows.T @ weight
         if self.squares is None:
             sparse = isinstance(data.features, SparseFeatures)
-            self.squares = mean_squares(data.features) if sparse else squares / weight.sum()
+            self.squares = mean_squares(data.features, self.n_threads) if sparse else squares / weight.sum()
         of_columns = of_rows.T @ (second * weight[:, None])  # (n_features, n_outputs)
         pseudo = squares.sum() / max(np.count_nonzero(squares), 1) * RARE_SHARE + TINY  # speaks for columns not seen
         curvature = (of_columns + pseudo * mean) / (squares + pseudo)[:, None] * self.squares[:, None]

@@ -9,7 +9,7 @@ from .._kernels.constants import LEAST_GAIN, SLOW, TINY
 from .._kernels.signatures import CONVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Data
 from . import threads
 from .curvature import MOST_PATIENCE, Curvature, Sample
-from .features import read_only
+from .features import rows_apart
 from .objectives import LinearObjective
 from .passes import FullPass
 from .quasi_newton import QuasiNewton
@@ -37,8 +37,8 @@ class PreconditionedSearch(QuasiNewton):
     def __init__(self, function, params, memory, l1, eps, curvature: Curvature | None, hyper, grows: bool):
         super().__init__(function, params, memory, l1, eps)
         self.curvature, self.hyper, self.grows = curvature, hyper, grows
-        self.steps = 0
-        self.patience = curvature.patience if curvature is not None else np.inf
+        self.steps, self.improved = 0, False
+        self.patience = self._worth_of_model()
         self.newton = curvature is not None and curvature.complete and self.patience <= 0 and l1 is None
         if self.newton:
             self.memory = 0
@@ -54,14 +54,23 @@ class PreconditionedSearch(QuasiNewton):
                 self.pairs = []
 
     def improve(self) -> bool:
-        """Renew the model, from more rows if there are, unless it is as good as can be; whether that was so."""
+        """Renew the model, the next times from more rows if there are; whether it wasn't as good as can be before."""
         if self.curvature is None or self.curvature.constant_model is not None:
             return False
-        grown = self.grows and self.curvature.grow()
+        grown = self.grows and (self.improved or self.model_steps == self.steps) and self.curvature.grow()
         if not grown and self.model_steps == self.steps:
             return False
+        self.improved = True
+        self.patience = max(self.patience, self._worth_of_model())
         self.renew()
         return True
+
+    def _worth_of_model(self) -> float:
+        """Slow steps that are worth the next model."""
+        curvature = self.curvature
+        if curvature is None:
+            return np.inf
+        return curvature.patience(curvature.data.n_rows if self.grows else curvature.size, self.grows and self.improved)
 
     def look(self) -> float:
         if self.newton and self.model_steps != self.steps and self.curvature.constant_model is None:  # type: ignore[union-attr]
@@ -127,6 +136,7 @@ class Descent:
 
     def _begin(self) -> PreconditionedSearch:
         params = self.training.state.params.astype(np.float64)
+        pairs: list = []  # of steps
         function = self._function()
         self.in_memory = not isinstance(function, FullPass)
         self.widths = list(WIDTHS) if not self.smooth else []
@@ -134,13 +144,15 @@ class Descent:
             params = self._settle_on_sample(params)
             self.widths = self.widths[-LAST_WIDTHS:]
         elif not self.in_memory and self.smooth and self._entries() > MANY_ENTRIES:
-            params = self._settle_on_part(params)
+            params, pairs = self._settle_on_part(params)
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
         self.idle, self.lost, self.small_steps = False, False, 0
         self.largest_step = np.inf
         self.promises: deque[float] = deque(maxlen=RATE_STEPS + 1)
-        return self._new_search(function, params, grows=True)
+        search = self._new_search(function, params, grows=True)
+        search.pairs = pairs  # the curvature of a part of the rows is much like that of all
+        return search
 
     def _settle_on_sample(self, params: np.ndarray) -> np.ndarray:
         """Minimise the objective on the sub-sample, on a smaller one first."""
@@ -164,15 +176,15 @@ class Descent:
     def _entries(self) -> int:
         return self.data.n_rows * max(1, self.data.features.row_bytes // self.data.features.storage.dtype.itemsize)
 
-    def _settle_on_part(self, params: np.ndarray) -> np.ndarray:
-        """Minimise the objective on a part of the rows, as well as it stands for all of them."""
+    def _settle_on_part(self, params: np.ndarray) -> tuple[np.ndarray, list]:
+        """Minimise the objective on a part of the rows, as well as it stands for all; the last steps, too."""
         training, n_rows = self.training, self.data.n_rows // PART
         if n_rows < params.size // training.objective.n_outputs:  # it would tell little about most of the columns
-            return params
-        of_part = self.data._replace(subset=read_only(self.data.sample_rows(n_rows)))
+            return params, []
+        of_part = rows_apart(self.data, self.data.sample_rows(n_rows))
         function = FullPass(of_part, training.objective, training.loss, self.hyper, self.ridge, self.plan.n_threads)
         search = self._new_search(function, params, grows=False)
-        return self._descend(search, PART_TOL / np.sqrt(n_rows), PART_STEPS)
+        return self._descend(search, PART_TOL / np.sqrt(n_rows), PART_STEPS), search.pairs
 
     def _descend(self, search: PreconditionedSearch, tol: float, most_steps: int) -> np.ndarray:
         """Go on until what is left to gain is a share `tol` of what has been gained; the parameters in the end."""

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import sparse
 
-from .._kernels.signatures import Features, SparseFeatures, Storage
+from .._kernels.signatures import Data, Features, SparseFeatures, Storage
+from . import threads
 from .kernels import kernel
 
 
@@ -35,12 +36,18 @@ def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray) -> np.nda
     """The given rows as models see them, in float64; CSR where the data are."""
     if isinstance(features, Features):
         return (features.X[rows].astype(np.float64) - features.center) * features.inverse_scale
+    copied = copied_rows(features, rows)
+    values = copied.data * features.inverse_scale[copied.indices]
+    return sparse.csr_array((values, copied.indices, copied.indptr), shape=(len(rows), features.center.size))
+
+
+def copied_rows(features: SparseFeatures, rows: np.ndarray) -> SparseFeatures:
+    """The given rows one after the other in arrays of their own."""
     begin, lengths = features.indptr[rows], np.diff(features.indptr)[rows]
     indptr = np.concatenate([[0], np.cumsum(lengths)])
     at = np.arange(indptr[-1]) + np.repeat(begin - indptr[:-1], lengths)
-    columns = features.indices[at]
-    values = features.data[at] * features.inverse_scale[columns]
-    return sparse.csr_array((values, columns, indptr), shape=(len(rows), features.center.size))
+    data, indices, indptr = map(read_only, (features.data[at], features.indices[at], indptr))
+    return features._replace(data=data, indices=indices, indptr=indptr)
 
 
 def dense_rows(features: Features | SparseFeatures, rows: np.ndarray | slice, out: np.ndarray) -> None:
@@ -52,6 +59,14 @@ def dense_rows(features: Features | SparseFeatures, rows: np.ndarray | slice, ou
     if isinstance(rows, slice):
         rows = np.arange(rows.start, rows.stop)
     out[...] = sparse.csr_array(scaled_rows(features, rows)).toarray()
+
+
+def rows_apart(data: Data, rows: np.ndarray) -> Data:
+    """The data of some rows alone: short ones, of CSR, as copies, which saves looking for each in every pass."""
+    if isinstance(data.features, Features):
+        return data._replace(subset=read_only(rows))
+    y, weight = (read_only(array[rows] if array.size else array) for array in (data.y, data.weight))
+    return data._replace(features=copied_rows(data.features, rows), y=y, weight=weight, subset=read_only(rows[:0]))
 
 
 def dense_columns(rows: np.ndarray | sparse.csr_array, columns: np.ndarray) -> np.ndarray:
@@ -67,8 +82,15 @@ def dense_columns(rows: np.ndarray | sparse.csr_array, columns: np.ndarray) -> n
     return found
 
 
-def mean_squares(features: SparseFeatures) -> np.ndarray:
+def mean_squares(features: SparseFeatures, n_threads: int) -> np.ndarray:
     """Mean squares of the scaled columns over all rows."""
-    total = np.zeros(features.center.size)
-    kernel("square_sums", features.data.dtype, index=features.indices.dtype)(features, total)
+    compiled = kernel("square_sums", features.data.dtype, index=features.indices.dtype)
+
+    def of_part(part):
+        sums = np.zeros(features.center.size)
+        compiled(features, sums, *part)
+        return sums
+
+    # entries in the place of rows
+    total = sum(threads.run_over_rows(of_part, features.data.size, 1, features.center.size, n_threads))
     return total / (len(features.indptr) - 1)

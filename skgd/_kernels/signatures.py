@@ -351,5 +351,5 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
     )
     moments = void(features, double_in, indices_in, double, double, double, double, double, i8, i8)
     largest_entries = void(features, double_in, indices_in, double, indices, i8, i8)
-    of_sparse = run_lazy_epochs, largest_entries, void(features, double)
+    of_sparse = run_lazy_epochs, largest_entries, void(features, double, i8, i8)
     return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate, *of_sparse)

@@ -160,10 +160,10 @@ def sparse_moments(features, weights, subset, unit, shift, total, squares, seen,
             seen[j] += weight
 
 
-def sparse_square_sums(features, total):
-    """Add the squares of the scaled entries of every column."""
+def sparse_square_sums(features, total, start, stop):
+    """Add the squares of the scaled entries start..stop-1 to the sums of their columns."""
     entries, columns, inverse_scale = features.data, features.indices, features.inverse_scale
-    for at in range(np.uint64(entries.size)):
+    for at in range(np.uint64(start), np.uint64(stop)):
         j = np.uint64(columns[at])
         scaled = entries[at] * inverse_scale[j]
         total[j] += scaled * scaled
