@@ -120,12 +120,11 @@ class Epochs:
         began = time.perf_counter()
         if self.lazy is None:
             run_epochs, batch = self._kernel("run_epochs"), []
-            plug_ins = [self._compiled("forward"), loss, self._compiled("backward"), rule]
         else:
             run_epochs, batch = self._kernel("run_lazy_epochs"), [self.lazy.batch]
-            plug_ins = [loss, rule]
         run_epochs(
-            *plug_ins,
+            loss,
+            rule,
             self.data,
             self.model,
             training.state,
@@ -154,10 +153,8 @@ class Epochs:
         self.anchor.gradient[:] = self.full_pass(params.astype(np.float64))[1]
 
     def _kernel(self, name: str):
-        return python_kernel(name, self.training.objective.kind, self.sparse) if self.python else self._compiled(name)
-
-    def _compiled(self, name: str):
-        return kernel(name, self.storage.dtype, self.training.objective.kind, self.storage.index_dtype)
+        get = python_kernel if self.python else kernel
+        return get(name, self.storage.dtype, self.training.objective.kind, self.storage.index_dtype)
 
     def _learning_rates(self, last_epoch: int) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""

@@ -89,13 +89,10 @@ class FullPass:
 
     def _by_kernels(self, params, n_gradient, part):
         value, total = np.zeros(1), np.zeros(n_gradient)
-        index, kind = self.storage.index_dtype, self.objective.kind
-        in_python = self.pointwise.in_python
-        evaluate = python_kernel("evaluate", kind, index is not None) if in_python else self._kernel("evaluate")
-        evaluate(
-            self._kernel("forward"),
+        dtype, index = self.storage
+        get = python_kernel if self.pointwise.in_python else kernel
+        get("evaluate", dtype, self.objective.kind, index)(
             self.pointwise.call,
-            self._kernel("backward"),
             self.loss_hyper,
             self.data,
             self.model,
@@ -109,9 +106,6 @@ class FullPass:
             -(-(part[1] - part[0]) // self.block_size),
         )
         return value[0], total
-
-    def _kernel(self, name):
-        return kernel(name, self.storage.dtype, self.objective.kind, self.storage.index_dtype)
 
 
 def pointwise(loss: Loss, dtype: np.dtype, warns: bool = False) -> PlugIn:

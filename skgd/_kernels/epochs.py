@@ -16,6 +16,16 @@ NOISY_FLOOR = 0.1  # share of the first objective below which the mean over mini
 ROUNDING = 4.0  # changes of the objective by so many units in the last place are noise
 
 
+def forward(features, rows, model, params, work, raw):
+    """Fill raw with the predictions of the given rows: a name for the model's own, which takes its place."""
+    raise NotImplementedError
+
+
+def backward(features, rows, model, params, work, derivatives, grads):
+    """Fill grads with the gradient of the rows' loss: a name for the model's own, which takes its place."""
+    raise NotImplementedError
+
+
 @inline
 def add_penalty(params, penalised, alpha, grads):
     """Add the gradient of the L2 penalty alpha / 2 |w|^2 and return its value."""
@@ -182,9 +192,7 @@ def end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, fi
 
 
 def run_epochs(
-    forward,
     loss,
-    backward,
     rule,
     data,
     model,
@@ -286,9 +294,7 @@ def run_epochs(
 
 
 def evaluate(
-    forward,
     loss,
-    backward,
     loss_hyper,
     data,
     model,

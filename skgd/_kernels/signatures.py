@@ -273,11 +273,9 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
     for cls, model in models.items():
         forward[cls] = void(features, indices, model, vector, vector, matrix)
         backward[cls] = void(features, indices, model, vector, vector, matrix, vector)
-        passes = Function(forward[cls]), Function(loss), Function(backward[cls])
-        run_epochs[cls] = void(
-            *passes, Function(rule), data, model, state, anchor, buffers, settings, *hypers_to_budget
-        )
-        evaluate[cls] = i8(*passes, double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
+        plugged_in = Function(loss), Function(rule)
+        run_epochs[cls] = void(*plugged_in, data, model, state, anchor, buffers, settings, *hypers_to_budget)
+        evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
     plug_ins = rule, loss, activation, activation_derivative
     coordinate_descent = void(array(f8, 2), double, double, double, double, double)
     if index is None:

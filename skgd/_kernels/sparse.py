@@ -2,15 +2,15 @@
 
 The work follows the entries that are stored. Full passes go through
 
-    sparse_evaluate(forward, loss, backward, loss_hyper, data, model, params, buffers, weight_factor, grads, total,
-                    value, start, budget) -> next row
+    sparse_evaluate(loss, loss_hyper, data, model, params, buffers, weight_factor, grads, total, value, start,
+                    budget) -> next row
 
 which has the meaning of `evaluate` for dense rows, in the units of X: params holds w / scale, and the gradient is that
 by them, so that no entry has to be scaled. It adds the loss of `budget` blocks of rows from `start`, in memory order,
 to value[0] and their gradient to the float64 array `total` of n_params (empty: the loss alone). A block has
 buffers.rows.size rows. It allocates nothing, holds no lock and does no work per column, so that several can run in
-threads over disjoint rows, each with a `total`, a `value` and `buffers` of its own. `forward`, `backward`, `grads` and
-`buffers.work` are there for the sake of the same call; they aren't touched.
+threads over disjoint rows, each with a `total`, a `value` and `buffers` of its own. `grads` and `buffers.work` are
+there for the sake of the same call; they aren't touched.
 """
 
 import numpy as np
@@ -90,9 +90,7 @@ def sparse_backward(features, rows, model, params, work, derivatives, grads):
 
 
 def sparse_evaluate(
-    forward,
     loss,
-    backward,
     loss_hyper,
     data,
     model,
