@@ -20,7 +20,7 @@ OPTIONS = {"fastmath": set(SAFE_FASTMATH), "nogil": True, "error_model": "numpy"
 LEAN_OPTIONS = OPTIONS | {"_nrt": False}
 BLAS_OPTIONS = OPTIONS | {"_nrt": True}
 # An array is seven words to a call, and mini-batches of few rows are done in the time that calls spend on them.
-_INLINE_OPTIONS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+_INLINE_OPTIONS: dict = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
 
 
 @functools.cache

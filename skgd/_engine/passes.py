@@ -121,14 +121,15 @@ def blas_controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def buffers(objective: Objective, data: Data, block_size: int, dtype: np.dtype) -> Buffers:
-    """Room for one block of rows."""
+def buffers(objective: Objective, data: Data, block_size: int, dtype: np.dtype, n_fetched: int = 0) -> Buffers:
+    """Room for one block of rows, and for what is looked up of so many."""
+    n_fetched = max(block_size, n_fetched)
     return Buffers(
-        rows=np.empty(block_size, np.int64),
+        rows=np.empty(n_fetched, np.int64),
         raw=np.empty((block_size, objective.n_outputs), dtype),
         derivatives=np.empty((block_size, objective.n_outputs), dtype),
-        targets=np.empty((block_size, data.y.shape[1]), dtype),
-        weights=np.empty(block_size, dtype),
+        targets=np.empty((n_fetched, data.y.shape[1]), dtype),
+        weights=np.empty(n_fetched, dtype),
         work=np.empty(0 if data.features.storage.index_dtype else objective.n_work(block_size), dtype),
     )
 

@@ -96,6 +96,14 @@ def begin_epoch(params, epoch_start, order, n_rows, progress):
 
 
 @inline
+def rows_to_fetch(block, batch_rows, rows_left, room):
+    """How many rows to look up at once: a block of a batch, or as many whole batches as there is room for."""
+    if block < batch_rows:
+        return block
+    return min(max(room // batch_rows, 1), rows_left // batch_rows) * batch_rows
+
+
+@inline
 def to_come(change, last_change):
     """Estimate what is still to come of a sequence that changes so: a geometric series (Aitken 1926)."""
     if not np.isfinite(last_change):
@@ -214,10 +222,11 @@ def run_epochs(
     objective of each epoch that ends, and its size is the number of epochs that may.
     """
     progress = progress[0]
-    features, y, target_center, target_inverse_scale, weight, subset = data
+    features, subset = data.features, data.subset
     params, grads, slots, average, epoch_start, best_params, total, penalised, l1_counts = state
-    n_rows = subset.size if subset.size > 0 else y.shape[0]
-    rows, raw, derivatives, targets, weights, work = buffers
+    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
+    raw, derivatives, work = buffers.raw, buffers.derivatives, buffers.work
+    fetched, fetched_end = 0, 0  # from where to where in the epoch the rows are in the buffers
     reduces_variance = anchor.params.size > 0
     first_epoch, first_update = progress["epoch"], progress["update"]
     progress["status"] = RUNNING
@@ -225,16 +234,23 @@ def run_epochs(
         cursor, done = progress["cursor"], progress["batch_done"]
         if cursor == 0 and done == 0:
             begin_epoch(params, epoch_start, order, n_rows, progress)
+            fetched_end = 0
 
         # 1. one block of the batch: raw predictions, loss, gradient
         batch_rows = min(settings.batch_size, n_rows - cursor)
         m = min(settings.block_size, batch_rows - done)
-        if m != rows.size:
-            rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
-            targets, weights = buffers.targets[:m], buffers.weights[:m]
-        next_rows(order, settings.run_length, progress["offset"], subset, n_rows, cursor + done, rows, m)
-        factor = settings.weight_factor / batch_rows
-        gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
+        if m != raw.shape[0]:
+            raw, derivatives = buffers.raw[:m], buffers.derivatives[:m]
+        position = cursor + done
+        if position >= fetched_end:
+            fetched = position
+            count = rows_to_fetch(m, batch_rows, n_rows - cursor, buffers.rows.size)
+            next_rows(order, settings.run_length, progress["offset"], subset, n_rows, position, buffers.rows, count)
+            factor = settings.weight_factor / batch_rows
+            gather_targets(data, buffers, count, factor)
+            fetched_end = position + count
+        at = position - fetched
+        rows, targets, weights = buffers.rows[at : at + m], buffers.targets[at : at + m], buffers.weights[at : at + m]
         forward(features, rows, model, params, work, raw)
         batch_loss = loss(raw, targets, weights, loss_hyper, derivatives)
         backward(features, rows, model, params, work, derivatives, grads)
@@ -311,8 +327,8 @@ def evaluate(
 
     An empty total asks for the loss alone. Nothing is penalised.
     """
-    features, y, target_center, target_inverse_scale, weight, subset = data
-    n_rows = subset.size if subset.size > 0 else y.shape[0]
+    features, subset = data.features, data.subset
+    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
     rows, raw, derivatives, targets, weights, work = buffers
     no_order = subset[:0]
     factor = weight_factor / n_rows
@@ -324,7 +340,7 @@ def evaluate(
             rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
             targets, weights = buffers.targets[:m], buffers.weights[:m]
         next_rows(no_order, 1, 0, subset, n_rows, start, rows, m)
-        gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
+        gather_targets(data, buffers, m, factor)
         forward(features, rows, model, params, work, raw)
         value[0] += loss(raw, targets, weights, loss_hyper, derivatives)
         if total.size > 0:

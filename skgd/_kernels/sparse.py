@@ -107,8 +107,8 @@ def sparse_evaluate(
 
     An empty total asks for the loss alone. Nothing is penalised.
     """
-    features, y, target_center, target_inverse_scale, weight, subset = data
-    n_rows = subset.size if subset.size > 0 else y.shape[0]
+    features, subset = data.features, data.subset
+    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
     rows, raw, derivatives, targets, weights, _ = buffers
     no_order = subset[:0]
     factor = weight_factor / n_rows
@@ -120,7 +120,7 @@ def sparse_evaluate(
             rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
             targets, weights = buffers.targets[:m], buffers.weights[:m]
         next_rows(no_order, 1, 0, subset, n_rows, start, rows, m)
-        gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
+        gather_targets(data, buffers, m, factor)
         raw_predictions(features, rows, params, raw)
         value[0] += loss(raw, targets, weights, loss_hyper, derivatives)
         if total.size > 0:
