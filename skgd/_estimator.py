@@ -67,7 +67,9 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
     def _publish_parameters(self, training: Training) -> None:
         raise NotImplementedError
 
-    def _auto_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss, streaming: bool) -> int:
+    def _auto_batch_size(
+        self, X, n_rows: int, n_outputs: int, optimizer: Optimizer, loss: Loss, streaming: bool
+    ) -> int:
         raise NotImplementedError
 
     def _with_exact_gradients(self, optimizer: Optimizer) -> Optimizer:
@@ -125,7 +127,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         rows, held_out = self._split(n_rows, weight, rng, stratify, streaming) if holds_out else (_ALL_ROWS, None)
         before = self._training.copy() if self._continues(streaming) else None
         optimizer = self._resolve_optimizer(len(rows) or n_rows, streaming, before)
-        batch_size = self._resolve_batch_size(len(rows) or n_rows, optimizer, loss, streaming)
+        batch_size = self._resolve_batch_size(X, len(rows) or n_rows, n_outputs, optimizer, loss, streaming)
         if batch_size >= (len(rows) or n_rows) and not streaming:
             optimizer = self._with_exact_gradients(optimizer)
         loss.probe(y, n_outputs)
@@ -232,11 +234,13 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             warn_user(f"learning_rate={self.learning_rate} is used, not that of optimizer={optimizer}", UserWarning)
         return optimizer
 
-    def _resolve_batch_size(self, n_rows: int, optimizer: Optimizer, loss: Loss, streaming: bool) -> int:
+    def _resolve_batch_size(
+        self, X, n_rows: int, n_outputs: int, optimizer: Optimizer, loss: Loss, streaming: bool
+    ) -> int:
         if self.batch_size is None or optimizer.searches_line:
             return n_rows
         if self.batch_size == "auto":
-            return self._auto_batch_size(n_rows, optimizer, loss, streaming)
+            return self._auto_batch_size(X, n_rows, n_outputs, optimizer, loss, streaming)
         return min(int(self.batch_size), n_rows)
 
     def _resolve_rate(self, optimizer: Optimizer, rate_from_data: Callable[[], float | None]) -> tuple[float, bool]:

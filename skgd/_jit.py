@@ -16,8 +16,11 @@ SAFE_FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
 _PACKAGE_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 OPTIONS = {"fastmath": set(SAFE_FASTMATH), "nogil": True, "error_model": "numpy"}
 # For functions that allocate nothing. Without numba's runtime nothing counts references to arrays either, which took
-# half the time of a mini-batch of one row. Calls of BLAS need the runtime.
+# half the time of a mini-batch of one row. Calls of BLAS need the runtime, whatever the caller has.
 LEAN_OPTIONS = OPTIONS | {"_nrt": False}
+BLAS_OPTIONS = OPTIONS | {"_nrt": True}
+# An array is seven words to a call, and mini-batches of few rows are done in the time that calls spend on them.
+_INLINE_OPTIONS: dict = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
 
 
 @functools.cache
@@ -39,12 +42,29 @@ def have_numba() -> bool:
 
 def inline(function: Callable) -> Callable:
     """Decorate a helper that only compiled kernels call: without the wrappers for Python, half the compile time."""
+    return _inline(function, LEAN_OPTIONS)
+
+
+def _inline(function: Callable, options: dict) -> Callable:
     if not have_numba():
         return function
     import numba
 
-    options: dict = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **LEAN_OPTIONS}
-    return numba.njit(**options)(function)
+    return numba.njit(**_INLINE_OPTIONS, **options)(function)
+
+
+@functools.cache
+def inline_into(function: Callable, lean: bool = True, **parts: Callable) -> Callable:
+    """The function with global names bound to these functions, which become part of its compiled code."""
+    options = LEAN_OPTIONS if lean else BLAS_OPTIONS
+    return bound(function, **{name: _inline(part, options) for name, part in parts.items()})
+
+
+def bound(function: Callable, **names: Callable) -> Callable:
+    """The function with global names bound to what is given."""
+    copy = types.FunctionType(function.__code__, function.__globals__ | names, function.__name__)
+    copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
+    return copy
 
 
 @functools.cache
@@ -66,7 +86,7 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
     """
     if not have_numba():
         return function
-    return _compiled(function, signature, LEAN_OPTIONS if lean else OPTIONS)
+    return _compiled(function, signature, LEAN_OPTIONS if lean else BLAS_OPTIONS)
 
 
 def _compiled(function: Callable, signature, options: dict) -> Callable:

@@ -236,7 +236,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
             )
         return NetworkObjective([n_features, *hidden, n_outputs], self.activation, self.init)
 
-    def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
+    def _auto_batch_size(self, X, n_rows, n_outputs, optimizer, loss, streaming):
         return min(CUSTOMARY_BATCH_SIZE, n_rows)
 
     def _scales_targets(self):

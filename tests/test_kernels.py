@@ -17,9 +17,10 @@ from skgd._engine import epochs as loop
 from skgd._engine.kernels import kernel, python_kernel
 from skgd._engine.objectives import LinearObjective, NetworkObjective
 from skgd._engine.scaling import feature_moments
-from skgd._jit import LEAN_OPTIONS, compiled, plain
+from skgd._jit import LEAN_OPTIONS, bound, compiled, plain
+from skgd._kernels import epochs as epoch_loops
+from skgd._kernels import linear, network, vectors
 from skgd._kernels import rows as row_order
-from skgd._kernels import vectors
 from skgd._kernels.signatures import Buffers, Data, Features, Linear, Network, Progress, signatures
 from skgd.activations import ACTIVATIONS
 from skgd.losses import LogLoss, SquaredError
@@ -336,14 +337,23 @@ def test_merged_moments_are_those_of_all_rows(weighted):
 # -- gradients
 
 
+PASSES = {
+    Linear: (linear.linear_forward, linear.linear_backward),
+    Network: (network.network_forward, network.network_backward),
+}
+
+
 def value_and_gradient(objective, loss, data, params, dtype=np.float64, block_size=8, in_python=False):
     """Loss of all rows and its gradient, by the kernels that train."""
-    get = python_kernel if in_python else lambda name, model: kernel(name, np.dtype(dtype), model)
+    evaluate = kernel("evaluate", np.dtype(dtype), objective.kind)
     pointwise = loss.pointwise if in_python else compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
     model = objective.model(np.dtype(dtype))
     if in_python and objective.kind is Network:
         activation = ACTIVATIONS[objective.activation]
         model = Network(model.sizes, activation.function, activation.derivative)
+    if in_python:
+        passes = PASSES[objective.kind]
+        evaluate = bound(plain(epoch_loops.evaluate), forward=plain(passes[0]), backward=plain(passes[1]))
     buffers = Buffers(
         np.empty(block_size, np.int64),
         np.empty((block_size, objective.n_outputs), dtype),
@@ -355,12 +365,11 @@ def value_and_gradient(objective, loss, data, params, dtype=np.float64, block_si
     weight = data.weight[data.subset] if data.subset.size and data.weight.size else data.weight
     factor = len(weight) / weight.sum() if weight.size else 1.0
     total, value = np.zeros(params.size), np.zeros(1)
-    passes = [get(name, objective.kind) for name in ("forward", "backward", "evaluate")]
     start = 0
     while start < data.n_rows:  # two blocks to a call
         grads = np.full(params.size, np.nan, dtype)
         arguments = data, model, params.astype(dtype), buffers, factor, grads, total, value, start, 2
-        start = passes[2](passes[0], pointwise, passes[1], loss.hyper(np.ones(data.y.shape[1])), *arguments)
+        start = evaluate(pointwise, loss.hyper(np.ones(data.y.shape[1])), *arguments)
     return value[0], total
 
 
@@ -491,7 +500,7 @@ def test_compiled_and_plain_moments_agree(name):
     X = np.column_stack([COLUMNS["ordinary"], COLUMNS["timestamps"], COLUMNS["counts"]])
     weights = frozen(np.random.default_rng(0).uniform(0, 2, len(X)) if name == "weighted" else ())
     results = []
-    for function in (kernel("moments", np.dtype(float)), python_kernel("moments", Linear)):
+    for function in (kernel("moments", np.dtype(float)), python_kernel("moments", np.dtype(float))):
         total, squares = np.zeros(3), np.zeros(3)
         function(frozen(X), weights, frozen([], np.int64), X[0].copy(), total, squares, 0, 300)
         function(frozen(X), weights, frozen([], np.int64), X[0].copy(), total, squares, 300, 900)

@@ -451,7 +451,7 @@ def test_passes_over_parts_add_up():
     X, y = make_data()
     data = data_of(X, y)
     index = X.indices.dtype
-    forward, backward, evaluate = (kernel(name, X.dtype, Linear, index) for name in ("forward", "backward", "evaluate"))
+    evaluate = kernel("evaluate", X.dtype, Linear, index)
     loss = plug_in(SquaredError.pointwise, signatures(X.dtype, index).loss, "loss", False).call
     params = np.random.default_rng(0).standard_normal(21)
 
@@ -460,7 +460,7 @@ def test_passes_over_parts_add_up():
         buffers = Buffers(np.empty(block, np.int64), empty, empty.copy(), empty.copy(), np.empty(block), np.empty(0))
         total, value = np.zeros(21), np.zeros(1)
         model, place = (data, Linear(True), params, buffers, 1.0, np.empty(0)), (total, value, start, budget)
-        end = evaluate(forward, loss, backward, np.empty(0), *model, *place)
+        end = evaluate(loss, np.empty(0), *model, *place)
         return end, value[0], total
 
     (_, left, left_total), (end, right, right_total) = run(0, 3, 50), run(150, 100, 50)

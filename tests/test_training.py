@@ -10,8 +10,10 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
 from skgd.losses import SquaredError
@@ -936,3 +938,60 @@ def test_batches_larger_than_the_data_mean_all_rows(kind):
     larger, full = (ESTIMATORS[kind](batch_size=size, **settings).fit(X, y) for size in (10**9, None))
     assert larger.batch_size_ == 61
     assert np.array_equal(parameters(larger), parameters(full))
+
+
+# -- the batch size for a given learning rate
+
+
+def first_size(rate, n, d, curvature, momentum):
+    """The first of 4, 8, ..., 64 rows whose rate from theory, 1 / (L_B sqrt(T)), is at least the given one."""
+    for size in (4, 8, 16, 32):
+        bound = curvature * (np.sqrt(d + 1) * (size - 1) / size + 2 * (d + 1) / (size * (1 - momentum)))
+        if rate <= 1 / (bound * np.sqrt(n / size)):
+            return size
+    return 64
+
+
+@pytest.mark.parametrize("rate", [1e-5, 1e-3, 3e-3, 1e-2, 1.0])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize(("estimator", "curvature"), [(GDLinearRegressor, 1.0), (GDLogisticClassifier, 0.25)])
+def test_batch_size_follows_a_given_rate(rate, momentum, estimator, curvature):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 7))
+    y = X[:, 0] + rng.standard_normal(3000) > 0
+    settings = {"max_iter": 1, "tol": None}
+    expected = first_size(rate, 3000, 7, curvature, momentum)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the largest rate diverges with momentum
+        model = estimator(optimizer=SGD(momentum=momentum), learning_rate=rate, **settings).fit(X, y)
+        own = estimator(optimizer=SGD(rate, momentum=momentum), **settings).fit(X, y)
+    assert model.batch_size_ == own.batch_size_ == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "X"),
+    [
+        ({"optimizer": "adam"}, "dense"),
+        ({"optimizer": "svrg"}, "dense"),
+        ({"loss": "absolute_error"}, "dense"),
+        ({"standardize": False}, "dense"),
+        ({}, "sparse"),
+    ],
+)
+def test_batch_size_where_the_rate_says_nothing_of_the_noise(given, X):
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((1000, 3))
+    X = sparse.csr_matrix(rows) if X == "sparse" else rows
+    for rate in (1e-6, 1e-2):
+        settings = {"optimizer": "sgd", "learning_rate": rate, "max_iter": 1, "tol": None, **given}
+        assert GDLinearRegressor(**settings).fit(X, rows[:, 0]).batch_size_ == 16
+
+
+def test_small_and_large_rates_come_near_the_optimum():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5000, 10))
+    y = X @ rng.standard_normal(10) + rng.standard_normal(5000)
+    best = Ridge(alpha=1e-4 * len(X)).fit(X, y).score(X, y)
+    for rate in (3e-4, 1e-3, 1e-2, 3e-2):
+        model = GDLinearRegressor(optimizer="sgd", learning_rate=rate, random_state=0).fit(X, y)
+        assert model.score(X, y) > best - 2e-3

@@ -11,6 +11,7 @@ from .features import scaled_rows
 SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
 VERY_SMALL_ROWS = 64  # up to here mini-batches would hold much of the data anyway
 MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
+MINI_BATCHES = 4, 64  # for a given rate: below, a batch costs more than its rows; above, an epoch has few steps
 LINE_SEARCH_TOL = 1e-10  # a line search knows what is left to gain, and its last steps are large ones
 FEW_ROWS = 10_000  # up to here one step more costs nothing, and makes weights the same as repetition to 1e-7:
 FEW_ROWS_TOL = 1e-25
@@ -54,6 +55,31 @@ def auto_batch_size(n_rows: int, optimizer: Optimizer, rate_from_data: bool, str
         return min(MINI_BATCH, n_rows)
     few = SMALL_ROWS if rate_from_data else VERY_SMALL_ROWS
     return n_rows if optimizer.follows_path or n_rows <= few else MINI_BATCH
+
+
+def batch_size_for_rate(rate: float, n_rows: int, n_features: int, curvature: float, optimizer: Optimizer) -> int:
+    """Rows per update for which `gradient_rate` would give about this rate: the next power of two, within bounds.
+
+    The noise that plain descent leaves is proportional to the rate over the rows of a batch (Smith, Kindermans, Ying
+    and Le 2018, Don't decay the learning rate, increase the batch size): small rates can do with few rows, so that an
+    epoch makes many steps; large ones need more. Of standardised features only their number d counts: it is
+    mean |x|^2, and lambda_max(Z'Z / n), which lies between 1 and d, is taken for its root.
+    """
+    smallest, largest = MINI_BATCHES
+    square = n_features + 1  # with the column of ones
+    size = smallest
+    while size < largest:
+        bound = curvature * _curvature_of_batches(np.sqrt(square), square, size, optimizer)
+        if rate * bound * np.sqrt(n_rows / size) <= 1:
+            break
+        size *= 2
+    return min(size, n_rows)
+
+
+def _curvature_of_batches(largest: float, square: float, batch_size: int, optimizer: Optimizer) -> float:
+    """L_B for c = 1 from lambda_max and mean |x|^2; momentum repeats the noise."""
+    noise = 2 * square / (batch_size * (1 - getattr(optimizer, "momentum", 0.0)))
+    return largest * (batch_size - 1) / batch_size + noise
 
 
 def auto_tol(
@@ -110,8 +136,7 @@ def gradient_rate(
         lengths, largest = np.maximum(lengths, trace), max(largest, trace)
     if batch_size < rows_seen or partly_seen:
         # rows come as often as one another, and count for their weight: it is squared in the noise
-        noise = 2 * np.mean(weight**2 * lengths) / (batch_size * (1 - getattr(optimizer, "momentum", 0.0)))
-        largest = largest * (batch_size - 1) / batch_size + noise
+        largest = _curvature_of_batches(largest, float(np.mean(weight**2 * lengths)), batch_size, optimizer)
         if partly_seen or not optimizer.variance_reduced:
             largest *= np.sqrt(rows_seen / batch_size)
     bound = curvature * largest + alpha

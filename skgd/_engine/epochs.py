@@ -18,6 +18,7 @@ RUN_BYTES = 10_000  # above, rows come in runs of about two pages of memory, whi
 MIN_RUNS = 256  # but from so many runs at least that they mix well
 FLOPS_PER_SECOND = 1e9  # cautious guess for the first slice; later ones go by the clock
 BLOCK_OVERHEAD_FLOPS = 2_000
+FETCHED_ROWS = 256  # whose numbers, targets and weights are looked up at once for batches of few rows
 MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel takes along
 MAX_BUDGET = 10**9
 
@@ -49,7 +50,8 @@ class Epochs:
         self.lazy = lazy_updates(data, plan.batch_size, objective.n_outputs, optimizer)
         self.settings = self._settings()
         self.order, self.settings = self._row_order()
-        self.buffers = buffers(objective, data, self.settings.block_size, training.dtype)
+        n_fetched = 0 if self.lazy else FETCHED_ROWS
+        self.buffers = buffers(objective, data, self.settings.block_size, training.dtype, n_fetched)
         self.model = objective.model(training.dtype)
         self.loss = pointwise(training.loss, training.dtype)
         rule_type = signatures(*self.storage).rule
@@ -120,12 +122,11 @@ class Epochs:
         began = time.perf_counter()
         if self.lazy is None:
             run_epochs, batch = self._kernel("run_epochs"), []
-            plug_ins = [self._compiled("forward"), loss, self._compiled("backward"), rule]
         else:
             run_epochs, batch = self._kernel("run_lazy_epochs"), [self.lazy.batch]
-            plug_ins = [loss, rule]
         run_epochs(
-            *plug_ins,
+            loss,
+            rule,
             self.data,
             self.model,
             training.state,
@@ -154,10 +155,8 @@ class Epochs:
         self.anchor.gradient[:] = self.full_pass(params.astype(np.float64))[1]
 
     def _kernel(self, name: str):
-        return python_kernel(name, self.training.objective.kind, self.sparse) if self.python else self._compiled(name)
-
-    def _compiled(self, name: str):
-        return kernel(name, self.storage.dtype, self.training.objective.kind, self.storage.index_dtype)
+        get = python_kernel if self.python else kernel
+        return get(name, self.storage.dtype, self.training.objective.kind, self.storage.index_dtype)
 
     def _learning_rates(self, last_epoch: int) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""

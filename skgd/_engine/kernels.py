@@ -9,6 +9,9 @@ import numpy as np
 from .. import _jit
 from .._kernels.signatures import Linear, Network, signatures
 
+PASSES = "forward", "backward"  # of a model over some rows
+LOOPS = "run_epochs", "evaluate"  # kernels that call them by these names
+
 
 @functools.cache
 def kernel(name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None) -> Callable:
@@ -19,13 +22,19 @@ def kernel(name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | N
     signature = getattr(signatures(dtype, index), name)
     if isinstance(signature, dict):
         signature = signature[model]
-    calls_blas = model is Network and name in ("forward", "backward")
-    return _jit.compiled(_source(name, model, index is not None), signature, lean=not calls_blas)
+    calls_blas = model is Network and name in PASSES
+    source = _source(name, model, index is not None)
+    if name in LOOPS:
+        passes = {part: _source(part, model, index is not None) for part in PASSES}
+        source = _jit.inline_into(source, lean=model is Linear, **passes)
+    return _jit.compiled(source, signature, lean=not calls_blas)
 
 
-def python_kernel(name: str, model: type, sparse: bool = False) -> Callable:
-    """Return the same kernel as plain Python."""
-    return _jit.plain(_source(name, model, sparse))
+@functools.cache
+def python_kernel(name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None) -> Callable:
+    """Return the same kernel as plain Python, for plug-ins that can't be compiled; the model's passes are."""
+    loop = _jit.plain(_source(name, model, index is not None))
+    return _jit.bound(loop, **{part: kernel(part, dtype, model, index) for part in PASSES}) if name in LOOPS else loop
 
 
 def _source(name: str, model: type, sparse: bool) -> Callable:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._kernels.signatures import Batch, Data, SparseFeatures
+from .._kernels.signatures import Batch, Column, Data, SparseFeatures
 from ..optimizers import Optimizer
 from .kernels import kernel
 from .passes import FULL_PASS_ROWS
@@ -43,16 +43,17 @@ def lazy_updates(data: Data, batch_size: int, n_outputs: int, optimizer: Optimiz
     most_entries = int(np.partition(lengths, len(lengths) - batch_size)[-batch_size:].sum())
     most_columns = 1 + min(most_entries, int((count > 0).sum()))
     size = n_outputs * (most_columns + 1)
+    columns = np.empty(d, Column)
+    columns["inverse_scale"] = features.inverse_scale
+    columns["rarity"] = 1 / np.where(chance > 0, chance, 1)
+    columns["place"] = -1
     batch = Batch(
-        place=np.full(d, -1, np.int32),
-        column_rarity=(1 / np.where(chance > 0, chance, 1)).astype(np.float32),
+        columns=columns,
         touched=np.empty(most_columns, np.uint64),
         values=np.empty(most_entries),
         places=np.empty(most_entries, np.uint64),
         starts=np.empty(batch_size + 1, np.int64),
         rarity=np.empty(most_columns),
-        inverse_scale=np.empty(most_columns),
-        coef=np.empty(most_columns),
         params=np.empty(size),
         grads=np.empty(size),
         slots=np.empty(optimizer.n_slots * size),

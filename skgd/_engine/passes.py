@@ -119,13 +119,10 @@ class FullPass:
 
     def _by_kernels(self, params, n_gradient, part):
         value, total = np.zeros(1), np.zeros(n_gradient)
-        index, kind = self.storage.index_dtype, self.objective.kind
-        in_python = self.pointwise.in_python
-        evaluate = python_kernel("evaluate", kind, index is not None) if in_python else self._kernel("evaluate")
-        evaluate(
-            self._kernel("forward"),
+        dtype, index = self.storage
+        get = python_kernel if self.pointwise.in_python else kernel
+        get("evaluate", dtype, self.objective.kind, index)(
             self.pointwise.call,
-            self._kernel("backward"),
             self.loss_hyper,
             self.data,
             self.model,
@@ -140,9 +137,6 @@ class FullPass:
         )
         return value[0], total
 
-    def _kernel(self, name):
-        return kernel(name, self.storage.dtype, self.objective.kind, self.storage.index_dtype)
-
 
 def _can_fold_means(features: Features | SparseFeatures) -> bool:
     means = np.abs(features.center * features.inverse_scale)
@@ -156,14 +150,15 @@ def pointwise(loss: Loss, dtype: np.dtype, warns: bool = False) -> PlugIn:
     )
 
 
-def buffers(objective: Objective, data: Data, block_size: int, dtype: np.dtype) -> Buffers:
-    """Room for one block of rows."""
+def buffers(objective: Objective, data: Data, block_size: int, dtype: np.dtype, n_fetched: int = 0) -> Buffers:
+    """Room for one block of rows, and for what is looked up of so many."""
+    n_fetched = max(block_size, n_fetched)
     return Buffers(
-        rows=np.empty(block_size, np.int64),
+        rows=np.empty(n_fetched, np.int64),
         raw=np.empty((block_size, objective.n_outputs), dtype),
         derivatives=np.empty((block_size, objective.n_outputs), dtype),
-        targets=np.empty((block_size, data.y.shape[1]), dtype),
-        weights=np.empty(block_size, dtype),
+        targets=np.empty((n_fetched, data.y.shape[1]), dtype),
+        weights=np.empty(n_fetched, dtype),
         work=np.empty(0 if data.features.storage.index_dtype else objective.n_work(block_size), dtype),
     )
 

@@ -16,6 +16,16 @@ NOISY_FLOOR = 0.1  # share of the first objective below which the mean over mini
 ROUNDING = 4.0  # changes of the objective by so many units in the last place are noise
 
 
+def forward(features, rows, model, params, work, raw):
+    """Fill raw with the predictions of the given rows: a name for the model's own, which takes its place."""
+    raise NotImplementedError
+
+
+def backward(features, rows, model, params, work, derivatives, grads):
+    """Fill grads with the gradient of the rows' loss: a name for the model's own, which takes its place."""
+    raise NotImplementedError
+
+
 @inline
 def add_penalty(params, penalised, alpha, grads):
     """Add the gradient of the L2 penalty alpha / 2 |w|^2 and return its value."""
@@ -83,6 +93,14 @@ def begin_epoch(params, epoch_start, order, n_rows, progress):
     progress["offset"] = 0
     if order.size > 0:
         shuffle_runs(order, n_rows, progress)
+
+
+@inline
+def rows_to_fetch(block, batch_rows, rows_left, room):
+    """How many rows to look up at once: a block of a batch, or as many whole batches as there is room for."""
+    if block < batch_rows:
+        return block
+    return min(max(room // batch_rows, 1), rows_left // batch_rows) * batch_rows
 
 
 @inline
@@ -182,9 +200,7 @@ def end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, fi
 
 
 def run_epochs(
-    forward,
     loss,
-    backward,
     rule,
     data,
     model,
@@ -206,10 +222,11 @@ def run_epochs(
     objective of each epoch that ends, and its size is the number of epochs that may.
     """
     progress = progress[0]
-    features, y, target_center, target_inverse_scale, weight, subset = data
+    features, subset = data.features, data.subset
     params, grads, slots, average, epoch_start, best_params, total, penalised, l1_counts = state
-    n_rows = subset.size if subset.size > 0 else y.shape[0]
-    rows, raw, derivatives, targets, weights, work = buffers
+    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
+    raw, derivatives, work = buffers.raw, buffers.derivatives, buffers.work
+    fetched, fetched_end = 0, 0  # from where to where in the epoch the rows are in the buffers
     reduces_variance = anchor.params.size > 0
     first_epoch, first_update = progress["epoch"], progress["update"]
     progress["status"] = RUNNING
@@ -217,16 +234,23 @@ def run_epochs(
         cursor, done = progress["cursor"], progress["batch_done"]
         if cursor == 0 and done == 0:
             begin_epoch(params, epoch_start, order, n_rows, progress)
+            fetched_end = 0
 
         # 1. one block of the batch: raw predictions, loss, gradient
         batch_rows = min(settings.batch_size, n_rows - cursor)
         m = min(settings.block_size, batch_rows - done)
-        if m != rows.size:
-            rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
-            targets, weights = buffers.targets[:m], buffers.weights[:m]
-        next_rows(order, settings.run_length, progress["offset"], subset, n_rows, cursor + done, rows, m)
-        factor = settings.weight_factor / batch_rows
-        gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
+        if m != raw.shape[0]:
+            raw, derivatives = buffers.raw[:m], buffers.derivatives[:m]
+        position = cursor + done
+        if position >= fetched_end:
+            fetched = position
+            count = rows_to_fetch(m, batch_rows, n_rows - cursor, buffers.rows.size)
+            next_rows(order, settings.run_length, progress["offset"], subset, n_rows, position, buffers.rows, count)
+            factor = settings.weight_factor / batch_rows
+            gather_targets(data, buffers, count, factor)
+            fetched_end = position + count
+        at = position - fetched
+        rows, targets, weights = buffers.rows[at : at + m], buffers.targets[at : at + m], buffers.weights[at : at + m]
         forward(features, rows, model, params, work, raw)
         batch_loss = loss(raw, targets, weights, loss_hyper, derivatives)
         backward(features, rows, model, params, work, derivatives, grads)
@@ -286,9 +310,7 @@ def run_epochs(
 
 
 def evaluate(
-    forward,
     loss,
-    backward,
     loss_hyper,
     data,
     model,
@@ -305,8 +327,8 @@ def evaluate(
 
     An empty total asks for the loss alone. Nothing is penalised.
     """
-    features, y, target_center, target_inverse_scale, weight, subset = data
-    n_rows = subset.size if subset.size > 0 else y.shape[0]
+    features, subset = data.features, data.subset
+    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
     rows, raw, derivatives, targets, weights, work = buffers
     no_order = subset[:0]
     factor = weight_factor / n_rows
@@ -318,7 +340,7 @@ def evaluate(
             rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
             targets, weights = buffers.targets[:m], buffers.weights[:m]
         next_rows(no_order, 1, 0, subset, n_rows, start, rows, m)
-        gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
+        gather_targets(data, buffers, m, factor)
         forward(features, rows, model, params, work, raw)
         value[0] += loss(raw, targets, weights, loss_hyper, derivatives)
         if total.size > 0:

@@ -20,33 +20,35 @@ from .vectors import clip, set_zero
 
 @inline
 def gather_rows(features, rows, batch):
-    """Copy the rows, their columns numbered as they come after column 0; return how many columns there are."""
+    """Copy the rows, scaled, their columns numbered as they come after column 0; return how many columns there are.
+
+    In two loops: look-ups that wait for memory overlap while nothing else has to be decided. Numbers are unsigned since
+    numba takes negative indices into account, which costs time.
+    """
     entries, indices, indptr = features.data, features.indices, features.indptr
-    place_of, touched, values, places, starts = batch.place, batch.touched, batch.values, batch.places, batch.starts
-    n, to = 1, 0
-    place_of[0], touched[0] = 0, 0
+    columns, touched, rarity = batch.columns, batch.touched, batch.rarity
+    values, places, starts = batch.values, batch.places, batch.starts
+    one, to = np.uint64(1), np.uint64(0)
     for i in range(rows.size):
         row = rows[i]
         starts[i] = to
-        for at in range(indptr[row], indptr[row + 1]):
-            j = np.uint64(indices[at])  # numba takes negative indices of signed numbers into account, which costs time
-            place = place_of[j]
-            if place < 0:
-                place = n
-                place_of[j] = n
-                touched[n] = j
-                n += 1
-            values[to] = entries[at]
-            places[to] = place
-            to += 1
+        for at in range(np.uint64(indptr[row]), np.uint64(indptr[row + 1])):
+            j = np.uint64(indices[at])
+            places[to] = j
+            values[to] = entries[at] * columns[j]["inverse_scale"]
+            to += one
     starts[rows.size] = to
-    return n
-
-
-@inline
-def gather(source, target, touched, n):
-    for i in range(n):
-        target[i] = source[touched[i]]
+    columns[0]["place"], touched[0], rarity[0] = 0, 0, columns[0]["rarity"]
+    n = one
+    for at in range(to):
+        j = places[at]
+        column = columns[j]
+        if column["place"] < 0:
+            column["place"] = n
+            touched[n], rarity[n] = j, column["rarity"]
+            n += one
+        places[at] = np.uint64(column["place"])
+    return np.int64(n)
 
 
 @inline
@@ -83,15 +85,13 @@ def gather_penalty(counts, rarity, most, target, n_features, n_outputs, n):
 @inline
 def batch_forward(batch, m, n, params, raw):
     """Raw predictions of the rows of the batch."""
-    values, places, starts, coef = batch.values, batch.places, batch.starts, batch.coef
+    values, places, starts = batch.values, batch.places, batch.starts
     for k in range(raw.shape[1]):
         w = params[k * (n + 1) : (k + 1) * (n + 1)]
-        for i in range(n):
-            coef[i] = w[i] * batch.inverse_scale[i]
         for i in range(m):
             z = w[n]
-            for at in range(starts[i], starts[i + 1]):
-                z += values[at] * coef[places[at]]
+            for at in range(np.uint64(starts[i]), np.uint64(starts[i + 1])):
+                z += values[at] * w[places[at]]
             raw[i, k] = z
 
 
@@ -104,12 +104,10 @@ def batch_backward(batch, m, n, trains_intercept, derivatives, grads):
         gradient = grads[k * (n + 1) : (k + 1) * (n + 1)]
         for i in range(m):
             slope = derivatives[i, k]
-            for at in range(starts[i], starts[i + 1]):
+            for at in range(np.uint64(starts[i]), np.uint64(starts[i + 1])):
                 gradient[places[at]] += slope * values[at]
             if trains_intercept:
                 gradient[n] += slope
-        for i in range(n):
-            gradient[i] *= batch.inverse_scale[i]
 
 
 @inline
@@ -146,7 +144,7 @@ def run_lazy_epochs(
 ):
     """Go on with training for at most `budget` batches, as `run_epochs` does with blocks of rows."""
     progress = progress[0]
-    features, y, target_center, target_inverse_scale, weight, subset = data
+    features, subset = data.features, data.subset
     all_params, all_slots, average, epoch_start, best_params = (
         state.params,
         state.slots,
@@ -154,12 +152,11 @@ def run_lazy_epochs(
         state.epoch_start,
         state.best,
     )
-    n_rows = subset.size if subset.size > 0 else y.shape[0]
+    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
     d, n_slots = features.inverse_scale.size, all_slots.shape[0]
     rows, raw, derivatives, targets, weights, _ = buffers
     n_outputs = raw.shape[1]
-    place_of, touched, rarity = batch.place, batch.touched, batch.rarity
-    penalises = max(settings.alpha, settings.l1, settings.weight_decay) > 0.0
+    columns, touched, rarity = batch.columns, batch.touched, batch.rarity
     reduces_variance = anchor.params.size > 0
     first_epoch, first_update = progress["epoch"], progress["update"]
     progress["status"] = RUNNING
@@ -175,11 +172,8 @@ def run_lazy_epochs(
             targets, weights = buffers.targets[:m], buffers.weights[:m]
         next_rows(order, settings.run_length, progress["offset"], subset, n_rows, cursor, rows, m)
         factor = settings.weight_factor / m
-        gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
+        gather_targets(data, buffers, m, factor)
         n = gather_rows(features, rows, batch)
-        gather(features.inverse_scale, batch.inverse_scale, touched, n)
-        if penalises or reduces_variance:
-            gather(batch.column_rarity, rarity, touched, n)
         size = n_outputs * (n + 1)
         params, grads = batch.params[:size], batch.grads[:size]
         slots = batch.slots[: n_slots * size].reshape(n_slots, size)
@@ -231,7 +225,7 @@ def run_lazy_epochs(
             for s in range(n_slots):
                 put_back(slots[s], all_slots[s], touched, d, n_outputs, n)
         for i in range(n):
-            place_of[touched[i]] = -1
+            columns[touched[i]]["place"] = -1
         if not sane:
             progress["status"] = DIVERGED
             break

@@ -47,7 +47,10 @@ def next_rows(order, run_length, offset, subset, n_rows, position, rows, m):
         group = position // (STREAMS * run_length) * STREAMS
         streams = min(STREAMS, order.size - group)
         within = position - group * run_length
-        stream, step = within % streams, within // streams
+        if streams == STREAMS:
+            stream, step = within % STREAMS, within // STREAMS
+        else:
+            stream, step = within % streams, within // streams
     for i in range(m):
         row = position + i
         if row < n_in_runs:
@@ -67,8 +70,10 @@ def next_rows(order, run_length, offset, subset, n_rows, position, rows, m):
 
 
 @inline
-def gather_targets(y, center, inverse_scale, weight, rows, m, weight_factor, targets, weights):
-    """Scaled targets and weights of the given rows."""
+def gather_targets(data, buffers, m, weight_factor):
+    """Scaled targets and weights of the first m rows in the buffers."""
+    y, center, inverse_scale, weight = data.y, data.target_center, data.target_inverse_scale, data.weight
+    rows, targets, weights = buffers.rows, buffers.targets, buffers.weights
     for i in range(m):
         row = rows[i]
         weights[i] = weight_factor * weight[row] if weight.size > 0 else weight_factor

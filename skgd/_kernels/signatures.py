@@ -138,13 +138,13 @@ class Anchor(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """What one block of rows needs; made once for all calls."""
+    """What one block of rows needs; made once for all calls. Rows are looked up ahead where a block has few."""
 
-    rows: np.ndarray  # (block_size,) int64
+    rows: np.ndarray  # (n_fetched,) int64; n_fetched >= block_size
     raw: np.ndarray  # (block_size, n_outputs)
     derivatives: np.ndarray  # (block_size, n_outputs)
-    targets: np.ndarray  # (block_size, n_targets)
-    weights: np.ndarray  # (block_size,)
+    targets: np.ndarray  # (n_fetched, n_targets)
+    weights: np.ndarray  # (n_fetched,)
     work: np.ndarray  # the model's own
 
 
@@ -198,18 +198,26 @@ Progress = np.dtype(
 )
 
 
+# What a batch looks up of each column of CSR rows: together, since every look-up is a cache miss.
+Column = np.dtype(
+    [
+        ("inverse_scale", np.float64),
+        ("rarity", np.float32),  # 1 / (probability that a batch touches the column)
+        ("place", np.int32),  # number among the columns of the batch, -1 for one that isn't
+    ],
+    align=True,
+)
+
+
 class Batch(NamedTuple):
     """One mini-batch of CSR rows with its columns renumbered, and all that belongs to these columns."""
 
-    place: np.ndarray  # (n_features,) int32: number among the columns of the batch, -1 for one that isn't
-    column_rarity: np.ndarray  # (n_features,) float32: 1 / (probability that a batch touches the column)
+    columns: np.ndarray  # (n_features,) Column
     touched: np.ndarray  # (most_columns,) uint64: the columns of the batch
-    values: np.ndarray  # (most_entries,) float64
+    values: np.ndarray  # (most_entries,) float64, scaled
     places: np.ndarray  # (most_entries,) uint64: which of the touched columns
     starts: np.ndarray  # (batch_size + 1,) int64
     rarity: np.ndarray  # (most_columns,) float64
-    inverse_scale: np.ndarray  # (most_columns,) float64
-    coef: np.ndarray  # (most_columns,) float64, in the units of X
     params: np.ndarray  # (n_outputs * (most_columns + 1),), and so on for all of these
     grads: np.ndarray
     slots: np.ndarray  # n_slots times as many
@@ -326,11 +334,9 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
     for cls, model in models.items():
         forward[cls] = void(features, indices, model, vector, vector, matrix)
         backward[cls] = void(features, indices, model, vector, vector, matrix, vector)
-        passes = Function(forward[cls]), Function(loss), Function(backward[cls])
-        run_epochs[cls] = void(
-            *passes, Function(rule), data, model, state, anchor, buffers, settings, *hypers_to_budget
-        )
-        evaluate[cls] = i8(*passes, double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
+        plugged_in = Function(loss), Function(rule)
+        run_epochs[cls] = void(*plugged_in, data, model, state, anchor, buffers, settings, *hypers_to_budget)
+        evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
     plug_ins = rule, loss, activation, activation_derivative
     coordinate_descent = void(array(f8, 2), double, double, double, double, double)
     if index is None:
@@ -343,9 +349,9 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
         newton = i8(Function(loss), double, few_rows, newton_settings, double, work, search, double)
         dense = {"gram": gram, "coordinate_descent": coordinate_descent, "newton": newton}
         return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate, **dense)
-    place = array(types.int32, 1)
+    columns = array(from_dtype(Column), 1)
     numbers = array(types.uint64, 1)
-    batch = types.NamedTuple([place, array(types.float32, 1), numbers, double, numbers, indices] + [double] * 11, Batch)
+    batch = types.NamedTuple([columns, numbers, double, numbers, indices] + [double] * 9, Batch)
     run_lazy_epochs = void(
         Function(loss), Function(rule), data, models[Linear], state, anchor, buffers, batch, settings, *hypers_to_budget
     )

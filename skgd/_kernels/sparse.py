@@ -2,15 +2,15 @@
 
 The work follows the entries that are stored. Full passes go through
 
-    sparse_evaluate(forward, loss, backward, loss_hyper, data, model, params, buffers, weight_factor, grads, total,
-                    value, start, budget) -> next row
+    sparse_evaluate(loss, loss_hyper, data, model, params, buffers, weight_factor, grads, total, value, start,
+                    budget) -> next row
 
 which has the meaning of `evaluate` for dense rows, in the units of X: params holds w / scale, and the gradient is that
 by them, so that no entry has to be scaled. It adds the loss of `budget` blocks of rows from `start`, in memory order,
 to value[0] and their gradient to the float64 array `total` of n_params (empty: the loss alone). A block has
 buffers.rows.size rows. It allocates nothing, holds no lock and does no work per column, so that several can run in
-threads over disjoint rows, each with a `total`, a `value` and `buffers` of its own. `forward`, `backward`, `grads` and
-`buffers.work` are there for the sake of the same call; they aren't touched.
+threads over disjoint rows, each with a `total`, a `value` and `buffers` of its own. `grads` and `buffers.work` are
+there for the sake of the same call; they aren't touched.
 """
 
 import numpy as np
@@ -90,9 +90,7 @@ def sparse_backward(features, rows, model, params, work, derivatives, grads):
 
 
 def sparse_evaluate(
-    forward,
     loss,
-    backward,
     loss_hyper,
     data,
     model,
@@ -109,8 +107,8 @@ def sparse_evaluate(
 
     An empty total asks for the loss alone. Nothing is penalised.
     """
-    features, y, target_center, target_inverse_scale, weight, subset = data
-    n_rows = subset.size if subset.size > 0 else y.shape[0]
+    features, subset = data.features, data.subset
+    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
     rows, raw, derivatives, targets, weights, _ = buffers
     no_order = subset[:0]
     factor = weight_factor / n_rows
@@ -122,7 +120,7 @@ def sparse_evaluate(
             rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
             targets, weights = buffers.targets[:m], buffers.weights[:m]
         next_rows(no_order, 1, 0, subset, n_rows, start, rows, m)
-        gather_targets(y, target_center, target_inverse_scale, weight, rows, m, factor, targets, weights)
+        gather_targets(data, buffers, m, factor)
         raw_predictions(features, rows, params, raw)
         value[0] += loss(raw, targets, weights, loss_hyper, derivatives)
         if total.size > 0:

@@ -46,10 +46,15 @@ class LinearEstimator(GradientDescentEstimator):
             return super()._starting_constant(n_outputs, loss, data)
         return np.full(n_outputs, 0.0 if self._centers(data.features) else START_OFFSET)  # the mean is zero
 
-    def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
-        rate_is_auto = self.learning_rate == "auto" and optimizer.learning_rate is None
-        rate_from_data = rate_is_auto and optimizer.steps_with_gradient and loss.curvature is not None
-        return auto.auto_batch_size(n_rows, optimizer, rate_from_data, streaming)
+    def _auto_batch_size(self, X, n_rows, n_outputs, optimizer, loss, streaming):
+        rate = optimizer.learning_rate if self.learning_rate == "auto" else self.learning_rate
+        curvature = loss.curvature_bound(n_outputs) if optimizer.steps_with_gradient else None
+        size = auto.auto_batch_size(n_rows, optimizer, rate is None and curvature is not None, streaming)
+        given = rate is not None and curvature is not None and not streaming and not optimizer.variance_reduced
+        standardised = not sparse.issparse(X) and self._standardization(X) is True
+        if given and standardised and size < n_rows:
+            return auto.batch_size_for_rate(float(rate), n_rows, X.shape[1], curvature, optimizer)
+        return size
 
     def _with_exact_gradients(self, optimizer):
         # by its name: momentum that grows, and restarts, in place of a fixed one that mini-batches need

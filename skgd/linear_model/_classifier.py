@@ -54,7 +54,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
         max_iter=3000,
         tol="auto",
         criterion="objective",
-        n_iter_no_change=5,
+        n_iter_no_change=3,
         shuffle=True,
         early_stopping=False,
         validation_fraction=0.1,
@@ -225,10 +225,10 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
             return SGD()  # small steps, as there is nothing to see at the optimum
         return super()._resolve_optimizer(n_rows, streaming, before)
 
-    def _auto_batch_size(self, n_rows, optimizer, loss, streaming):
+    def _auto_batch_size(self, X, n_rows, n_outputs, optimizer, loss, streaming):
         if loss.trivial_optimum:  # all rows at once would lead to it
             return min(auto.MINI_BATCH, max(1, n_rows // 4))
-        return super()._auto_batch_size(n_rows, optimizer, loss, streaming)
+        return super()._auto_batch_size(X, n_rows, n_outputs, optimizer, loss, streaming)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Raw predictions.

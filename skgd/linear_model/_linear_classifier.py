@@ -56,7 +56,8 @@ class GDLinearClassifier(LinearClassifier):
         is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
-        optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; else 16.
+        optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; for a
+        learning rate of yours 4 to 64, the more the larger it is, where that says what noise it makes; else 16.
     max_iter : int, default=3000
         Largest number of epochs, at least 1.
     tol : float, "auto" or None, default="auto"
@@ -70,7 +71,7 @@ class GDLinearClassifier(LinearClassifier):
         what has been gained. "gradient": stop when the largest absolute entry of the objective's full
         gradient, in standardised units, is at most ``tol``. "step": stop after ``n_iter_no_change`` epochs that
         change no parameter by more than ``tol``.
-    n_iter_no_change : int, default=5
+    n_iter_no_change : int, default=3
         Epochs that count as a standstill, at least 1.
     shuffle : bool, default=True
         Whether every epoch visits the rows in another order. Full batches need none.
@@ -183,7 +184,7 @@ class GDLinearClassifier(LinearClassifier):
         max_iter=3000,
         tol="auto",
         criterion="objective",
-        n_iter_no_change=5,
+        n_iter_no_change=3,
         shuffle=True,
         early_stopping=False,
         validation_fraction=0.1,
