@@ -329,7 +329,7 @@ def _of_validation_set(validation: ValidationSet, data: Data) -> Data:
     """The validation set as kernels take it, stored and scaled as the training data are."""
     features = raw_features(stored_alike(validation.X, data.features.storage))
     features = features._replace(center=data.features.center, inverse_scale=data.features.inverse_scale)
-    y, weight = read_only(validation.y), read_only(validation.weight)
+    y, weight = read_only(validation.y.astype(data.y.dtype, copy=False)), read_only(validation.weight)
     return data._replace(features=features, y=y, weight=weight, subset=read_only(_ALL_ROWS))
 
 

@@ -89,7 +89,10 @@ class RegressorFits(RegressorMixin):
             Quantile(self.quantile).check()
         loss = self._make_loss()
         self._one_target = y.ndim == 1 and not loss.has_output_axis
-        y = np.ascontiguousarray(y, dtype=np.float64).reshape(len(y), -1)
+        dtype = (
+            np.float32 if y.dtype == X.dtype == np.float32 else np.float64
+        )  # a copy would be a good part of a narrow X
+        y = np.ascontiguousarray(y, dtype=dtype).reshape(len(y), -1)
         loss.check_targets(y)
         n_targets = y.shape[1]
 

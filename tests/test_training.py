@@ -799,6 +799,32 @@ def test_training_makes_no_copy_of_the_features(kind, dtype):
     assert np.array_equal(X[:, 0] > 0, y)
 
 
+@pytest.mark.parametrize("model", [GDLinearRegressor(), GDLogisticClassifier(), GDLinearRegressor(optimizer="sgd")])
+def test_few_columns_of_float32_need_little_memory_beside_them(model):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1_500_000, 20), dtype=np.float32)
+    y = X[:, 0] + rng.standard_normal(len(X), dtype=np.float32)
+    if isinstance(model, GDLogisticClassifier):
+        y = (y > 0).astype(np.int64)
+    model.fit(X[:20_000], y[:20_000])  # compiled code doesn't count
+    tracemalloc.start()
+    try:
+        model.fit(X, y)
+        assert tracemalloc.get_traced_memory()[1] < 0.1 * X.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("parameters", [{}, {"loss": "huber"}, {"loss": "quantile"}, {"optimizer": "adam"}])
+def test_float32_targets_are_their_values(parameters):
+    X = np.random.default_rng(0).standard_normal((2_000, 3)).astype(np.float32)
+    y = (1000 + X @ [1, 2, 3] + np.sin(7 * X[:, 0])).astype(np.float32)
+    model = GDLinearRegressor(random_state=0, **parameters)
+    as_they_are = model.fit(X, y, X_val=X[:100], y_val=y[:100]).coef_
+    as_float64 = model.fit(X, y.astype(np.float64), X_val=X[:100], y_val=y[:100].astype(np.float64)).coef_
+    np.testing.assert_allclose(as_they_are, as_float64, rtol=1e-6)
+
+
 @pytest.mark.parametrize("optimizer", ["auto", "sgd", "svrg"])
 def test_what_a_fit_needed_is_given_back_at_once(optimizer):
     X = np.random.default_rng(0).standard_normal((150_000, 8))

@@ -156,7 +156,8 @@ class Epochs:
 
     def _kernel(self, name: str):
         get = python_kernel if self.python else kernel
-        return get(name, self.storage.dtype, self.training.objective.kind, self.storage.index_dtype)
+        dtype, index = self.storage
+        return get(name, dtype, self.training.objective.kind, index, self.data.y.dtype)
 
     def _learning_rates(self, last_epoch: int) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""

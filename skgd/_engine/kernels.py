@@ -7,19 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _jit
-from .._kernels.signatures import Linear, Network, signatures
+from .._kernels.signatures import FLOAT64, Linear, Network, signatures
 
 PASSES = "forward", "backward"  # of a model over some rows
 LOOPS = "run_epochs", "evaluate"  # kernels that call them by these names
 
 
 @functools.cache
-def kernel(name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None) -> Callable:
+def kernel(
+    name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None, target: np.dtype = FLOAT64
+) -> Callable:
     """Return the kernel `name`, compiled for X of the given dtype and for one kind of model.
 
     index is the dtype of the columns' numbers in CSR, None for dense X.
     """
-    signature = getattr(signatures(dtype, index), name)
+    signature = getattr(signatures(dtype, index, target), name)
     if isinstance(signature, dict):
         signature = signature[model]
     calls_blas = model is Network and name in PASSES
@@ -31,7 +33,9 @@ def kernel(name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | N
 
 
 @functools.cache
-def python_kernel(name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None) -> Callable:
+def python_kernel(
+    name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None, target: np.dtype = FLOAT64
+) -> Callable:
     """Return the same kernel as plain Python, for plug-ins that can't be compiled; the model's passes are."""
     loop = _jit.plain(_source(name, model, index is not None))
     return _jit.bound(loop, **{part: kernel(part, dtype, model, index) for part in PASSES}) if name in LOOPS else loop

@@ -121,7 +121,7 @@ class FullPass:
         value, total = np.zeros(1), np.zeros(n_gradient)
         dtype, index = self.storage
         get = python_kernel if self.pointwise.in_python else kernel
-        get("evaluate", dtype, self.objective.kind, index)(
+        get("evaluate", dtype, self.objective.kind, index, self.data.y.dtype)(
             self.pointwise.call,
             self.loss_hyper,
             self.data,

@@ -13,6 +13,8 @@ import numpy as np
 from .._jit import have_numba
 from .constants import TINY
 
+FLOAT64 = np.dtype(np.float64)
+
 
 class Features(NamedTuple):
     """What models see of the data: rows, and the scaling that is applied to them on the fly."""
@@ -65,7 +67,7 @@ class Data(NamedTuple):
     """The rows to learn from."""
 
     features: Features | SparseFeatures
-    y: np.ndarray  # (n_rows, n_targets) float64, read-only; class indices for a classifier
+    y: np.ndarray  # (n_rows, n_targets) float64, or float32 as X, read-only; class indices for a classifier
     target_center: np.ndarray  # (n_targets,) float64
     target_inverse_scale: np.ndarray  # (n_targets,) float64
     weight: np.ndarray  # (n_rows,) float64, read-only; empty: all rows count the same
@@ -291,8 +293,8 @@ class Signatures(NamedTuple):
 
 
 @functools.cache
-def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
-    """Signatures for X of the given dtype, in CSR with indices of dtype `index` or dense.
+def signatures(dtype: np.dtype, index: np.dtype | None = None, target: np.dtype = FLOAT64) -> Signatures:
+    """Signatures for X of the given dtype, in CSR with indices of dtype `index` or dense, and for targets of theirs.
 
     `forward`, `backward`, ... by the class of the model.
     """
@@ -315,7 +317,8 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None) -> Signatures:
     else:
         entries, columns = array(entry, 1, True), array(from_dtype(np.dtype(index)), 1, True)
         features = types.NamedTuple([entries, columns, indices_in, double, double], SparseFeatures)
-    data = types.NamedTuple([features, array(f8, 2, True), double, double, double_in, indices_in], Data)
+    targets = array(from_dtype(np.dtype(target)), 2, True)
+    data = types.NamedTuple([features, targets, double, double, double_in, indices_in], Data)
     rule = void(vector, vector, matrix, double, f8, i8)
     loss = f8(matrix, matrix, vector, double, matrix)
     activation = void(matrix)

@@ -29,9 +29,9 @@ def unique_classes(y: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate(parts))
 
 
-def class_index(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Index of each row's class as a float64 column, some rows at a time to spare memory."""
-    index = np.empty((len(y), 1))
+def class_index(y: np.ndarray, classes: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Index of each row's class as a column of floats, some rows at a time to spare memory."""
+    index = np.empty((len(y), 1), dtype)
     span, known = _range_of_few(y), _range_of_few(classes)
     consecutive = known is not None and known[1] - known[0] + 1 == len(classes)
     if span is not None and known is not None and consecutive and known[0] <= span[0] and span[1] <= known[1]:

@@ -169,13 +169,13 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):
         weight = check_sample_weight(sample_weight, X)
         loss = self._make_loss()
         self.classes_ = self._resolve_classes(y, classes, streaming)
-        index = class_index(y, self.classes_)
+        index = class_index(y, self.classes_, X.dtype)
         loss.check_targets(index)
         factors = self._class_factors(index, weight, streaming)
         weight = _times_factors(weight, index, factors, "sample_weight")
 
         def check_targets(y_val):
-            return class_index(column_or_1d(y_val, warn=True), self.classes_)
+            return class_index(column_or_1d(y_val, warn=True), self.classes_, X.dtype)
 
         validation = check_validation_set(self, *validation, check_targets)
         if validation is not None:

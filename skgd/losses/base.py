@@ -177,7 +177,9 @@ class Loss(RemembersValidParameters, BaseEstimator):
 
         The base class takes the mean where targets are centred anyway (``target_power``), else zero.
         """
-        return np.zeros(n_outputs) if self.target_power is None else np.average(y, axis=0, weights=weight)
+        if self.target_power is None:
+            return np.zeros(n_outputs)
+        return y.mean(axis=0, dtype=np.float64) if weight is None else np.average(y, axis=0, weights=weight)
 
     def predict_proba(self, raw: np.ndarray) -> np.ndarray:
         """Probabilities of the classes, a column each, for raw predictions; only some losses for classes give them."""
