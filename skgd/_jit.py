@@ -54,10 +54,26 @@ def _inline(function: Callable, options: dict) -> Callable:
 
 
 @functools.cache
-def inline_into(function: Callable, lean: bool = True, **parts: Callable) -> Callable:
-    """The function with global names bound to these functions, which become part of its compiled code."""
+def inline_into(function: Callable, variant: str = "", lean: bool = True, **parts: Callable) -> Callable:
+    """The function with global names bound to these functions, which become part of its compiled code.
+
+    The cache on disk tells variants with other parts, but the same signature, from each other by their names.
+    """
     options = LEAN_OPTIONS if lean else BLAS_OPTIONS
-    return bound(function, **{name: _inline(part, options) for name, part in parts.items()})
+    whole = bound(function, **{name: _inline(part, options) for name, part in parts.items()})
+    whole.__qualname__ += variant
+    return whole
+
+
+@functools.cache
+def without_pointer(function: Callable) -> Callable:
+    """A plug-in with one argument more in front, where its pointer would be."""
+    inner = inline(function)
+
+    def plug_in(pointer, raw, y, weight, hyper, derivative):
+        return inner(raw, y, weight, hyper, derivative)
+
+    return plug_in
 
 
 def bound(function: Callable, **names: Callable) -> Callable:

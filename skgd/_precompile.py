@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from . import _jit
-from ._engine.kernels import kernel
+from ._engine.kernels import INLINED, kernel
 from ._kernels.signatures import Linear, Network, signatures
 from .activations import ACTIVATIONS
 from .losses import LOSSES
@@ -45,6 +45,8 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
         for model in (Linear, Network):
             for name in ("forward", "backward", "run_epochs", "evaluate"):
                 kernel(name, dtype, model)
+        for loss in INLINED:
+            kernel("run_epochs", dtype, loss=loss)
         for optimizer in [make() for make in OPTIMIZERS.values()] + [SGD(momentum="auto", nesterov=True)]:
             optimizer.compiled_rule(dtype)
         for loss in LOSSES.values():

@@ -38,8 +38,13 @@ class RemembersValidParameters:
     Stands before BaseEstimator. Only numbers, strings and None are remembered, which can't change behind our back.
     """
 
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        # scikit-learn reads them off the constructor, slowly, for every clone
+        return list(_parameter_names(cls))  # type: ignore[arg-type]
+
     def _validate_params(self) -> None:
-        values = [getattr(self, name) for name in _parameter_names(type(self))]  # type: ignore[arg-type]
+        values = [getattr(self, name) for name in self._get_param_names()]
         kinds = tuple(map(type, values))
         if not _SIMPLE.issuperset(kinds):
             super()._validate_params()  # type: ignore[misc]
@@ -59,7 +64,7 @@ _VALID: set[tuple] = set()
 
 @functools.cache
 def _parameter_names(cls: type) -> list[str]:
-    return cls._get_param_names()  # type: ignore[attr-defined]
+    return super(RemembersValidParameters, cls)._get_param_names()  # type: ignore[misc]
 
 
 def check_parameters(estimator) -> None:

@@ -66,7 +66,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         Largest number of epochs, at least 1.
     tol : float, "auto" or None, default=1e-4
         Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
-        3e-4. None runs all epochs.
+        1e-3. None runs all epochs.
     criterion : {"objective", "gradient", "step"}, default="objective"
         "objective": stop after ``n_iter_no_change`` epochs in which the objective had, relatively, no more than ``tol``
         to gain: at full batch by what its last changes leave to come (Aitken's extrapolation), for mini-batches by

@@ -970,8 +970,8 @@ def test_batches_larger_than_the_data_mean_all_rows(kind):
 
 
 def first_size(rate, n, d, curvature, momentum):
-    """The first of 4, 8, ..., 64 rows whose rate from theory, 1 / (L_B sqrt(T)), is at least the given one."""
-    for size in (4, 8, 16, 32):
+    """The first of 2, 4, ..., 64 rows whose rate from theory, 1 / (L_B sqrt(T)), is at least the given one."""
+    for size in (2, 4, 8, 16, 32):
         bound = curvature * (np.sqrt(d + 1) * (size - 1) / size + 2 * (d + 1) / (size * (1 - momentum)))
         if rate <= 1 / (bound * np.sqrt(n / size)):
             return size

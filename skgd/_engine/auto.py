@@ -11,14 +11,14 @@ from .features import scaled_rows
 SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
 VERY_SMALL_ROWS = 64  # up to here mini-batches would hold much of the data anyway
 MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
-MINI_BATCHES = 4, 64  # for a given rate: below, a batch costs more than its rows; above, an epoch has few steps
+MINI_BATCHES = 2, 64  # for a given rate: below, a batch costs more than its rows; above, an epoch has few steps
 LINE_SEARCH_TOL = 1e-10  # a line search knows what is left to gain, and its last steps are large ones
 FEW_ROWS = 10_000  # up to here one step more costs nothing, and makes weights the same as repetition to 1e-7:
 FEW_ROWS_TOL = 1e-25
 MANY_FEATURES = 1_000  # beyond, the curvature is only known by its diagonal, and every digit costs passes
 MANY_FEATURES_TOL = 3e-8
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
-MINI_BATCH_TOL = 3e-4  # an epoch is many steps, and its mean objective is noisy
+MINI_BATCH_TOL = 1e-3  # an epoch is many steps, and its mean objective is noisy; as SGDRegressor's
 CURVATURE_ROWS = 10_000  # rows from which the largest curvature is estimated
 DIRECT_FEATURES = 128  # up to here the eigenvalues are computed, beyond it the largest one is iterated for
 POWER_ITERATIONS = 30

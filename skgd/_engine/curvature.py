@@ -203,7 +203,7 @@ class Curvature:
         if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
             return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
         size = min(self.data.n_rows, self.size * GROWTH) if grows else self.size
-        work = n_matrices * width**2 * (size + width) / 4  # products of matrices are fast
+        work = n_matrices * width**2 * (size + width) / 8  # products of matrices are fast
         return min(work / (4 * n_rows * p * K + PASS_OVERHEAD), MOST_PATIENCE)
 
     def grow(self) -> bool:

@@ -155,9 +155,9 @@ class Epochs:
         self.anchor.gradient[:] = self.full_pass(params.astype(np.float64))[1]
 
     def _kernel(self, name: str):
-        get = python_kernel if self.python else kernel
         dtype, index = self.storage
-        return get(name, dtype, self.training.objective.kind, index, self.data.y.dtype)
+        of_data = name, dtype, self.training.objective.kind, index, self.data.y.dtype
+        return python_kernel(*of_data) if self.python else kernel(*of_data, self.training.loss.pointwise)
 
     def _learning_rates(self, last_epoch: int) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""

@@ -8,18 +8,28 @@ import numpy as np
 
 from .. import _jit
 from .._kernels.signatures import FLOAT64, Linear, Network, signatures
+from ..losses import LogLoss, SquaredError
 
 PASSES = "forward", "backward"  # of a model over some rows
 LOOPS = "run_epochs", "evaluate"  # kernels that call them by these names
+# Mini-batches of linear models are compiled with these losses inside: calling one takes a third of the time of a batch
+# of few rows. Others are called, so that nothing is compiled for them but themselves.
+INLINED = SquaredError.pointwise, LogLoss.pointwise
 
 
 @functools.cache
 def kernel(
-    name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None, target: np.dtype = FLOAT64
+    name: str,
+    dtype: np.dtype,
+    model: type = Linear,
+    index: np.dtype | None = None,
+    target: np.dtype = FLOAT64,
+    loss: Callable | None = None,
 ) -> Callable:
     """Return the kernel `name`, compiled for X of the given dtype and for one kind of model.
 
-    index is the dtype of the columns' numbers in CSR, None for dense X.
+    index is the dtype of the columns' numbers in CSR, None for dense X; target that of the targets. loss is the one
+    that the kernel will be given, which may become a part of it.
     """
     signature = getattr(signatures(dtype, index, target), name)
     if isinstance(signature, dict):
@@ -28,7 +38,10 @@ def kernel(
     source = _source(name, model, index is not None)
     if name in LOOPS:
         passes = {part: _source(part, model, index is not None) for part in PASSES}
-        source = _jit.inline_into(source, lean=model is Linear, **passes)
+        variant = ""
+        if loss in INLINED and name == "run_epochs" and model is Linear and index is None:
+            variant, passes["pointwise"] = loss.__qualname__, _jit.without_pointer(loss)
+        source = _jit.inline_into(source, variant, lean=model is Linear, **passes)
     return _jit.compiled(source, signature, lean=not calls_blas)
 
 

@@ -63,6 +63,12 @@ class Storage(NamedTuple):
         return self.dtype if self.index_dtype is None else np.dtype(np.float64)
 
 
+@functools.lru_cache(maxsize=4)
+def _places(size: int) -> np.ndarray:
+    """Random places within parts of length one, always the same; a small fit would take long to draw them."""
+    return np.random.RandomState(0).uniform(size=size)
+
+
 class Data(NamedTuple):
     """The rows to learn from."""
 
@@ -99,7 +105,7 @@ class Data(NamedTuple):
         n = self.n_rows
         positions = np.arange(min(n, most))
         if n > most:
-            positions = ((positions + np.random.RandomState(0).uniform(size=most)) * (n / most)).astype(np.int64)
+            positions = ((positions + _places(most)) * (n / most)).astype(np.int64)
         return self.subset[positions] if self.subset.size else positions
 
 

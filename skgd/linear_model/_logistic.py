@@ -45,13 +45,13 @@ class GDLogisticClassifier(LinearClassifier):
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
         optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; for a
-        learning rate of yours 4 to 64, the more the larger it is, where that says what noise it makes; else 16.
+        learning rate of yours 2 to 64, the more the larger it is, where that says what noise it makes; else 16.
     max_iter : int, default=3000
         Largest number of epochs, at least 1.
     tol : float, "auto" or None, default="auto"
-        Tolerance of the criterion, not negative. "auto" is 1e-12 for "objective" under L-BFGS, where every step
+        Tolerance of the criterion, not negative. "auto" is 1e-10 for "objective" under L-BFGS, where every step
         knows what is left to gain (less for small data, more for very many features), else 1e-6 at full batch and
-        3e-4 for mini-batches. None runs all epochs.
+        1e-3 for mini-batches. None runs all epochs.
     criterion : {"objective", "gradient", "step"}, default="objective"
         "objective": stop after ``n_iter_no_change`` epochs in which the objective had, relatively, no more than ``tol``
         to gain: at full batch by what its last changes leave to come (Aitken's extrapolation), for mini-batches by
