@@ -174,7 +174,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         penalty = self._penalty()
         if tol == "auto":
             determined = penalty.l2 > 0 or loss.quadratic
-            tol = auto.auto_tol(data.n_rows, n_features, batch_size, optimizer, self.criterion, determined)
+            of_fit = data.n_rows, n_features, batch_size, optimizer, self.criterion, bool(self.early_stopping)
+            tol = auto.auto_tol(*of_fit, determined)
         plan = Plan(
             batch_size=batch_size,
             max_iter=max_iter,

@@ -266,6 +266,7 @@ def take_their_places():
 
 LEFT_OUT = {"test_SGDClassifier_fit_for_all_backends"}  # how the peer spreads classes over processes
 # What differs by design, and how it shows: patterns of tests, all of which must fail.
+MINIMUM_NORM = "the peer is said to miss the minimum norm; rounding decides whether skgd does, in the twelfth digit"
 KNOWN = {
     "parameters to start from are not an argument of fit: warm_start and partial_fit go on from the last ones": [
         *("test_warm_start[[]*SGD*", "test_warm_start_multiclass*", "test_provide_coef*", "test_set_intercept_*"),
@@ -288,9 +289,12 @@ KNOWN = {
     "'auto' takes all rows at once, so that nothing depends on a seed": ["test_sgd_random_state[[]*-SGDClassifier*"],
     "with an L1 penalty, however small, 'auto' goes another way; after six steps that shows": ["test_l1_ratio"],
     "the peer's mark of how its sparse fits differ from its dense ones, not met": ["test_sgd_proba[[]SparseSGD*"],
-    "predicts exactly, with the minimum norm that the peer is said to miss": [
+    MINIMUM_NORM: [
         "test_glm_regression_unpenalized*wide-*-True-lbfgs*",
         "test_glm_regression_unpenalized_hstacked_X*wide-*-True-newton-cholesky*",
+    ],
+    "kinks are narrowed step by step, and so the loss of rows held out may find its minimum late": [
+        "test_multi_thread_multi_class_and_early_stopping"
     ],
     "score is R^2 for every loss": ["test_tweedie_score[[]log-[123]*"],
     "losses with an identity link: squared error alone, of Tweedie's": [
@@ -323,7 +327,7 @@ class Report:
         items[:] = ours
         for item in items:
             if reason := known(name_of(item.nodeid)):
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=reason != MINIMUM_NORM))
 
     def pytest_runtest_logreport(self, report):
         if report.when != "call" and report.passed:

@@ -17,6 +17,7 @@ FEW_ROWS = 10_000  # up to here one step more costs nothing, and makes weights t
 FEW_ROWS_TOL = 1e-25
 MANY_FEATURES = 1_000  # beyond, the curvature is only known by its diagonal, and every digit costs passes
 MANY_FEATURES_TOL = 3e-8
+EARLY_STOPPING_TOL = 1e-4  # the loss of rows held out tells no more
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
 MINI_BATCH_TOL = 1e-3  # an epoch is many steps, and its mean objective is noisy; as SGDRegressor's
 CURVATURE_ROWS = 10_000  # rows from which the largest curvature is estimated
@@ -83,9 +84,17 @@ def _curvature_of_batches(largest: float, square: float, batch_size: int, optimi
 
 
 def auto_tol(
-    n_rows: int, n_features: int, batch_size: int, optimizer: Optimizer, criterion: str, determined: bool
+    n_rows: int,
+    n_features: int,
+    batch_size: int,
+    optimizer: Optimizer,
+    criterion: str,
+    early_stopping: bool,
+    determined: bool,
 ) -> float:
     """Tolerance of the criterion; determined: whether there is one optimum, by a penalty or a quadratic loss."""
+    if early_stopping and optimizer.searches_line:
+        return EARLY_STOPPING_TOL
     if optimizer.searches_line and criterion == "objective":
         if n_features > MANY_FEATURES:
             return MANY_FEATURES_TOL

@@ -62,8 +62,8 @@ class GDLinearClassifier(LinearClassifier):
         Largest number of epochs, at least 1.
     tol : float, "auto" or None, default="auto"
         Tolerance of the criterion, not negative. "auto" is 1e-10 for "objective" under L-BFGS, where every step
-        knows what is left to gain (less for small data, more for very many features), else 1e-6 at full batch and
-        1e-3 for mini-batches. None runs all epochs.
+        knows what is left to gain (less for small data, more for very many features, 1e-4 for early stopping), else
+        1e-6 at full batch and 1e-3 for mini-batches. None runs all epochs.
     criterion : {"objective", "gradient", "step"}, default="objective"
         "objective": stop after ``n_iter_no_change`` epochs in which the objective had, relatively, no more than ``tol``
         to gain: at full batch by what its last changes leave to come (Aitken's extrapolation), for mini-batches by
