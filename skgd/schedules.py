@@ -258,12 +258,12 @@ class ReduceOnPlateau(Schedule):
     ----------
     decay : float in (0, 1), default=0.2
         What the rate is multiplied by.
-    patience : int, default=3
+    patience : int, default=2
         Epochs without improvement, at least 1. A patience below the estimator's ``n_iter_no_change`` lets the
-        decay come before the end of training.
-    threshold : float, default=1e-4
+        decay come before the end of training, which then waits until the rate is at its floor.
+    threshold : float, default=1e-3
         Relative improvement that counts, not negative.
-    floor : float in [0, 1], default=1e-6
+    floor : float in [0, 1], default=1e-3
         Smallest factor.
 
     References
@@ -285,7 +285,7 @@ class ReduceOnPlateau(Schedule):
         "floor": [Interval(Real, 0, 1, closed="both")],
     }
 
-    def __init__(self, decay=0.2, patience=3, threshold=1e-4, floor=1e-6):
+    def __init__(self, decay=0.2, patience=2, threshold=1e-3, floor=1e-3):
         self.decay = decay
         self.patience = patience
         self.threshold = threshold

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import Ridge
 
 from skgd import GDLinearRegressor, GDMLPRegressor
 from skgd.losses import Loss, SquaredError
@@ -393,3 +394,15 @@ def test_a_factor_of_zero_stands_still(data):
         warnings.simplefilter("error")
         model = plain(schedule=lambda t: (t < 2).astype(float), batch_size=None, max_iter=10).fit(X, y)
     np.testing.assert_allclose(model.coef_, plain(batch_size=None, max_iter=2).fit(X, y).coef_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_plateaus_take_the_noise_of_a_rate_away_before_training_ends(rate):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5_000, 10))
+    y = X @ rng.standard_normal(10) + 3 * rng.standard_normal(len(X))
+    best = Ridge(alpha=1e-4 * len(X)).fit(X, y).score(X, y)
+    settings = {"optimizer": "sgd", "learning_rate": rate, "batch_size": 16, "random_state": 0}
+    noisy, quiet = (GDLinearRegressor(schedule=schedule, **settings).fit(X, y) for schedule in ("constant", "plateau"))
+    assert quiet.stop_reason_ == "converged"
+    assert best - quiet.score(X, y) < 1e-4 < best - noisy.score(X, y)

@@ -164,8 +164,11 @@ class Epochs:
         training, schedule = self.training, self.plan.schedule
         if isinstance(schedule, ReduceOnPlateau):
             history = training.validation_losses if self.judged_by_validation else training.losses
+            factor = self.plateau_state[0]
             for loss in history[self.plateau_epochs :]:
                 self.plateau_state = schedule.advance(self.plateau_state, loss)
+            if self.plateau_state[0] < factor:
+                training.progress["unimproved"] = 0  # the smaller rate gets epochs of its own
             self.plateau_epochs = len(history)
             return np.array([training.learning_rate * self.plateau_state[0]])
         if isinstance(schedule, Constant):
