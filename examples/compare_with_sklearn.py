@@ -41,6 +41,7 @@ RATES = [1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3]
 PICTURE = "loss_curves.png"
 PICTURE_EPOCHS = 100
 PICTURE_BATCH_SIZE = 32
+PICTURE_FLOOR = 1e-9  # below, rounding would be drawn
 
 # Colour and line of every optimizer: a hue per family, in the colour-blind-safe palette of Okabe and Ito, and light
 # and dark tones of it within a family.
@@ -56,6 +57,8 @@ STYLES = {
     "adamw": ("#00543D", ":"),
     "nadam": ("#009E73", "-."),
     "lion": ("#CC79A7", "-"),
+    "svrg": ("#CC79A7", "--"),
+    "lbfgs": ("black", ":"),
     "auto": ("black", "-"),
 }
 
@@ -296,7 +299,7 @@ def draw(axes, problem, best, constant):
         model.set_params(optimizer=name, batch_size=batch_size, max_iter=PICTURE_EPOCHS, tol=None)
         curve = model.fit(problem.X, problem.y).loss_curve_
         if problem.has_optimum:
-            curve = (curve - best) / (constant - best)
+            curve = np.maximum((curve - best) / (constant - best), PICTURE_FLOOR)
         color, line = STYLES.get(name, ("gray", "-"))
         width = 2.2 if name == "auto" else 1.5
         axes.plot(np.arange(1, len(curve) + 1), curve, line, color=color, label=name, linewidth=width)
