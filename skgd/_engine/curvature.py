@@ -18,7 +18,8 @@ SAMPLE_ROWS = 10_000
 DIAGONAL_ROWS = 4000
 ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
 FIRST_ROWS_PER_PARAMETER = 5
-MATRIX_COLUMNS = 1_000  # up to here a factorisation takes less than a tenth of a second
+MATRIX_COLUMNS = 2_500  # up to here a matrix costs less than the hundreds of steps that correlated columns take without
+FEWER_MATRIX_COLUMNS = 1_000  # sparse columns are less correlated; an L1 penalty takes many sweeps over a matrix
 WIDE = 300  # from so many columns on fewer rows make smaller matrices
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
@@ -31,6 +32,7 @@ PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entr
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
+LOW_RANK_MOST_ROWS = 1_000  # so many make a matrix that is factorised in less than a tenth of a second
 LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 
@@ -143,6 +145,7 @@ class Curvature:
         ridge: np.ndarray,
         preconditioner: str | None,
         n_threads: int,
+        has_l1: bool = False,
     ):
         self.data, self.objective, self.loss = data, objective, loss
         self.pointwise = pointwise(loss, np.dtype(np.float64))
@@ -150,9 +153,10 @@ class Curvature:
         self.n_columns, self.n_outputs = objective.n_features + 1, objective.n_outputs
         n, p = data.n_rows, self.n_columns
         dense = isinstance(data.features, Features)
-        self.few_rows = dense and self.n_outputs == 1 and 2 * n < p and p >= WIDE and n <= MATRIX_COLUMNS
+        self.few_rows = dense and self.n_outputs == 1 and 2 * n < p and p >= WIDE and n <= LOW_RANK_MOST_ROWS
         if preconditioner == "auto":
-            preconditioner = "subsample" if p <= MATRIX_COLUMNS or self.few_rows else "diagonal"
+            most_columns = MATRIX_COLUMNS if dense and not has_l1 else FEWER_MATRIX_COLUMNS
+            preconditioner = "subsample" if p <= most_columns or self.few_rows else "diagonal"
         self.kind = preconditioner
         wanted = DIAGONAL_ROWS if self.kind == "diagonal" else max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
         held_dense = dense or self.kind != "diagonal"

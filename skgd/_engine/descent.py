@@ -26,6 +26,7 @@ PART_STEPS = 50
 PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
 SLOWEST_RATE = 0.95
+WINDOW = 10
 RATE_STEPS = 5  # over which the rate of convergence is judged: that of a single one says little
 FEW_ENTRIES = 2**14  # whose products BLAS doesn't share among threads
 LAST_WIDTHS = 3  # of these are left for all rows
@@ -103,7 +104,13 @@ class Descent:
         self.curvature = None
         if isinstance(training.objective, LinearObjective) and self.optimizer.preconditioner is not None:
             self.curvature = Curvature(
-                data, training.objective, training.loss, self.ridge, self.optimizer.preconditioner, plan.n_threads
+                data,
+                training.objective,
+                training.loss,
+                self.ridge,
+                self.optimizer.preconditioner,
+                plan.n_threads,
+                plan.l1 > 0,
             )
         self.search: PreconditionedSearch | None = None
 
@@ -150,6 +157,7 @@ class Descent:
         self.idle, self.lost, self.small_steps = False, False, 0
         self.largest_step = np.inf
         self.promises: deque[float] = deque(maxlen=RATE_STEPS + 1)
+        self.objectives: deque[float] = deque(maxlen=2 * WINDOW + 1)
         search = self._new_search(function, params, grows=True)
         search.pairs = pairs  # the curvature of a part of the rows is much like that of all
         return search
@@ -251,6 +259,7 @@ class Descent:
         # in rounding: little to come, and it doesn't get less
         lost = self.lost = promise <= search.eps * gain and promise > SLOW * (self.promises or [np.inf])[-1]
         self.promises.append(promise)
+        self.objectives.append(search.objective)
         if self.widths:
             return self._stands_still(lost or promise <= WIDE_TOL * gain)
         if plan.tol is None or plan.early_stopping:
@@ -268,7 +277,13 @@ class Descent:
         first, last = self.promises[0], self.promises[-1]
         steps = len(self.promises) - 1
         rate = (last / first) ** (1 / steps) if 0 < last < first else 0.0  # not shrinking: in rounding
-        return last / (1 - min(rate, SLOWEST_RATE))
+        promised = last / (1 - min(rate, SLOWEST_RATE))
+        if len(self.objectives) < 2 * WINDOW + 1:
+            return promised
+        # a rough model promises little where it knows little: what many steps have brought, and less and less of, counts
+        earlier, middle, now = self.objectives[0], self.objectives[WINDOW], self.objectives[-1]
+        rate = (middle - now) / max(earlier - middle, TINY)
+        return max(promised, (middle - now) * rate / (1 - min(rate, SLOWEST_RATE)))
 
     def _stands_still(self, small: bool) -> bool:
         """Whether steps are small for good: a small one up to the next kink may be followed by large ones."""
