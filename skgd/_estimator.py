@@ -125,6 +125,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         n_rows, n_features = X.shape
         holds_out = bool(self.early_stopping) and validation is None
         rows, held_out = self._split(n_rows, weight, rng, stratify, streaming) if holds_out else (_ALL_ROWS, None)
+        if weight.size and not weight.all():  # rows without weight aren't there, for samples and batches, either
+            rows = rows[weight[rows] > 0] if len(rows) else np.flatnonzero(weight)
         before = self._training.copy() if self._continues(streaming) else None
         optimizer = self._resolve_optimizer(len(rows) or n_rows, streaming, before)
         batch_size = self._resolve_batch_size(X, len(rows) or n_rows, n_outputs, optimizer, loss, streaming)
@@ -175,7 +177,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         if tol == "auto":
             determined = penalty.l2 > 0 or loss.quadratic
             of_fit = data.n_rows, n_features, batch_size, optimizer, self.criterion, bool(self.early_stopping)
-            tol = auto.auto_tol(*of_fit, determined)
+            tol = auto.auto_tol(*of_fit, determined, penalty.l1 > 0)
         plan = Plan(
             batch_size=batch_size,
             max_iter=max_iter,

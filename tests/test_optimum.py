@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
-from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, QuantileRegressor
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, QuantileRegressor, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
@@ -257,3 +257,33 @@ def test_nesterov_at_full_batch_is_the_accelerated_gradient():
     assert (model.optimizer_.momentum, model.optimizer_.nesterov) == ("auto", True)
     np.testing.assert_allclose(model.predict(X), GDLinearRegressor().fit(X, y).predict(X), atol=1e-2 * y.std())
     assert GDLinearRegressor(optimizer="nesterov", batch_size=32).fit(X, y).optimizer_.momentum == 0.9
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson"])
+def test_rows_without_weight_are_not_there(loss):
+    X = RNG.standard_normal((30_000, 5))
+    y = np.abs(X[:, 0] + 2)
+    weight = np.zeros(len(X))
+    weight[[5, 100, 20_000]] = 1.0, 2.0, 1.0
+    few, alone = weight > 0, GDLinearRegressor(loss=loss)
+    alone.fit(X[few], y[few], sample_weight=weight[few])
+    model = GDLinearRegressor(loss=loss).fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(model.coef_, alone.coef_, rtol=1e-9)
+    assert model.converged_
+
+
+@pytest.mark.parametrize("n_columns", [1_200, 3_200])  # with a matrix of them all, and of some
+def test_many_columns_that_few_factors_explain(n_columns):
+    factors = RNG.standard_normal((1_500, 10))
+    X = factors @ RNG.standard_normal((10, n_columns)) + RNG.standard_normal((1_500, n_columns))
+    y = factors[:, 0] + RNG.standard_normal(len(X))
+    Z, alpha = StandardScaler().fit_transform(X), 1e-2
+    best = Ridge(alpha=alpha * len(X)).fit(Z, y)
+    model = GDLinearRegressor(alpha=alpha).fit(X, y)
+
+    def objective(prediction, coef):
+        return 0.5 * np.mean((prediction - y) ** 2) + 0.5 * alpha * coef @ coef
+
+    optimum = objective(best.predict(Z), best.coef_)
+    reached = objective(model.predict(X), model.coef_ * X.std(axis=0))
+    assert reached - optimum <= 1e-6 * (0.5 * np.var(y) - optimum)

@@ -478,3 +478,17 @@ def test_probabilities_of_sparse_rows():
     np.testing.assert_allclose(model.decision_function(X), raw)
     np.testing.assert_allclose(model.predict_proba(X)[:, 1], expit(raw))
     np.testing.assert_array_equal(model.predict(X), (raw > 0).astype(int))
+
+
+def test_without_any_entry_the_constant_model_is_left():
+    y = np.arange(200) % 4 == 0
+    model = GDLogisticClassifier().fit(sparse.csr_array((200, 1_500)), y)
+    np.testing.assert_allclose(model.predict_proba(sparse.csr_array((1, 1_500)))[0, 1], 0.25, rtol=1e-6)
+
+
+def test_sparsified_coefficients_of_float32_predict_as_before():
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((500, 5)) + 1e6).astype(np.float32)
+    model = GDLinearRegressor().fit(X, X[:, 0] - 1e6 + rng.standard_normal(500))
+    dense = model.predict(X)
+    np.testing.assert_array_equal(model.sparsify().predict(X), dense)

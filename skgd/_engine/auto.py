@@ -16,7 +16,8 @@ LINE_SEARCH_TOL = 1e-10  # a line search knows what is left to gain, and its las
 FEW_ROWS = 10_000  # up to here one step more costs nothing, and makes weights the same as repetition to 1e-7:
 FEW_ROWS_TOL = 1e-25
 MANY_FEATURES = 1_000  # beyond, the curvature is only known by its diagonal, and every digit costs passes
-MANY_FEATURES_TOL = 3e-8
+MANY_FEATURES_TOL = 1e-9
+MANY_FEATURES_L1_TOL = 1e-11  # coefficients near zero change long after the objective has settled
 EARLY_STOPPING_TOL = 1e-4  # the loss of rows held out tells no more
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
 MINI_BATCH_TOL = 1e-3  # an epoch is many steps, and its mean objective is noisy; as SGDRegressor's
@@ -91,13 +92,14 @@ def auto_tol(
     criterion: str,
     early_stopping: bool,
     determined: bool,
+    has_l1: bool,
 ) -> float:
     """Tolerance of the criterion; determined: whether there is one optimum, by a penalty or a quadratic loss."""
     if early_stopping and optimizer.searches_line:
         return EARLY_STOPPING_TOL
     if optimizer.searches_line and criterion == "objective":
         if n_features > MANY_FEATURES:
-            return MANY_FEATURES_TOL
+            return MANY_FEATURES_L1_TOL if has_l1 else MANY_FEATURES_TOL
         return FEW_ROWS_TOL if n_rows <= FEW_ROWS and determined else LINE_SEARCH_TOL
     if batch_size >= n_rows or optimizer.variance_reduced:
         return FULL_BATCH_TOL

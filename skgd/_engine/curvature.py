@@ -18,7 +18,7 @@ SAMPLE_ROWS = 10_000
 DIAGONAL_ROWS = 4000
 ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
 FIRST_ROWS_PER_PARAMETER = 5
-MATRIX_COLUMNS = 2_500  # up to here a matrix costs less than the hundreds of steps that correlated columns take without
+MATRIX_COLUMNS = 3_000  # up to here a matrix costs less than the hundreds of steps that correlated columns take without
 FEWER_MATRIX_COLUMNS = 1_000  # sparse columns are less correlated; an L1 penalty takes many sweeps over a matrix
 WIDE = 300  # from so many columns on fewer rows make smaller matrices
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
@@ -32,7 +32,8 @@ PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entr
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
-LOW_RANK_MOST_ROWS = 1_000  # so many make a matrix that is factorised in less than a tenth of a second
+MATRIX_ROWS = 1_000  # so many make a matrix that is factorised in less than a tenth of a second
+LOW_RANK_MOST_ROWS = 3_000
 LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 
@@ -153,7 +154,8 @@ class Curvature:
         self.n_columns, self.n_outputs = objective.n_features + 1, objective.n_outputs
         n, p = data.n_rows, self.n_columns
         dense = isinstance(data.features, Features)
-        self.few_rows = dense and self.n_outputs == 1 and 2 * n < p and p >= WIDE and n <= LOW_RANK_MOST_ROWS
+        wide = 2 * n < p and p >= WIDE and (n <= MATRIX_ROWS or n * p <= SAMPLE_ENTRIES)
+        self.few_rows = dense and self.n_outputs == 1 and wide and n <= LOW_RANK_MOST_ROWS
         if preconditioner == "auto":
             most_columns = MATRIX_COLUMNS if dense and not has_l1 else FEWER_MATRIX_COLUMNS
             preconditioner = "subsample" if p <= most_columns or self.few_rows else "diagonal"

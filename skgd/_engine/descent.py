@@ -276,11 +276,11 @@ class Descent:
         """What is left to gain: the next step's promise and, at the rate at which promises shrink, all later ones."""
         first, last = self.promises[0], self.promises[-1]
         steps = len(self.promises) - 1
-        rate = (last / first) ** (1 / steps) if 0 < last < first else 0.0  # not shrinking: in rounding
+        rate = (last / first) ** (1 / steps) if last > 0 and steps else 0.0
         promised = last / (1 - min(rate, SLOWEST_RATE))
         if len(self.objectives) < 2 * WINDOW + 1:
             return promised
-        # a rough model promises little where it knows little: what many steps have brought, and less and less of, counts
+        # a rough model promises little where it knows little: then it counts what many steps have brought
         earlier, middle, now = self.objectives[0], self.objectives[WINDOW], self.objectives[-1]
         rate = (middle - now) / max(earlier - middle, TINY)
         return max(promised, (middle - now) * rate / (1 - min(rate, SLOWEST_RATE)))

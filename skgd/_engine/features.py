@@ -91,6 +91,7 @@ def mean_squares(features: SparseFeatures, n_threads: int) -> np.ndarray:
         compiled(features, sums, *part)
         return sums
 
-    # entries in the place of rows
-    total = sum(threads.run_over_rows(of_part, features.data.size, 1, features.center.size, n_threads))
+    total = np.zeros(features.center.size)
+    for sums in threads.run_over_rows(of_part, features.data.size, 1, total.size, n_threads):  # entries, not rows
+        total += sums
     return total / (len(features.indptr) - 1)

@@ -35,7 +35,7 @@ class Loop:
         self.data = data
         self.validation = validation
         self.stops_early = validation is not None and plan.early_stopping
-        self.validated = training.epochs  # those before the last validation
+        self.validated = self.printed = training.epochs  # those before the last validation, and the last line
         self.full_batch = plan.batch_size >= data.n_rows
         self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
         training.optimizer.probe()
@@ -122,7 +122,8 @@ class Loop:
             training.gradient_norm = float(np.abs(gradient).max())
             if training.gradient_norm <= (plan.tol or 0.0):
                 training.stop_reason, stop = "converged", True
-        if plan.verbose and training.losses:
+        if plan.verbose and training.epochs > self.printed:
+            self.printed = training.epochs
             line = f"epoch {training.epochs:4d}  objective {training.losses[-1]:.6g}"
             if self.validation is not None:
                 line += f"  validation {training.validation_losses[-1]:.6g}"

@@ -32,7 +32,7 @@ def parts(n_rows: int, row_entries: int, n_params: int, multiple: int) -> list[t
     rows = max(PART_ENTRIES, ENTRIES_PER_PARAMETER * n_params) // max(row_entries, 1)
     n_parts = max(1, n_rows // max(rows, 1))
     n_parts += n_parts > 1 and n_parts % 2  # an odd one would leave one of two threads without work at the end
-    rows = -(-n_rows // (n_parts * multiple)) * multiple
+    rows = max(1, -(-n_rows // (n_parts * multiple)) * multiple)
     return [(start, min(start + rows, n_rows)) for start in range(0, n_rows, rows)]
 
 

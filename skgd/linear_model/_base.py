@@ -78,7 +78,7 @@ class LinearEstimator(GradientDescentEstimator):
         """X coef' + intercept in the shape that coef_ implies, in float64."""
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
-        if sparse.issparse(self.coef_):
+        if sparse.issparse(self.coef_) and X.dtype == np.float64:
             raw = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
             return raw[:, 0] if getattr(self, "_one_target", False) else raw
         coef, intercept = (self.coef_, self.intercept_) if X.dtype == np.float64 else self._exact_parameters()
@@ -117,7 +117,10 @@ class LinearEstimator(GradientDescentEstimator):
 
     def _exact_parameters(self) -> tuple[np.ndarray, np.ndarray]:
         """coef_ and intercept_ in float64, unrounded unless the user has changed them."""
-        exact, published = self._unrounded(self._training), (self.coef_, self.intercept_)
+        exact, coef = self._unrounded(self._training), self.coef_
+        if sparse.issparse(coef):
+            coef = coef.toarray().reshape(exact[0].shape)  # type: ignore[union-attr]
+        published = coef, self.intercept_
         unchanged = all(np.array_equal(a.astype(b.dtype), b) for a, b in zip(exact, published, strict=True))
         return exact if unchanged else published
 
