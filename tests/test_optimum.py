@@ -287,3 +287,11 @@ def test_many_columns_that_few_factors_explain(n_columns):
     optimum = objective(best.predict(Z), best.coef_)
     reached = objective(model.predict(X), model.coef_ * X.std(axis=0))
     assert reached - optimum <= 1e-6 * (0.5 * np.var(y) - optimum)
+
+
+def test_lasso_with_many_correlated_columns_agrees_with_scikit_learn():
+    X = RNG.standard_normal((800, 1_100)) + RNG.standard_normal((800, 1))
+    y = X[:, :10] @ RNG.standard_normal(10) + RNG.standard_normal(800)
+    model = GDLinearRegressor(penalty="l1", alpha=0.1).fit(X, y)
+    exact = Lasso(alpha=0.1, tol=1e-10, max_iter=100_000).fit(StandardScaler().fit_transform(X), y)
+    np.testing.assert_allclose(model.coef_ * X.std(axis=0), exact.coef_, atol=1e-4)
