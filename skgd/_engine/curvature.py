@@ -15,9 +15,9 @@ from .quasi_newton import CurvatureModel, Identity
 from .sample import Sample, gram, second_derivatives
 
 SAMPLE_ROWS = 10_000
-DIAGONAL_ROWS = 4000
+DIAGONAL_ROWS = 4_000  # some thirty for each of the columns that have a matrix beside the diagonal
 ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
-FIRST_ROWS_PER_PARAMETER = 5
+FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
 MATRIX_COLUMNS = 3_000  # up to here a matrix costs less than the hundreds of steps that correlated columns take without
 FEWER_MATRIX_COLUMNS = 1_000  # sparse columns are less correlated; an L1 penalty takes many sweeps over a matrix
 WIDE = 300  # from so many columns on fewer rows make smaller matrices
@@ -33,7 +33,7 @@ PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
 MATRIX_ROWS = 1_000  # so many make a matrix that is factorised in less than a tenth of a second
-LOW_RANK_MOST_ROWS = 3_000
+LOW_RANK_MOST_ROWS = 3_000  # as many as columns have a matrix
 LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 
@@ -190,6 +190,10 @@ class Curvature:
         return self.n_columns * (self.n_outputs if self.coupled else 1)
 
     @property
+    def n_matrices(self) -> int:
+        return 1 if self.coupled else self.n_outputs
+
+    @property
     def complete(self) -> bool:
         """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
         sees_kinks = self.loss.smooth or self.of_all_rows
@@ -205,7 +209,7 @@ class Curvature:
         if not self.loss.smooth and self.of_all_rows:
             return 1  # the curvature of kinks is another one after every step
         p, K = self.n_columns, self.n_outputs
-        width, n_matrices = self.matrix_width, 1 if self.coupled else K
+        width, n_matrices = self.matrix_width, self.n_matrices
         if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
             return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
         size = min(self.data.n_rows, self.size * GROWTH) if grows else self.size
@@ -294,7 +298,7 @@ class Curvature:
             def of_part(part):
                 return function(self._rows(rows[slice(*part)]))
 
-        of_matrices = (1 if self.coupled else self.n_outputs) * self.matrix_width**2
+        of_matrices = self.n_matrices * self.matrix_width**2
         row_cost = max(self.n_columns * self.n_outputs, of_matrices // PRODUCTS_PER_ENTRY)
         return sum(threads.run_over_rows(of_part, self.size, row_cost, of_matrices, self.n_threads)) / weight.sum()
 
