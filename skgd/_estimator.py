@@ -59,7 +59,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
 
     # -- what a kind of model decides
 
-    _accept_sparse: str | bool = False  # as scikit-learn's checks of data take it
+    _accept_sparse: str | bool = "csr"  # as scikit-learn's checks of data take it
+    _objective: type[Objective]
 
     def _make_objective(self, n_features: int, n_outputs: int, intercept_known: bool) -> Objective:
         raise NotImplementedError
@@ -152,8 +153,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             objective = self._make_objective(n_features, n_outputs, intercept_known)
             params = objective.start(constant, scaling, rng)
             seed = rng.randint(1, SEEDS)
-            dtype = storage.compute_dtype
-            training = new_training(objective, loss, optimizer, scaling, params, dtype, rate, given_rate, seed)
+            compute = objective.compute_dtype(storage)
+            training = new_training(objective, loss, optimizer, scaling, params, compute, rate, given_rate, seed)
             training.precision = storage.dtype
         else:
             training = before
@@ -161,7 +162,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             if given_rate != training.given_rate or not same(optimizer, training.optimizer):
                 training.learning_rate, training.rate_is_auto = self._resolve_rate(optimizer, rate_from_data)
                 training.given_rate = given_rate
-            training.go_on(optimizer, scaling, storage.compute_dtype)
+            training.go_on(optimizer, scaling, training.objective.compute_dtype(storage))
             training.precision = np.result_type(training.precision, storage.dtype)
         average = bool(self.average) if isinstance(self.average, bool | np.bool_) else int(self.average)
         if average is False:
@@ -268,7 +269,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             of_X = feature_scales(data, standardize, None if before is None else self._moments[0], n_workers)
             scale = of_X.scale(np.finfo(X.dtype).eps)
             center = of_X.mean if self._centers(features) else center
-            if features.storage.compute_dtype == np.float32 and not _fits_float32(scale):
+            if self._objective.compute_dtype(features.storage) == np.float32 and not _fits_float32(scale):
                 features = raw_features(X.astype(np.float64))
         else:
             _check_raw_features(data)
@@ -279,7 +280,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             target_scale = of_y.scale(EPS)
             target_center = of_y.mean if self._centers_targets(features) else target_center
         # the center as the kernels see it, rounded to the dtype of X, is the center that counts
-        dtype = features.storage.compute_dtype
+        dtype = self._objective.compute_dtype(features.storage)
         features = features._replace(center=center.astype(dtype), inverse_scale=(1.0 / scale).astype(dtype))
         data = data._replace(features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale)
         return data, (of_X, of_y)
@@ -367,7 +368,7 @@ def _check_raw_features(data: Data) -> None:
     """Refuse raw features whose squares underflow, so that no gradient tells anything."""
     sample = scaled_rows(data.features, data.sample_rows(1000))
     largest = np.abs(sample.data if sparse.issparse(sample) else sample).max(initial=0)
-    if 0 < largest < np.sqrt(np.finfo(data.features.storage.compute_dtype).tiny):
+    if 0 < largest < np.sqrt(np.finfo(data.features.inverse_scale.dtype).tiny):
         raise ValueError(
             f"standardize=False: the features are so small, {largest:.3g} at most, that their squares underflow; "
             "standardize=True brings them to one scale"

@@ -45,16 +45,42 @@ def inline(function: Callable) -> Callable:
     return _inline(function, LEAN_OPTIONS)
 
 
+def inline_with_blas(function: Callable) -> Callable:
+    """Decorate such a helper that multiplies matrices."""
+    return _inline(function, BLAS_OPTIONS)
+
+
+def helper(function: Callable) -> Callable:
+    """Decorate a helper of functions that stay plain Python until one of them is compiled: numba needn't be there yet.
+
+    Its arithmetic is done in the order that it is written in.
+    """
+    function.is_helper = True  # type: ignore[attr-defined]
+    return function
+
+
+def _with_helpers(function: Callable) -> Callable:
+    """The function with the plain helpers that it calls compiled into it."""
+    found = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    parts = {name: _inline_exactly(part) for name, part in found.items() if getattr(part, "is_helper", False)}
+    return bound(function, **parts) if parts else function
+
+
+@functools.cache
+def _inline_exactly(function: Callable) -> Callable:
+    return _inline(function, LEAN_OPTIONS | {"fastmath": {"contract"}})
+
+
 def _inline(function: Callable, options: dict) -> Callable:
     if not have_numba():
         return function
     import numba
 
-    return numba.njit(**_INLINE_OPTIONS, **options)(function)
+    return numba.njit(**_INLINE_OPTIONS, **options)(_with_helpers(function))
 
 
 @functools.cache
-def inline_into(function: Callable, variant: str = "", lean: bool = True, **parts: Callable) -> Callable:
+def inline_into(function: Callable, /, variant: str = "", lean: bool = True, **parts: Callable) -> Callable:
     """The function with global names bound to these functions, which become part of its compiled code.
 
     The cache on disk tells variants with other parts, but the same signature, from each other by their names.
@@ -62,6 +88,7 @@ def inline_into(function: Callable, variant: str = "", lean: bool = True, **part
     options = LEAN_OPTIONS if lean else BLAS_OPTIONS
     whole = bound(function, **{name: _inline(part, options) for name, part in parts.items()})
     whole.__qualname__ += variant
+    whole.is_users = not all(map(_is_ours, parts.values()))  # type: ignore[attr-defined]
     return whole
 
 
@@ -76,7 +103,11 @@ def without_pointer(function: Callable) -> Callable:
     return plug_in
 
 
-def bound(function: Callable, **names: Callable) -> Callable:
+def _is_ours(function: Callable) -> bool:
+    return function.__code__.co_filename.startswith(_PACKAGE_FOLDER)
+
+
+def bound(function: Callable, /, **names: Callable) -> Callable:
     """The function with global names bound to what is given."""
     copy = types.FunctionType(function.__code__, function.__globals__ | names, function.__name__)
     copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
@@ -109,7 +140,7 @@ def _compiled(function: Callable, signature, options: dict) -> Callable:
     import numba
 
     # a user's function isn't cached on disk: its globals would be frozen with it
-    cache = function.__code__.co_filename.startswith(_PACKAGE_FOLDER)
+    cache = _is_ours(function) and not getattr(function, "is_users", False)
     # numba keeps all signatures of a function in one index, which processes that start together could mix up
     distinct = types.FunctionType(
         function.__code__, function.__globals__, function.__name__, None, function.__closure__

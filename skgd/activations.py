@@ -1,77 +1,263 @@
-"""Activations of networks: in place on a layer's output, and their derivatives from that output."""
+"""Activations of networks: scalar functions and their derivatives, compiled into the training loop."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import math
 
 import numpy as np
-from scipy.special import expit
+from sklearn.base import BaseEstimator, clone
+
+from ._kernels.elementary import exp, expm1
+from ._warnings import warn_user
+
+SLOPE_BELOW_ZERO = 0.01  # of LeakyReLU, customary
+FAR = 800.0  # below -FAR functions that come back to zero are zero, where z times zero would be NaN for infinite z
+SQRT_HALF = math.sqrt(0.5)
+INVERSE_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+PROBE_POINTS = (-3.1, -1.2, -0.4, 0.3, 0.9, 2.7)
+PROBE_STEP, PROBE_TOLERANCE = 1e-6, 1e-4
 
 
-class Activation(NamedTuple):
-    """A function of a layer's output and its derivative, both in place and compiled into the training loop."""
+class Activation(BaseEstimator):
+    """A function of a unit's input, with its derivative.
 
-    function: Callable[[np.ndarray], None]  # z becomes a = f(z)
-    derivative: Callable[[np.ndarray, np.ndarray], None]  # (a, gradient): gradient becomes gradient * f'(z)
+    A subclass gives both as static methods of plain Python over floats, which are compiled into the training loop.
+
+    Attributes
+    ----------
+    from_output : bool, default=False
+        Whether ``derivative`` looks at the output a alone: then inputs z aren't kept, which saves memory, and z is NaN
+        or any other number.
+    default_init : str, default="glorot"
+        What ``init="auto"`` means: the scheme whose random weights keep signals at their size through many layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import GDMLPRegressor
+    >>> from skgd.activations import Activation
+    >>> class Sine(Activation):
+    ...     @staticmethod
+    ...     def function(z):
+    ...         return np.sin(z)
+    ...     @staticmethod
+    ...     def derivative(z, a):
+    ...         return np.cos(z)
+    >>> X = np.linspace(-3, 3, 200).reshape(-1, 1)
+    >>> model = GDMLPRegressor(hidden_layer_sizes=(10,), activation=Sine(), optimizer="lbfgs", random_state=0)
+    >>> model.fit(X, np.sin(X[:, 0])).score(X, np.sin(X[:, 0])) > 0.999
+    True
+    """
+
+    from_output: bool = False
+    default_init: str = "glorot"
+
+    @staticmethod
+    def function(z: float) -> float:
+        """The output a for the input z."""
+        raise NotImplementedError("an Activation needs a static method function(z)")
+
+    @staticmethod
+    def derivative(z: float, a: float) -> float:
+        """The slope at the input z, where the output is a."""
+        raise NotImplementedError("an Activation needs a static method derivative(z, a)")
+
+    def probe(self) -> None:
+        """Compare a user's derivative with finite differences at some points, and warn where they disagree.
+
+        Raises
+        ------
+        ValueError
+            If a method is missing or isn't static.
+        """
+        if type(self).__module__ == __name__:
+            return
+        wrong = []
+        with np.errstate(all="ignore"):
+            for z in PROBE_POINTS:
+                try:
+                    rise = float(self.function(z + PROBE_STEP)) - float(self.function(z - PROBE_STEP))
+                    slope = float(self.derivative(np.nan if self.from_output else z, self.function(z)))
+                except (TypeError, NotImplementedError) as error:
+                    raise ValueError(
+                        f"activation={self!r} needs the static methods function(z) and derivative(z, a), which return "
+                        f"a float: {error}"
+                    ) from error
+                expected = rise / (2.0 * PROBE_STEP)
+                if not abs(slope - expected) <= PROBE_TOLERANCE * max(1.0, abs(expected)):
+                    wrong.append(z)
+        if len(wrong) > 1:  # one may be a kink
+            warn_user(
+                f"{type(self).__name__}.derivative isn't the derivative of its function, by finite differences at "
+                f"{wrong}",
+                RuntimeWarning,
+            )
 
 
-def identity(z):
-    pass
+class Identity(Activation):
+    """z itself: a linear layer."""
+
+    from_output = True
+
+    @staticmethod
+    def function(z):
+        return z
+
+    @staticmethod
+    def derivative(z, a):
+        return 1.0
 
 
-def identity_derivative(a, gradient):
-    pass
+class Logistic(Activation):
+    """1 / (1 + exp(-z))."""
+
+    from_output = True
+
+    @staticmethod
+    def function(z):
+        e = exp(-abs(z))
+        return (1.0 if z >= 0.0 else e) / (1.0 + e)
+
+    @staticmethod
+    def derivative(z, a):
+        return a * (1.0 - a)
 
 
-def logistic(z):
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            e = np.exp(-abs(z[i, j]))
-            z[i, j] = (1.0 if z[i, j] >= 0.0 else e) / (1.0 + e)
+class Tanh(Activation):
+    """tanh(z)."""
+
+    from_output = True
+
+    @staticmethod
+    def function(z):
+        e = expm1(2.0 * abs(z))
+        a = e / (e + 2.0)
+        return -a if z < 0.0 else a
+
+    @staticmethod
+    def derivative(z, a):
+        return 1.0 - a * a
 
 
-def logistic_derivative(a, gradient):
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            gradient[i, j] *= a[i, j] * (1.0 - a[i, j])
+class ReLU(Activation):
+    """max(z, 0), with slope 0 at 0 (Nair and Hinton 2010)."""
+
+    from_output = True
+    default_init = "he"
+
+    @staticmethod
+    def function(z):
+        return 0.0 if z < 0.0 else z  # not max(), which would turn NaN into 0
+
+    @staticmethod
+    def derivative(z, a):
+        return 0.0 if a <= 0.0 else 1.0
 
 
-def tanh(z):
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            z[i, j] = np.tanh(z[i, j])
+class LeakyReLU(Activation):
+    """max(z, 0.01 z): relu that never dies (Maas, Hannun and Ng 2013)."""
+
+    from_output = True
+    default_init = "he"
+
+    @staticmethod
+    def function(z):
+        return SLOPE_BELOW_ZERO * z if z < 0.0 else z
+
+    @staticmethod
+    def derivative(z, a):
+        return SLOPE_BELOW_ZERO if a <= 0.0 else 1.0
 
 
-def tanh_derivative(a, gradient):
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            gradient[i, j] *= 1.0 - a[i, j] * a[i, j]
+class ELU(Activation):
+    """z above 0, exp(z) - 1 below (Clevert, Unterthiner and Hochreiter 2016)."""
+
+    from_output = True
+    default_init = "he"
+
+    @staticmethod
+    def function(z):
+        below = expm1(min(z, 0.0))
+        return below if z < 0.0 else z
+
+    @staticmethod
+    def derivative(z, a):
+        return 1.0 + a if a < 0.0 else 1.0
 
 
-def relu(z):
-    for i in range(z.shape[0]):
-        for j in range(z.shape[1]):
-            if z[i, j] < 0.0:  # not max(), which would turn NaN into 0
-                z[i, j] = 0.0
+class GELU(Activation):
+    """z Phi(z) with the normal distribution function Phi (Hendrycks and Gimpel 2016)."""
+
+    default_init = "he"
+
+    @staticmethod
+    def function(z):
+        z = -FAR if z < -FAR else z
+        return z * (0.5 * math.erfc(-z * SQRT_HALF))
+
+    @staticmethod
+    def derivative(z, a):
+        z = -FAR if z < -FAR else (FAR if z > FAR else z)
+        return 0.5 * math.erfc(-z * SQRT_HALF) + z * INVERSE_SQRT_2PI * exp(-0.5 * z * z)
 
 
-def relu_derivative(a, gradient):
-    for i in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            if a[i, j] <= 0.0:
-                gradient[i, j] = 0.0
+class SiLU(Activation):
+    """z / (1 + exp(-z)), also called swish (Ramachandran, Zoph and Le 2017)."""
+
+    default_init = "he"
+
+    @staticmethod
+    def function(z):
+        z = -FAR if z < -FAR else z
+        e = exp(-abs(z))
+        return (z if z >= 0.0 else z * e) / (1.0 + e)
+
+    @staticmethod
+    def derivative(z, a):
+        e = exp(-abs(z))
+        share = (1.0 if z >= 0.0 else e) / (1.0 + e)
+        return share + a * (1.0 - share)
 
 
-ACTIVATIONS = {
-    "identity": Activation(identity, identity_derivative),
-    "logistic": Activation(logistic, logistic_derivative),
-    "tanh": Activation(tanh, tanh_derivative),
-    "relu": Activation(relu, relu_derivative),
+class Softplus(Activation):
+    """log(1 + exp(z)), a smooth relu (Dugas et al. 2001)."""
+
+    from_output = True
+
+    @staticmethod
+    def function(z):
+        return np.log1p(exp(-abs(z))) + (0.0 if z < 0.0 else z)
+
+    @staticmethod
+    def derivative(z, a):
+        return -expm1(-a)
+
+
+# The activations that have a name. A new one needs its class and an entry here; every test runs over this table.
+ACTIVATIONS: dict[str, type[Activation]] = {
+    "identity": Identity,
+    "logistic": Logistic,
+    "tanh": Tanh,
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "gelu": GELU,
+    "silu": SiLU,
+    "softplus": Softplus,
 }
 
-# The same functions for predictions, out of any training loop.
-NUMPY_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "identity": lambda z: z,
-    "logistic": expit,
-    "tanh": np.tanh,
-    "relu": lambda z: np.maximum(z, 0.0, out=z),
-}
+
+def get_activation(activation: str | Activation) -> Activation:
+    """Return a fresh activation for a name or an object.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the object is no :class:`Activation`.
+    """
+    if isinstance(activation, str) and activation in ACTIVATIONS:
+        return ACTIVATIONS[activation]()
+    if isinstance(activation, Activation):
+        return clone(activation)
+    raise ValueError(
+        f"activation={activation!r} is not known: give one of {sorted(ACTIVATIONS)} or a skgd.activations.Activation "
+        "object"
+    )

@@ -7,14 +7,15 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from ._engine.objectives import NetworkObjective
+from ._engine.predictions import network_predictions
+from ._engine.threads import n_threads
 from ._engine.training import Training
 from ._estimator import GradientDescentEstimator
 from ._regression import RegressorFits
 from ._validation import StrOptions, check_features
-from .activations import ACTIVATIONS, NUMPY_ACTIVATIONS
+from .activations import ACTIVATIONS, Activation, get_activation
 
 CUSTOMARY_BATCH_SIZE = 200
-PREDICTION_ROWS = 4096  # rows predicted at once, so that memory stays bounded
 
 
 class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
@@ -170,7 +171,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
     _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
         **RegressorFits._loss_constraints,
         "hidden_layer_sizes": ["array-like", Integral],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions(set(ACTIVATIONS)), Activation],
         "init": [StrOptions({"auto", "he", "glorot"}), tuple, list],
     }
 
@@ -227,6 +228,8 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         self.verbose = verbose
         self.n_jobs = n_jobs
 
+    _objective = NetworkObjective
+
     def _make_objective(self, n_features, n_outputs, intercept_known):
         hidden = self.hidden_layer_sizes
         hidden = [hidden] if isinstance(hidden, Integral) else list(hidden)
@@ -234,7 +237,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold whole numbers above 0, one a layer"
             )
-        return NetworkObjective([n_features, *hidden, n_outputs], self.activation, self.init)
+        return NetworkObjective([n_features, *hidden, n_outputs], get_activation(self.activation), self.init)
 
     def _auto_batch_size(self, X, n_rows, n_outputs, optimizer, loss, streaming):
         return min(CUSTOMARY_BATCH_SIZE, n_rows)
@@ -243,11 +246,14 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         return bool(self.standardize)
 
     def _publish_parameters(self, training: Training) -> None:
+        self.coefs_, self.intercepts_ = self._in_units_of_data(training)
+        self.n_layers_ = len(self.coefs_) + 1
+        self.n_outputs_ = training.objective.n_outputs
+
+    def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Weights and biases as they are published."""
         coefs, intercepts = training.objective.unpack(training.params, training.scaling)
-        self.coefs_ = [coef.astype(training.dtype) for coef in coefs]
-        self.intercepts_ = [intercept.astype(training.dtype) for intercept in intercepts]
-        self.n_layers_ = len(coefs) + 1
-        self.n_outputs_ = coefs[-1].shape[1]
+        return [coef.astype(training.dtype) for coef in coefs], [b.astype(training.dtype) for b in intercepts]
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict targets.
@@ -263,17 +269,23 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
             Predictions on the scale of y.
         """
         check_is_fitted(self)
-        rows = check_features(self, X, reset=False)
-        parts = [self._forward(rows[start : start + PREDICTION_ROWS]) for start in range(0, len(rows), PREDICTION_ROWS)]
-        predictions = self._training.loss.predict(np.concatenate(parts))
+        predictions = self._training.loss.predict(self._raw_predictions(X))
         return predictions[:, 0] if self._one_target else predictions
 
-    def _forward(self, X: np.ndarray) -> np.ndarray:
-        activate = NUMPY_ACTIVATIONS[self._training.objective.settings()["activation"]]
-        a = X
-        for layer, (coef, intercept) in enumerate(zip(self.coefs_, self.intercepts_, strict=True)):
-            a = a @ coef
-            a += intercept
-            if layer < len(self.coefs_) - 1:
-                a = activate(a)
-        return a
+    def _raw_predictions(self, X) -> np.ndarray:
+        """Raw predictions of shape (n_rows, n_outputs), in the units of y."""
+        X = check_features(self, X, reset=False)
+        training = self._training
+        objective, scaling = training.objective, training.scaling
+        params = training.params
+        published = self.coefs_, self.intercepts_
+        if not _same_arrays(published, self._in_units_of_data(training)):  # the user has changed them
+            params = objective.pack(published, scaling)
+        params = params.astype(training.dtype, copy=False)
+        raw = network_predictions(X, objective, params, scaling, n_threads(self.n_jobs))
+        return (raw * scaling.target_scale + scaling.target_center).astype(training.dtype, copy=False)
+
+
+def _same_arrays(one: tuple, other: tuple) -> bool:
+    pairs = zip(one, other, strict=True)
+    return all(len(a) == len(b) and all(map(np.array_equal, a, b)) for a, b in pairs)

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from .._kernels.signatures import Anchor, Data, Settings, signatures
+from .._kernels.signatures import Anchor, Data, Linear, Settings, signatures
 from ..optimizers.sgd import descent_rule
 from ..schedules import Constant, ReduceOnPlateau, factors_at
 from .kernels import kernel, plug_in, python_kernel
@@ -47,17 +47,18 @@ class Epochs:
         self.storage, self.sparse = data.features.storage, data.features.storage.index_dtype is not None
         self.plateau_state, self.plateau_epochs = ReduceOnPlateau.START, 0
         objective, optimizer = training.objective, training.optimizer
-        self.lazy = lazy_updates(data, plan.batch_size, objective.n_outputs, optimizer)
+        self.by_column = objective.kind is Linear and self.sparse
+        self.lazy = lazy_updates(data, plan.batch_size, objective.n_outputs, optimizer) if self.by_column else None
         self.settings = self._settings()
         self.order, self.settings = self._row_order()
         n_fetched = 0 if self.lazy else FETCHED_ROWS
         self.buffers = buffers(objective, data, self.settings.block_size, training.dtype, n_fetched)
-        self.model = objective.model(training.dtype)
+        self.model = objective.model(self.storage, training.progress["random"])
         self.loss = pointwise(training.loss, training.dtype)
-        rule_type = signatures(*self.storage).rule
+        rule_type = signatures(training.dtype).rule
         self.rule = plug_in(optimizer.rule, rule_type, f"{type(optimizer).__name__}.rule", is_rule=True)
         self.hyper = optimizer.hyper()
-        self.python = self.rule.in_python or self.loss.in_python
+        self.python = self.rule.in_python or self.loss.in_python or objective.in_python
         self.budget = self._first_budget()
         self.reduces_variance = optimizer.variance_reduced and plan.batch_size < self.n_rows
         n_anchor = objective.n_params if self.reduces_variance else 0
@@ -92,7 +93,7 @@ class Epochs:
         )
 
     def _block_size(self, n_rows: int) -> int:
-        if self.sparse:
+        if self.by_column:
             return n_rows if self.lazy is not None else rows_at_once(self.data.features, n_rows)
         return self.training.objective.block_size(n_rows, self.training.dtype.itemsize)
 
@@ -105,7 +106,7 @@ class Epochs:
         return np.arange(self.n_rows // run_length), self.settings._replace(run_length=run_length)
 
     def _first_budget(self) -> int:
-        rows = 1 if self.sparse else self.settings.block_size
+        rows = 1 if self.by_column else self.settings.block_size
         block_flops = self.training.objective.flops_per_row() * rows + BLOCK_OVERHEAD_FLOPS
         return max(1, int(SLICE_SECONDS * FLOPS_PER_SECOND / (block_flops * (1000 if self.python else 1))))
 
@@ -157,7 +158,9 @@ class Epochs:
     def _kernel(self, name: str):
         dtype, index = self.storage
         of_data = name, dtype, self.training.objective.kind, index, self.data.y.dtype
-        return python_kernel(*of_data) if self.python else kernel(*of_data, self.training.loss.pointwise)
+        if self.python:
+            return python_kernel(*of_data, self.training.objective.in_python)
+        return kernel(*of_data, self.training.loss.pointwise)
 
     def _learning_rates(self, last_epoch: int) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""

@@ -3,11 +3,13 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import _jit
 from .._kernels.signatures import FLOAT64, Linear, Network, signatures
+from ..activations import Activation
 from ..losses import LogLoss, SquaredError
 
 PASSES = "forward", "backward"  # of a model over some rows
@@ -31,7 +33,7 @@ def kernel(
     index is the dtype of the columns' numbers in CSR, None for dense X; target that of the targets. loss is the one
     that the kernel will be given, which may become a part of it.
     """
-    signature = getattr(signatures(dtype, index, target), name)
+    signature = getattr(signatures(dtype, index, target, dtype if model is Network else None), name)
     if isinstance(signature, dict):
         signature = signature[model]
     calls_blas = model is Network and name in PASSES
@@ -47,11 +49,19 @@ def kernel(
 
 @functools.cache
 def python_kernel(
-    name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None, target: np.dtype = FLOAT64
+    name: str,
+    dtype: np.dtype,
+    model: type = Linear,
+    index: np.dtype | None = None,
+    target: np.dtype = FLOAT64,
+    with_passes: bool = False,
 ) -> Callable:
-    """Return the same kernel as plain Python, for plug-ins that can't be compiled; the model's passes are."""
+    """Return the same kernel as plain Python, for plug-ins that can't be compiled; the model's passes are, if need be."""
     loop = _jit.plain(_source(name, model, index is not None))
-    return _jit.bound(loop, **{part: kernel(part, dtype, model, index) for part in PASSES}) if name in LOOPS else loop
+    if name not in LOOPS:
+        return loop
+    get = python_kernel if with_passes else kernel
+    return _jit.bound(loop, **{part: get(part, dtype, model, index) for part in PASSES})
 
 
 def _source(name: str, model: type, sparse: bool) -> Callable:
@@ -63,10 +73,13 @@ def _source(name: str, model: type, sparse: bool) -> Callable:
         return lazy.run_lazy_epochs
     if name == "largest_entries":
         return csr.largest_entries
-    if sparse and name != "run_epochs":
+    if model is Network and name in PASSES:
+        first_layer = network.SPARSE_ROWS if sparse else network.DENSE_ROWS
+        return _jit.inline_into(getattr(network, f"network_{name}"), lean=False, **first_layer)
+    if sparse and name != "run_epochs" and model is Linear:
         return getattr(csr, f"sparse_{name}")
-    if name in ("forward", "backward"):
-        return getattr(linear, f"linear_{name}") if model is Linear else getattr(network, f"network_{name}")
+    if name in PASSES:
+        return getattr(linear, f"linear_{name}")
     rooms = {"moments": moments, "gram": gram, "coordinate_descent": coordinate_descent, "newton": newton}
     return getattr(rooms.get(name, epochs), name)
 
@@ -104,3 +117,34 @@ def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -
             )
 
     return PlugIn(guarded, True)
+
+
+class Activations(NamedTuple):
+    """An activation for matrices, as networks take it."""
+
+    call: Callable  # (z, bias, a)
+    forwards: object  # the same as a pointer
+    backwards: object
+    in_python: bool
+
+
+@functools.cache
+def activation_kernels(activation: type[Activation], dtype: np.dtype) -> Activations:
+    """An activation and its derivative, compiled, or plain Python where they can't be, with a warning."""
+    from .._kernels import network
+
+    types, name = signatures(dtype), activation.__qualname__
+    if activation.from_output:
+        forwards, backwards = network.activate_in_place, network.differentiate_from_output
+    else:
+        forwards, backwards = network.activate, network.differentiate
+    forwards = _jit.inline_into(forwards, name, function=activation.function)
+    backwards = _jit.inline_into(backwards, name, slope=activation.derivative)
+    ready = [
+        plug_in(forwards, types.activation, f"{name}.function", is_rule=False),
+        plug_in(backwards, types.activation_derivative, f"{name}.derivative", is_rule=False),
+    ]
+    if any(part.in_python for part in ready):
+        plain = _jit.plain(forwards)
+        return Activations(plain, plain, _jit.plain(backwards), True)
+    return Activations(ready[0].call, ready[0].pointer, ready[1].pointer, False)

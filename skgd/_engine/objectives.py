@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .. import _jit
-from .._kernels.signatures import Linear, Network, signatures
-from ..activations import ACTIVATIONS
+from .._kernels.signatures import Linear, Network, Storage
+from ..activations import Activation
+from .kernels import activation_kernels
 from .scaling import Scaling
 
 _BLOCK_BYTES = 32_768  # rows of a block stay in the processor's first-level cache between the way there and back
@@ -21,13 +21,21 @@ class Objective(Protocol):
     n_outputs: int
     n_params: int
 
-    def model(self, dtype: np.dtype) -> Any:
-        """The model as kernels take it."""
+    @property
+    def in_python(self) -> bool:
+        """Whether parts of the model can't be compiled."""
+
+    @staticmethod
+    def compute_dtype(storage: Storage) -> np.dtype:
+        """What parameters, predictions and gradients are computed in."""
+
+    def model(self, storage: Storage, random: np.ndarray | None = None) -> Any:
+        """The model as kernels take it; with the state of a random generator as it is in training."""
 
     def block_size(self, batch_size: int, itemsize: int) -> int:
         """Rows that kernels work on at once."""
 
-    def n_work(self, block_size: int) -> int:
+    def n_work(self, block_size: int, storage: Storage) -> int:
         """Numbers of workspace that a block needs."""
 
     def flops_per_row(self) -> int:
@@ -59,6 +67,7 @@ class LinearObjective:
     """
 
     kind = Linear
+    in_python = False
 
     def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool, trains_intercept: bool):
         self.n_features = n_features
@@ -67,14 +76,18 @@ class LinearObjective:
         self.trains_intercept = trains_intercept
         self.n_params = n_outputs * (n_features + 1)
 
-    def model(self, dtype: np.dtype) -> Linear:
+    @staticmethod
+    def compute_dtype(storage: Storage) -> np.dtype:
+        return storage.dtype if storage.index_dtype is None else np.dtype(np.float64)
+
+    def model(self, storage: Storage, random: np.ndarray | None = None) -> Linear:
         return Linear(self.trains_intercept)
 
     def block_size(self, batch_size: int, itemsize: int) -> int:
         return min(batch_size, max(16, _BLOCK_BYTES // (self.n_features * itemsize)))
 
-    def n_work(self, block_size: int) -> int:
-        return self.n_outputs * self.n_features
+    def n_work(self, block_size: int, storage: Storage) -> int:
+        return self.n_outputs * self.n_features if storage.index_dtype is None else 0
 
     def flops_per_row(self) -> int:
         return 4 * self.n_params
@@ -117,30 +130,45 @@ class NetworkObjective:
 
     kind = Network
 
-    def __init__(self, sizes: Sequence[int], activation: str, init):
+    def __init__(self, sizes: Sequence[int], activation: Activation, init, dropout: Sequence[float] = ()):
         self.sizes = tuple(int(size) for size in sizes)
         self.activation = activation
         self.init = init
+        self.dropout = tuple(map(float, dropout))  # rates of the hidden layers, if any is above 0
         self.n_outputs = self.sizes[-1]
-        self.n_params = sum((n_in + 1) * n_out for n_in, n_out in self._layers())
+        self.n_params = sum((n_in + 1) * n_out for n_in, n_out in self._shapes())
 
-    def _layers(self):
+    def _shapes(self):
         return list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
 
-    def model(self, dtype: np.dtype) -> Network:
-        types = signatures(dtype)
-        activation = ACTIVATIONS[self.activation]
+    @property
+    def in_python(self) -> bool:
+        return activation_kernels(type(self.activation), np.dtype(np.float64)).in_python
+
+    @staticmethod
+    def compute_dtype(storage: Storage) -> np.dtype:
+        return storage.dtype
+
+    def model(self, storage: Storage, random: np.ndarray | None = None) -> Network:
+        activation = activation_kernels(type(self.activation), storage.dtype)
         return Network(
-            np.array(self.sizes, dtype=np.int64),
-            _jit.pointer(activation.function, types.activation),
-            _jit.pointer(activation.derivative, types.activation_derivative),
+            sizes=np.array(self.sizes, dtype=np.int64),
+            activation=activation.forwards,
+            activation_derivative=activation.backwards,
+            keeps_rows=storage.index_dtype is None,
+            keeps_inputs=not self.activation.from_output,
+            dropout=np.array(self.dropout if random is not None else ()),
+            random=np.zeros(1, np.uint64) if random is None else random,
         )
 
     def block_size(self, batch_size: int, itemsize: int) -> int:
         return min(batch_size, _NETWORK_BLOCK_ROWS)
 
-    def n_work(self, block_size: int) -> int:
-        return block_size * (sum(self.sizes[:-1]) + 2 * max(self.sizes[1:-1], default=0))
+    def n_work(self, block_size: int, storage: Storage) -> int:
+        hidden = self.sizes[1:-1]
+        n_matrices = 1 + (not self.activation.from_output) + bool(self.dropout)
+        n_first = self.sizes[0] if storage.index_dtype is None else 0
+        return block_size * (n_first + n_matrices * sum(hidden) + 2 * max(hidden, default=0))
 
     def flops_per_row(self) -> int:
         return 6 * self.n_params
@@ -149,19 +177,20 @@ class NetworkObjective:
         return {
             "number of targets": self.n_outputs,
             "hidden_layer_sizes": self.sizes[1:-1],
-            "activation": self.activation,
+            "activation": type(self.activation),
+            "dropout": self.dropout,
         }
 
     def penalised(self, factor: np.ndarray) -> np.ndarray:
         # of the standardised problem, whatever the loss: a network's solution isn't independent of the scale of y
-        return np.concatenate([np.repeat([1.0, 0.0], [n_in * n_out, n_out]) for n_in, n_out in self._layers()])
+        return np.concatenate([np.repeat([1.0, 0.0], [n_in * n_out, n_out]) for n_in, n_out in self._shapes()])
 
     def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
         """The user's arrays, or random weights with the variance that keeps signals at their size (He, Glorot)."""
         if not isinstance(self.init, str):
             return self.pack(self._users_arrays(), scaling)
         parts = []
-        for n_in, n_out in self._layers():
+        for n_in, n_out in self._shapes():
             variance = 2 / n_in if self.init == "he" else 2 / (n_in + n_out)
             bound = np.sqrt(3 * variance)
             parts += [rng.uniform(-bound, bound, n_in * n_out), rng.uniform(-bound, bound, n_out)]
@@ -169,7 +198,7 @@ class NetworkObjective:
         return np.concatenate(parts)
 
     def _users_arrays(self):
-        shapes = [(n_in, n_out) for n_in, n_out in self._layers()], [(n_out,) for _, n_out in self._layers()]
+        shapes = [(n_in, n_out) for n_in, n_out in self._shapes()], [(n_out,) for _, n_out in self._shapes()]
         expected = f"init must be (coefs, intercepts) of finite numbers with shapes {shapes[0]} and {shapes[1]}"
         if len(self.init) != 2:
             raise ValueError(f"{expected}; it has {len(self.init)} parts")
@@ -182,14 +211,19 @@ class NetworkObjective:
             raise ValueError(f"{expected}; its shapes are {given[0]} and {given[1]}")
         return arrays
 
+    def layers(self, params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Matrix and biases of every layer, views of the parameters."""
+        pairs, at = [], 0
+        for n_in, n_out in self._shapes():
+            end = at + n_in * n_out
+            pairs.append((params[at:end].reshape(n_in, n_out), params[end : end + n_out]))
+            at = end + n_out
+        return pairs
+
     def unpack(self, params: np.ndarray, scaling: Scaling) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Matrices and biases of the layers in the units of X and y."""
-        coefs, intercepts, at = [], [], 0
-        params = np.asarray(params, dtype=np.float64)
-        for n_in, n_out in self._layers():
-            coefs.append(params[at : at + n_in * n_out].reshape(n_in, n_out).copy())
-            intercepts.append(params[at + n_in * n_out : at + (n_in + 1) * n_out].copy())
-            at += (n_in + 1) * n_out
+        layers = self.layers(np.array(params, dtype=np.float64))
+        coefs, intercepts = [coef for coef, _ in layers], [intercept for _, intercept in layers]
         coefs[0] /= scaling.scale[:, None]
         intercepts[0] -= scaling.center @ coefs[0]
         coefs[-1] *= scaling.target_scale

@@ -34,23 +34,27 @@ class FullPass:
         self.ridge = ridge
         self.factor = weight_factor(data)
         self.storage = data.features.storage
-        sparse = self.storage.index_dtype is not None
-        self.by_blas = objective.kind is Linear and objective.n_outputs >= BLAS_OUTPUTS and not sparse
-        self.dtype = np.dtype(np.float64) if self.by_blas else self.storage.compute_dtype
+        linear, sparse = objective.kind is Linear, self.storage.index_dtype is not None
+        self.by_blas = linear and objective.n_outputs >= BLAS_OUTPUTS and not sparse
+        self.in_units_of_X = linear and sparse
+        self.dtype = np.dtype(np.float64) if self.by_blas else objective.compute_dtype(self.storage)
         self.pointwise = pointwise(loss, self.dtype)
-        self.n_threads = 1 if self.pointwise.in_python else n_threads
+        self.in_python = self.pointwise.in_python or objective.in_python
+        self.n_threads = 1 if self.in_python else n_threads
         row_entries = max(1, data.features.row_bytes // self.storage.dtype.itemsize)
         if self.by_blas:
             self.folds_means = _can_fold_means(data.features)
             self.block_size = max(1, MEMORY_ENTRIES // (row_entries + objective.n_outputs))
         else:
-            rows = min(FULL_PASS_ROWS, data.n_rows) if sparse else 0
+            rows = min(FULL_PASS_ROWS, data.n_rows) if self.in_units_of_X else 0
             self.block_size = rows or objective.block_size(data.n_rows, self.dtype.itemsize)
-            self.model = objective.model(self.dtype)
+            self.model = objective.model(self.storage)
         row_cost = row_entries * objective.n_outputs // (BLAS_SPEED if self.by_blas else 1)
+        if not linear:
+            row_cost = max(row_entries, objective.n_params // BLAS_SPEED)
         self.parts = threads.parts(data.n_rows, row_cost, objective.n_params, self.block_size)
-        self.unit: np.ndarray | float = 1.0  # what parameters are multiplied by: CSR is read in the units of X
-        if sparse:
+        self.unit: np.ndarray | float = 1.0  # what parameters are multiplied by
+        if self.in_units_of_X:
             self.unit = np.tile(np.append(data.features.inverse_scale, 1.0), objective.n_outputs)
 
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
@@ -120,8 +124,9 @@ class FullPass:
     def _by_kernels(self, params, n_gradient, part):
         value, total = np.zeros(1), np.zeros(n_gradient)
         dtype, index = self.storage
-        get = python_kernel if self.pointwise.in_python else kernel
-        get("evaluate", dtype, self.objective.kind, index, self.data.y.dtype)(
+        of_data = "evaluate", dtype, self.objective.kind, index, self.data.y.dtype
+        evaluate = python_kernel(*of_data, self.objective.in_python) if self.in_python else kernel(*of_data)
+        evaluate(
             self.pointwise.call,
             self.loss_hyper,
             self.data,
@@ -129,7 +134,7 @@ class FullPass:
             params,
             buffers(self.objective, self.data, self.block_size, self.dtype),
             self.factor,
-            np.empty(0 if index is not None else params.size, self.dtype),
+            np.empty(0 if self.in_units_of_X else params.size, self.dtype),
             total,
             value,
             part[0],
@@ -159,7 +164,7 @@ def buffers(objective: Objective, data: Data, block_size: int, dtype: np.dtype, 
         derivatives=np.empty((block_size, objective.n_outputs), dtype),
         targets=np.empty((n_fetched, data.y.shape[1]), dtype),
         weights=np.empty(n_fetched, dtype),
-        work=np.empty(0 if data.features.storage.index_dtype else objective.n_work(block_size), dtype),
+        work=np.empty(objective.n_work(block_size, data.features.storage), dtype),
     )
 
 

@@ -11,12 +11,18 @@ STREAMS = 32
 
 
 @inline
-def random_below(bound, progress):
-    """Draw an integer from 0 to bound - 1 with xorshift64 (Marsaglia 2003); bound < 2**32."""
-    x = progress["random"]
+def xorshift(x):
+    """The random number after x by xorshift64 (Marsaglia 2003)."""
     x ^= x << np.uint64(13)
     x ^= x >> np.uint64(7)
     x ^= x << np.uint64(17)
+    return x
+
+
+@inline
+def random_below(bound, progress):
+    """Draw an integer from 0 to bound - 1; bound < 2**32."""
+    x = xorshift(progress["random"])
     progress["random"] = x
     return np.int64(((x >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32))
 

@@ -38,8 +38,8 @@ class SparseFeatures(NamedTuple):
     data: np.ndarray  # (n_stored,), read-only
     indices: np.ndarray  # (n_stored,) int32 or int64, read-only: the columns, in any order, none of them twice in a row
     indptr: np.ndarray  # (n_rows + 1,) int64, read-only: where each row begins
-    center: np.ndarray  # (n_features,) float64, zero
-    inverse_scale: np.ndarray  # (n_features,) float64
+    center: np.ndarray  # (n_features,), zero
+    inverse_scale: np.ndarray  # (n_features,)
 
     @property
     def storage(self) -> "Storage":
@@ -56,11 +56,6 @@ class Storage(NamedTuple):
 
     dtype: np.dtype
     index_dtype: np.dtype | None = None  # of the columns' numbers in CSR; None: X is dense
-
-    @property
-    def compute_dtype(self) -> np.dtype:
-        """What parameters, predictions and gradients are computed in."""
-        return self.dtype if self.index_dtype is None else np.dtype(np.float64)
 
 
 @functools.lru_cache(maxsize=4)
@@ -119,8 +114,12 @@ class Network(NamedTuple):
     """A feed-forward network: per layer the matrix (n_in, n_out) row by row, then the biases."""
 
     sizes: np.ndarray  # (n_layers + 1,) int64
-    activation: object  # function pointer: in place on a matrix
-    activation_derivative: object  # function pointer: multiplies a gradient in place
+    activation: object  # function pointer: (z, bias, a) on matrices
+    activation_derivative: object  # function pointer: (z, a, gradient, bias_gradient), multiplies a gradient in place
+    keeps_rows: bool  # whether blocks of rows are copied and standardised, as dense ones are
+    keeps_inputs: bool  # of units, beside their outputs
+    dropout: np.ndarray  # (n_hidden,) float64, rates; empty: none, as for predictions
+    random: np.ndarray  # (1,) uint64, state of the generator
 
 
 class State(NamedTuple):
@@ -299,10 +298,13 @@ class Signatures(NamedTuple):
 
 
 @functools.cache
-def signatures(dtype: np.dtype, index: np.dtype | None = None, target: np.dtype = FLOAT64) -> Signatures:
+def signatures(
+    dtype: np.dtype, index: np.dtype | None = None, target: np.dtype = FLOAT64, compute: np.dtype | None = None
+) -> Signatures:
     """Signatures for X of the given dtype, in CSR with indices of dtype `index` or dense, and for targets of theirs.
 
-    `forward`, `backward`, ... by the class of the model.
+    `forward`, `backward`, ... by the class of the model. All is computed in `compute`, by default as dense X is, or in
+    float64 for CSR.
     """
     if not have_numba():
         nothing = dict.fromkeys((Linear, Network))
@@ -310,8 +312,7 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None, target: np.dtype 
     from numba import from_dtype, types
 
     f8, i8, flag, void, Function = types.float64, types.int64, types.boolean, types.void, types.FunctionType
-    storage = Storage(np.dtype(dtype), index)
-    entry, real = from_dtype(storage.dtype), from_dtype(storage.compute_dtype)
+    entry, real = from_dtype(np.dtype(dtype)), from_dtype(compute or (FLOAT64 if index else np.dtype(dtype)))
 
     def array(scalar, ndim, readonly=False):
         return types.Array(scalar, ndim, "C", readonly=readonly)
@@ -322,13 +323,13 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None, target: np.dtype 
         features = types.NamedTuple([array(entry, 2, True), vector, vector], Features)
     else:
         entries, columns = array(entry, 1, True), array(from_dtype(np.dtype(index)), 1, True)
-        features = types.NamedTuple([entries, columns, indices_in, double, double], SparseFeatures)
+        features = types.NamedTuple([entries, columns, indices_in, vector, vector], SparseFeatures)
     targets = array(from_dtype(np.dtype(target)), 2, True)
     data = types.NamedTuple([features, targets, double, double, double_in, indices_in], Data)
     rule = void(vector, vector, matrix, double, f8, i8)
     loss = f8(matrix, matrix, vector, double, matrix)
-    activation = void(matrix)
-    activation_derivative = void(matrix, matrix)
+    activation = void(matrix, vector, matrix)
+    activation_derivative = void(matrix, matrix, matrix, vector)
     state = types.NamedTuple([vector, vector, matrix, double, vector, vector, double, vector, vector], State)
     anchor = types.NamedUniTuple(vector, 3, Anchor)
     settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag, f8, flag, i8], Settings)
@@ -336,7 +337,10 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None, target: np.dtype 
     progress = array(from_dtype(Progress), 1)
     models = {
         Linear: types.NamedUniTuple(flag, 1, Linear),
-        Network: types.NamedTuple([indices, Function(activation), Function(activation_derivative)], Network),
+        Network: types.NamedTuple(
+            [indices, Function(activation), Function(activation_derivative), flag, flag, double, array(types.uint64, 1)],
+            Network,
+        ),
     }
     hypers_to_budget = (double, double, double, indices, progress, double, i8)
     forward, backward, run_epochs, evaluate = {}, {}, {}, {}

@@ -31,7 +31,7 @@ class LinearEstimator(GradientDescentEstimator):
         "fit_intercept": ["boolean"],
     }
 
-    _accept_sparse = "csr"
+    _objective = LinearObjective
 
     def _make_objective(self, n_features, n_outputs, intercept_known):
         return LinearObjective(n_features, n_outputs, self.fit_intercept, self.fit_intercept and not intercept_known)
