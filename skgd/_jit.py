@@ -16,9 +16,8 @@ SAFE_FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
 _PACKAGE_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 OPTIONS = {"fastmath": set(SAFE_FASTMATH), "nogil": True, "error_model": "numpy"}
 # For functions that allocate nothing. Without numba's runtime nothing counts references to arrays either, which took
-# half the time of a mini-batch of one row. Calls of BLAS need the runtime, whatever the caller has.
+# half the time of a mini-batch of one row.
 LEAN_OPTIONS = OPTIONS | {"_nrt": False}
-BLAS_OPTIONS = OPTIONS | {"_nrt": True}
 # An array is seven words to a call, and mini-batches of few rows are done in the time that calls spend on them.
 _INLINE_OPTIONS: dict = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
 
@@ -45,9 +44,9 @@ def inline(function: Callable) -> Callable:
     return _inline(function, LEAN_OPTIONS)
 
 
-def inline_with_blas(function: Callable) -> Callable:
-    """Decorate such a helper that multiplies matrices."""
-    return _inline(function, BLAS_OPTIONS)
+def outline(function: Callable) -> Callable:
+    """Decorate a helper that is too long to be compiled anew wherever it is called."""
+    return _inline(function, LEAN_OPTIONS | {"forceinline": False})
 
 
 def helper(function: Callable) -> Callable:
@@ -76,17 +75,17 @@ def _inline(function: Callable, options: dict) -> Callable:
         return function
     import numba
 
-    return numba.njit(**_INLINE_OPTIONS, **options)(_with_helpers(function))
+    return numba.njit(**(_INLINE_OPTIONS | options))(_with_helpers(function))
 
 
 @functools.cache
-def inline_into(function: Callable, /, variant: str = "", lean: bool = True, **parts: Callable) -> Callable:
+def inline_into(function: Callable, /, variant: str = "", **parts: Callable) -> Callable:
     """The function with global names bound to these functions, which become part of its compiled code.
 
     The cache on disk tells variants with other parts, but the same signature, from each other by their names.
     """
-    options = LEAN_OPTIONS if lean else BLAS_OPTIONS
-    whole = bound(function, **{name: _inline(part, options) for name, part in parts.items()})
+    ready = {name: part if hasattr(part, "py_func") else inline(part) for name, part in parts.items()}
+    whole = bound(function, **ready)
     whole.__qualname__ += variant
     whole.is_users = not all(map(_is_ours, parts.values()))  # type: ignore[attr-defined]
     return whole
@@ -104,6 +103,7 @@ def without_pointer(function: Callable) -> Callable:
 
 
 def _is_ours(function: Callable) -> bool:
+    function = getattr(function, "py_func", function)
     return function.__code__.co_filename.startswith(_PACKAGE_FOLDER)
 
 
@@ -120,8 +120,11 @@ def plain(function: Callable) -> Callable:
     function = getattr(function, "py_func", function)
     namespace = dict(function.__globals__)
     for name in function.__code__.co_names:
-        if hasattr(namespace.get(name), "py_func"):
-            namespace[name] = plain(namespace[name])
+        part = namespace.get(name)
+        if hasattr(part, "plain_version"):
+            namespace[name] = part.plain_version
+        elif hasattr(part, "py_func"):
+            namespace[name] = plain(part)
     return types.FunctionType(function.__code__, namespace, function.__name__)
 
 
@@ -133,7 +136,7 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
     """
     if not have_numba():
         return function
-    return _compiled(function, signature, LEAN_OPTIONS if lean else BLAS_OPTIONS)
+    return _compiled(function, signature, LEAN_OPTIONS if lean else OPTIONS)
 
 
 def _compiled(function: Callable, signature, options: dict) -> Callable:
@@ -169,6 +172,9 @@ class Pointer:
 
     def __wrapper_address__(self) -> int:
         return self.address
+
+    def __call__(self, *args):
+        return self.function(*args)
 
 
 def _remember_addresses(dispatcher) -> None:

@@ -24,8 +24,8 @@ class Activation(BaseEstimator):
     Attributes
     ----------
     from_output : bool, default=False
-        Whether ``derivative`` looks at the output a alone: then inputs z aren't kept, which saves memory, and z is NaN
-        or any other number.
+        Whether ``derivative`` looks at the output a alone: then inputs z aren't kept, which saves memory, and z is a
+        as well.
     default_init : str, default="glorot"
         What ``init="auto"`` means: the scheme whose random weights keep signals at their size through many layers.
 
@@ -75,7 +75,7 @@ class Activation(BaseEstimator):
             for z in PROBE_POINTS:
                 try:
                     rise = float(self.function(z + PROBE_STEP)) - float(self.function(z - PROBE_STEP))
-                    slope = float(self.derivative(np.nan if self.from_output else z, self.function(z)))
+                    slope = float(self.derivative(self.function(z) if self.from_output else z, self.function(z)))
                 except (TypeError, NotImplementedError) as error:
                     raise ValueError(
                         f"activation={self!r} needs the static methods function(z) and derivative(z, a), which return "

@@ -158,9 +158,7 @@ class Epochs:
     def _kernel(self, name: str):
         dtype, index = self.storage
         of_data = name, dtype, self.training.objective.kind, index, self.data.y.dtype
-        if self.python:
-            return python_kernel(*of_data, self.training.objective.in_python)
-        return kernel(*of_data, self.training.loss.pointwise)
+        return python_kernel(*of_data) if self.python else kernel(*of_data, self.training.loss.pointwise)
 
     def _learning_rates(self, last_epoch: int) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""

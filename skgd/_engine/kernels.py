@@ -36,32 +36,36 @@ def kernel(
     signature = getattr(signatures(dtype, index, target, dtype if model is Network else None), name)
     if isinstance(signature, dict):
         signature = signature[model]
-    calls_blas = model is Network and name in PASSES
     source = _source(name, model, index is not None)
     if name in LOOPS:
-        passes = {part: _source(part, model, index is not None) for part in PASSES}
+        passes = _passes(model, index)
         variant = ""
         if loss in INLINED and name == "run_epochs" and model is Linear and index is None:
             variant, passes["pointwise"] = loss.__qualname__, _jit.without_pointer(loss)
-        source = _jit.inline_into(source, variant, lean=model is Linear, **passes)
-    return _jit.compiled(source, signature, lean=not calls_blas)
+        source = _jit.inline_into(source, variant, **passes)
+    return _jit.compiled(source, signature)
 
 
 @functools.cache
 def python_kernel(
-    name: str,
-    dtype: np.dtype,
-    model: type = Linear,
-    index: np.dtype | None = None,
-    target: np.dtype = FLOAT64,
-    with_passes: bool = False,
+    name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None, target: np.dtype = FLOAT64
 ) -> Callable:
-    """Return the same kernel as plain Python, for plug-ins that can't be compiled; the model's passes are, if need be."""
+    """Return the same kernel as plain Python, for plug-ins that can't be compiled; the model's passes are."""
     loop = _jit.plain(_source(name, model, index is not None))
     if name not in LOOPS:
         return loop
-    get = python_kernel if with_passes else kernel
-    return _jit.bound(loop, **{part: get(part, dtype, model, index) for part in PASSES})
+    if model is Network:
+        return _jit.bound(loop, **_passes(model, index))
+    return _jit.bound(loop, **{part: kernel(part, dtype, model, index) for part in PASSES})
+
+
+def _passes(model: type, index: np.dtype | None) -> dict[str, Callable]:
+    """What loops over batches call forward and backward."""
+    from .._kernels import network
+
+    if model is Network:  # they are compiled by themselves, as they are long
+        return {"forward": network.forward_by_pointer, "backward": network.backward_by_pointer}
+    return {part: _source(part, model, index is not None) for part in PASSES}
 
 
 def _source(name: str, model: type, sparse: bool) -> Callable:
@@ -75,7 +79,7 @@ def _source(name: str, model: type, sparse: bool) -> Callable:
         return csr.largest_entries
     if model is Network and name in PASSES:
         first_layer = network.SPARSE_ROWS if sparse else network.DENSE_ROWS
-        return _jit.inline_into(getattr(network, f"network_{name}"), lean=False, **first_layer)
+        return _jit.inline_into(getattr(network, f"network_{name}"), **first_layer)
     if sparse and name != "run_epochs" and model is Linear:
         return getattr(csr, f"sparse_{name}")
     if name in PASSES:
@@ -119,6 +123,16 @@ def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -
     return PlugIn(guarded, True)
 
 
+@functools.cache
+def gemm_address(dtype: np.dtype) -> int:
+    """Where SciPy's BLAS has its product of matrices of float64 or float32."""
+    if not _jit.have_numba():
+        return 0
+    from numba.extending import get_cython_function_address
+
+    return get_cython_function_address("scipy.linalg.cython_blas", "dgemm" if dtype == np.float64 else "sgemm")
+
+
 class Activations(NamedTuple):
     """An activation for matrices, as networks take it."""
 
@@ -134,12 +148,9 @@ def activation_kernels(activation: type[Activation], dtype: np.dtype) -> Activat
     from .._kernels import network
 
     types, name = signatures(dtype), activation.__qualname__
-    if activation.from_output:
-        forwards, backwards = network.activate_in_place, network.differentiate_from_output
-    else:
-        forwards, backwards = network.activate, network.differentiate
+    forwards = network.activate_in_place if activation.from_output else network.activate
     forwards = _jit.inline_into(forwards, name, function=activation.function)
-    backwards = _jit.inline_into(backwards, name, slope=activation.derivative)
+    backwards = _jit.inline_into(network.differentiate, name, slope=activation.derivative)
     ready = [
         plug_in(forwards, types.activation, f"{name}.function", is_rule=False),
         plug_in(backwards, types.activation_derivative, f"{name}.derivative", is_rule=False),

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .._kernels.signatures import Linear, Network, Storage
+from .._kernels.signatures import Layers, Linear, Network, Storage
 from ..activations import Activation
-from .kernels import activation_kernels
+from .kernels import PASSES, activation_kernels, gemm_address, kernel, python_kernel
 from .scaling import Scaling
 
 _BLOCK_BYTES = 32_768  # rows of a block stay in the processor's first-level cache between the way there and back
@@ -151,7 +151,7 @@ class NetworkObjective:
 
     def model(self, storage: Storage, random: np.ndarray | None = None) -> Network:
         activation = activation_kernels(type(self.activation), storage.dtype)
-        return Network(
+        layers = Layers(
             sizes=np.array(self.sizes, dtype=np.int64),
             activation=activation.forwards,
             activation_derivative=activation.backwards,
@@ -159,7 +159,11 @@ class NetworkObjective:
             keeps_inputs=not self.activation.from_output,
             dropout=np.array(self.dropout if random is not None else ()),
             random=np.zeros(1, np.uint64) if random is None else random,
+            gemm=gemm_address(storage.dtype),
         )
+        get = python_kernel if activation.in_python else kernel
+        passes = (get(name, storage.dtype, Network, storage.index_dtype) for name in PASSES)
+        return Network(layers, *(getattr(compiled, "pointer", compiled) for compiled in passes))
 
     def block_size(self, batch_size: int, itemsize: int) -> int:
         return min(batch_size, _NETWORK_BLOCK_ROWS)

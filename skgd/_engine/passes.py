@@ -125,8 +125,8 @@ class FullPass:
         value, total = np.zeros(1), np.zeros(n_gradient)
         dtype, index = self.storage
         of_data = "evaluate", dtype, self.objective.kind, index, self.data.y.dtype
-        evaluate = python_kernel(*of_data, self.objective.in_python) if self.in_python else kernel(*of_data)
-        evaluate(
+        get = python_kernel if self.in_python else kernel
+        get(*of_data)(
             self.pointwise.call,
             self.loss_hyper,
             self.data,

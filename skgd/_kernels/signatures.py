@@ -110,8 +110,8 @@ class Linear(NamedTuple):
     trains_intercept: bool
 
 
-class Network(NamedTuple):
-    """A feed-forward network: per layer the matrix (n_in, n_out) row by row, then the biases."""
+class Layers(NamedTuple):
+    """The layers of a network, whose parameters are per layer the matrix (n_in, n_out) row by row, then the biases."""
 
     sizes: np.ndarray  # (n_layers + 1,) int64
     activation: object  # function pointer: (z, bias, a) on matrices
@@ -120,6 +120,15 @@ class Network(NamedTuple):
     keeps_inputs: bool  # of units, beside their outputs
     dropout: np.ndarray  # (n_hidden,) float64, rates; empty: none, as for predictions
     random: np.ndarray  # (1,) uint64, state of the generator
+    gemm: int  # address of BLAS's product of matrices
+
+
+class Network(NamedTuple):
+    """A feed-forward network with its passes, which are compiled once for all loops that call them."""
+
+    layers: Layers
+    forward: object  # function pointer
+    backward: object  # function pointer
 
 
 class State(NamedTuple):
@@ -335,18 +344,18 @@ def signatures(
     settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag, f8, flag, i8], Settings)
     buffers = types.NamedTuple([indices, matrix, matrix, matrix, vector, vector], Buffers)
     progress = array(from_dtype(Progress), 1)
-    models = {
-        Linear: types.NamedUniTuple(flag, 1, Linear),
-        Network: types.NamedTuple(
-            [indices, Function(activation), Function(activation_derivative), flag, flag, double, array(types.uint64, 1)],
-            Network,
-        ),
-    }
-    hypers_to_budget = (double, double, double, indices, progress, double, i8)
-    forward, backward, run_epochs, evaluate = {}, {}, {}, {}
-    for cls, model in models.items():
+    linear = types.NamedUniTuple(flag, 1, Linear)
+    activations = Function(activation), Function(activation_derivative)
+    random = array(types.uint64, 1)
+    layers = types.NamedTuple([indices, *activations, flag, flag, double, random, i8], Layers)
+    forward, backward = {}, {}
+    for cls, model in {Linear: linear, Network: layers}.items():
         forward[cls] = void(features, indices, model, vector, vector, matrix)
         backward[cls] = void(features, indices, model, vector, vector, matrix, vector)
+    network = types.NamedTuple([layers, Function(forward[Network]), Function(backward[Network])], Network)
+    hypers_to_budget = (double, double, double, indices, progress, double, i8)
+    run_epochs, evaluate = {}, {}
+    for cls, model in {Linear: linear, Network: network}.items():
         plugged_in = Function(loss), Function(rule)
         run_epochs[cls] = void(*plugged_in, data, model, state, anchor, buffers, settings, *hypers_to_budget)
         evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
@@ -366,7 +375,7 @@ def signatures(
     numbers = array(types.uint64, 1)
     batch = types.NamedTuple([columns, numbers, double, numbers, indices] + [double] * 9, Batch)
     run_lazy_epochs = void(
-        Function(loss), Function(rule), data, models[Linear], state, anchor, buffers, batch, settings, *hypers_to_budget
+        Function(loss), Function(rule), data, linear, state, anchor, buffers, batch, settings, *hypers_to_budget
     )
     moments = void(features, double_in, indices_in, double, double, double, double, double, i8, i8)
     largest_entries = void(features, double_in, indices_in, double, indices, i8, i8)
