@@ -17,7 +17,7 @@ from ._engine.scaling import Scaling, dense_moments, feature_scales
 from ._engine.threads import n_threads
 from ._engine.training import Training, new_training, same
 from ._kernels.signatures import Data, Features, SparseFeatures
-from ._validation import FLOATS, Interval, RemembersValidParameters, StrOptions, check_parameters, check_training_data
+from ._validation import FLOATS, Interval, RealNotInt, RemembersValidParameters, StrOptions, check_parameters, check_training_data
 from ._validation_set import ValidationSet
 from ._warnings import warn_user
 from .losses import Loss
@@ -49,7 +49,11 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         "shuffle": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "average": ["boolean", Interval(Integral, 0, None, closed="left")],
+        "average": [
+            "boolean",
+            Interval(Integral, 0, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+        ],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -164,7 +168,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
                 training.given_rate = given_rate
             training.go_on(optimizer, scaling, training.objective.compute_dtype(storage))
             training.precision = np.result_type(training.precision, storage.dtype)
-        average = bool(self.average) if isinstance(self.average, bool | np.bool_) else int(self.average)
+        average = self.average.item() if isinstance(self.average, np.generic) else self.average
         if average is False:
             training.progress["averaged"] = 0
         self._moments = moments

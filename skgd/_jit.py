@@ -144,6 +144,7 @@ def _compiled(function: Callable, signature, options: dict) -> Callable:
 
     # a user's function isn't cached on disk: its globals would be frozen with it
     cache = _is_ours(function) and not getattr(function, "is_users", False)
+    function = _with_helpers(function)
     # numba keeps all signatures of a function in one index, which processes that start together could mix up
     distinct = types.FunctionType(
         function.__code__, function.__globals__, function.__name__, None, function.__closure__

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from ._engine.objectives import NetworkObjective
+from ._engine.objectives import INITS, NetworkObjective
 from ._engine.predictions import network_predictions
 from ._engine.threads import n_threads
 from ._engine.training import Training
@@ -84,9 +84,10 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         ``X_val`` and ``y_val``, they take the place of the part held out.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows held out for early stopping.
-    average : bool or int, default=False
+    average : bool, int or float, default=False
         Whether to keep the mean of the parameters over all updates (Polyak), True: from the second epoch on, an
-        integer: after so many updates.
+        integer: after so many updates. A float between 0 and 1: an exponential mean with this decay, as 0.99, of all
+        updates.
     clip_norm : float or None, default=None
         Largest Euclidean norm of a gradient, positive; longer ones are scaled down.
     warm_start : bool, default=False
@@ -172,7 +173,7 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         **RegressorFits._loss_constraints,
         "hidden_layer_sizes": ["array-like", Integral],
         "activation": [StrOptions(set(ACTIVATIONS)), Activation],
-        "init": [StrOptions({"auto", "he", "glorot"}), tuple, list],
+        "init": [StrOptions(INITS), tuple, list],
     }
 
     def __init__(

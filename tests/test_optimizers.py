@@ -101,7 +101,8 @@ def adam(o, theta, gradients, eta):
         v = o.beta2 * v + (1 - o.beta2) * g**2
         v_max = np.maximum(v_max, v) if o.amsgrad else v
         m_hat, v_hat = m / (1 - o.beta1**t), v_max / (1 - o.beta2**t)
-        theta = theta - eta * m_hat / (np.sqrt(v_hat) + o.epsilon)
+        epsilon = o.epsilon / np.sqrt(1 - o.beta2**t) if o.epsilon_hat else o.epsilon
+        theta = theta - eta * m_hat / (np.sqrt(v_hat) + epsilon)
         yield theta
 
 
@@ -170,6 +171,7 @@ VARIANTS = {
     "adadelta-0.5": (AdaDelta(rho=0.5, epsilon=1e-2), adadelta),
     "rmsprop-0.5": (RMSProp(rho=0.5, epsilon=1e-2), rmsprop),
     "adam-betas": (Adam(beta1=0.6, beta2=0.8, epsilon=1e-2), adam),
+    "adam-epsilon-hat": (Adam(beta2=0.8, epsilon=1e-2, epsilon_hat=True), adam),
     "adam-no-memory": (Adam(beta1=0.0, beta2=0.0), adam),
     "amsgrad-short-memory": (Adam(beta2=0.3, amsgrad=True), adam),
     "adamw-strong": (AdamW(weight_decay=0.7, beta1=0.6), adam),
@@ -541,6 +543,7 @@ BAD_VALUES = {
     "weight_decay": [-0.1, np.inf, np.nan, "x"],
     "momentum_decay": [-0.1, np.nan, None],
     "amsgrad": [2, "yes", None],
+    "epsilon_hat": [2, "yes", None],
     "memory": [0, -1, 2.5, "x", None],
     "preconditioner": ["newton", 1, True],
 }

@@ -70,9 +70,12 @@ class Epochs:
     def _settings(self) -> Settings:
         training, plan = self.training, self.plan
         average_from = -1
-        if plan.average is not False:
-            # True: from the second epoch on
-            average_from = -(-self.n_rows // plan.batch_size) if plan.average is True else int(plan.average)
+        if plan.average is True:  # from the second epoch on
+            average_from = -(-self.n_rows // plan.batch_size)
+        elif plan.average is not False:
+            average_from = int(plan.average)
+        average_every = 1 if self.lazy is None else self.lazy.average_every
+        decay = plan.average if isinstance(plan.average, float) else 1.0
         return Settings(
             batch_size=min(plan.batch_size, self.n_rows),
             block_size=self._block_size(min(plan.batch_size, self.n_rows)),
@@ -89,7 +92,9 @@ class Epochs:
             l1=float(plan.l1),
             # what clipping leaves of the gradient isn't a plain step any more
             proximal=training.optimizer.rule is descent_rule and plan.clip_norm is None,
-            average_every=1 if self.lazy is None else self.lazy.average_every,
+            average_every=average_every,
+            least_share=1.0 - decay**average_every,
+            exact=plan.batch_size >= self.n_rows and not training.objective.random,
         )
 
     def _block_size(self, n_rows: int) -> int:

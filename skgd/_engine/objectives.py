@@ -12,6 +12,15 @@ from .scaling import Scaling
 
 _BLOCK_BYTES = 32_768  # rows of a block stay in the processor's first-level cache between the way there and back
 _NETWORK_BLOCK_ROWS = 512
+SQRT_3 = 3**0.5  # half the width of a uniform distribution of variance one
+
+# Variance of random weights by the numbers of inputs and outputs of a layer.
+VARIANCES = {
+    "he": lambda n_in, n_out: 2 / n_in,
+    "glorot": lambda n_in, n_out: 2 / (n_in + n_out),
+    "lecun": lambda n_in, n_out: 1 / n_in,
+}
+INITS = {"auto", *VARIANCES, *(f"{scheme}_{kind}" for scheme in VARIANCES for kind in ("normal", "uniform"))}
 
 
 class Objective(Protocol):
@@ -24,6 +33,10 @@ class Objective(Protocol):
     @property
     def in_python(self) -> bool:
         """Whether parts of the model can't be compiled."""
+
+    @property
+    def random(self) -> bool:
+        """Whether predictions in training are random."""
 
     @staticmethod
     def compute_dtype(storage: Storage) -> np.dtype:
@@ -67,7 +80,7 @@ class LinearObjective:
     """
 
     kind = Linear
-    in_python = False
+    in_python = random = False
 
     def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool, trains_intercept: bool):
         self.n_features = n_features
@@ -134,7 +147,7 @@ class NetworkObjective:
         self.sizes = tuple(int(size) for size in sizes)
         self.activation = activation
         self.init = init
-        self.dropout = tuple(map(float, dropout))  # rates of the hidden layers, if any is above 0
+        self.dropout = tuple(map(float, dropout))  # rates of the hidden layers
         self.n_outputs = self.sizes[-1]
         self.n_params = sum((n_in + 1) * n_out for n_in, n_out in self._shapes())
 
@@ -144,6 +157,10 @@ class NetworkObjective:
     @property
     def in_python(self) -> bool:
         return activation_kernels(type(self.activation), np.dtype(np.float64)).in_python
+
+    @property
+    def random(self) -> bool:
+        return any(self.dropout)
 
     @staticmethod
     def compute_dtype(storage: Storage) -> np.dtype:
@@ -157,7 +174,7 @@ class NetworkObjective:
             activation_derivative=activation.backwards,
             keeps_rows=storage.index_dtype is None,
             keeps_inputs=not self.activation.from_output,
-            dropout=np.array(self.dropout if random is not None else ()),
+            dropout=np.array(self.dropout if self.random and random is not None else ()),
             random=np.zeros(1, np.uint64) if random is None else random,
             gemm=gemm_address(storage.dtype),
         )
@@ -170,7 +187,7 @@ class NetworkObjective:
 
     def n_work(self, block_size: int, storage: Storage) -> int:
         hidden = self.sizes[1:-1]
-        n_matrices = 1 + (not self.activation.from_output) + bool(self.dropout)
+        n_matrices = 1 + (not self.activation.from_output) + self.random
         n_first = self.sizes[0] if storage.index_dtype is None else 0
         return block_size * (n_first + n_matrices * sum(hidden) + 2 * max(hidden, default=0))
 
@@ -190,14 +207,16 @@ class NetworkObjective:
         return np.concatenate([np.repeat([1.0, 0.0], [n_in * n_out, n_out]) for n_in, n_out in self._shapes()])
 
     def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
-        """The user's arrays, or random weights with the variance that keeps signals at their size (He, Glorot)."""
+        """The user's arrays, or random weights with the variance that keeps signals at their size."""
         if not isinstance(self.init, str):
             return self.pack(self._users_arrays(), scaling)
+        scheme, _, distribution = (self.activation.default_init if self.init == "auto" else self.init).partition("_")
         parts = []
         for n_in, n_out in self._shapes():
-            variance = 2 / n_in if self.init == "he" else 2 / (n_in + n_out)
-            bound = np.sqrt(3 * variance)
-            parts += [rng.uniform(-bound, bound, n_in * n_out), rng.uniform(-bound, bound, n_out)]
+            std = np.sqrt(VARIANCES[scheme](n_in, n_out))
+            for size in (n_in * n_out, n_out):
+                normal = distribution == "normal"
+                parts.append(rng.normal(0.0, std, size) if normal else rng.uniform(-SQRT_3 * std, SQRT_3 * std, size))
         parts[-1] = constant
         return np.concatenate(parts)
 

@@ -35,7 +35,7 @@ class Plan:
     criterion: str = "objective"
     n_iter_no_change: int = 5
     shuffle: bool = True
-    average: bool | int = False
+    average: bool | int | float = False  # a float is the decay of an exponential mean
     clip_norm: float | None = None
     verbose: int = 0
     l1: float = 0.0  # strength of the L1 penalty

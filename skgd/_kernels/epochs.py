@@ -78,12 +78,13 @@ def keep_side(params, counts, passage, side):
 
 @inline
 def add_to_average(params, average, settings, progress):
-    """Running mean of the parameters (Polyak and Juditsky 1992)."""
+    """Running mean of the parameters (Polyak and Juditsky 1992), or an exponential one, which begins as such."""
     count = progress["update"] - settings.average_from
     if settings.average_from >= 0 and count > 0 and count % settings.average_every == 0:
         progress["averaged"] += 1
+        share = max(1.0 / progress["averaged"], settings.least_share)
         for j in range(params.size):
-            average[j] += (params[j] - average[j]) / progress["averaged"]
+            average[j] += (params[j] - average[j]) * share
 
 
 @inline
@@ -188,8 +189,7 @@ def end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, fi
     progress["cursor"] += batch_rows
     if progress["cursor"] == n_rows:
         mean_objective = progress["loss_sum"] / n_rows
-        exact = settings.batch_size >= n_rows
-        end_epoch(params, epoch_start, best_params, settings, mean_objective, exact, progress)
+        end_epoch(params, epoch_start, best_params, settings, mean_objective, settings.exact, progress)
         if progress["status"] != DIVERGED:
             n_ended = progress["epoch"] - first_epoch
             losses[n_ended - 1] = mean_objective

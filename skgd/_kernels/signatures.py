@@ -182,6 +182,8 @@ class Settings(NamedTuple):
     l1: float  # strength of the L1 penalty
     proximal: bool  # whether the rule is plain descent, so that L1 gets its proximal step
     average_every: int  # updates from one addition to the running mean to the next
+    least_share: float  # of an addition in the running mean: above 0 it forgets exponentially
+    exact: bool  # whether the objective of an epoch is that of its parameters, without noise of batches or dropout
 
 
 OBJECTIVE, GRADIENT, STEP, NEVER = range(4)  # Settings.criterion
@@ -341,7 +343,7 @@ def signatures(
     activation_derivative = void(matrix, matrix, matrix, vector)
     state = types.NamedTuple([vector, vector, matrix, double, vector, vector, double, vector, vector], State)
     anchor = types.NamedUniTuple(vector, 3, Anchor)
-    settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag, f8, flag, i8], Settings)
+    settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag, f8, flag, i8, f8, flag], Settings)
     buffers = types.NamedTuple([indices, matrix, matrix, matrix, vector, vector], Buffers)
     progress = array(from_dtype(Progress), 1)
     linear = types.NamedUniTuple(flag, 1, Linear)

@@ -69,9 +69,10 @@ class GDLogisticClassifier(LinearClassifier):
         ``X_val`` and ``y_val``, they take the place of the part held out.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows held out for early stopping.
-    average : bool or int, default=False
+    average : bool, int or float, default=False
         Whether to keep the mean of the parameters over all updates (Polyak), True: from the second epoch on, an
-        integer: after so many updates.
+        integer: after so many updates. A float between 0 and 1: an exponential mean with this decay, as 0.99, of all
+        updates.
     clip_norm : float or None, default=None
         Largest Euclidean norm of a gradient, positive; longer ones are scaled down.
     class_weight : dict, "balanced" or None, default=None

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._jit import helper
 from .base import NOT_NEGATIVE, POSITIVE, SHARE, Optimizer
 
 
@@ -13,7 +14,8 @@ class Adam(Optimizer):
         m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
         theta = theta - eta (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
-    ``amsgrad=True`` divides by the root of the largest v so far.
+    ``amsgrad=True`` divides by the root of the largest v so far, ``epsilon_hat=True`` by sqrt(v / (1 - beta2^t))
+    + epsilon / sqrt(1 - beta2^t), as the end of the paper's section 2 has it, and scikit-learn.
 
     Parameters
     ----------
@@ -27,6 +29,8 @@ class Adam(Optimizer):
         Keeps the division finite, positive.
     amsgrad : bool, default=False
         Whether v may only grow.
+    epsilon_hat : bool, default=False
+        Whether epsilon is added to sqrt(v) before the correction for starting at zero.
 
     References
     ----------
@@ -51,14 +55,18 @@ class Adam(Optimizer):
         "beta2": [SHARE],
         "epsilon": [POSITIVE],
         "amsgrad": ["boolean"],
+        "epsilon_hat": ["boolean"],
     }
 
-    def __init__(self, learning_rate=None, beta1=0.9, beta2=0.999, epsilon=1e-8, amsgrad=False):
+    def __init__(
+        self, learning_rate=None, beta1=0.9, beta2=0.999, epsilon=1e-8, amsgrad=False, epsilon_hat=False
+    ):
         self.learning_rate = learning_rate
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
         self.amsgrad = amsgrad
+        self.epsilon_hat = epsilon_hat
 
     @property
     def n_slots(self):
@@ -69,7 +77,7 @@ class Adam(Optimizer):
         return amsgrad_rule if self.amsgrad else adam_rule
 
     def hyperparameters(self):
-        return (self.beta1, self.beta2, self.epsilon)
+        return (self.beta1, self.beta2, self.epsilon, self.epsilon_hat)
 
 
 class AdamW(Adam):
@@ -95,6 +103,8 @@ class AdamW(Adam):
         Decoupled decay lambda, not negative.
     amsgrad : bool, default=False
         Whether v may only grow.
+    epsilon_hat : bool, default=False
+        Whether epsilon is added to sqrt(v) before the correction for starting at zero.
 
     References
     ----------
@@ -112,8 +122,17 @@ class AdamW(Adam):
 
     _parameter_constraints = Adam._parameter_constraints | {"weight_decay": [NOT_NEGATIVE]}
 
-    def __init__(self, learning_rate=None, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.01, amsgrad=False):
-        super().__init__(learning_rate, beta1, beta2, epsilon, amsgrad)
+    def __init__(
+        self,
+        learning_rate=None,
+        beta1=0.9,
+        beta2=0.999,
+        epsilon=1e-8,
+        weight_decay=0.01,
+        amsgrad=False,
+        epsilon_hat=False,
+    ):
+        super().__init__(learning_rate, beta1, beta2, epsilon, amsgrad, epsilon_hat)
         self.weight_decay = weight_decay
 
 
@@ -192,27 +211,35 @@ class NAdam(Optimizer):
             params[j] -= (of_m * m[j] + of_g * grads[j]) / (np.sqrt(v[j]) * correction + epsilon)
 
 
+@helper
+def corrected(hyper, learning_rate, t):
+    """Step and epsilon with both corrections, taken out of the loop as at the end of the paper's section 2."""
+    correction = np.sqrt(1.0 - hyper[1] ** t)
+    return learning_rate * correction / (1.0 - hyper[0] ** t), hyper[2] * (1.0 if hyper[3] > 0.0 else correction)
+
+
 def adam_rule(params, grads, slots, hyper, learning_rate, t):
-    beta1, beta2, epsilon = hyper[0], hyper[1], hyper[2]
+    real = params.dtype.type  # arithmetic in float32 is twice as fast where it suffices
+    beta1, beta2 = real(hyper[0]), real(hyper[1])
+    of_g, of_square = real(1.0 - hyper[0]), real(1.0 - hyper[1])
+    step, floor = corrected(hyper, learning_rate, t)
+    step, floor = real(step), real(floor)
     m, v = slots[0], slots[1]
-    # both corrections taken out of the loop, as at the end of section 2 of the paper
-    correction = np.sqrt(1.0 - beta2**t)
-    step = learning_rate * correction / (1.0 - beta1**t)
-    floor = epsilon * correction
     for j in range(params.size):
-        m[j] = beta1 * m[j] + (1.0 - beta1) * grads[j]
-        v[j] = beta2 * v[j] + (1.0 - beta2) * grads[j] * grads[j]
+        m[j] = beta1 * m[j] + of_g * grads[j]
+        v[j] = beta2 * v[j] + of_square * grads[j] * grads[j]
         params[j] -= step * m[j] / (np.sqrt(v[j]) + floor)
 
 
 def amsgrad_rule(params, grads, slots, hyper, learning_rate, t):
-    beta1, beta2, epsilon = hyper[0], hyper[1], hyper[2]
+    real = params.dtype.type
+    beta1, beta2 = real(hyper[0]), real(hyper[1])
+    of_g, of_square = real(1.0 - hyper[0]), real(1.0 - hyper[1])
+    step, floor = corrected(hyper, learning_rate, t)
+    step, floor = real(step), real(floor)
     m, v, largest = slots[0], slots[1], slots[2]
-    correction = np.sqrt(1.0 - beta2**t)
-    step = learning_rate * correction / (1.0 - beta1**t)
-    floor = epsilon * correction
     for j in range(params.size):
-        m[j] = beta1 * m[j] + (1.0 - beta1) * grads[j]
-        v[j] = beta2 * v[j] + (1.0 - beta2) * grads[j] * grads[j]
+        m[j] = beta1 * m[j] + of_g * grads[j]
+        v[j] = beta2 * v[j] + of_square * grads[j] * grads[j]
         largest[j] = max(largest[j], v[j])
         params[j] -= step * m[j] / (np.sqrt(largest[j]) + floor)
