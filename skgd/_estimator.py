@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,6 +14,7 @@ from ._engine import auto
 from ._engine.features import raw_features, read_only, scaled_rows, stored_alike
 from ._engine.loop import Loop, Plan
 from ._engine.objectives import Objective
+from ._engine.restarts import best_of
 from ._engine.scaling import Scaling, dense_moments, feature_scales
 from ._engine.threads import n_threads
 from ._engine.training import Training, new_training, same
@@ -76,6 +78,10 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         self, X, n_rows: int, n_outputs: int, optimizer: Optimizer, loss: Loss, streaming: bool
     ) -> int:
         raise NotImplementedError
+
+    def _n_starts(self) -> int:
+        """How many fits from different starts the best one is chosen of."""
+        return 1
 
     def _with_exact_gradients(self, optimizer: Optimizer) -> Optimizer:
         """What the optimizer becomes where every update sees all rows."""
@@ -155,13 +161,16 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             centered = self._centers(data.features) and moments[1] is not None and storage.dtype == np.float64
             intercept_known = loss.quadratic and centered and not streaming
             objective = self._make_objective(n_features, n_outputs, intercept_known)
-            params = objective.start(constant, scaling, rng)
-            seed = rng.randint(1, SEEDS)
             compute = objective.compute_dtype(storage)
-            training = new_training(objective, loss, optimizer, scaling, params, compute, rate, given_rate, seed)
-            training.precision = storage.dtype
+            trainings = []
+            for _ in range(1 if streaming else self._n_starts()):
+                params, seed = objective.start(constant, scaling, rng), rng.randint(1, SEEDS)
+                started = new_training(objective, loss, optimizer, scaling, params, compute, rate, given_rate, seed)
+                trainings.append(replace(started, precision=storage.dtype))
+            training = trainings[0]
         else:
             training = before
+            trainings = [before]
             _check_continuity(training, self._make_objective(n_features, n_outputs, False), loss)
             if given_rate != training.given_rate or not same(optimizer, training.optimizer):
                 training.learning_rate, training.rate_is_auto = self._resolve_rate(optimizer, rate_from_data)
@@ -172,7 +181,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         if average is False:
             training.progress["averaged"] = 0
         self._moments = moments
-        training.rows_seen = rows_seen
+        for started in trainings:
+            started.rows_seen = rows_seen
 
         unseen = None if held_out is None else data._replace(subset=read_only(held_out))
         if validation is not None:
@@ -203,7 +213,10 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             verbose=self.verbose,
             n_threads=n_threads(self.n_jobs),
         )
-        Loop(training, plan, data, unseen).run()
+        if len(trainings) > 1:
+            training, self.restart_scores_ = best_of(trainings, plan, data, unseen, plan.n_threads)
+        else:
+            Loop(training, plan, data, unseen).run()
         self._publish(training, batch_size)
 
     def _penalty(self) -> Penalty:

@@ -36,7 +36,7 @@ class Loop:
         self.validation = validation
         self.stops_early = validation is not None and plan.early_stopping
         self.validated = self.printed = training.epochs  # those before the last validation, and the last line
-        self.full_batch = plan.batch_size >= data.n_rows
+        self.exact = plan.batch_size >= data.n_rows and not training.objective.random
         self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
         training.optimizer.probe()
         by_line_search = training.optimizer.searches_line  # which computes in float64 where it can
@@ -52,7 +52,7 @@ class Loop:
             return
         # where the gradient at hand is not that of the parameters to publish
         self.checks_gradient = (
-            plan.tol is not None and plan.criterion == "gradient" and not (self.full_batch and plan.average is False)
+            plan.tol is not None and plan.criterion == "gradient" and not (self.exact and plan.average is False)
         )
         decided_here = plan.tol is None or self.stops_early or self.checks_gradient
         criterion = NEVER if decided_here else CRITERIA[plan.criterion]
@@ -61,9 +61,18 @@ class Loop:
         self.method = Epochs(training, plan, data, self.loss_hyper, criterion, self.pauses, self.stops_early)
 
     def run(self) -> Training:
-        training, plan = self.training, self.plan
-        beginning = None if plan.backs_off else training.copy()
+        """Train, and warn of what went wrong."""
+        beginning = self.begin()
         self.train()
+        return self.report(beginning)
+
+    def begin(self) -> Training | None:
+        """What a rate that works would be looked for with, if the fit diverged."""
+        return None if self.plan.backs_off else self.training.copy()
+
+    def report(self, beginning: Training | None) -> Training:
+        """Warn of what went wrong."""
+        training, plan = self.training, self.plan
         if training.stop_reason == "diverged":
             self._warn_of_divergence(beginning)
         elif training.stop_reason == "max_iter" and plan.tol is not None:
@@ -105,8 +114,15 @@ class Loop:
         if self.stops_early and training.validation_losses:
             training.state.params[:] = self.best_params
             training.progress["averaged"] = 0
-        if self.full_batch and training.gradient_norm is None:
+        if self.exact and training.gradient_norm is None:
             training.gradient_norm = float(training.progress["gradient_norm"][0])
+
+    def score(self) -> float:
+        """How good the parameters are: the best loss on the validation data that stop the training, or the objective."""
+        if self.stops_early:
+            return self.best_validation
+        value, _ = self._evaluate(self.data)
+        return value + self.plan.l1 * float(self.training.state.l1_counts @ np.abs(self.training.params))
 
     def _after_epoch(self, began: float) -> bool:
         """Look at the epoch that has just ended; whether to stop."""
