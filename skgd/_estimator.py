@@ -101,10 +101,10 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
     def _continues(self, streaming: bool) -> bool:
         return (streaming or self.warm_start) and hasattr(self, "_training")
 
-    def _check_training_data(self, X, y, streaming, y_numeric):
+    def _check_training_data(self, X, y, streaming, **of_targets):
         goes_on = self._continues(streaming)
         dtypes = (self._training.dtype,) if goes_on and not sparse.issparse(X) else FLOATS
-        return check_training_data(self, X, y, reset=not goes_on, dtypes=dtypes, y_numeric=y_numeric)
+        return check_training_data(self, X, y, reset=not goes_on, dtypes=dtypes, **of_targets)
 
     def _train(
         self,

@@ -83,7 +83,7 @@ class RegressorFits(RegressorMixin):
             return self._fit(X, y, sample_weight, (None, None, None), streaming=True)
 
     def _fit(self, X, y, sample_weight, validation, streaming):
-        X, y = self._check_training_data(X, y, streaming, y_numeric=True)
+        X, y = self._check_training_data(X, y, streaming, y_numeric=True, multi_output=True)
         weight = check_sample_weight(sample_weight, X)
         if not isinstance(self.quantile, Real):  # whatever the loss; numbers have been checked
             Quantile(self.quantile).check()

@@ -19,11 +19,11 @@ PACKAGE = Path(skgd.__file__).parent
 # From the ground up. A room may import from itself and from the floors below it, not from a neighbour.
 FLOORS = [
     {"_warnings"},
-    {"_jit", "_validation"},
+    {"_classes", "_jit", "_validation"},
     {"_kernels", "_validation_set", "activations", "losses", "penalties", "schedules"},
     {"optimizers"},
     {"_engine"},
-    {"_estimator", "_regression"},
+    {"_classification", "_estimator", "_regression"},
     {"_minimize", "_precompile", "linear_model", "neural_network"},
     {"plotting"},
 ]

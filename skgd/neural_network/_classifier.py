@@ -1,41 +1,29 @@
-"""Feed-forward networks trained by gradient descent."""
+"""Networks that predict classes, or labels."""
 
-from numbers import Integral
-
-import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
-
-from ._engine.objectives import NetworkObjective
-from ._engine.training import Training
-from ._estimator import GradientDescentEstimator
-from ._regression import RegressorFits
-from ._validation import StrOptions, check_features
-from .activations import ACTIVATIONS, NUMPY_ACTIVATIONS
-
-CUSTOMARY_BATCH_SIZE = 200
-PREDICTION_ROWS = 4096  # rows predicted at once, so that memory stays bounded
+from .._classification import ClassifierFits
+from ._base import NetworkEstimator
 
 
-class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
-    """Multi-layer perceptron for regression, trained by gradient descent.
+class GDMLPClassifier(ClassifierFits, NetworkEstimator):
+    """Multi-layer perceptron for classification, binary, multinomial and multilabel, trained by gradient descent.
 
     The network a_0 = x, a_(k+1) = activation(a_k W_k + b_k), without activation in the last layer, minimises
 
-        sum_i s_i loss(network(x_i), y_i) + alpha / 2 sum_k |W_k|^2
+        sum_i s_i loss(network(x_i), c_i) + alpha / 2 sum_k |W_k|^2
 
-    with weights s_i that sum to one. With ``standardize`` it works on standardised features and targets, and the
-    penalty on their weights; ``coefs_`` and ``intercepts_`` are given in the units of X and y.
+    with weights s_i that sum to one and classes c_i. Two classes have one output z and, with log-loss,
+    log(1 + exp(z)) - c z, so that the second class has the probability 1 / (1 + exp(-z)). K > 2 classes have K outputs
+    and log(sum_k exp(z_k)) - z_c: softmax. L labels, of which a row may have any number (y of shape (n_rows, n_labels),
+    1 for those that it has, else 0), have L outputs and the sum of their binary log-losses. With ``standardize`` the
+    network works on standardised features, and the penalty on their weights; ``coefs_`` and ``intercepts_`` are given
+    in the units of X.
 
     Parameters
     ----------
-    loss : str or Loss, default="squared_error"
-        "squared_error", "huber", "absolute_error", "epsilon_insensitive", "squared_epsilon_insensitive", "quantile",
-        "poisson", "gamma", "tweedie", an object from :mod:`skgd.losses`, as ``Huber(epsilon=2)``, or your own. With
-        the log link of "poisson", "gamma" and "tweedie" predictions are exp(network(x)).
-    quantile : float or array-like of shape (n_quantiles,), default=0.5
-        What ``loss="quantile"`` predicts, above 0 and below 1; no other loss looks at it. A list of quantiles of a
-        single target is fitted at once, one output each, and predictions are sorted so that they never cross.
+    loss : str or Loss, default="log_loss"
+        "log_loss", "hinge", "squared_hinge", "modified_huber", "perceptron", an object from :mod:`skgd.losses`, or
+        your own with ``for_classes=True``. All but log-loss are summed over the outputs, each of them one class
+        against the rest. Labels need "log_loss" or a loss with ``multilabel=True``.
     hidden_layer_sizes : sequence of int, default=(100,)
         Width of every hidden layer, each at least 1; () is a linear model.
     activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
@@ -54,12 +42,11 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         Strength of the penalty, not negative.
     init : "auto", "he", "glorot" or (coefs, intercepts), default="auto"
         Starting weights and biases, uniform with variance 2 / n_in (He) or 2 / (n_in + n_out) (Glorot); the last
-        layer's bias starts at the best constant prediction. "auto" is Glorot. Or your own: one matrix of shape
-        (n_in, n_out) and one vector of shape (n_out,) for each layer, in the units of X and y as ``coefs_`` and
-        ``intercepts_`` are.
+        layer's bias starts at the best constant prediction, for log-loss the log-odds of the classes. "auto" is
+        Glorot. Or your own: one matrix of shape (n_in, n_out) and one vector of shape (n_out,) for each layer, in the
+        units of X as ``coefs_`` and ``intercepts_`` are.
     standardize : bool or "auto", default="auto"
-        Whether to train on (x - mean) / std, without a copy of X, and on targets scaled likewise where the loss
-        allows. "auto" is True.
+        Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows, "auto" is 200 or all.
     max_iter : int, default=200
@@ -79,8 +66,9 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         Whether every epoch visits the rows in another order. Full batches need none.
     early_stopping : bool, default=False
         Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs,
-        and keep the parameters that were best on it. ``criterion`` doesn't count then. If ``fit`` is given
-        ``X_val`` and ``y_val``, they take the place of the part held out.
+        and keep the parameters that were best on it. The part held out has the classes in proportion; labels are
+        left to chance. ``criterion`` doesn't count then. If ``fit`` is given ``X_val`` and ``y_val``, they take the
+        place of the part held out.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows held out for early stopping.
     average : bool or int, default=False
@@ -88,6 +76,9 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         integer: after so many updates.
     clip_norm : float or None, default=None
         Largest Euclidean norm of a gradient, positive; longer ones are scaled down.
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the sample weights by class; "balanced" makes the classes count the same, in ``partial_fit`` by the
+        rows seen so far. None for labels, which have no class.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last fit, with the optimizer's state and the schedule's position.
     random_state : int, RandomState instance or None, default=None
@@ -100,21 +91,22 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
 
     Attributes
     ----------
+    classes_ : ndarray of shape (n_classes,) or (n_labels,)
+        The classes, sorted; the numbers of the labels, 0 to n_labels - 1.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of every layer in the units of X and y.
+        Weights of every layer in the units of X.
     intercepts_ : list of ndarray of shape (n_out,)
-        Biases of every layer in the units of X and y.
+        Biases of every layer in the units of X.
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
-        Number of outputs: targets, or quantiles of one.
+        Number of outputs: 1 for two classes, else the number of classes or labels.
     n_iter_ : int
         Epochs since training began; ``partial_fit`` and ``warm_start`` go on counting.
     t_ : int
         Updates made.
     loss_curve_ : ndarray of shape (n_iter_,)
-        Objective of every epoch, as a mean over its batches before their updates, in the units of the loss. With
-        several targets each counts in units of its variance.
+        Objective of every epoch, as a mean over its batches before their updates, in the units of the loss.
     validation_curve_ : ndarray
         Loss on the part held out, or on the validation data given to ``fit``, after every epoch; else empty.
     optimizer_ : Optimizer
@@ -138,7 +130,8 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
     Raises
     ------
     ValueError
-        If a parameter is out of its range, or the data hold NaN, infinities or nothing.
+        If a parameter is out of its range, the data hold NaN, infinities, nothing or a single class, or
+        y holds labels and ``loss`` or ``class_weight`` is for classes alone.
 
     Warns
     -----
@@ -148,37 +141,45 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
 
     See Also
     --------
-    GDLinearRegressor : linear models.
+    GDMLPRegressor : networks for numbers.
+    GDLinearClassifier : linear models.
 
     References
     ----------
+    Bishop 2006, Pattern Recognition and Machine Learning, section 5.2: losses and outputs of networks.
     Rumelhart, Hinton and Williams 1986, Learning representations by back-propagating errors.
     He, Zhang, Ren and Sun 2015, Delving deep into rectifiers, arXiv:1502.01852.
     Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from skgd import GDMLPRegressor
-    >>> X = np.linspace(-1, 1, 300).reshape(-1, 1)
-    >>> model = GDMLPRegressor(hidden_layer_sizes=(10,), learning_rate=0.03, batch_size=32, random_state=0)
-    >>> model = model.fit(X, X[:, 0] ** 2)
-    >>> model.score(X, X[:, 0] ** 2) > 0.99
+    >>> from sklearn.datasets import load_wine
+    >>> from skgd import GDMLPClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> model = GDMLPClassifier(hidden_layer_sizes=(20,), learning_rate=0.01, max_iter=50, tol=None, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.99
     True
+    >>> model.predict_proba(X[:1]).round(1)
+    array([[1., 0., 0.]])
+
+    Labels, any number of which a row may have:
+
+    >>> labels = [[row[0] > 13, row[1] > 2] for row in X]
+    >>> model.fit(X, labels).predict(X[:2])
+    array([[1, 0],
+           [1, 0]])
     """
 
-    _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
-        **RegressorFits._loss_constraints,
-        "hidden_layer_sizes": ["array-like", Integral],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "init": [StrOptions({"auto", "he", "glorot"}), tuple, list],
-    }
+    _parameter_constraints: dict = (
+        NetworkEstimator._parameter_constraints | ClassifierFits._loss_constraints | ClassifierFits._weight_constraints
+    )
+
+    _takes_labels = True
 
     def __init__(
         self,
-        loss="squared_error",
+        loss="log_loss",
         *,
-        quantile=0.5,
         hidden_layer_sizes=(100,),
         activation="relu",
         optimizer="adam",
@@ -197,13 +198,13 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         validation_fraction=0.1,
         average=False,
         clip_norm=None,
+        class_weight=None,
         warm_start=False,
         random_state=None,
         verbose=0,
         n_jobs=None,
     ):
         self.loss = loss
-        self.quantile = quantile
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.optimizer = optimizer
@@ -222,58 +223,8 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         self.validation_fraction = validation_fraction
         self.average = average
         self.clip_norm = clip_norm
+        self.class_weight = class_weight
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs
-
-    def _make_objective(self, n_features, n_outputs, intercept_known):
-        hidden = self.hidden_layer_sizes
-        hidden = [hidden] if isinstance(hidden, Integral) else list(hidden)
-        if not all(isinstance(width, Integral) and width > 0 for width in hidden):
-            raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold whole numbers above 0, one a layer"
-            )
-        return NetworkObjective([n_features, *hidden, n_outputs], self.activation, self.init)
-
-    def _auto_batch_size(self, X, n_rows, n_outputs, optimizer, loss, streaming):
-        return min(CUSTOMARY_BATCH_SIZE, n_rows)
-
-    def _scales_targets(self):
-        return bool(self.standardize)
-
-    def _publish_parameters(self, training: Training) -> None:
-        coefs, intercepts = training.objective.unpack(training.params, training.scaling)
-        self.coefs_ = [coef.astype(training.dtype) for coef in coefs]
-        self.intercepts_ = [intercept.astype(training.dtype) for intercept in intercepts]
-        self.n_layers_ = len(coefs) + 1
-        self.n_outputs_ = coefs[-1].shape[1]
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,) or (n_rows, n_targets) or (n_rows, n_quantiles)
-            Predictions on the scale of y.
-        """
-        check_is_fitted(self)
-        rows = check_features(self, X, reset=False)
-        parts = [self._forward(rows[start : start + PREDICTION_ROWS]) for start in range(0, len(rows), PREDICTION_ROWS)]
-        predictions = self._training.loss.predict(np.concatenate(parts))
-        return predictions[:, 0] if self._one_target else predictions
-
-    def _forward(self, X: np.ndarray) -> np.ndarray:
-        activate = NUMPY_ACTIVATIONS[self._training.objective.settings()["activation"]]
-        a = X
-        for layer, (coef, intercept) in enumerate(zip(self.coefs_, self.intercepts_, strict=True)):
-            a = a @ coef
-            a += intercept
-            if layer < len(self.coefs_) - 1:
-                a = activate(a)
-        return a
