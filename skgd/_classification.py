@@ -210,8 +210,14 @@ class ClassifierFits(ClassifierMixin):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = self._takes_labels
+        tags.classifier_tags.multi_label = self._takes_labels and self.class_weight is None and self._has_label_loss()
         return tags
+
+    def _has_label_loss(self) -> bool:
+        try:
+            return get_label_loss(self._make_loss()).multilabel
+        except ValueError:  # a loss for classes alone, or one that fit will complain about
+            return False
 
     # -- predictions
 
