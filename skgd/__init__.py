@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from . import losses, optimizers, penalties, schedules
     from ._precompile import precompile
     from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
-    from .neural_network import GDMLPRegressor
+    from .neural_network import GDMLPClassifier, GDMLPRegressor
 
 __version__ = "0.1.0"
 
@@ -19,6 +19,7 @@ __all__ = [
     "GDLinearClassifier",
     "GDLinearRegressor",
     "GDLogisticClassifier",
+    "GDMLPClassifier",
     "GDMLPRegressor",
     "losses",
     "optimizers",
@@ -32,6 +33,7 @@ _HOMES = {
     "GDLinearClassifier": "linear_model",
     "GDLinearRegressor": "linear_model",
     "GDLogisticClassifier": "linear_model",
+    "GDMLPClassifier": "neural_network",
     "GDMLPRegressor": "neural_network",
     "precompile": "_precompile",
     "losses": None,

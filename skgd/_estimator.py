@@ -13,13 +13,20 @@ from sklearn.utils import check_random_state
 from ._engine import auto
 from ._engine.features import raw_features, read_only, scaled_rows, stored_alike
 from ._engine.loop import Loop, Plan
-from ._engine.objectives import Objective
+from ._engine.objectives import LinearObjective, Objective
 from ._engine.restarts import best_of
 from ._engine.scaling import Scaling, dense_moments, feature_scales
 from ._engine.threads import n_threads
 from ._engine.training import Training, new_training, same
 from ._kernels.signatures import Data, Features, SparseFeatures
-from ._validation import FLOATS, Interval, RealNotInt, RemembersValidParameters, StrOptions, check_parameters, check_training_data
+from ._validation import (
+    FLOATS,
+    Interval,
+    RemembersValidParameters,
+    StrOptions,
+    check_parameters,
+    check_training_data,
+)
 from ._validation_set import ValidationSet
 from ._warnings import warn_user
 from .losses import Loss
@@ -54,7 +61,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         "average": [
             "boolean",
             Interval(Integral, 0, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
+            Interval(Real, 0, 1, closed="neither"),
         ],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "warm_start": ["boolean"],
@@ -112,10 +119,11 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
     def _continues(self, streaming: bool) -> bool:
         return (streaming or self.warm_start) and hasattr(self, "_training")
 
-    def _check_training_data(self, X, y, streaming, y_numeric):
+    def _check_training_data(self, X, y, streaming, **of_targets):
         goes_on = self._continues(streaming)
-        dtypes = (self._training.dtype,) if goes_on and not sparse.issparse(X) else FLOATS
-        return check_training_data(self, X, y, reset=not goes_on, dtypes=dtypes, y_numeric=y_numeric)
+        either = sparse.issparse(X) and self._objective is LinearObjective  # computes in float64 then
+        dtypes = (self._training.dtype,) if goes_on and not either else FLOATS
+        return check_training_data(self, X, y, reset=not goes_on, dtypes=dtypes, **of_targets)
 
     def _train(
         self,

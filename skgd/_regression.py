@@ -36,7 +36,7 @@ class RegressorFits(RegressorMixin):
 
         Parameters
         ----------
-        X : array-like or, for linear models, sparse matrix of shape (n_rows, n_features)
+        X : array-like or sparse matrix of shape (n_rows, n_features)
             Features, not copied if C-ordered or CSR, float32 or float64.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             Targets.
@@ -83,7 +83,7 @@ class RegressorFits(RegressorMixin):
             return self._fit(X, y, sample_weight, (None, None, None), streaming=True)
 
     def _fit(self, X, y, sample_weight, validation, streaming):
-        X, y = self._check_training_data(X, y, streaming, y_numeric=True)
+        X, y = self._check_training_data(X, y, streaming, y_numeric=True, multi_output=True)
         weight = check_sample_weight(sample_weight, X)
         if not isinstance(self.quantile, Real):  # whatever the loss; numbers have been checked
             Quantile(self.quantile).check()

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 FLOATS = (np.float64, np.float32)
@@ -78,10 +78,12 @@ def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS
     return _plain(validate_data(estimator, X, reset=reset, **options))
 
 
-def check_training_data(estimator, X, y, *, reset: bool, dtypes: Sequence[type] = FLOATS, y_numeric: bool) -> tuple:
-    """X as :func:`check_features` returns it, and y of the same length, one column for each target."""
+def check_training_data(
+    estimator, X, y, *, reset: bool, dtypes: Sequence[type] = FLOATS, y_numeric: bool, multi_output: bool
+) -> tuple:
+    """X as :func:`check_features` returns it, and y of the same length, with several columns only if multi_output."""
     options = {"dtype": list(dtypes), "order": "C", "accept_sparse": estimator._accept_sparse}
-    X, y = validate_data(estimator, X, y, reset=reset, multi_output=y_numeric, y_numeric=y_numeric, **options)
+    X, y = validate_data(estimator, X, y, reset=reset, multi_output=multi_output, y_numeric=y_numeric, **options)
     return _plain(X), y
 
 

@@ -11,23 +11,25 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import InvalidParameterError, generate_invalid_param_val, make_constraint
 
-from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.activations import ACTIVATIONS
 from skgd.losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES, Hinge, Loss, Quantile, SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from skgd.penalties import PENALTIES
 from skgd.schedules import SCHEDULES, Cosine, StepDecay
 
-SmallNetwork = partial(GDMLPRegressor, hidden_layer_sizes=(4,), max_iter=5, tol=None, random_state=0)
+_small = {"hidden_layer_sizes": (4,), "max_iter": 5, "tol": None, "random_state": 0}
+SmallNetwork, SmallClassifier = partial(GDMLPRegressor, **_small), partial(GDMLPClassifier, **_small)
 ESTIMATORS = {
     "GDLinearRegressor": GDLinearRegressor,
     "GDLinearClassifier": GDLinearClassifier,
     "GDLogisticClassifier": GDLogisticClassifier,
+    "GDMLPClassifier": SmallClassifier,
     "GDMLPRegressor": SmallNetwork,
 }
-CLASSIFIERS = (GDLinearClassifier, GDLogisticClassifier)
+CLASSIFIERS = (GDLinearClassifier, GDLogisticClassifier, SmallClassifier)
 REGRESSORS = {name: make for name, make in ESTIMATORS.items() if make not in CLASSIFIERS}
-LINEAR = {name: make for name, make in ESTIMATORS.items() if name != "GDMLPRegressor"}
+LINEAR = {name: make for name, make in ESTIMATORS.items() if not name.startswith("GDMLP")}
 each_estimator = pytest.mark.parametrize("make", [*ESTIMATORS.values()], ids=[*ESTIMATORS])
 each_regressor = pytest.mark.parametrize("make", [*REGRESSORS.values()], ids=[*REGRESSORS])
 each_linear_model = pytest.mark.parametrize("make", [*LINEAR.values()], ids=[*LINEAR])
@@ -405,7 +407,9 @@ def test_another_number_of_features_is_refused(make):
 def test_one_row_is_fitted_by_its_target(make):
     model = make().set_params(max_iter=300, tol=None).fit(X[:1], [3.5])
     # Adam's constant rate keeps the network in motion
-    np.testing.assert_allclose(model.predict(X[:1]), [3.5], rtol=1e-2 if make is SmallNetwork else 1e-6)
+    np.testing.assert_allclose(
+        model.predict(X[:1]), [3.5], rtol=1e-2 if make in (SmallNetwork, SmallClassifier) else 1e-6
+    )
 
 
 def test_one_row_for_a_classifier_is_refused_or_streamed():
@@ -455,7 +459,7 @@ def test_features_of_extreme_size_are_standardised_to_the_same_fit(make, scales)
     model = make().fit(X * factors, y)
     assert model.stop_reason_ != "diverged"
     predicted = predictions(model, X * factors)
-    if make is SmallNetwork:
+    if make in (SmallNetwork, SmallClassifier):
         np.testing.assert_allclose(predicted, predictions(make().fit(X, y)), atol=1e-3)
     else:
         np.testing.assert_allclose(predicted, exact_predictions(make, X, y, model.alpha), atol=1e-2)

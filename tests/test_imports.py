@@ -19,11 +19,11 @@ PACKAGE = Path(skgd.__file__).parent
 # From the ground up. A room may import from itself and from the floors below it, not from a neighbour.
 FLOORS = [
     {"_warnings"},
-    {"_jit", "_validation"},
+    {"_classes", "_jit", "_validation"},
     {"_kernels", "_validation_set", "activations", "losses", "penalties", "schedules"},
     {"optimizers"},
     {"_engine"},
-    {"_estimator", "_regression"},
+    {"_classification", "_estimator", "_regression"},
     {"_minimize", "_precompile", "linear_model", "neural_network"},
     {"plotting"},
 ]
@@ -114,11 +114,11 @@ CORE = {"numpy", "scipy", "sklearn", "numba", "joblib", "threadpoolctl"}
         "from skgd import *",
         """
         from sklearn.base import clone
-        from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+        from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
         from skgd.optimizers import OPTIMIZERS
         from skgd.schedules import SCHEDULES
         from skgd.losses import LOSSES
-        for make in (GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor):
+        for make in (GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor):
             for optimizer in OPTIMIZERS.values():
                 for schedule in SCHEDULES.values():
                     model = make(optimizer=optimizer(), schedule=schedule())
@@ -191,7 +191,16 @@ def test_every_name_in_all_is_there(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["skgd", "skgd.linear_model", "skgd.losses", "skgd.optimizers", "skgd.penalties", "skgd.schedules"]
+    "name",
+    [
+        "skgd",
+        "skgd.linear_model",
+        "skgd.losses",
+        "skgd.neural_network",
+        "skgd.optimizers",
+        "skgd.penalties",
+        "skgd.schedules",
+    ],
 )
 def test_public_modules_list_their_names(name):
     # strings written out, so that editors and type checkers can read them
@@ -206,8 +215,8 @@ def test_public_modules_list_their_names(name):
 
 
 def test_public_names_are_the_promised_ones():
-    promised = {"GDLinearRegressor", "GDLogisticClassifier", "GDMLPRegressor", "losses", "optimizers", "schedules"}
-    assert promised | {"penalties", "precompile"} <= set(skgd.__all__)
+    promised = {"GDLinearRegressor", "GDLogisticClassifier", "GDMLPClassifier", "GDMLPRegressor"}
+    assert promised | {"losses", "optimizers", "penalties", "precompile", "schedules"} <= set(skgd.__all__)
     assert set(skgd.__all__) <= set(dir(skgd))
     assert skgd.GDLinearRegressor is importlib.import_module("skgd.linear_model").GDLinearRegressor
     # type checkers see the names that are imported lazily

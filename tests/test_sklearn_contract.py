@@ -19,20 +19,22 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
-from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.activations import ACTIVATIONS
 from skgd.losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES
 from skgd.optimizers import OPTIMIZERS, Adam
 from skgd.schedules import SCHEDULES, ExponentialDecay
 
 SmallNetwork = partial(GDMLPRegressor, hidden_layer_sizes=(8,))
+SmallClassifier = partial(GDMLPClassifier, hidden_layer_sizes=(8,))
 ESTIMATORS = {
     "GDLinearRegressor": GDLinearRegressor,
     "GDLinearClassifier": GDLinearClassifier,
     "GDLogisticClassifier": GDLogisticClassifier,
+    "GDMLPClassifier": SmallClassifier,
     "GDMLPRegressor": SmallNetwork,
 }
-LINEAR = {name: make for name, make in ESTIMATORS.items() if name != "GDMLPRegressor"}
+LINEAR = {name: make for name, make in ESTIMATORS.items() if not name.startswith("GDMLP")}
 REGRESSORS = {name: make for name, make in ESTIMATORS.items() if not is_classifier(make())}
 
 ignore_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -82,6 +84,7 @@ def settings_to_check():
             *({"schedule": schedule} for schedule in SCHEDULES),
             *([{"penalty": None}] if name == "GDLinearRegressor" else []),
             *({"loss": loss} for loss in REGRESSION_LOSSES if name in REGRESSORS),
+            *({"loss": loss} for loss in sorted(CLASS_LOSSES) if name == "GDMLPClassifier"),
             # without intercepts LogisticRegression fails check_class_weight_classifiers, too: the data need one
             *([{"fit_intercept": False}] if name == "GDLinearRegressor" else []),
             *([{"activation": activation} for activation in ACTIVATIONS] if name not in LINEAR else []),
@@ -171,6 +174,7 @@ WITH_DOCSTRINGS = {
         GDLinearClassifier,
         GDLinearRegressor,
         GDLogisticClassifier,
+        GDMLPClassifier,
         GDMLPRegressor,
         *LOSSES.values(),
         *(type(make()) for make in OPTIMIZERS.values()),
@@ -517,7 +521,7 @@ def with_outliers(regression, classes, estimator):
 @ignore_convergence
 def test_sample_weights_are_routed_through_grid_and_pipeline(make, regression, classes):
     model = make(batch_size=None, max_iter=100, tol=None, random_state=0)
-    if isinstance(model, GDMLPRegressor):
+    if isinstance(model, GDMLPClassifier | GDMLPRegressor):
         model.set_params(learning_rate=RATE)
     X, y, weight = with_outliers(regression, classes, model)
     name = type(model).__name__.lower()

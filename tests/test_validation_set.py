@@ -8,13 +8,14 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.losses import Huber
 
 ESTIMATORS = {
     "GDLinearRegressor": GDLinearRegressor,
     "GDLinearClassifier": GDLinearClassifier,
     "GDLogisticClassifier": GDLogisticClassifier,
+    "GDMLPClassifier": lambda **settings: GDMLPClassifier(hidden_layer_sizes=(8,), **settings),
     "GDMLPRegressor": lambda **settings: GDMLPRegressor(hidden_layer_sizes=(8,), **settings),
 }
 each_estimator = pytest.mark.parametrize("make", [*ESTIMATORS.values()], ids=[*ESTIMATORS])
@@ -71,7 +72,7 @@ def test_without_early_stopping_the_criterion_decides(make, criterion):
     X, y, X_val, y_val = data_for(make)
     settings = {"batch_size": None, "criterion": criterion, "alpha": 0.1, "tol": 1e-4, "random_state": 0}
     settings |= {"optimizer": "nesterov", "learning_rate": 0.05, "max_iter": 3000}
-    if isinstance(make(), GDMLPRegressor):
+    if isinstance(make(), GDMLPClassifier | GDMLPRegressor):
         settings["tol"] = 1e-2
     alone, model = make(**settings).fit(X, y), make(**settings).fit(X, y, X_val=X_val, y_val=y_val)
     assert model.stop_reason_ == alone.stop_reason_ == "converged"

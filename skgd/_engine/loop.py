@@ -118,7 +118,7 @@ class Loop:
             training.gradient_norm = float(training.progress["gradient_norm"][0])
 
     def score(self) -> float:
-        """How good the parameters are: the best loss on the validation data that stop the training, or the objective."""
+        """Least loss on the validation data, if these stop the training, else the objective; the less, the better."""
         if self.stops_early:
             return self.best_validation
         value, _ = self._evaluate(self.data)

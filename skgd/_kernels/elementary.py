@@ -36,7 +36,7 @@ def expm1(x):
 
 @helper
 def exp(x):
-    """exp(x), zero where that is no normal number."""
+    """The exponential function, zero where that would be no normal number."""
     if x != x or x < LOWEST:
         return x if x != x else 0.0
     power, p = power_and_rest(x)

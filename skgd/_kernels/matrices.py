@@ -32,7 +32,9 @@ def _compiled_matrix():
             view = make_array(signature.return_type)(context, builder)
             row_bytes = builder.mul(n_columns, source.itemsize)
             data = builder.gep(source.data, [start])
-            populate_array(view, data, [n_rows, n_columns], [row_bytes, source.itemsize], source.itemsize, source.meminfo)
+            populate_array(
+                view, data, [n_rows, n_columns], [row_bytes, source.itemsize], source.itemsize, source.meminfo
+            )
             return view._getvalue()
 
         return types.Array(vector.dtype, 2, "C")(vector, types.int64, types.int64, types.int64), generate

@@ -341,7 +341,7 @@ def network_backward(features, rows, model, params, work, derivative, grads):
         offset -= (n_in + 1) * n_out
         weights = matrix_at(params, offset, n_in, n_out)
         of_weights = matrix_at(grads, offset, n_in, n_out)
-        spare = work[spare_at + layer % 2 * widest :]
+        spare = work[spare_at + layer % 2 * widest : spare_at + (layer % 2 + 1) * widest]
         if layer == 0:
             n_in = first_width(model)
             first_gradients(model.gemm, features, rows, matrix_at(work, 0, m, n_in), delta, spare, of_weights)

@@ -1,7 +1,5 @@
 """Linear classification with any loss for classes."""
 
-from .._validation import StrOptions
-from ..losses import CLASS_LOSSES, Loss, get_class_loss
 from ._classifier import LinearClassifier
 
 
@@ -167,7 +165,7 @@ class GDLinearClassifier(LinearClassifier):
     False
     """
 
-    _parameter_constraints: dict = LinearClassifier._parameter_constraints | {"loss": [StrOptions(CLASS_LOSSES), Loss]}
+    _parameter_constraints: dict = LinearClassifier._parameter_constraints | LinearClassifier._loss_constraints
 
     def __init__(
         self,
@@ -223,6 +221,3 @@ class GDLinearClassifier(LinearClassifier):
             n_jobs=n_jobs,
         )
         self.loss = loss
-
-    def _make_loss(self):
-        return get_class_loss(self.loss)

@@ -1,5 +1,6 @@
 """Logistic regression."""
 
+from ..losses import LogLoss, Loss
 from ._classifier import LinearClassifier
 
 
@@ -151,3 +152,6 @@ class GDLogisticClassifier(LinearClassifier):
     >>> round(model.score(X, y), 2), model.stop_reason_
     (0.98, 'converged')
     """
+
+    def _make_loss(self) -> Loss:
+        return LogLoss()

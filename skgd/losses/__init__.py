@@ -6,7 +6,7 @@ from .base import Loss
 from .epsilon_insensitive import EpsilonInsensitive, SquaredEpsilonInsensitive
 from .hinge import Hinge, ModifiedHuber, Perceptron, SquaredHinge
 from .huber import Huber
-from .log_loss import LogLoss
+from .log_loss import LogLoss, MultilabelLogLoss
 from .quantile import AbsoluteError, Quantile
 from .squared_error import SquaredError
 from .tweedie import Gamma, Poisson, Tweedie
@@ -40,6 +40,7 @@ __all__ = [
     "LogLoss",
     "Loss",
     "ModifiedHuber",
+    "MultilabelLogLoss",
     "Perceptron",
     "Poisson",
     "Quantile",
@@ -82,3 +83,15 @@ def get_class_loss(loss: str | Loss) -> Loss:
             f"loss={loss!r} is made for numbers: a classifier takes losses with for_classes=True, as 'log_loss'"
         )
     return found
+
+
+def get_label_loss(loss: Loss) -> Loss:
+    """Return the loss for labels that belongs to a loss for classes; raises ValueError where there is none."""
+    if loss.multilabel:
+        return loss
+    if type(loss) is LogLoss:
+        return MultilabelLogLoss()
+    raise ValueError(
+        f"loss={loss!r} is made for one class a row, and y holds labels, a column each: give loss='log_loss', or a "
+        "loss with multilabel=True"
+    )

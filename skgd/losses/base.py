@@ -31,6 +31,9 @@ class Loss(RemembersValidParameters, BaseEstimator):
         Whether the loss is a quadratic function of raw - y: on centred data the best intercept is then zero.
     for_classes : bool
         Whether the targets are indices of classes; regressors refuse such a loss.
+    multilabel : bool
+        Whether the targets are not classes but labels, of which a row may have any number: a column each, 1 for those
+        that the row has, else 0. ``for_classes`` is True, too.
     smooth : bool
         Whether the loss has a derivative everywhere. One with kinks keeps ``hyper[0]`` for a width: within it the
         kinks are rounded off, 0 is the loss itself. Training to the optimum narrows it step by step.
@@ -66,6 +69,7 @@ class Loss(RemembersValidParameters, BaseEstimator):
     target_power: int | None = None
     quadratic: bool = False
     for_classes: bool = False
+    multilabel: bool = False
     smooth: bool = True
     trivial_optimum: bool = False
     has_output_axis: bool = False

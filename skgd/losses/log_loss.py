@@ -1,4 +1,4 @@
-"""Log-loss, binary and multinomial."""
+"""Log-loss: binary, multinomial, and of any number of labels at once."""
 
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
@@ -37,15 +37,17 @@ class LogLoss(Loss):
     def pointwise(raw, y, weight, hyper, derivative):
         n_outputs = raw.shape[1]
         total = 0.0
+        if n_outputs == y.shape[1]:  # two classes, or labels: every output has a column of 0 and 1
+            for k in range(n_outputs):
+                for i in range(raw.shape[0]):
+                    # margin > 0: the class is predicted right
+                    sign = 1.0 if y[i, k] > 0.5 else -1.0
+                    margin = sign * raw[i, k]
+                    e = np.exp(-abs(margin))
+                    total += float(weight[i] * (np.log1p(e) + max(-margin, 0.0)))
+                    derivative[i, k] = -sign * weight[i] * (e if margin > 0.0 else 1.0) / (1.0 + e)
+            return total
         for i in range(raw.shape[0]):
-            if n_outputs == 1:
-                # margin > 0: the class is predicted right
-                sign = 1.0 if y[i, 0] > 0.5 else -1.0
-                margin = sign * raw[i, 0]
-                e = np.exp(-abs(margin))
-                total += float(weight[i] * (np.log1p(e) + max(-margin, 0.0)))
-                derivative[i, 0] = -sign * weight[i] * (e if margin > 0.0 else 1.0) / (1.0 + e)
-                continue
             highest = raw[i, 0]
             for k in range(1, n_outputs):
                 highest = max(highest, raw[i, k])
@@ -70,10 +72,8 @@ class LogLoss(Loss):
         return None if raw.shape[1] == 1 else softmax(raw, axis=1)
 
     def best_constant(self, y, weight, n_outputs):
-        share = class_shares(y, weight, n_outputs)
-        # the small even part keeps the logarithm finite for classes that haven't been seen yet
-        log_odds = np.log(0.999 * share + 0.001 / share.size)
-        return np.array([log_odds[1] - log_odds[0]]) if n_outputs == 1 else log_odds - log_odds.mean()
+        log_share = _log_shares(class_shares(y, weight, n_outputs))
+        return np.array([log_share[1] - log_share[0]]) if n_outputs == 1 else log_share - log_share.mean()
 
     def predict_proba(self, raw):
         if raw.shape[1] == 1:
@@ -85,3 +85,58 @@ class LogLoss(Loss):
         if raw.shape[1] == 1:
             return np.hstack([log_expit(-raw), log_expit(raw)])
         return log_softmax(raw, axis=1)
+
+
+class MultilabelLogLoss(LogLoss):
+    """Log-loss of labels, of which a row may have any number: the sum of the binary log-losses.
+
+    With an output z_k and a target y_k of 0 or 1 for every label, sum_k log(1 + exp(z_k)) - y_k z_k. Exact for raw
+    predictions of any size, infinities aside. ``loss="log_loss"`` becomes it where y has a column for every label.
+
+    References
+    ----------
+    Tsoumakas and Katakis 2007, Multi-label classification: an overview, International Journal of Data Warehousing and
+    Mining 3, 1-13: binary relevance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.losses import MultilabelLogLoss
+    >>> raw, y, derivative = np.array([[0.0, 0.0]]), np.array([[1.0, 0.0]]), np.empty((1, 2))
+    >>> round(float(MultilabelLogLoss.pointwise(raw, y, np.ones(1), np.empty(0), derivative)), 4)
+    1.3863
+    >>> derivative
+    array([[-0.5,  0.5]])
+    """
+
+    multilabel = True
+
+    def curvature_bound(self, n_outputs):
+        return 0.25
+
+    def check_targets(self, y):
+        if not ((y == 0) | (y == 1)).all():
+            raise ValueError("MultilabelLogLoss takes nothing but 0 and 1 in y, a column for every label")
+
+    def second_derivative(self, raw, y):
+        return expit(raw) * expit(-raw)
+
+    def coupling(self, raw):
+        return None
+
+    def best_constant(self, y, weight, n_outputs):
+        share = y.mean(axis=0, dtype=np.float64) if weight is None else weight @ y / weight.sum()
+        log_share = _log_shares(np.array([1.0 - share, share]))
+        return log_share[1] - log_share[0]
+
+    def predict_proba(self, raw):
+        return expit(raw)
+
+    def predict_log_proba(self, raw: np.ndarray) -> np.ndarray:
+        """Logarithms of the probabilities, without the underflow of log(predict_proba)."""
+        return log_expit(raw)
+
+
+def _log_shares(share: np.ndarray) -> np.ndarray:
+    """Logarithms of the shares of the classes, finite even for those that haven't been seen yet."""
+    return np.log(0.999 * share + 0.001 / len(share))

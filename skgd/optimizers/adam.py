@@ -58,9 +58,7 @@ class Adam(Optimizer):
         "epsilon_hat": ["boolean"],
     }
 
-    def __init__(
-        self, learning_rate=None, beta1=0.9, beta2=0.999, epsilon=1e-8, amsgrad=False, epsilon_hat=False
-    ):
+    def __init__(self, learning_rate=None, beta1=0.9, beta2=0.999, epsilon=1e-8, amsgrad=False, epsilon_hat=False):
         self.learning_rate = learning_rate
         self.beta1 = beta1
         self.beta2 = beta2

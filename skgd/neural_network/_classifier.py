@@ -1,46 +1,34 @@
-"""Feed-forward networks trained by gradient descent."""
+"""Networks that predict classes, or labels."""
 
-from numbers import Integral
-
-import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
-
-from ._engine.objectives import INITS, NetworkObjective
-from ._engine.predictions import network_predictions
-from ._engine.threads import n_threads
-from ._engine.training import Training
-from ._estimator import GradientDescentEstimator
-from ._regression import RegressorFits
-from ._validation import StrOptions, check_features
-from .activations import ACTIVATIONS, Activation, get_activation
-
-CUSTOMARY_BATCH_SIZE = 200
+from .._classification import ClassifierFits
+from ._base import NetworkEstimator
 
 
-class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
-    """Multi-layer perceptron for regression, trained by gradient descent.
+class GDMLPClassifier(ClassifierFits, NetworkEstimator):
+    """Multi-layer perceptron for classification, binary, multinomial and multilabel, trained by gradient descent.
 
     The network a_0 = x, a_(k+1) = activation(a_k W_k + b_k), without activation in the last layer, minimises
 
-        sum_i s_i loss(network(x_i), y_i) + alpha / 2 sum_k |W_k|^2
+        sum_i s_i loss(network(x_i), c_i) + alpha / 2 sum_k |W_k|^2
 
-    with weights s_i that sum to one. With ``standardize`` it works on standardised features and targets, and the
-    penalty on their weights; ``coefs_`` and ``intercepts_`` are given in the units of X and y.
+    with weights s_i that sum to one and classes c_i. Two classes have one output z and, with log-loss,
+    log(1 + exp(z)) - c z, so that the second class has the probability 1 / (1 + exp(-z)). K > 2 classes have K outputs
+    and log(sum_k exp(z_k)) - z_c: softmax. L labels, of which a row may have any number (y of shape (n_rows, n_labels),
+    1 for those that it has, else 0), have L outputs and the sum of their binary log-losses. With ``standardize`` the
+    network works on standardised features, and the penalty on their weights; ``coefs_`` and ``intercepts_`` are given
+    in the units of X.
 
     Parameters
     ----------
-    loss : str or Loss, default="squared_error"
-        "squared_error", "huber", "absolute_error", "epsilon_insensitive", "squared_epsilon_insensitive", "quantile",
-        "poisson", "gamma", "tweedie", an object from :mod:`skgd.losses`, as ``Huber(epsilon=2)``, or your own. With
-        the log link of "poisson", "gamma" and "tweedie" predictions are exp(network(x)).
-    quantile : float or array-like of shape (n_quantiles,), default=0.5
-        What ``loss="quantile"`` predicts, above 0 and below 1; no other loss looks at it. A list of quantiles of a
-        single target is fitted at once, one output each, and predictions are sorted so that they never cross.
+    loss : str or Loss, default="log_loss"
+        "log_loss", "hinge", "squared_hinge", "modified_huber", "perceptron", an object from :mod:`skgd.losses`, or
+        your own with ``for_classes=True``. All but log-loss are summed over the outputs, each of them one class
+        against the rest. Labels need "log_loss" or a loss with ``multilabel=True``.
     hidden_layer_sizes : sequence of int, default=(100,)
         Width of every hidden layer, each at least 1; () is a linear model.
-    activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
-        Activation of the hidden layers.
+    activation : str or Activation, default="relu"
+        Activation of the hidden layers: "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu",
+        "softplus", or your own subclass of :class:`skgd.activations.Activation`.
     optimizer : str or Optimizer, default="adam"
         One of "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "amsgrad", "adamw", "nadam",
         "lion", "lbfgs", "svrg", or an object from :mod:`skgd.optimizers`.
@@ -53,14 +41,21 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         epochs to an array of factors.
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
-    init : "auto", "he", "glorot" or (coefs, intercepts), default="auto"
-        Starting weights and biases, uniform with variance 2 / n_in (He) or 2 / (n_in + n_out) (Glorot); the last
-        layer's bias starts at the best constant prediction. "auto" is Glorot. Or your own: one matrix of shape
-        (n_in, n_out) and one vector of shape (n_out,) for each layer, in the units of X and y as ``coefs_`` and
+    dropout : float or sequence of floats in [0, 1), default=0.0
+        Share of a hidden layer's units that each row leaves out of every update, the same for all layers or one
+        number for each; the others count by 1 / (1 - dropout), so that expectations stay. Predictions use them all.
+    init : str or (coefs, intercepts), default="auto"
+        Starting weights and biases: "he", with variance 2 / n_in, "glorot", 2 / (n_in + n_out), or "lecun", 1 / n_in,
+        each uniform, or normal as "he_normal"; the last
+        layer's biases start at the best constant prediction, for log-loss the log-odds of the classes. "auto"
+        follows from the activation: he for the relatives of relu, else glorot. Or your own: one matrix of shape
+        (n_in, n_out) and one vector of shape (n_out,) for each layer, in the units of X as ``coefs_`` and
         ``intercepts_`` are.
+    n_restarts : int, default=1
+        Fits from so many random starts, ``n_jobs`` at once in threads, of which the one with the least objective is
+        kept, with ``early_stopping`` that with the least loss on the validation data. ``partial_fit`` has one start.
     standardize : bool or "auto", default="auto"
-        Whether to train on (x - mean) / std, without a copy of X, and on targets scaled likewise where the loss
-        allows. "auto" is True.
+        Whether to train on (x - mean) / std, without a copy of X. "auto" is True.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows, "auto" is 200 or all.
     max_iter : int, default=200
@@ -80,8 +75,9 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         Whether every epoch visits the rows in another order. Full batches need none.
     early_stopping : bool, default=False
         Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs,
-        and keep the parameters that were best on it. ``criterion`` doesn't count then. If ``fit`` is given
-        ``X_val`` and ``y_val``, they take the place of the part held out.
+        and keep the parameters that were best on it. The part held out has the classes in proportion; labels are
+        left to chance. ``criterion`` doesn't count then. If ``fit`` is given ``X_val`` and ``y_val``, they take the
+        place of the part held out.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows held out for early stopping.
     average : bool, int or float, default=False
@@ -90,6 +86,9 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         updates.
     clip_norm : float or None, default=None
         Largest Euclidean norm of a gradient, positive; longer ones are scaled down.
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the sample weights by class; "balanced" makes the classes count the same, in ``partial_fit`` by the
+        rows seen so far. None for labels, which have no class.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last fit, with the optimizer's state and the schedule's position.
     random_state : int, RandomState instance or None, default=None
@@ -97,28 +96,33 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
     verbose : int, default=0
         Above 0: print a line for every epoch.
     n_jobs : int or None, default=None
-        Threads for passes over all rows; -1 is one a core. None is as many as OpenMP would take: one a core, unless a
-        worker of joblib or ``OMP_NUM_THREADS`` leaves less. The result is the same, bit for bit.
+        Threads for passes over all rows, predictions and restarts; -1 is one a core. None is as many as OpenMP would
+        take: one a core, unless a worker of joblib or ``OMP_NUM_THREADS`` leaves less. The result is the same, bit for
+        bit.
 
     Attributes
     ----------
+    classes_ : ndarray of shape (n_classes,) or (n_labels,)
+        The classes, sorted; the numbers of the labels, 0 to n_labels - 1.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of every layer in the units of X and y.
+        Weights of every layer in the units of X.
     intercepts_ : list of ndarray of shape (n_out,)
-        Biases of every layer in the units of X and y.
+        Biases of every layer in the units of X.
     n_layers_ : int
         Number of layers, input and output included.
     n_outputs_ : int
-        Number of outputs: targets, or quantiles of one.
+        Number of outputs: 1 for two classes, else the number of classes or labels.
     n_iter_ : int
         Epochs since training began; ``partial_fit`` and ``warm_start`` go on counting.
     t_ : int
         Updates made.
     loss_curve_ : ndarray of shape (n_iter_,)
-        Objective of every epoch, as a mean over its batches before their updates, in the units of the loss. With
-        several targets each counts in units of its variance.
+        Objective of every epoch, as a mean over its batches before their updates, in the units of the loss.
     validation_curve_ : ndarray
         Loss on the part held out, or on the validation data given to ``fit``, after every epoch; else empty.
+    restart_scores_ : ndarray of shape (n_restarts,)
+        Objective of every start in the end, or its least loss on the validation data, if there were several: the
+        fit with the least is the one that was kept.
     optimizer_ : Optimizer
         The optimizer that was used.
     learning_rate_ : float
@@ -140,7 +144,8 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
     Raises
     ------
     ValueError
-        If a parameter is out of its range, or the data hold NaN, infinities or nothing.
+        If a parameter is out of its range, the data hold NaN, infinities, nothing or a single class, or
+        y holds labels and ``loss`` or ``class_weight`` is for classes alone.
 
     Warns
     -----
@@ -150,44 +155,56 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
 
     See Also
     --------
-    GDLinearRegressor : linear models.
+    GDMLPRegressor : networks for numbers.
+    GDLinearClassifier : linear models.
 
     References
     ----------
+    Bishop 2006, Pattern Recognition and Machine Learning, section 5.2: losses and outputs of networks.
     Rumelhart, Hinton and Williams 1986, Learning representations by back-propagating errors.
     He, Zhang, Ren and Sun 2015, Delving deep into rectifiers, arXiv:1502.01852.
     Glorot and Bengio 2010, Understanding the difficulty of training deep feedforward neural networks.
+    Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov 2014, Dropout: a simple way to prevent neural networks
+    from overfitting.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from skgd import GDMLPRegressor
-    >>> X = np.linspace(-1, 1, 300).reshape(-1, 1)
-    >>> model = GDMLPRegressor(hidden_layer_sizes=(10,), learning_rate=0.03, batch_size=32, random_state=0)
-    >>> model = model.fit(X, X[:, 0] ** 2)
-    >>> model.score(X, X[:, 0] ** 2) > 0.99
+    >>> from sklearn.datasets import load_wine
+    >>> from skgd import GDMLPClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> model = GDMLPClassifier(hidden_layer_sizes=(20,), learning_rate=0.01, max_iter=50, tol=None, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.99
     True
+    >>> model.predict_proba(X[:1]).round(1)
+    array([[1., 0., 0.]])
+
+    Labels, any number of which a row may have:
+
+    >>> labels = [[row[0] > 13, row[1] > 2] for row in X]
+    >>> model.fit(X, labels).predict(X[:2])
+    array([[1, 0],
+           [1, 0]])
     """
 
-    _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
-        **RegressorFits._loss_constraints,
-        "hidden_layer_sizes": ["array-like", Integral],
-        "activation": [StrOptions(set(ACTIVATIONS)), Activation],
-        "init": [StrOptions(INITS), tuple, list],
-    }
+    _parameter_constraints: dict = (
+        NetworkEstimator._parameter_constraints | ClassifierFits._loss_constraints | ClassifierFits._weight_constraints
+    )
+
+    _takes_labels = True
 
     def __init__(
         self,
-        loss="squared_error",
+        loss="log_loss",
         *,
-        quantile=0.5,
         hidden_layer_sizes=(100,),
         activation="relu",
         optimizer="adam",
         learning_rate="auto",
         schedule="constant",
         alpha=1e-4,
+        dropout=0.0,
         init="auto",
+        n_restarts=1,
         standardize="auto",
         batch_size="auto",
         max_iter=200,
@@ -199,20 +216,22 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         validation_fraction=0.1,
         average=False,
         clip_norm=None,
+        class_weight=None,
         warm_start=False,
         random_state=None,
         verbose=0,
         n_jobs=None,
     ):
         self.loss = loss
-        self.quantile = quantile
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.alpha = alpha
+        self.dropout = dropout
         self.init = init
+        self.n_restarts = n_restarts
         self.standardize = standardize
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -224,69 +243,8 @@ class GDMLPRegressor(RegressorFits, GradientDescentEstimator):
         self.validation_fraction = validation_fraction
         self.average = average
         self.clip_norm = clip_norm
+        self.class_weight = class_weight
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs
-
-    _objective = NetworkObjective
-
-    def _make_objective(self, n_features, n_outputs, intercept_known):
-        hidden = self.hidden_layer_sizes
-        hidden = [hidden] if isinstance(hidden, Integral) else list(hidden)
-        if not all(isinstance(width, Integral) and width > 0 for width in hidden):
-            raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold whole numbers above 0, one a layer"
-            )
-        return NetworkObjective([n_features, *hidden, n_outputs], get_activation(self.activation), self.init)
-
-    def _auto_batch_size(self, X, n_rows, n_outputs, optimizer, loss, streaming):
-        return min(CUSTOMARY_BATCH_SIZE, n_rows)
-
-    def _scales_targets(self):
-        return bool(self.standardize)
-
-    def _publish_parameters(self, training: Training) -> None:
-        self.coefs_, self.intercepts_ = self._in_units_of_data(training)
-        self.n_layers_ = len(self.coefs_) + 1
-        self.n_outputs_ = training.objective.n_outputs
-
-    def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Weights and biases as they are published."""
-        coefs, intercepts = training.objective.unpack(training.params, training.scaling)
-        return [coef.astype(training.dtype) for coef in coefs], [b.astype(training.dtype) for b in intercepts]
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,) or (n_rows, n_targets) or (n_rows, n_quantiles)
-            Predictions on the scale of y.
-        """
-        check_is_fitted(self)
-        predictions = self._training.loss.predict(self._raw_predictions(X))
-        return predictions[:, 0] if self._one_target else predictions
-
-    def _raw_predictions(self, X) -> np.ndarray:
-        """Raw predictions of shape (n_rows, n_outputs), in the units of y."""
-        X = check_features(self, X, reset=False)
-        training = self._training
-        objective, scaling = training.objective, training.scaling
-        params = training.params
-        published = self.coefs_, self.intercepts_
-        if not _same_arrays(published, self._in_units_of_data(training)):  # the user has changed them
-            params = objective.pack(published, scaling)
-        params = params.astype(training.dtype, copy=False)
-        raw = network_predictions(X, objective, params, scaling, n_threads(self.n_jobs))
-        return (raw * scaling.target_scale + scaling.target_center).astype(training.dtype, copy=False)
-
-
-def _same_arrays(one: tuple, other: tuple) -> bool:
-    pairs = zip(one, other, strict=True)
-    return all(len(a) == len(b) and all(map(np.array_equal, a, b)) for a, b in pairs)

@@ -1,12 +1,38 @@
-"""Labels as indices of classes, and the weights of classes."""
+"""Classes as indices, labels as columns of 0 and 1, and the weights of classes."""
 
 from numbers import Real
 
 import numpy as np
-from sklearn.utils import compute_class_weight
+from scipy import sparse
+from sklearn.utils import check_array, column_or_1d, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
 
 COUNTED_LABELS = 1_024
 ENCODING_ROWS = 65_536  # rows whose classes are looked up at once, to spare memory
+
+
+def check_classes_or_labels(y) -> np.ndarray:
+    """Return classes of shape (n_rows,), or labels of shape (n_rows, n_labels), 1 for those that a row has, else 0."""
+    if sparse.issparse(y):
+        y = y.toarray()
+    if y.ndim == 1 or y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+        if y.dtype.kind not in "iub":  # whole numbers are classes
+            check_classification_targets(y)
+        return y
+    if y.dtype.kind in "iubf" and ((y == 0) | (y == 1)).all():
+        return y
+    check_classification_targets(y)
+    raise ValueError(
+        "Multioutput target data is not supported: y may have one column of classes, or several columns of labels that "
+        "hold nothing but 0 and 1"
+    )
+
+
+def check_validation_labels(y_val) -> np.ndarray:
+    """Return y_val as :func:`check_classes_or_labels` returns y."""
+    options = {"accept_sparse": "csr", "ensure_2d": False, "dtype": None, "input_name": "y_val"}
+    return check_classes_or_labels(check_array(y_val, **options))
 
 
 def _range_of_few(y: np.ndarray) -> tuple[int, int] | None:
@@ -45,6 +71,14 @@ def class_index(y: np.ndarray, classes: np.ndarray, dtype: np.dtype) -> np.ndarr
             raise ValueError(f"y contains classes {unknown} that are not among the known ones, {classes}")
         index[start : start + ENCODING_ROWS, 0] = found
     return index
+
+
+def label_indicator(y: np.ndarray, labels: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Labels as floats, a column each."""
+    n_columns = y.shape[1] if y.ndim == 2 else 1
+    if n_columns != len(labels):
+        raise ValueError(f"it has {n_columns} columns, y has {len(labels)}, one for each label")
+    return np.ascontiguousarray(y, dtype=dtype)
 
 
 def class_totals(index: np.ndarray, weight: np.ndarray, n_classes: int) -> np.ndarray:

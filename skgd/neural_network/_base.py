@@ -1,0 +1,101 @@
+"""What networks share."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from .._engine.objectives import INITS, NetworkObjective
+from .._engine.predictions import network_predictions
+from .._engine.threads import n_threads
+from .._engine.training import Training
+from .._estimator import GradientDescentEstimator
+from .._validation import Interval, StrOptions, check_features
+from ..activations import ACTIVATIONS, Activation, get_activation
+
+CUSTOMARY_BATCH_SIZE = 200
+
+
+class NetworkEstimator(GradientDescentEstimator):
+    """Layers, weights and raw predictions of feed-forward networks."""
+
+    _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
+        "hidden_layer_sizes": ["array-like", Integral],
+        "activation": [StrOptions(set(ACTIVATIONS)), Activation],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "init": [StrOptions(INITS), tuple, list],
+        "n_restarts": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    _objective = NetworkObjective
+
+    def _make_objective(self, n_features, n_outputs, intercept_known):
+        hidden = self.hidden_layer_sizes
+        hidden = [hidden] if isinstance(hidden, Integral) else list(hidden)
+        if not all(isinstance(width, Integral) and width > 0 for width in hidden):
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold whole numbers above 0, one a layer"
+            )
+        activation = get_activation(self.activation)
+        activation.probe()
+        return NetworkObjective([n_features, *hidden, n_outputs], activation, self.init, self._dropout_rates(hidden))
+
+    def _dropout_rates(self, hidden: list) -> list[float]:
+        """One rate for each hidden layer."""
+        if isinstance(self.dropout, Real):
+            return [float(self.dropout)] * len(hidden)
+        rates = list(self.dropout)
+        if len(rates) != len(hidden) or not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+            raise ValueError(
+                f"dropout={self.dropout!r} must be a number from 0 to below 1, or one for each of the {len(hidden)} "
+                "hidden layers"
+            )
+        return [float(rate) for rate in rates]
+
+    def _resolve_optimizer(self, n_rows, streaming, before):
+        optimizer = super()._resolve_optimizer(n_rows, streaming, before)
+        if np.any(self.dropout) and (optimizer.searches_line or optimizer.variance_reduced):
+            raise ValueError(
+                f"dropout={self.dropout!r} makes every gradient a random one, optimizer={self.optimizer!r} compares "
+                "those of the same function: set dropout=0, or take another optimizer, as 'adam'"
+            )
+        return optimizer
+
+    def _n_starts(self):
+        return self.n_restarts
+
+    def _auto_batch_size(self, X, n_rows, n_outputs, optimizer, loss, streaming):
+        return min(CUSTOMARY_BATCH_SIZE, n_rows)
+
+    def _scales_targets(self):
+        return bool(self.standardize)
+
+    def _publish_parameters(self, training: Training) -> None:
+        self.coefs_, self.intercepts_ = self._in_units_of_data(training)
+        self.n_layers_ = len(self.coefs_) + 1
+        self.n_outputs_ = training.objective.n_outputs
+
+    def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Weights and biases as they are published."""
+        coefs, intercepts = training.objective.unpack(training.params, training.scaling)
+        return [coef.astype(training.dtype) for coef in coefs], [b.astype(training.dtype) for b in intercepts]
+
+    def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
+        """Outputs of the last layer in the units of y, of shape (n_rows, n_outputs)."""
+        check_is_fitted(self)
+        X = check_features(self, X, reset=False)
+        training = self._training
+        objective, params, scaling = training.objective, training.params, training.scaling
+        published = self.coefs_, self.intercepts_
+        if not _same_arrays(published, self._in_units_of_data(training)):  # the user has changed them
+            params = objective.pack(published, scaling)
+        raw = network_predictions(
+            X, objective, params.astype(training.dtype, copy=False), scaling, n_threads(self.n_jobs)
+        )
+        return (raw * scaling.target_scale + scaling.target_center).astype(training.dtype, copy=False)
+
+
+def _same_arrays(one: tuple, other: tuple) -> bool:
+    pairs = zip(one, other, strict=True)
+    return all(len(a) == len(b) and all(map(np.array_equal, a, b)) for a, b in pairs)
