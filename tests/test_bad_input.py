@@ -407,7 +407,9 @@ def test_another_number_of_features_is_refused(make):
 def test_one_row_is_fitted_by_its_target(make):
     model = make().set_params(max_iter=300, tol=None).fit(X[:1], [3.5])
     # Adam's constant rate keeps the network in motion
-    np.testing.assert_allclose(model.predict(X[:1]), [3.5], rtol=1e-2 if make in (SmallNetwork, SmallClassifier) else 1e-6)
+    np.testing.assert_allclose(
+        model.predict(X[:1]), [3.5], rtol=1e-2 if make in (SmallNetwork, SmallClassifier) else 1e-6
+    )
 
 
 def test_one_row_for_a_classifier_is_refused_or_streamed():
