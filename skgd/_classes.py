@@ -15,8 +15,9 @@ def check_classes_or_labels(y) -> np.ndarray:
     """Return classes of shape (n_rows,), or labels of shape (n_rows, n_labels), 1 for those that a row has, else 0."""
     if sparse.issparse(y):
         y = y.toarray()
-    if y.ndim == 1 or y.shape[1] == 1:
+    if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
+    if y.ndim == 1:
         if y.dtype.kind not in "iub":  # whole numbers are classes
             check_classification_targets(y)
         return y

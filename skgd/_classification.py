@@ -155,7 +155,10 @@ class ClassifierFits(ClassifierMixin):
             )
         if self._continues(streaming) and self._training.loss.multilabel != labelled:
             now, then = ("labels", "classes") if labelled else ("classes", "labels")
-            raise ValueError(f"training can't go on where it ended: it began with {then}, and now y holds {now}")
+            raise ValueError(
+                f"training can't go on where it ended: it began with {then}, and now y holds {now}. Call fit with "
+                "warm_start=False to begin anew"
+            )
         if labelled:
             return get_label_loss(loss)
         if loss.multilabel:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.losses import Loss, SquaredError
 from skgd.optimizers import SGD, Adam
 
@@ -82,13 +82,17 @@ def test_rates_of_any_number_type_go_on(rate):
     [
         (GDLinearRegressor, {"loss": Absolute()}, "loss"),
         (GDLinearRegressor, {"fit_intercept": False}, "fit_intercept"),
+        (GDMLPClassifier, {"hidden_layer_sizes": (2, 2)}, "hidden_layer_sizes"),
+        (GDMLPClassifier, {"activation": "tanh"}, "activation"),
+        (GDMLPClassifier, {"loss": "squared_hinge"}, "loss"),
         (GDMLPRegressor, {"hidden_layer_sizes": (2, 2)}, "hidden_layer_sizes"),
         (GDMLPRegressor, {"activation": "tanh"}, "activation"),
     ],
 )
 def test_what_can_not_go_on_is_named(make, change, name):
     X, y = make_data(60)
-    settings = {"hidden_layer_sizes": (4,)} if make is GDMLPRegressor else {}
+    y = y > 5 if make is GDMLPClassifier else y
+    settings = {"hidden_layer_sizes": (4,)} if make in (GDMLPClassifier, GDMLPRegressor) else {}
     model = make(warm_start=True, max_iter=3, tol=None, random_state=0, **settings).fit(X[:, :1], y)
     before = model.predict(X[:, :1])
     with pytest.raises(ValueError, match=rf"can't go on.*{name}.*warm_start=False"):

@@ -515,7 +515,7 @@ TRAIN = """
     if {blocked}:
         sys.modules["numba"] = None
     import numpy as np
-    from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+    from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
     rng = np.random.default_rng(0)
     X = rng.normal(size=(40, 3)) + 100
     y = X @ [1.0, 2.0, -1.0] + rng.normal(size=40)
@@ -526,6 +526,7 @@ TRAIN = """
         GDLogisticClassifier(optimizer="nesterov", schedule="cosine", **few),
         GDMLPRegressor(hidden_layer_sizes=(4, 3), activation="tanh", **few),
         GDMLPRegressor(hidden_layer_sizes=(4,), **few),
+        GDMLPClassifier(hidden_layer_sizes=(4,), **few),
     ]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -25,6 +25,7 @@ from skgd.losses import (
     LogLoss,
     Loss,
     ModifiedHuber,
+    MultilabelLogLoss,
     Perceptron,
     Poisson,
     Quantile,
@@ -65,6 +66,10 @@ def classes(rng, n_outputs):
     return rng.integers(0, max(n_outputs, 2), size=(N_ROWS, 1)).astype(float)
 
 
+def labels(rng, n_outputs):
+    return rng.integers(0, 2, size=(N_ROWS, n_outputs)).astype(float)
+
+
 def squared_error_value(raw, y, weight):
     return 0.5 * len(raw) * raw.shape[1] * mean_squared_error(y, raw, sample_weight=weight) * weight.mean()
 
@@ -73,6 +78,10 @@ def log_loss_value(raw, y, weight):
     proba = np.hstack([1 - expit(raw), expit(raw)]) if raw.shape[1] == 1 else softmax(raw, axis=1)
     classes = range(proba.shape[1])
     return log_loss(y[:, 0], proba, sample_weight=weight, labels=classes, normalize=False)
+
+
+def multilabel_value(raw, y, weight):
+    return sum(log_loss_value(raw[:, [k]], y[:, [k]], weight) for k in range(raw.shape[1]))
 
 
 def summed(formula):
@@ -138,6 +147,7 @@ CASES = {
     "tweedie 2": (Tweedie(power=2), positive, summed(lambda z, y: z + y * np.exp(-z)), [1]),
     "tweedie 3": (Tweedie(power=3), positive, tweedie(3), [2]),
     "log_loss": (LogLoss(), classes, log_loss_value, [1, 3, 4]),
+    "multilabel log_loss": (MultilabelLogLoss(), labels, multilabel_value, [1, 2, 5]),
     "hinge": (Hinge(), classes, of_margin(lambda m: np.maximum(1 - m, 0)), [1, 3]),
     "squared_hinge": (SquaredHinge(), classes, of_margin(lambda m: np.maximum(1 - m, 0) ** 2), [1, 3]),
     "modified_huber": (
@@ -153,7 +163,8 @@ ALL = [(name, n_outputs) for name in CASES for n_outputs in CASES[name][3]]
 
 def test_every_loss_has_a_row():
     assert set(LOSSES) <= set(CASES)
-    assert {type(case[0]) for case in CASES.values()} == set(LOSSES.values())
+    # that of labels goes by the name of log_loss
+    assert {type(case[0]) for case in CASES.values()} == {*LOSSES.values(), MultilabelLogLoss}
 
 
 def on(loss, raw, y, weight, dtype=np.float64, plain=False, width=0.0, scale=1.0):
@@ -309,6 +320,36 @@ def test_multinomial_log_loss_is_exact_at_any_size(dtype, plain):
             np.testing.assert_allclose(value, expected[i], rtol=rtol, atol=rtol)
             gradient = softmax(raw[rows].astype(np.float64), axis=1) - one_hot[rows]
             np.testing.assert_allclose(derivative, gradient, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("plain", [False, True], ids=["compiled", "plain"])
+def test_log_loss_of_labels_is_exact_at_any_size(dtype, plain):
+    big = 1e300 if dtype == np.float64 else 1e37
+    raw = np.array([[big, -big, 0], [-big, 1, big], [800, -800, 1e-30], [-40, 40, -1e-30]], dtype)
+    rtol = 1e-13 if dtype == np.float64 else 1e-6
+    for y in (np.zeros(3), np.ones(3), np.array([1.0, 0.0, 1.0])):
+        margin = (2 * y - 1) * raw.astype(float)
+        for i in range(len(raw)):
+            value, derivative = on(MultilabelLogLoss(), raw[i : i + 1], y[None], np.ones(1), dtype, plain)
+            np.testing.assert_allclose(value, -log_expit(margin[i]).sum(), rtol=rtol)
+            expected = -(2 * y - 1) * expit(-margin[i])
+            np.testing.assert_allclose(derivative[0], expected, rtol=10 * rtol, atol=np.finfo(dtype).tiny)
+
+
+def test_log_loss_of_labels_starts_at_their_log_odds_and_predicts_each_alone():
+    loss, weight = MultilabelLogLoss(), np.array([1.0, 2.0, 1.0])
+    y = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    start = loss.best_constant(y, weight, 3)
+    np.testing.assert_allclose(expit(start), [0.25, 0.0, 1.0], atol=1e-3)
+    assert np.isfinite(start).all()
+    np.testing.assert_allclose(expit(loss.best_constant(y, None, 3)), [1 / 3, 0.0, 1.0], atol=1e-3)
+    raw = np.array([[0.0, 800.0, -800.0]])
+    np.testing.assert_array_equal(loss.predict_proba(raw), [[0.5, 1.0, 0.0]])
+    np.testing.assert_allclose(loss.predict_log_proba(raw), [[-np.log(2), 0.0, -800.0]])
+    for wrong in (np.array([[2.0, 0.0]]), np.array([[0.5, 0.0]]), np.array([[-1.0, 1.0]])):
+        with pytest.raises(ValueError, match="nothing but 0 and 1"):
+            loss.check_targets(wrong)
 
 
 def test_two_outputs_of_the_multinomial_are_the_binary_form():

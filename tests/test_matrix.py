@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 
-from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.losses import CLASS_LOSSES, REGRESSION_LOSSES, Loss, get_loss
 from skgd.optimizers import OPTIMIZERS, Optimizer
 from skgd.schedules import SCHEDULES
@@ -16,10 +16,12 @@ ESTIMATORS = {
     "linear": GDLinearRegressor,
     "logistic": GDLogisticClassifier,
     "network": lambda **settings: GDMLPRegressor(hidden_layer_sizes=(8,), **settings),
+    "network of classes": lambda **settings: GDMLPClassifier(hidden_layer_sizes=(8,), **settings),
 }
+CLASSIFIERS, NETWORKS = ("logistic", "network of classes"), ("network", "network of classes")
 # Rates for standardised data where the first one that comes to mind doesn't suit the rule.
 SENSIBLE_RATE = 0.02
-RATES = {"sgd": 0.1, "adadelta": 10.0, "adagrad": 0.2, "lion": 0.01}
+RATES = {"sgd": 0.1, "svrg": 0.1, "adadelta": 10.0, "adagrad": 0.2, "lion": 0.01}
 
 
 def make_data(kind, dtype=np.float64):
@@ -28,20 +30,20 @@ def make_data(kind, dtype=np.float64):
     Z = rng.standard_normal((120, 4))
     X = (Z * [1, 10, 0.1, 1] + [0, 50, 3, -1]).astype(dtype)
     signal = Z @ [1.0, -1.0, 0.5, 0.0]
-    if kind == "logistic":
+    if kind in CLASSIFIERS:
         return X, np.digitize(signal + 0.3 * rng.standard_normal(120), [-0.7, 0.7])
     return X, 500 + 100 * signal + 20 * rng.standard_normal(120)
 
 
 def loss_of(model, kind, X, y):
-    if kind == "logistic":
+    if kind in CLASSIFIERS:
         return -np.mean(model.predict_log_proba(X)[np.arange(len(y)), y])
     return 0.5 * np.mean((model.predict(X) - y) ** 2)
 
 
 def loss_of_constant(kind, y):
     """Of the best model without features."""
-    if kind == "logistic":
+    if kind in CLASSIFIERS:
         share = np.bincount(y) / len(y)
         return -share @ np.log(share)
     return 0.5 * np.var(y)
@@ -53,7 +55,7 @@ def assert_learned(model, kind, X, y, dtype=np.float64, share=0.9):
     assert model.loss_curve_[-1] <= (1 + 1e-12) * model.loss_curve_[0]
     assert loss < share * loss_of_constant(kind, y)
     assert model.stop_reason_ in ("converged", "max_iter")
-    arrays = model.coefs_ + model.intercepts_ if kind == "network" else [model.coef_, model.intercept_]
+    arrays = model.coefs_ + model.intercepts_ if kind in NETWORKS else [model.coef_, model.intercept_]
     assert all(array.dtype == dtype and np.isfinite(array).all() for array in arrays)
 
 
@@ -69,8 +71,7 @@ def test_every_optimizer_trains_every_estimator(optimizer, kind, batch_size, dty
     assert_learned(model, kind, X, y, dtype)
     # the same in float32 as in float64, up to rounding
     if dtype == np.float32 and optimizer not in ("adadelta", "lion"):
-        double = ESTIMATORS[kind](**model.get_params()) if kind != "network" else GDMLPRegressor(**model.get_params())
-        double.fit(X.astype(np.float64), y)
+        double = type(model)(**model.get_params()).fit(X.astype(np.float64), y)
         assert loss_of(model, kind, X, y) == pytest.approx(loss_of(double, kind, X.astype(np.float64), y), rel=0.02)
 
 
@@ -82,7 +83,7 @@ def test_every_optimizer_streams_into_every_estimator(optimizer, kind):
     model.set_params(batch_size=25)
     for _ in range(15):
         for rows in (slice(0, 60), slice(60, 120)):
-            model.partial_fit(X[rows], y[rows], **({"classes": [0, 1, 2]} if kind == "logistic" else {}))
+            model.partial_fit(X[rows], y[rows], **({"classes": [0, 1, 2]} if kind in CLASSIFIERS else {}))
     assert model.n_iter_ == 30
     assert loss_of(model, kind, X, y) < 0.9 * loss_of_constant(kind, y)
 
@@ -114,7 +115,7 @@ def test_every_schedule_goes_on_in_a_stream(schedule, kind):
     X, y = make_data(kind)
     model = ESTIMATORS[kind](optimizer="adam", learning_rate=0.05, schedule=schedule, max_iter=40, random_state=0)
     for _ in range(40):
-        model.partial_fit(X, y, **({"classes": [0, 1, 2]} if kind == "logistic" else {}))
+        model.partial_fit(X, y, **({"classes": [0, 1, 2]} if kind in CLASSIFIERS else {}))
     assert loss_of(model, kind, X, y) < 0.9 * loss_of_constant(kind, y)
 
 
@@ -138,16 +139,17 @@ def test_every_loss_of_regression_trains_by_name_and_as_an_object(loss, make, ba
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("batch_size", [None, 20])
 @pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("make", [GDLinearClassifier, lambda **s: GDMLPClassifier(hidden_layer_sizes=(8,), **s)])
 @pytest.mark.parametrize("loss", sorted(CLASS_LOSSES))
-def test_every_loss_for_classes_trains_by_name_and_as_an_object(loss, n_classes, batch_size, dtype):
+def test_every_loss_for_classes_trains_by_name_and_as_an_object(loss, make, n_classes, batch_size, dtype):
     X, y = make_data("logistic", dtype)
     y = np.minimum(y, n_classes - 1)
     settings = {"optimizer": "adam", "learning_rate": 0.03, "max_iter": 150, "tol": None, "random_state": 0}
     by_name, by_object = (
-        GDLinearClassifier(loss=given, batch_size=batch_size, **settings).fit(X, y) for given in (loss, get_loss(loss))
+        make(loss=given, batch_size=batch_size, **settings).fit(X, y) for given in (loss, get_loss(loss))
     )
     assert np.array_equal(by_name.decision_function(X), by_object.decision_function(X))
-    assert by_name.coef_.shape == (1 if n_classes == 2 else 3, 4)
+    assert by_name.decision_function(X).shape == ((120,) if n_classes == 2 else (120, 3))
     assert by_name.loss_curve_[-1] < by_name.loss_curve_[0]
     assert by_name.score(X, y) > 0.75
 
@@ -224,12 +226,12 @@ class LogCoshBeyondNumba(LogCosh):
 
 def standardised(X, y, kind):
     Z = np.column_stack([(X - X.mean(axis=0)) / X.std(axis=0), np.ones(len(X))])
-    return Z, y if kind == "logistic" else (y - y.mean()) / y.std()
+    return Z, y if kind in CLASSIFIERS else (y - y.mean()) / y.std()
 
 
 def two_classes(kind):
     X, y = make_data(kind)
-    return X, (y == 2).astype(int) if kind == "logistic" else y
+    return X, (y == 2).astype(int) if kind in CLASSIFIERS else y
 
 
 @pytest.mark.parametrize("batch_size", [None, 50])
@@ -246,7 +248,7 @@ def test_a_users_rule_makes_the_steps_that_it_says(kind, optimizer, batch_size):
         model.fit(X, y)
     Z, t = standardised(X, y, kind)
     theta = np.zeros(5)
-    if kind == "logistic":
+    if kind in CLASSIFIERS:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             start = GDLogisticClassifier(optimizer="sgd", learning_rate=1e-300, max_iter=1, tol=None).fit(X, y)
@@ -256,12 +258,12 @@ def test_a_users_rule_makes_the_steps_that_it_says(kind, optimizer, batch_size):
         for first in range(0, 120, batch_size or 120):
             rows = slice(first, min(first + (batch_size or 120), 120))
             raw = Z[rows] @ theta
-            gradient = Z[rows].T @ ((expit(raw) if kind == "logistic" else raw) - t[rows]) / len(raw)
+            gradient = Z[rows].T @ ((expit(raw) if kind in CLASSIFIERS else raw) - t[rows]) / len(raw)
             if kind == "linear":
                 gradient[-1] = 0  # on centred data the best intercept is known
             update += 1
             optimizer.rule(theta, gradient, slots, hyper, 0.03, update)
-    size = 1 if kind == "logistic" else y.std()
+    size = 1 if kind in CLASSIFIERS else y.std()
     np.testing.assert_allclose(model.coef_.ravel(), theta[:-1] / X.std(axis=0) * size, rtol=1e-7, atol=1e-10)
 
 

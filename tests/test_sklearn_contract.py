@@ -21,7 +21,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.activations import ACTIVATIONS
-from skgd.losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES
+from skgd.losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES, MultilabelLogLoss
 from skgd.optimizers import OPTIMIZERS, Adam
 from skgd.schedules import SCHEDULES, ExponentialDecay
 
@@ -177,6 +177,7 @@ WITH_DOCSTRINGS = {
         GDMLPClassifier,
         GDMLPRegressor,
         *LOSSES.values(),
+        MultilabelLogLoss,
         *(type(make()) for make in OPTIMIZERS.values()),
         *(type(make()) for make in SCHEDULES.values()),
     ]

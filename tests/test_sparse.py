@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd._engine.features import dense_rows, raw_features, scaled_rows
 from skgd._engine.kernels import kernel, plug_in
 from skgd._engine.lazy import lazy_updates
@@ -343,6 +343,8 @@ def test_networks_want_dense_data():
     X, y = make_data()
     with pytest.raises(TypeError, match="dense"):
         GDMLPRegressor().fit(X, y)
+    with pytest.raises(TypeError, match="dense"):
+        GDMLPClassifier().fit(X, y > 0)
 
 
 def test_raw_features_too_small_to_learn_from_are_refused():

@@ -15,7 +15,7 @@ from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 
-from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.losses import SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam
 from skgd.schedules import InverseScaling, ReduceOnPlateau, Schedule, StepDecay
@@ -24,7 +24,9 @@ ESTIMATORS = {
     "linear": GDLinearRegressor,
     "logistic": GDLogisticClassifier,
     "network": lambda **settings: GDMLPRegressor(hidden_layer_sizes=(6,), **settings),
+    "network of classes": lambda **settings: GDMLPClassifier(hidden_layer_sizes=(6,), **settings),
 }
+CLASSIFIERS, NETWORKS = ("logistic", "network of classes"), ("network", "network of classes")
 NO_STEP = 1e-300  # a learning rate that leaves parameters as they are
 NUMBER = r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)"
 
@@ -38,7 +40,7 @@ def make_data(kind="linear", n=61, d=3, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d)) * np.linspace(0.5, 2, d) + np.linspace(-1, 3, d)
     y = 7 + X @ np.linspace(1, -2, d) + 0.5 * rng.standard_normal(n)
-    return X, (y > np.median(y)).astype(int) if kind == "logistic" else y
+    return X, (y > np.median(y)).astype(int) if kind in CLASSIFIERS else y
 
 
 def parameters(model):
@@ -116,7 +118,7 @@ def test_batches_in_order_are_those_of_numpy(kind, momentum, batch_size):
     # 61 rows: the last batch of 16 is short
     X, y = make_data(kind)
     weight = np.random.default_rng(1).uniform(0, 2, len(y))
-    replay = Replay(X, y, 0.05, weight, logistic=kind == "logistic")
+    replay = Replay(X, y, 0.05, weight, logistic=kind in CLASSIFIERS)
     model = ESTIMATORS[kind](
         optimizer=SGD(momentum=momentum), learning_rate=0.01, alpha=0.05, batch_size=batch_size, shuffle=False
     )
@@ -125,8 +127,8 @@ def test_batches_in_order_are_those_of_numpy(kind, momentum, batch_size):
     start = ESTIMATORS[kind](learning_rate=NO_STEP, optimizer="sgd", max_iter=1, tol=None)
     replay.take(start.fit(X, y, sample_weight=weight))
     mean = np.average(y, weights=weight)
-    constant = np.log(mean / (1 - mean)) if kind == "logistic" else 0.0
-    np.testing.assert_allclose(replay.theta, [0, 0, 0, constant], atol=0.05 if kind == "logistic" else 1e-12)
+    constant = np.log(mean / (1 - mean)) if kind in CLASSIFIERS else 0.0
+    np.testing.assert_allclose(replay.theta, [0, 0, 0, constant], atol=0.05 if kind in CLASSIFIERS else 1e-12)
     velocity, curve = np.zeros(4), []
     for _ in range(3):
         losses = []
@@ -149,7 +151,7 @@ def test_the_loss_curve_is_the_objective_at_full_batch(kind):
     curve = ESTIMATORS[kind](max_iter=12, **settings).fit(X, y).loss_curve_
     for n_epochs in (1, 4, 11):
         model = ESTIMATORS[kind](max_iter=n_epochs, **settings).fit(X, y)
-        replay = Replay(X, y, 0.1, logistic=kind == "logistic").take(model)
+        replay = Replay(X, y, 0.1, logistic=kind in CLASSIFIERS).take(model)
         # an epoch is measured before its update: where the last one has ended
         assert curve[n_epochs] == pytest.approx(replay.objective() * replay.target_scale**2, rel=1e-10)
 
@@ -352,7 +354,7 @@ def test_the_gradient_criterion_is_a_certificate(kind, batch_size, tol):
     )
     model.set_params(schedule="constant" if batch_size is None else lambda t: 0.9**t, max_iter=5000)
     model = fit_quietly(model, X, y, sample_weight=weight)
-    replay = Replay(X, y, 0.1, weight, logistic=kind == "logistic").take(model)
+    replay = Replay(X, y, 0.1, weight, logistic=kind in CLASSIFIERS).take(model)
     gradient = np.abs(replay.gradient()).max()
     assert model.gradient_norm_ == pytest.approx(gradient, rel=1e-4, abs=1e-12)
     assert model.converged_ == (gradient <= tol * (1 + 1e-6))
@@ -463,7 +465,7 @@ def test_the_same_random_state_gives_the_same_bits(kind, batch_size):
     generators = [np.random.RandomState(3), np.random.RandomState(3)]
     first, second = (parameters(ESTIMATORS[kind](random_state=g, **settings).fit(X, y)) for g in generators)
     assert np.array_equal(first, second)
-    if batch_size is not None or kind == "network":
+    if batch_size is not None or kind in NETWORKS:
         assert not np.array_equal(first, parameters(ESTIMATORS[kind](random_state=4, **settings).fit(X, y)))
 
 
@@ -522,7 +524,7 @@ def test_partial_fit_makes_the_steps_of_fit(kind):
     }
     streamed = ESTIMATORS[kind](**settings)
     for _ in range(8):
-        streamed.partial_fit(X, y, **({"classes": [0, 1]} if kind == "logistic" else {}))
+        streamed.partial_fit(X, y, **({"classes": [0, 1]} if kind in CLASSIFIERS else {}))
     fitted = ESTIMATORS[kind](max_iter=8, tol=None, **settings).fit(X, y)
     np.testing.assert_allclose(parameters(streamed), parameters(fitted), rtol=1e-8, atol=1e-10)
 
@@ -550,14 +552,14 @@ def test_partial_fit_standardises_by_all_rows_so_far():
 def test_new_means_and_deviations_leave_the_predictions_as_they_are(kind, optimizer):
     X, y = make_data(kind)
     model = ESTIMATORS[kind](optimizer=optimizer, learning_rate=0.05, random_state=0, alpha=0)
-    classes = {"classes": [0, 1]} if kind == "logistic" else {}
+    classes = {"classes": [0, 1]} if kind in CLASSIFIERS else {}
     for _ in range(5):
         model.partial_fit(X, y, **classes)
-    raw = model.decision_function if kind == "logistic" else model.predict
+    raw = model.decision_function if kind in CLASSIFIERS else model.predict
     before = raw(X)
     assert before.std() > 0.01
     model.set_params(learning_rate=NO_STEP)
-    other = y if kind == "logistic" else 300 - 50 * y
+    other = y if kind in CLASSIFIERS else 300 - 50 * y
     model.partial_fit(40 * X - 500, other)
     np.testing.assert_allclose(raw(X), before, rtol=1e-8, atol=1e-8)
 
@@ -632,7 +634,7 @@ def tutorial_data(kind, n=200):
     rng = np.random.default_rng(0)
     X = rng.uniform(100, 900, (n, 3))
     y = X @ [3.0, -2.0, 1.0] + 50 + 20 * rng.standard_normal(n)
-    return X, (y > np.median(y)).astype(int) if kind == "logistic" else y
+    return X, (y > np.median(y)).astype(int) if kind in CLASSIFIERS else y
 
 
 def diverges(model, X, y):
@@ -648,7 +650,7 @@ def diverges(model, X, y):
 
 
 def loss_of(model, kind, X, y):
-    if kind == "logistic":
+    if kind in CLASSIFIERS:
         raw = model.decision_function(X)
         return np.mean(np.logaddexp(0, raw) - y * raw)
     return 0.5 * np.mean((model.predict(X) - y) ** 2)
@@ -657,7 +659,7 @@ def loss_of(model, kind, X, y):
 @pytest.mark.parametrize("batch_size", [None, "auto", 1, 32])
 @pytest.mark.parametrize("optimizer", ["auto", "sgd", "momentum", "nesterov", "adagrad", "adam", "lion"])
 def test_a_rate_far_too_large_ends_in_finite_parameters_and_a_rate_that_works(kind, optimizer, batch_size):
-    if kind == "network" and optimizer == "auto":
+    if kind in NETWORKS and optimizer == "auto":
         pytest.skip("networks have no such choice")
     X, y = tutorial_data(kind)
     settings = {
@@ -669,7 +671,7 @@ def test_a_rate_far_too_large_ends_in_finite_parameters_and_a_rate_that_works(ki
     }
     model = ESTIMATORS[kind](learning_rate=0.01, **settings)
     text = diverges(model, X, y)
-    null = np.log(2) if kind == "logistic" else 0.5 * np.var(y)
+    null = np.log(2) if kind in CLASSIFIERS else 0.5 * np.var(y)
     assert np.isfinite(parameters(model)).all()
     assert np.isfinite(model.loss_curve_).all()
     assert model.learning_rate_ == 0.01  # a user's rate is honoured
@@ -721,8 +723,8 @@ def test_a_rate_left_to_skgd_never_diverges(kind, optimizer, batch_size):
         assert np.isfinite(parameters(model)).all()
         assert np.isfinite(model.loss_curve_).all()
         if standardize:
-            null = np.log(2) if kind == "logistic" else 0.5 * np.var(y)
-            assert loss_of(model, kind, X, y) < (1.01 if kind != "network" else 1.5) * null
+            null = np.log(2) if kind in CLASSIFIERS else 0.5 * np.var(y)
+            assert loss_of(model, kind, X, y) < (1.01 if kind not in NETWORKS else 1.5) * null
 
 
 def test_a_rate_just_above_the_limit_does_not_count_as_convergence():
@@ -741,7 +743,7 @@ def test_a_rate_just_above_the_limit_does_not_count_as_convergence():
 INTERRUPTED = """
 import os, signal, threading, warnings
 import numpy as np
-from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.optimizers import SGD, Optimizer
 
 class InPython(Optimizer):
@@ -857,7 +859,7 @@ def test_verbose_prints_a_line_an_epoch(kind, capsys):
 
 def test_verbose_gives_the_objective_in_the_units_of_the_loss_curve(kind, capsys):
     X, y = make_data(kind)
-    model = ESTIMATORS[kind](verbose=1, max_iter=2, tol=None).fit(X, y if kind == "logistic" else 1e3 * y)
+    model = ESTIMATORS[kind](verbose=1, max_iter=2, tol=None).fit(X, y if kind in CLASSIFIERS else 1e3 * y)
     for line, loss in zip(capsys.readouterr().out.splitlines(), model.loss_curve_, strict=True):
         assert any(abs(float(number) - loss) < 1e-3 * loss for number in re.findall(NUMBER, line))
 
@@ -870,11 +872,11 @@ def test_verbose_gives_the_objective_in_the_units_of_the_loss_curve(kind, capsys
 def test_fitted_attributes(kind, batch_size, n_targets):
     X, y = make_data(kind)
     if n_targets == 2:
-        y = np.arange(len(y)) % 3 if kind == "logistic" else np.column_stack([y, -y])
+        y = np.arange(len(y)) % 3 if kind in CLASSIFIERS else np.column_stack([y, -y])
     model = ESTIMATORS[kind](batch_size=batch_size, optimizer="adam", learning_rate=0.01, random_state=0)
     fit_quietly(model, X, y)
-    n_outputs = {None: 1, 2: 3 if kind == "logistic" else 2}[n_targets]
-    if kind == "network":
+    n_outputs = {None: 1, 2: 3 if kind in CLASSIFIERS else 2}[n_targets]
+    if kind in NETWORKS:
         assert [c.shape for c in model.coefs_] == [(3, 6), (6, n_outputs)]
         assert [b.shape for b in model.intercepts_] == [(6,), (n_outputs,)]
     else:
@@ -895,7 +897,7 @@ def test_fitted_attributes(kind, batch_size, n_targets):
     assert hasattr(model, "gradient_norm_")
     if batch_size is None:
         assert model.gradient_norm_ >= 0
-    if kind == "logistic":
+    if kind in CLASSIFIERS:
         assert np.array_equal(model.classes_, np.unique(y))
 
 
@@ -918,7 +920,7 @@ class RecordingSchedule(Schedule):
 def test_objects_of_the_user_are_left_as_they_are(kind):
     X, y = make_data(kind)
     objects = {"optimizer": Adam(beta1=0.8), "schedule": RecordingSchedule()}
-    if kind != "logistic":
+    if kind not in CLASSIFIERS:
         objects["loss"] = SquaredError()
     states = {name: dict(vars(thing)) for name, thing in objects.items()}
     X_before, y_before = X.copy(), y.copy()
