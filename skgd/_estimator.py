@@ -22,6 +22,7 @@ from ._kernels.signatures import Data, Features, SparseFeatures
 from ._validation import (
     FLOATS,
     Interval,
+    RealNotInt,
     RemembersValidParameters,
     StrOptions,
     check_parameters,
@@ -61,7 +62,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         "average": [
             "boolean",
             Interval(Integral, 0, None, closed="left"),
-            Interval(Real, 0, 1, closed="neither"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
         ],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "warm_start": ["boolean"],

@@ -1,5 +1,6 @@
 """Epochs of updates by an optimizer's rule: what the compiled kernels need, and the calls of them."""
 
+import contextlib
 import time
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..schedules import Constant, ReduceOnPlateau, factors_at
 from .kernels import kernel, plug_in, python_kernel
 from .lazy import lazy_updates, rows_at_once
 from .passes import FullPass, buffers, pointwise, weight_factor
+from .threads import single_threaded_blas
 from .training import Plan, Training
 
 SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
@@ -21,6 +23,7 @@ BLOCK_OVERHEAD_FLOPS = 2_000
 FETCHED_ROWS = 256  # whose numbers, targets and weights are looked up at once for batches of few rows
 MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel takes along
 MAX_BUDGET = 10**9
+LARGE_PRODUCT = 2**22  # multiplications in a product of matrices that are worth a second thread
 
 
 class Epochs:
@@ -130,29 +133,36 @@ class Epochs:
             run_epochs, batch = self._kernel("run_epochs"), []
         else:
             run_epochs, batch = self._kernel("run_lazy_epochs"), [self.lazy.batch]
-        run_epochs(
-            loss,
-            rule,
-            self.data,
-            self.model,
-            training.state,
-            self.anchor,
-            self.buffers,
-            *batch,
-            self.settings,
-            self.loss_hyper,
-            self.hyper,
-            rates,
-            self.order,
-            progress,
-            losses,
-            self.budget,
-        )
+        with self._threads_of_blas():
+            run_epochs(
+                loss,
+                rule,
+                self.data,
+                self.model,
+                training.state,
+                self.anchor,
+                self.buffers,
+                *batch,
+                self.settings,
+                self.loss_hyper,
+                self.hyper,
+                rates,
+                self.order,
+                progress,
+                losses,
+                self.budget,
+            )
         elapsed = time.perf_counter() - began
         training.losses.extend((losses[: training.epochs - epoch] * training.loss_unit).tolist())
         training.updates += int(progress["update"][0] - update)
         self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))
         return int(progress["status"][0])
+
+    def _threads_of_blas(self):
+        """All that BLAS has for large products, one for small ones: its threads wait for each other in a busy loop."""
+        objective = self.training.objective
+        large = objective.largest_product(self.settings.block_size) >= LARGE_PRODUCT
+        return contextlib.nullcontext() if large or objective.kind is Linear else single_threaded_blas()
 
     def _take_snapshot(self) -> None:
         """Drop the anchor of variance reduction where the parameters are now."""

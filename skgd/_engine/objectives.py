@@ -51,6 +51,9 @@ class Objective(Protocol):
     def n_work(self, block_size: int, storage: Storage) -> int:
         """Numbers of workspace that a block needs."""
 
+    def largest_product(self, n_rows: int) -> int:
+        """Multiplications in the largest product of matrices over so many rows."""
+
     def flops_per_row(self) -> int:
         """Arithmetic of one row, forwards and backwards, roughly."""
 
@@ -101,6 +104,9 @@ class LinearObjective:
 
     def n_work(self, block_size: int, storage: Storage) -> int:
         return self.n_outputs * self.n_features if storage.index_dtype is None else 0
+
+    def largest_product(self, n_rows: int) -> int:
+        return n_rows * self.n_params
 
     def flops_per_row(self) -> int:
         return 4 * self.n_params
@@ -190,6 +196,9 @@ class NetworkObjective:
         n_matrices = 1 + (not self.activation.from_output) + self.random
         n_first = self.sizes[0] if storage.index_dtype is None else 0
         return block_size * (n_first + n_matrices * sum(hidden) + 2 * max(hidden, default=0))
+
+    def largest_product(self, n_rows: int) -> int:
+        return n_rows * max(n_in * n_out for n_in, n_out in self._shapes())
 
     def flops_per_row(self) -> int:
         return 6 * self.n_params
