@@ -196,18 +196,18 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         unseen = None if held_out is None else data._replace(subset=read_only(held_out))
         if validation is not None:
             unseen = _of_validation_set(validation, data)
-        max_iter, tol = (1, None) if streaming else (self.max_iter, self.tol)
         penalty = self._penalty()
-        if tol == "auto":
-            determined = penalty.l2 > 0 or loss.quadratic
-            of_fit = data.n_rows, n_features, batch_size, optimizer, self.criterion, bool(self.early_stopping)
-            tol = auto.auto_tol(*of_fit, determined, penalty.l1 > 0)
+        determined = penalty.l2 > 0 or loss.quadratic
+        of_fit = data.n_rows, n_features, batch_size, optimizer, self.criterion, bool(self.early_stopping)
+        schedule, tol = self._schedule_and_tol(
+            optimizer, streaming, lambda: auto.auto_tol(*of_fit, determined, penalty.l1 > 0)
+        )
         plan = Plan(
             batch_size=batch_size,
-            max_iter=max_iter,
+            max_iter=1 if streaming else self.max_iter,
             alpha=penalty.l2,
             l1=penalty.l1,
-            schedule=get_schedule(self.schedule, self.max_iter),
+            schedule=schedule,
             backs_off=training.rate_is_auto,
             safe_rate=rate_from_data,
             constant=constant,
@@ -227,6 +227,13 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         else:
             Loop(training, plan, data, unseen).run()
         self._publish(training, batch_size)
+
+    def _schedule_and_tol(
+        self, optimizer: Optimizer, streaming: bool, auto_tol: Callable[[], float]
+    ) -> tuple[Schedule | Callable, float | None]:
+        """The schedule, and the tolerance: None where all epochs are run."""
+        tol = auto_tol() if isinstance(self.tol, str) else self.tol
+        return get_schedule(self.schedule, self.max_iter), None if streaming else tol
 
     def _penalty(self) -> Penalty:
         return L2(self.alpha)

@@ -27,7 +27,8 @@ class Activation(BaseEstimator):
         Whether ``derivative`` looks at the output a alone: then inputs z aren't kept, which saves memory, and z is a
         as well.
     default_init : str, default="glorot"
-        What ``init="auto"`` means: the scheme whose random weights keep signals at their size through many layers.
+        What ``init="auto"`` means. With "he", which keeps the size of signals through layers of relu, networks of one
+        to six layers predicted worse than with "glorot" on most data tried, so that all named activations have that.
 
     Examples
     --------
@@ -141,7 +142,6 @@ class ReLU(Activation):
     """max(z, 0), with slope 0 at 0 (Nair and Hinton 2010)."""
 
     from_output = True
-    default_init = "he"
 
     @staticmethod
     def function(z):
@@ -156,7 +156,6 @@ class LeakyReLU(Activation):
     """max(z, 0.01 z): relu that never dies (Maas, Hannun and Ng 2013)."""
 
     from_output = True
-    default_init = "he"
 
     @staticmethod
     def function(z):
@@ -171,7 +170,6 @@ class ELU(Activation):
     """z above 0, exp(z) - 1 below (Clevert, Unterthiner and Hochreiter 2016)."""
 
     from_output = True
-    default_init = "he"
 
     @staticmethod
     def function(z):
@@ -186,8 +184,6 @@ class ELU(Activation):
 class GELU(Activation):
     """z Phi(z) with the normal distribution function Phi (Hendrycks and Gimpel 2016)."""
 
-    default_init = "he"
-
     @staticmethod
     def function(z):
         z = -FAR if z < -FAR else z
@@ -201,8 +197,6 @@ class GELU(Activation):
 
 class SiLU(Activation):
     """z / (1 + exp(-z)), also called swish (Ramachandran, Zoph and Le 2017)."""
-
-    default_init = "he"
 
     @staticmethod
     def function(z):

@@ -13,8 +13,14 @@ from .._engine.training import Training
 from .._estimator import GradientDescentEstimator
 from .._validation import Interval, StrOptions, check_features
 from ..activations import ACTIVATIONS, Activation, get_activation
+from ..optimizers import Adam, NAdam, Optimizer
+from ..schedules import SCHEDULES, Cosine, Schedule, get_schedule
 
-CUSTOMARY_BATCH_SIZE = 200
+# Measured by cross-validation on data of 150 to 50,000 rows: with rates that end at zero networks of one to three layers
+# need fewer epochs, and predict better, than with a constant one.
+FEWEST_ROWS, MOST_ROWS, UPDATES = 32, 256, 1000  # of a batch; of an epoch
+ANNEALED_RATE = 3.0  # times Adam's customary rate, where it begins
+TOL = 1e-4  # where the rate stays
 
 
 class NetworkEstimator(GradientDescentEstimator):
@@ -26,6 +32,7 @@ class NetworkEstimator(GradientDescentEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "init": [StrOptions(INITS), tuple, list],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "schedule": [StrOptions({*SCHEDULES, "auto"}), Schedule, callable],
     }
 
     _objective = NetworkObjective
@@ -66,7 +73,25 @@ class NetworkEstimator(GradientDescentEstimator):
         return self.n_restarts
 
     def _auto_batch_size(self, X, n_rows, n_outputs, optimizer, loss, streaming):
-        return min(CUSTOMARY_BATCH_SIZE, n_rows)
+        return min(max(FEWEST_ROWS, min(n_rows // UPDATES, MOST_ROWS)), n_rows)
+
+    def _anneals(self, optimizer: Optimizer, streaming: bool) -> bool:
+        """Whether the rate goes down to zero over all epochs: where their number is known, and no criterion is asked for."""
+        asked_for = self.tol not in ("auto", None) or self.criterion != "objective" or self.early_stopping
+        ends = not (streaming or self.warm_start or asked_for or optimizer.searches_line)
+        return ends and isinstance(self.schedule, str) and self.schedule == "auto"
+
+    def _rate_from_data(self, data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming):
+        if isinstance(optimizer, Adam | NAdam) and self._anneals(optimizer, streaming):
+            return ANNEALED_RATE * optimizer.default_learning_rate
+        return None
+
+    def _schedule_and_tol(self, optimizer, streaming, auto_tol):
+        if self._anneals(optimizer, streaming):
+            return Cosine(self.max_iter), None
+        tol = TOL if isinstance(self.tol, str) else self.tol
+        by_name = isinstance(self.schedule, str) and self.schedule == "auto"
+        return get_schedule("constant" if by_name else self.schedule, self.max_iter), None if streaming else tol
 
     def _scales_targets(self):
         return bool(self.standardize)

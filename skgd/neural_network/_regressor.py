@@ -35,12 +35,14 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         One of "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "amsgrad", "adamw", "nadam",
         "lion", "lbfgs", "svrg", or an object from :mod:`skgd.optimizers`.
     learning_rate : float or "auto", default="auto"
-        Step size, positive. "auto" is the optimizer's own ``learning_rate`` if it has one, else its customary one; it
-        is reduced if the fit diverges.
-    schedule : str, Schedule or callable, default="constant"
+        Step size, positive. "auto" is the optimizer's own ``learning_rate`` if it has one, else its customary one, for
+        Adam and NAdam three times that where the schedule "auto" lets it go down; it is reduced if the fit diverges.
+    schedule : str, Schedule or callable, default="auto"
         Factor on the learning rate over epochs: "constant", "invscaling", "step", "exponential", "cosine",
         "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
-        epochs to an array of factors.
+        epochs to an array of factors. "auto" is half a cosine down to zero over all ``max_iter`` epochs; it is constant
+        where a fit may end sooner or go on later: with a number as ``tol``, another ``criterion``, ``early_stopping``,
+        ``warm_start``, and in ``partial_fit``.
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
     dropout : float or sequence of floats in [0, 1), default=0.0
@@ -50,7 +52,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         Starting weights and biases: "he", with variance 2 / n_in, "glorot", 2 / (n_in + n_out), or "lecun", 1 / n_in,
         each uniform, or normal as "he_normal"; the last
         layer's biases start at the best constant prediction. "auto"
-        follows from the activation: he for the relatives of relu, else glorot. Or your own: one matrix of shape
+        is what the activation names as its ``default_init``, glorot unless you write another one. Or your own: one matrix of shape
         (n_in, n_out) and one vector of shape (n_out,) for each layer, in the units of X and y as ``coefs_`` and
         ``intercepts_`` are.
     n_restarts : int, default=1
@@ -60,12 +62,13 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         Whether to train on (x - mean) / std, without a copy of X, and on targets scaled likewise where the loss
         allows. "auto" is True.
     batch_size : int, None or "auto", default="auto"
-        Rows per update, at least 1; more than there are means all. None is all rows, "auto" is 200 or all.
-    max_iter : int, default=200
+        Rows per update, at least 1; more than there are means all. None is all rows, "auto" a thousandth of them, at
+        least 32 and at most 256.
+    max_iter : int, default=100
         Largest number of epochs, at least 1.
-    tol : float, "auto" or None, default=1e-4
-        Tolerance of the criterion, not negative. "auto" is 1e-6 at full batch, where an epoch is a single step, else
-        1e-3. None runs all epochs.
+    tol : float, "auto" or None, default="auto"
+        Tolerance of the criterion, not negative. None runs all epochs, and so does "auto" where the schedule "auto"
+        lets the rate go down to zero over them; else "auto" is 1e-4.
     criterion : {"objective", "gradient", "step"}, default="objective"
         "objective": stop after ``n_iter_no_change`` epochs in which the objective had, relatively, no more than ``tol``
         to gain: at full batch by what its last changes leave to come (Aitken's extrapolation), for mini-batches by
@@ -185,15 +188,15 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         activation="relu",
         optimizer="adam",
         learning_rate="auto",
-        schedule="constant",
+        schedule="auto",
         alpha=1e-4,
         dropout=0.0,
         init="auto",
         n_restarts=1,
         standardize="auto",
         batch_size="auto",
-        max_iter=200,
-        tol=1e-4,
+        max_iter=100,
+        tol="auto",
         criterion="objective",
         n_iter_no_change=10,
         shuffle=True,
