@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from . import _jit
-from ._engine.kernels import INLINED, kernel
+from ._engine.kernels import INLINED, activation_kernels, kernel
 from ._kernels.signatures import Linear, Network, signatures
 from .activations import ACTIVATIONS
 from .losses import LOSSES
@@ -52,8 +52,7 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
         for loss in LOSSES.values():
             _jit.compiled(loss().pointwise, types.loss)
         for activation in ACTIVATIONS.values():
-            _jit.pointer(activation.function, types.activation)
-            _jit.pointer(activation.derivative, types.activation_derivative)
+            activation_kernels(activation, dtype)
         if sparse:
             _precompile_sparse(dtype)
     _precompile_line_searches()
@@ -82,6 +81,8 @@ def _precompile_sparse(dtype: np.dtype) -> None:
         "run_lazy_epochs",
     ):
         kernel(name, dtype, Linear, index_dtype)
+    for name in ("forward", "backward", "evaluate", "run_epochs"):
+        kernel(name, dtype, Network, index_dtype)
     for optimizer in [make() for make in OPTIMIZERS.values()] + [SGD(momentum="auto", nesterov=True)]:
         optimizer.compiled_rule(np.dtype(np.float64))
     for loss in LOSSES.values():

@@ -44,7 +44,7 @@ class Activation(BaseEstimator):
     ...         return np.cos(z)
     >>> X = np.linspace(-3, 3, 200).reshape(-1, 1)
     >>> model = GDMLPRegressor(hidden_layer_sizes=(10,), activation=Sine(), optimizer="lbfgs", random_state=0)
-    >>> model.fit(X, np.sin(X[:, 0])).score(X, np.sin(X[:, 0])) > 0.999
+    >>> model.fit(X, np.sin(X[:, 0])).score(X, np.sin(X[:, 0])) > 0.99
     True
     """
 

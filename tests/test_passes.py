@@ -17,7 +17,7 @@ RNG = np.random.default_rng(0)
 
 def data_of(X, y, center, scale, weight=None):
     features = raw_features(X)
-    dtype = features.storage.compute_dtype
+    dtype = LinearObjective.compute_dtype(features.storage)
     features = features._replace(center=center.astype(dtype), inverse_scale=(1 / scale).astype(dtype))
     weight = np.empty(0) if weight is None else weight
     arrays = (read_only(array) for array in (y.astype(float)[:, None], weight, np.empty(0, np.int64)))

@@ -209,6 +209,8 @@ def test_docstrings_of_methods_list_their_parameters_and_what_they_return(make):
 def test_every_fitted_attribute_is_documented_and_every_documented_one_exists(make, regression, classes):
     pd = pytest.importorskip("pandas")
     estimator = make(max_iter=3)
+    if "n_restarts" in estimator.get_params():
+        estimator.set_params(n_restarts=2)
     X, y = classes if is_classifier(estimator) else regression
     estimator.fit(pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])]), y)
     section = re.search(r"\n    Attributes\n    -+\n(.*?)\n\n", type(estimator).__doc__, re.DOTALL)[1]

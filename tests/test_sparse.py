@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd import GDLinearRegressor, GDLogisticClassifier
 from skgd._engine.features import dense_rows, raw_features, scaled_rows
 from skgd._engine.kernels import kernel, plug_in
 from skgd._engine.lazy import lazy_updates
@@ -337,14 +337,6 @@ def test_columns_out_of_range_are_refused():
         broken.indices[5] = column
         with pytest.raises(ValueError, match=r"column|ind"):
             GDLinearRegressor().fit(broken, y)
-
-
-def test_networks_want_dense_data():
-    X, y = make_data()
-    with pytest.raises(TypeError, match="dense"):
-        GDMLPRegressor().fit(X, y)
-    with pytest.raises(TypeError, match="dense"):
-        GDMLPClassifier().fit(X, y > 0)
 
 
 def test_raw_features_too_small_to_learn_from_are_refused():

@@ -193,5 +193,6 @@ class Epochs:
         per_epoch = -(-self.n_rows // self.settings.batch_size)
         done = training.progress["cursor"][0] // self.settings.batch_size
         n_updates = min(self.budget, (last_epoch - training.epochs) * per_epoch - done)
-        t = training.epochs + (done + np.arange(n_updates)) / per_epoch
+        epochs, updates = np.divmod(done + np.arange(n_updates), per_epoch)
+        t = (training.epochs + epochs) + updates / per_epoch  # to the same bits, wherever a call begins
         return training.learning_rate * factors_at(schedule, t)

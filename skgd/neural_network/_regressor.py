@@ -41,8 +41,8 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         Factor on the learning rate over epochs: "constant", "invscaling", "step", "exponential", "cosine",
         "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
         epochs to an array of factors. "auto" is half a cosine down to zero over all ``max_iter`` epochs; it is constant
-        where a fit may end sooner or go on later: with a number as ``tol``, another ``criterion``, ``early_stopping``,
-        ``warm_start``, and in ``partial_fit``.
+        where the rate is given, and where a fit may end sooner or go on later: with a number as ``tol``, another
+        ``criterion``, ``early_stopping``, ``warm_start``, and in ``partial_fit``.
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
     dropout : float or sequence of floats in [0, 1), default=0.0
@@ -50,11 +50,10 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         number for each; the others count by 1 / (1 - dropout), so that expectations stay. Predictions use them all.
     init : str or (coefs, intercepts), default="auto"
         Starting weights and biases: "he", with variance 2 / n_in, "glorot", 2 / (n_in + n_out), or "lecun", 1 / n_in,
-        each uniform, or normal as "he_normal"; the last
-        layer's biases start at the best constant prediction. "auto"
-        is what the activation names as its ``default_init``, glorot unless you write another one. Or your own: one matrix of shape
-        (n_in, n_out) and one vector of shape (n_out,) for each layer, in the units of X and y as ``coefs_`` and
-        ``intercepts_`` are.
+        each uniform, or normal as "he_normal"; the last layer's biases start at the best constant prediction. "auto"
+        is what the activation names as its ``default_init``, glorot unless you write another one. Or your own: one
+        matrix of shape (n_in, n_out) and one vector of shape (n_out,) for each layer, in the units of X and y as
+        ``coefs_`` and ``intercepts_`` are.
     n_restarts : int, default=1
         Fits from so many random starts, ``n_jobs`` at once in threads, of which the one with the least objective is
         kept, with ``early_stopping`` that with the least loss on the validation data. ``partial_fit`` has one start.
