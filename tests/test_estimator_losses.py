@@ -145,7 +145,8 @@ def test_predictions_through_a_log_link_are_on_the_scale_of_y(data):
     X, signal, _, rng = data
     Y = rng.gamma(2.0, np.exp(np.column_stack([2.0 + signal, -signal])))
     for make in (GDLinearRegressor, GDMLPRegressor):
-        model = make(loss="gamma", optimizer="adam", learning_rate=0.02, max_iter=200, tol=None, random_state=0)
+        settings = {"learning_rate": 0.02, "batch_size": 200, "max_iter": 200, "tol": None, "random_state": 0}
+        model = make(loss="gamma", optimizer="adam", **settings)
         predictions = model.fit(X, Y).predict(X)
         assert predictions.shape == Y.shape
         assert (predictions > 0).all()
@@ -199,7 +200,7 @@ def skewed(data):
     "make",
     [
         GDLinearRegressor,
-        lambda **s: GDMLPRegressor(hidden_layer_sizes=(8,), learning_rate=0.02, random_state=0, **s),
+        lambda **s: GDMLPRegressor(hidden_layer_sizes=(8,), learning_rate=0.02, batch_size=200, random_state=0, **s),
     ],
     ids=["linear", "network"],
 )

@@ -65,7 +65,8 @@ def settings_to_check():
                         learning_rate=RATES.get(optimizer, RATE),
                         batch_size=batch_size,
                         standardize=standardize,
-                        max_iter=EPOCHS,
+                        # of a function that isn't convex, line searches blow the rounding of sums up step by step
+                        max_iter=EPOCHS if optimizer != "lbfgs" or name in LINEAR else 15,
                     )
                     scaled = "standardized" if standardize else "raw"
                     yield pytest.param(estimator, id=f"{name}-{optimizer}-{batch_size or 'all'}-{scaled}")
