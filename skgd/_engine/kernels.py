@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import _jit
-from .._kernels.signatures import FLOAT64, Linear, Network, signatures
+from .._kernels.signatures import FLOAT64, Linear, Network, Products, signatures
 from ..activations import Activation
 from ..losses import LogLoss, SquaredError
 
@@ -64,7 +64,7 @@ def _passes(model: type, index: np.dtype | None) -> dict[str, Callable]:
     from .._kernels import network
 
     if model is Network:  # they are compiled by themselves, as they are long
-        return {"forward": network.forward_by_pointer, "backward": network.backward_by_pointer}
+        return dict(network.IN_LOOPS)
     return {part: _source(part, model, index is not None) for part in PASSES}
 
 
@@ -124,13 +124,17 @@ def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -
 
 
 @functools.cache
-def gemm_address(dtype: np.dtype) -> int:
-    """Where SciPy's BLAS has its product of matrices of float64 or float32."""
-    if not _jit.have_numba():
-        return 0
+def products(dtype: np.dtype, in_python: bool = False) -> Products:
+    """How networks of a dtype multiply matrices: by SciPy's BLAS, and by loops where these are faster."""
+    from .._kernels.products import narrow_product, sum_of_outer_products
+
+    loops = narrow_product, sum_of_outer_products
+    if in_python or not _jit.have_numba():
+        return Products(0, *map(_jit.plain, loops))
     from numba.extending import get_cython_function_address
 
-    return get_cython_function_address("scipy.linalg.cython_blas", "dgemm" if dtype == np.float64 else "sgemm")
+    gemm = get_cython_function_address("scipy.linalg.cython_blas", "dgemm" if dtype == np.float64 else "sgemm")
+    return Products(gemm, *(_jit.pointer(loop, signatures(dtype).product) for loop in loops))
 
 
 class Activations(NamedTuple):
@@ -145,12 +149,12 @@ class Activations(NamedTuple):
 @functools.cache
 def activation_kernels(activation: type[Activation], dtype: np.dtype) -> Activations:
     """An activation and its derivative, compiled, or plain Python where they can't be, with a warning."""
-    from .._kernels import network
+    from .._kernels import layers
 
     types, name = signatures(dtype), activation.__qualname__
-    forwards = network.activate_in_place if activation.from_output else network.activate
+    forwards = layers.activate_in_place if activation.from_output else layers.activate
     forwards = _jit.inline_into(forwards, name, function=activation.function)
-    backwards = _jit.inline_into(network.differentiate, name, slope=activation.derivative)
+    backwards = _jit.inline_into(layers.differentiate, name, slope=activation.derivative)
     ready = [
         plug_in(forwards, types.activation, f"{name}.function", is_rule=False),
         plug_in(backwards, types.activation_derivative, f"{name}.derivative", is_rule=False),

@@ -5,9 +5,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .._kernels.constants import MOST_OUTPUTS
 from .._kernels.signatures import Layers, Linear, Network, Storage
 from ..activations import Activation
-from .kernels import PASSES, activation_kernels, gemm_address, kernel, python_kernel
+from .kernels import PASSES, activation_kernels, kernel, products, python_kernel
 from .scaling import Scaling
 
 _BLOCK_BYTES = 32_768  # rows of a block stay in the processor's first-level cache between the way there and back
@@ -182,7 +183,7 @@ class NetworkObjective:
             keeps_inputs=not self.activation.from_output,
             dropout=np.array(self.dropout if self.random and random is not None else ()),
             random=np.zeros(1, np.uint64) if random is None else random,
-            gemm=gemm_address(storage.dtype),
+            products=products(storage.dtype, activation.in_python),
         )
         get = python_kernel if activation.in_python else kernel
         passes = (get(name, storage.dtype, Network, storage.index_dtype) for name in PASSES)
@@ -195,7 +196,8 @@ class NetworkObjective:
         hidden = self.sizes[1:-1]
         n_matrices = 1 + (not self.activation.from_output) + self.random
         n_first = self.sizes[0] if storage.index_dtype is None else 0
-        return block_size * (n_first + n_matrices * sum(hidden) + 2 * max(hidden, default=0))
+        matrices = block_size * (n_first + n_matrices * sum(hidden) + 2 * max(hidden, default=0))
+        return matrices + MOST_OUTPUTS * max((n_first, *hidden))
 
     def largest_product(self, n_rows: int) -> int:
         return n_rows * max(n_in * n_out for n_in, n_out in self._shapes())

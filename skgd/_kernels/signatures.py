@@ -110,6 +110,14 @@ class Linear(NamedTuple):
     trains_intercept: bool
 
 
+class Products(NamedTuple):
+    """How matrices are multiplied."""
+
+    gemm: int  # address of BLAS's
+    narrow: object  # function pointer: (a, b, total), total = a b for an a of few columns
+    outer: object  # function pointer: total = a' b for such
+
+
 class Layers(NamedTuple):
     """The layers of a network, whose parameters are per layer the matrix (n_in, n_out) row by row, then the biases."""
 
@@ -120,7 +128,7 @@ class Layers(NamedTuple):
     keeps_inputs: bool  # of units, beside their outputs
     dropout: np.ndarray  # (n_hidden,) float64, rates; empty: none, as for predictions
     random: np.ndarray  # (1,) uint64, state of the generator
-    gemm: int  # address of BLAS's product of matrices
+    products: Products
 
 
 class Network(NamedTuple):
@@ -295,6 +303,7 @@ class Signatures(NamedTuple):
     loss: object
     activation: object
     activation_derivative: object
+    product: object
     moments: object
     forward: dict
     backward: dict
@@ -319,7 +328,7 @@ def signatures(
     """
     if not have_numba():
         nothing = dict.fromkeys((Linear, Network))
-        return Signatures(None, None, None, None, None, nothing, nothing, nothing, nothing)
+        return Signatures(None, None, None, None, None, None, nothing, nothing, nothing, nothing)
     from numba import from_dtype, types
 
     f8, i8, flag, void, Function = types.float64, types.int64, types.boolean, types.void, types.FunctionType
@@ -349,7 +358,9 @@ def signatures(
     linear = types.NamedUniTuple(flag, 1, Linear)
     activations = Function(activation), Function(activation_derivative)
     random = array(types.uint64, 1)
-    layers = types.NamedTuple([indices, *activations, flag, flag, double, random, i8], Layers)
+    product = void(matrix, matrix, matrix)
+    products = types.NamedTuple([i8, Function(product), Function(product)], Products)
+    layers = types.NamedTuple([indices, *activations, flag, flag, double, random, products], Layers)
     forward, backward = {}, {}
     for cls, model in {Linear: linear, Network: layers}.items():
         forward[cls] = void(features, indices, model, vector, vector, matrix)
@@ -361,7 +372,7 @@ def signatures(
         plugged_in = Function(loss), Function(rule)
         run_epochs[cls] = void(*plugged_in, data, model, state, anchor, buffers, settings, *hypers_to_budget)
         evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
-    plug_ins = rule, loss, activation, activation_derivative
+    plug_ins = rule, loss, activation, activation_derivative, product
     coordinate_descent = void(array(f8, 2), double, double, double, double, double)
     if index is None:
         moments = void(array(entry, 2, True), double_in, indices_in, double, double, double, i8, i8)

@@ -30,6 +30,13 @@ def set_zero(target):
 
 
 @inline
+def set_all_zero(a):
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            a[i, j] = 0
+
+
+@inline
 def largest(vector):
     """Largest absolute entry; NaN where there is one."""
     biggest = 0.0

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
+from .._kernels.elementary import exp
 from ._constants import class_shares
 from .base import Loss
 
@@ -48,20 +49,24 @@ class LogLoss(Loss):
                     derivative[i, k] = -sign * weight[i] * (e if margin > 0.0 else 1.0) / (1.0 + e)
             return total
         for i in range(raw.shape[0]):
-            highest = raw[i, 0]
+            highest, target = raw[i, 0], int(y[i, 0])
             for k in range(1, n_outputs):
                 highest = max(highest, raw[i, k])
+            # max() changes nothing, but keeps the compiler from adding the large numbers first
+            total += float(weight[i] * max(highest - raw[i, target], 0.0))
+            for k in range(n_outputs):
+                derivative[i, k] = raw[i, k] - highest
+        flat = derivative.reshape(derivative.size)  # in one go: the rows are too short for vector instructions
+        for j in range(flat.size):
+            flat[j] = exp(flat[j])
+        for i in range(raw.shape[0]):
             normaliser = 0.0
             for k in range(n_outputs):
-                e = np.exp(raw[i, k] - highest)
-                derivative[i, k] = e
-                normaliser += e
-            target = int(y[i, 0])
-            # max() changes nothing, but keeps the compiler from adding the large numbers first
-            total += float(weight[i] * (np.log(normaliser) + max(highest - raw[i, target], 0.0)))
+                normaliser += derivative[i, k]
+            total += float(weight[i] * np.log(normaliser))
             for k in range(n_outputs):
                 derivative[i, k] *= weight[i] / normaliser
-            derivative[i, target] -= weight[i]
+            derivative[i, int(y[i, 0])] -= weight[i]
         return total
 
     def second_derivative(self, raw, y):

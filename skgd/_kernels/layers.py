@@ -1,0 +1,99 @@
+"""What is done to the matrix of a layer's units, a row for each row of the data: biases, activations, dropout."""
+
+import numpy as np
+
+from .._jit import inline
+from .rows import xorshift
+from .vectors import set_zero
+
+ROWS_IN_CACHE = 16  # of a layer of common width, so that they are still in the first-level cache the second time
+HALF_BITS, LOW_BITS = 2.0**32, np.uint64(2**32 - 1)
+
+
+@inline
+def add_to_rows(bias, z):
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            z[i, j] += bias[j]
+
+
+@inline
+def add_rows(delta, start, stop, total):
+    """Add some rows to the total, four at a time, to touch it seldom."""
+    whole = stop - (stop - start) % 4
+    for i in range(start, whole, 4):
+        for j in range(total.size):
+            total[j] += (delta[i, j] + delta[i + 1, j]) + (delta[i + 2, j] + delta[i + 3, j])
+    for i in range(whole, stop):
+        for j in range(total.size):
+            total[j] += delta[i, j]
+
+
+# -- activations
+
+
+def function(z):
+    """The output of a unit: a name for the activation's own, which takes its place."""
+    raise NotImplementedError
+
+
+def slope(z, a):
+    """The derivative: a name for the activation's own, which takes its place."""
+    raise NotImplementedError
+
+
+def activate(z, bias, a):
+    """Fill a with the function of z + bias, which takes the place of z."""
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            z[i, j] += bias[j]
+            a[i, j] = function(z[i, j])
+
+
+def activate_in_place(z, bias, a):
+    """Fill a, which is z as well, with the function of z + bias."""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            a[i, j] = function(a[i, j] + bias[j])
+
+
+def differentiate(z, a, gradient, bias_gradient):
+    """Multiply a gradient with the slope, and add its rows up."""
+    m, n = gradient.shape
+    set_zero(bias_gradient)
+    for start in range(0, m, ROWS_IN_CACHE):
+        stop = min(start + ROWS_IN_CACHE, m)
+        for i in range(start, stop):
+            for j in range(n):
+                gradient[i, j] *= slope(z[i, j], a[i, j])
+        add_rows(gradient, start, stop, bias_gradient)
+
+
+# -- dropout
+
+
+@inline
+def drop(a, mask, rate, random):
+    """Set a share `rate` of the units to zero, others to a / (1 - rate) (Srivastava et al. 2014).
+
+    The mask keeps by what each was multiplied.
+    """
+    limit, factor = np.uint64(rate * HALF_BITS), 1.0 / (1.0 - rate)
+    x = random[0]
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            if j % 2 == 0:  # a number has random bits for two
+                x = xorshift(x)
+            bits = x >> np.uint64(32) if j % 2 == 0 else x & LOW_BITS
+            mask[i, j] = factor if bits >= limit else 0.0
+            a[i, j] *= mask[i, j]
+    random[0] = x
+
+
+@inline
+def undo_drop(a, mask, rate, gradient):
+    """Let the gradient pass where units did, and give them their own size again."""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            gradient[i, j] *= mask[i, j]
+            a[i, j] *= 1.0 - rate
