@@ -69,8 +69,9 @@ def test_every_optimizer_trains_every_estimator(optimizer, kind, batch_size, dty
     model.set_params(batch_size=batch_size, max_iter=100 if batch_size is None else 25, tol=None).fit(X, y)
     assert type(model.optimizer_) is type(OPTIMIZERS[optimizer]())
     assert_learned(model, kind, X, y, dtype)
-    # the same in float32 as in float64, up to rounding
-    if dtype == np.float32 and optimizer not in ("adadelta", "lion"):
+    # the same in float32 as in float64, up to rounding, which these three blow up where the objective isn't convex
+    blown_up = {"adadelta", "lion", "lbfgs"} if kind in NETWORKS else {"adadelta", "lion"}
+    if dtype == np.float32 and optimizer not in blown_up:
         double = type(model)(**model.get_params()).fit(X.astype(np.float64), y)
         assert loss_of(model, kind, X, y) == pytest.approx(loss_of(double, kind, X.astype(np.float64), y), rel=0.02)
 
