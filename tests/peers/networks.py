@@ -39,13 +39,18 @@ def optimizer_of(given):
     return Adam(beta1=given["beta_1"], beta2=given["beta_2"], epsilon=given["epsilon"], epsilon_hat=True)
 
 
+def patience_of(given):
+    """The peer takes infinity, too: more than there are epochs."""
+    return int(min(given["n_iter_no_change"], given["max_iter"]))
+
+
 def schedule_of(given, n_rows):
     rate = given["learning_rate"] if given["solver"] == "sgd" else "constant"
     if rate == "invscaling":
         return InverseScalingOfRows(given["power_t"], n_rows)
     if rate == "adaptive":  # a fifth until it is below the least rate
         n_decays = np.ceil(np.log(given["learning_rate_init"] / LEAST_RATE) / np.log(5))
-        return ReduceOnPlateau(0.2, given["n_iter_no_change"], given["tol"], floor=0.2**n_decays)
+        return ReduceOnPlateau(0.2, patience_of(given), given["tol"], floor=0.2**n_decays)
     return Constant()
 
 
@@ -56,13 +61,12 @@ def of_network(given, n_rows):
     batch = CUSTOMARY_BATCH_SIZE if given["batch_size"] == "auto" else given["batch_size"]
     if given["solver"] == "lbfgs":
         batch = n_rows
-        # Each step needs a value of the function at least.
+        # max_fun bounds the steps, too: each of them needs a value of the function at least
         translated |= {"criterion": "gradient", "max_iter": min(given["max_iter"], given["max_fun"])}
     else:
         translated["learning_rate"] = given["learning_rate_init"]
     translated["alpha"] = given["alpha"] / min(batch, n_rows)  # the peer divides its penalty by the rows of the batch
-    # The peer stops at more than it is given; infinity is more than there are epochs.
-    translated["n_iter_no_change"] = int(min(given["n_iter_no_change"], given["max_iter"])) + 1
+    translated["n_iter_no_change"] = patience_of(given) + 1  # the peer stops at more than it is given
     return translated
 
 
