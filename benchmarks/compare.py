@@ -158,12 +158,7 @@ def race(case: Case, quick: bool) -> None:
     except TypeError as error:
         print(f"| {case.work} | left out: {str(error).splitlines()[0]} | | | |")
         return
-    times: dict = {name: [] for name in models}
-    for _ in range(1 if quick else case.rounds):
-        for name, model in models.items():
-            began = time.perf_counter()
-            model.fit(X, y)
-            times[name].append((time.perf_counter() - began) / (case.epochs or 1))
+    seconds = median_times(models, X, y, 1 if quick else case.rounds)
     gaps = dict.fromkeys(models, "")
     if case.loss is not None:
         objective = Objective(X, y, case.loss)
@@ -171,7 +166,18 @@ def race(case: Case, quick: bool) -> None:
         gaps = {name: gap_left(objective, model, best, constant) for name, model in models.items()}
     work = f"{case.work}, {n_rows:,} x {case.n_features:,}" + (", an epoch" if case.epochs else "")
     for name in models:
-        report(work, name, statistics.median(times[name]), statistics.median(times["skgd"]), gaps[name])
+        report(work, name, *(seconds[which] / (case.epochs or 1) for which in (name, "skgd")), gaps[name])
+
+
+def median_times(models, X, y, rounds):
+    """Median seconds of a fit by name, from so many rounds in which they take turns."""
+    times: dict = {name: [] for name in models}
+    for _ in range(rounds):
+        for name, model in models.items():
+            began = time.perf_counter()
+            model.fit(X, y)
+            times[name].append(time.perf_counter() - began)
+    return {name: statistics.median(of_model) for name, of_model in times.items()}
 
 
 def gap_left(objective, model, best, constant):

@@ -5,7 +5,7 @@ import os
 import pathlib
 import tempfile
 
-collect_ignore = ["peer_suites.py"]  # a command by itself, on private modules of scikit-learn
+collect_ignore = ["peer_suites.py", "peers"]  # a command by itself, on private modules of scikit-learn
 
 # numba looks for changes in the file of a kernel only, not in those of the helpers that it calls: a cache for every
 # state of the sources keeps tests of a changed checkout from running yesterday's kernels.
