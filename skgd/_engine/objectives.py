@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._kernels.constants import MOST_OUTPUTS
-from .._kernels.signatures import Layers, Linear, Network, Storage
+from .._kernels.signatures import Layer, Layers, Linear, Network, Storage
 from ..activations import Activation
 from .kernels import PASSES, activation_kernels, kernel, products, python_kernel
 from .scaling import Scaling
@@ -154,7 +154,7 @@ class NetworkObjective:
         self.sizes = tuple(int(size) for size in sizes)
         self.activation = activation
         self.init = init
-        self.dropout = tuple(map(float, dropout))  # rates of the hidden layers
+        self.dropout = tuple(map(float, dropout)) or (0.0,) * (len(self.sizes) - 2)  # rates of the hidden layers
         self.n_outputs = self.sizes[-1]
         self.n_params = sum((n_in + 1) * n_out for n_in, n_out in self._shapes())
 
@@ -176,12 +176,10 @@ class NetworkObjective:
     def model(self, storage: Storage, random: np.ndarray | None = None) -> Network:
         activation = activation_kernels(type(self.activation), storage.dtype)
         layers = Layers(
-            sizes=np.array(self.sizes, dtype=np.int64),
+            table=self._table(storage, random is not None)[0],
             activation=activation.forwards,
             activation_derivative=activation.backwards,
             keeps_rows=storage.index_dtype is None,
-            keeps_inputs=not self.activation.from_output,
-            dropout=np.array(self.dropout if self.random and random is not None else ()),
             random=np.zeros(1, np.uint64) if random is None else random,
             products=products(storage.dtype, activation.in_python),
         )
@@ -189,15 +187,27 @@ class NetworkObjective:
         passes = (get(name, storage.dtype, Network, storage.index_dtype) for name in PASSES)
         return Network(layers, *(getattr(compiled, "pointer", compiled) for compiled in passes))
 
+    def _table(self, storage: Storage, drops: bool) -> tuple[np.ndarray, int]:
+        """The layers as kernels take them, and the numbers of workspace that they need for each row."""
+        shapes, kept = self._shapes(), not self.activation.from_output
+        table, params_at, at = np.zeros(len(shapes), Layer), 0, 0
+        for k, (n_in, n_out) in enumerate(shapes):
+            width = n_in if k > 0 or storage.index_dtype is None else 0
+            z_at, mask_at = at + width * (kept and k > 0), at + width * (kept + self.random) * (k > 0)
+            few = n_out if n_out <= MOST_OUTPUTS else 0
+            rate = self.dropout[k - 1] if k > 0 and drops else 0.0
+            table[k] = n_in, n_out, params_at, width, at, z_at, mask_at, 0, few, rate
+            params_at, at = params_at + (n_in + 1) * n_out, mask_at + width
+        widest = max(self.sizes[1:-1], default=0)
+        table["below_at"] = at + widest * (np.arange(len(shapes)) % 2)  # two places in turn
+        return table, at + 2 * widest
+
     def block_size(self, batch_size: int, itemsize: int) -> int:
         return min(batch_size, _NETWORK_BLOCK_ROWS)
 
     def n_work(self, block_size: int, storage: Storage) -> int:
-        hidden = self.sizes[1:-1]
-        n_matrices = 1 + (not self.activation.from_output) + self.random
-        n_first = self.sizes[0] if storage.index_dtype is None else 0
-        matrices = block_size * (n_first + n_matrices * sum(hidden) + 2 * max(hidden, default=0))
-        return matrices + MOST_OUTPUTS * max((n_first, *hidden))
+        table, n_for_row = self._table(storage, drops=True)
+        return block_size * n_for_row + MOST_OUTPUTS * int(table["width"].max())
 
     def largest_product(self, n_rows: int) -> int:
         return n_rows * max(n_in * n_out for n_in, n_out in self._shapes())

@@ -62,7 +62,7 @@ def differentiate(z, a, gradient, bias_gradient):
     m, n = gradient.shape
     set_zero(bias_gradient)
     for start in range(0, m, ROWS_IN_CACHE):
-        stop = min(start + ROWS_IN_CACHE, m)
+        stop = start + ROWS_IN_CACHE if start + ROWS_IN_CACHE < m else m
         for i in range(start, stop):
             for j in range(n):
                 gradient[i, j] *= slope(z[i, j], a[i, j])

@@ -6,7 +6,7 @@ called by its address instead.
 
 import numpy as np
 
-from .._jit import have_numba, inline
+from .._jit import have_numba
 
 
 def matrix_in_python(vector, start, n_rows, n_columns):
@@ -50,39 +50,37 @@ def _compiled_multiply():
     from numba.np.arrayobj import make_array
 
     @intrinsic
-    def call(typingctx, gemm, turns_a, turns_b, m, n, k, a, lda, b, ldb, c, ldc):
+    def multiply(typingctx, gemm, a, turns_a, b, turns_b, c):
         def generate(context, builder, signature, args):
-            gemm, turns_a, turns_b, m, n, k, _, lda, _, ldb, _, ldc = args
+            gemm, _, turns_a, _, turns_b, _ = args
             byte, integer = ir.IntType(8), ir.IntType(32)
-            real = context.get_value_type(signature.args[6].dtype)
+            real = context.get_value_type(signature.args[1].dtype)
+            a, b, c = (make_array(signature.args[i])(context, builder, args[i]) for i in (1, 3, 5))
 
             def letter(turns):
                 return builder.select(turns, ir.Constant(byte, ord("T")), ir.Constant(byte, ord("N")))
 
-            def entries(position):
-                array = make_array(signature.args[position])(context, builder, args[position])
+            def entries(array):
                 return builder.bitcast(array.data, byte.as_pointer())
+
+            def length(array, axis):
+                return cgutils.unpack_tuple(builder, array.shape)[axis]
 
             def by_reference(value):
                 return builder.bitcast(cgutils.alloca_once_value(builder, value), byte.as_pointer())
 
             one, zero = by_reference(ir.Constant(real, 1.0)), by_reference(ir.Constant(real, 0.0))
-            m, n, k, lda, ldb, ldc = (by_reference(builder.trunc(size, integer)) for size in (m, n, k, lda, ldb, ldc))
+            inner = builder.select(turns_a, length(a, 0), length(a, 1))
+            sizes = length(c, 0), length(c, 1), inner, length(a, 1), length(b, 1), length(c, 1)
+            m, n, k, lda, ldb, ldc = (by_reference(builder.trunc(size, integer)) for size in sizes)
             # matrices that lie row by row are their transposes to BLAS: c' = b' a'
             turns = by_reference(letter(turns_b)), by_reference(letter(turns_a))
-            given = [*turns, n, m, k, one, entries(8), ldb, entries(6), lda, zero, entries(10), ldc]
+            given = [*turns, n, m, k, one, entries(b), ldb, entries(a), lda, zero, entries(c), ldc]
             kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer()] * len(given))
             builder.call(builder.inttoptr(gemm, kind.as_pointer()), given)
             return context.get_dummy_value()
 
-        i8, flag = types.int64, types.boolean
-        return types.void(i8, flag, flag, i8, i8, i8, a, i8, b, i8, c, i8), generate
-
-    @inline
-    def multiply(gemm, a, turns_a, b, turns_b, c):
-        inner = a.shape[0] if turns_a else a.shape[1]
-        m, n = c.shape
-        call(gemm, turns_a, turns_b, m, n, inner, a, a.shape[1], b, b.shape[1], c, n)
+        return types.void(types.int64, a, types.boolean, b, types.boolean, c), generate
 
     multiply.plain_version = multiply_in_python
     return multiply

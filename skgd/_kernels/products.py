@@ -3,7 +3,7 @@
 from .._jit import inline
 from .constants import MOST_OUTPUTS
 from .matrices import multiply
-from .vectors import set_all_zero, set_zero
+from .vectors import set_all_zero
 
 MOST_ROWS, FEWEST_COLUMNS, WIDE_BYTES = 40, 16, 512  # from where to where BLAS takes up to twice as long
 
@@ -18,49 +18,13 @@ def turn(a, turned):
 
 @inline
 def times_turned(a, turned, z):
-    """Z = a turned' for few outputs, four at a time, which share what is read of a."""
-    n_out, n_in = turned.shape
-    whole = n_out - n_out % 4
+    """Z = a turned' for few outputs."""
     for i in range(a.shape[0]):
-        for k in range(0, whole, 4):
-            p = q = r = s = a.dtype.type(0)  # a float literal would make them float64
-            for j in range(n_in):
-                p += a[i, j] * turned[k, j]
-                q += a[i, j] * turned[k + 1, j]
-                r += a[i, j] * turned[k + 2, j]
-                s += a[i, j] * turned[k + 3, j]
-            z[i, k], z[i, k + 1], z[i, k + 2], z[i, k + 3] = p, q, r, s
-        for k in range(whole, n_out):
-            p = a.dtype.type(0)
-            for j in range(n_in):
-                p += a[i, j] * turned[k, j]
-            z[i, k] = p
-
-
-@inline
-def add_turned_rows(delta, turned, i, k, below):
-    """Add delta[i, k..k+3] turned[k..k+3] to row i, and the same to the next one."""
-    p, q, r, s = delta[i, k], delta[i, k + 1], delta[i, k + 2], delta[i, k + 3]
-    t, u, v, w = delta[i + 1, k], delta[i + 1, k + 1], delta[i + 1, k + 2], delta[i + 1, k + 3]
-    for j in range(turned.shape[1]):
-        a, b, c, d = turned[k, j], turned[k + 1, j], turned[k + 2, j], turned[k + 3, j]
-        below[i, j] += (p * a + q * b) + (r * c + s * d)
-        below[i + 1, j] += (t * a + u * b) + (v * c + w * d)
-
-
-@inline
-def back_through_turned(delta, turned, below):
-    """Below = delta turned."""
-    m, (n_out, n_in) = delta.shape[0], turned.shape
-    rows_in_pairs, outputs_in_fours = m - m % 2, n_out - n_out % 4
-    for i in range(m):
-        set_zero(below[i])
-        if i % 2 == 1:
-            for k in range(0, outputs_in_fours, 4):
-                add_turned_rows(delta, turned, i - 1, k, below)
-        for k in range(outputs_in_fours if i < rows_in_pairs else 0, n_out):
-            for j in range(n_in):
-                below[i, j] += delta[i, k] * turned[k, j]
+        for k in range(turned.shape[0]):
+            total = a.dtype.type(0)  # a float literal would make it float64
+            for j in range(a.shape[1]):
+                total += a[i, j] * turned[k, j]
+            z[i, k] = total
 
 
 @inline

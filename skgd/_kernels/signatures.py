@@ -118,15 +118,31 @@ class Products(NamedTuple):
     outer: object  # function pointer: total = a' b for such
 
 
+# A layer of a network, and where its matrices begin: in the parameters, and in the workspace for each row of a block.
+Layer = np.dtype(
+    [
+        ("n_in", np.int64),
+        ("n_out", np.int64),
+        ("params_at", np.int64),
+        ("width", np.int64),  # columns of a: n_in, or none where rows stay in place
+        ("a_at", np.int64),  # its inputs, the outputs of the units before it
+        ("z_at", np.int64),  # what these units got; a itself where their slopes follow from that
+        ("mask_at", np.int64),  # which of them dropout has left
+        ("below_at", np.int64),  # the gradient by a
+        ("few", np.int64),  # n_out, where weights lie on their side, else 0
+        ("dropout", np.float64),  # rate of these units; 0 for predictions
+    ],
+    align=True,
+)
+
+
 class Layers(NamedTuple):
     """The layers of a network, whose parameters are per layer the matrix (n_in, n_out) row by row, then the biases."""
 
-    sizes: np.ndarray  # (n_layers + 1,) int64
+    table: np.ndarray  # (n_layers,) Layer
     activation: object  # function pointer: (z, bias, a) on matrices
     activation_derivative: object  # function pointer: (z, a, gradient, bias_gradient), multiplies a gradient in place
     keeps_rows: bool  # whether blocks of rows are copied and standardised, as dense ones are
-    keeps_inputs: bool  # of units, beside their outputs
-    dropout: np.ndarray  # (n_hidden,) float64, rates; empty: none, as for predictions
     random: np.ndarray  # (1,) uint64, state of the generator
     products: Products
 
@@ -360,7 +376,7 @@ def signatures(
     random = array(types.uint64, 1)
     product = void(matrix, matrix, matrix)
     products = types.NamedTuple([i8, Function(product), Function(product)], Products)
-    layers = types.NamedTuple([indices, *activations, flag, flag, double, random, products], Layers)
+    layers = types.NamedTuple([array(from_dtype(Layer), 1), *activations, flag, random, products], Layers)
     forward, backward = {}, {}
     for cls, model in {Linear: linear, Network: layers}.items():
         forward[cls] = void(features, indices, model, vector, vector, matrix)
