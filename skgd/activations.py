@@ -209,7 +209,7 @@ class SiLU(Activation):
     def derivative(z, a):
         e = exp(-abs(z))
         share = (1.0 if z >= 0.0 else e) / (1.0 + e)
-        return share + a * (1.0 - share)
+        return share + (FAR if a > FAR else a) * (1.0 - share)  # infinity times zero would be NaN
 
 
 class Softplus(Activation):
