@@ -72,11 +72,12 @@ class Activation(BaseEstimator):
         if type(self).__module__ == __name__:
             return
         wrong = []
+        function, derivative = type(self).function, type(self).derivative  # as kernels take them: without self
         with np.errstate(all="ignore"):
             for z in PROBE_POINTS:
                 try:
-                    rise = float(self.function(z + PROBE_STEP)) - float(self.function(z - PROBE_STEP))
-                    slope = float(self.derivative(self.function(z) if self.from_output else z, self.function(z)))
+                    rise = float(function(z + PROBE_STEP)) - float(function(z - PROBE_STEP))
+                    slope = float(derivative(function(z) if self.from_output else z, function(z)))
                 except (TypeError, NotImplementedError) as error:
                     raise ValueError(
                         f"activation={self!r} needs the static methods function(z) and derivative(z, a), which return "
@@ -208,7 +209,7 @@ class SiLU(Activation):
     def derivative(z, a):
         e = exp(-abs(z))
         share = (1.0 if z >= 0.0 else e) / (1.0 + e)
-        return share + a * (1.0 - share)
+        return share + (FAR if a > FAR else a) * (1.0 - share)  # infinity times zero would be NaN
 
 
 class Softplus(Activation):

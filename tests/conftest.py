@@ -4,6 +4,12 @@ import hashlib
 import os
 import pathlib
 import tempfile
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from scipy.special import expit, ndtr
 
 collect_ignore = ["peer_suites.py", "peers"]  # a command by itself, on private modules of scikit-learn
 
@@ -12,3 +18,34 @@ collect_ignore = ["peer_suites.py", "peers"]  # a command by itself, on private 
 _sources = sorted((pathlib.Path(__file__).parents[1] / "skgd").rglob("*.py"))
 _state = hashlib.sha256(b"".join(path.read_bytes() for path in _sources)).hexdigest()[:16]
 os.environ.setdefault("NUMBA_CACHE_DIR", str(pathlib.Path(tempfile.gettempdir()) / f"skgd-tests-{_state}"))
+
+
+class Twin(NamedTuple):
+    """An activation in NumPy and SciPy, with the slope in closed form of its input."""
+
+    function: Callable
+    slope: Callable
+
+
+def _silu_slope(z):
+    share = expit(z)
+    return share * (1 + z * expit(-z))
+
+
+TWINS = {
+    "identity": Twin(lambda z: z, np.ones_like),
+    "logistic": Twin(expit, lambda z: expit(z) * expit(-z)),
+    "tanh": Twin(np.tanh, lambda z: 4 * expit(2 * z) * expit(-2 * z)),
+    "relu": Twin(lambda z: np.where(z < 0, 0, z), lambda z: np.where(z > 0, 1.0, 0.0)),
+    "leaky_relu": Twin(lambda z: np.where(z < 0, 0.01 * z, z), lambda z: np.where(z > 0, 1.0, 0.01)),
+    "elu": Twin(lambda z: np.where(z < 0, np.expm1(np.minimum(z, 0)), z), lambda z: np.exp(np.minimum(z, 0))),
+    "gelu": Twin(lambda z: z * ndtr(z), lambda z: ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)),
+    "silu": Twin(lambda z: z * expit(z), _silu_slope),
+    "softplus": Twin(lambda z: np.logaddexp(0, z), expit),
+}
+
+
+@pytest.fixture(scope="session")
+def twins():
+    """The activations in NumPy, by their names."""
+    return TWINS

@@ -9,20 +9,20 @@ import textwrap
 
 import numpy as np
 import pytest
-from scipy.special import expit
 from scipy.stats import chi2
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
 from skgd._engine import epochs as loop
-from skgd._engine.kernels import kernel, python_kernel
+from skgd._engine.kernels import PASSES, gemm_address, kernel, python_kernel
 from skgd._engine.objectives import LinearObjective, NetworkObjective
+from skgd._engine.passes import buffers, weight_factor
 from skgd._engine.scaling import feature_moments
-from skgd._jit import LEAN_OPTIONS, bound, compiled, plain
+from skgd._jit import LEAN_OPTIONS, bound, compiled, have_numba, inline_into, plain
 from skgd._kernels import epochs as epoch_loops
-from skgd._kernels import linear, network, vectors
+from skgd._kernels import linear, matrices, network, vectors
 from skgd._kernels import rows as row_order
-from skgd._kernels.signatures import Buffers, Data, Features, Linear, Network, Progress, signatures
-from skgd.activations import ACTIVATIONS
+from skgd._kernels.signatures import Data, Features, Linear, Network, Progress, SparseFeatures, signatures
+from skgd.activations import ACTIVATIONS, get_activation
 from skgd.losses import LogLoss, SquaredError
 
 DTYPES = [np.float64, np.float32]
@@ -337,38 +337,41 @@ def test_merged_moments_are_those_of_all_rows(weighted):
 # -- gradients
 
 
-PASSES = {
-    Linear: (linear.linear_forward, linear.linear_backward),
-    Network: (network.network_forward, network.network_backward),
-}
+LINEAR_PASSES = {"forward": plain(linear.linear_forward), "backward": plain(linear.linear_backward)}
+
+
+def plain_model(objective, storage, random=None):
+    """The model with activations and passes in plain Python."""
+    if objective.kind is Linear:
+        return objective.model(storage)
+    activation = type(objective.activation)
+    forwards = network.activate_in_place if activation.from_output else network.activate
+    layers = objective.model(storage, random).layers._replace(
+        activation=plain(inline_into(forwards, function=activation.function)),
+        activation_derivative=plain(inline_into(network.differentiate, slope=activation.derivative)),
+    )
+    return Network(layers, *(python_kernel(name, storage.dtype, Network, storage.index_dtype) for name in PASSES))
 
 
 def value_and_gradient(objective, loss, data, params, dtype=np.float64, block_size=8, in_python=False):
     """Loss of all rows and its gradient, by the kernels that train."""
-    evaluate = kernel("evaluate", np.dtype(dtype), objective.kind)
-    pointwise = loss.pointwise if in_python else compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
-    model = objective.model(np.dtype(dtype))
-    if in_python and objective.kind is Network:
-        activation = ACTIVATIONS[objective.activation]
-        model = Network(model.sizes, activation.function, activation.derivative)
+    storage = data.features.storage
     if in_python:
-        passes = PASSES[objective.kind]
-        evaluate = bound(plain(epoch_loops.evaluate), forward=plain(passes[0]), backward=plain(passes[1]))
-    buffers = Buffers(
-        np.empty(block_size, np.int64),
-        np.empty((block_size, objective.n_outputs), dtype),
-        np.empty((block_size, objective.n_outputs), dtype),
-        np.empty((block_size, data.y.shape[1]), dtype),
-        np.empty(block_size, dtype),
-        np.full(objective.n_work(block_size), np.nan, dtype),  # nothing may rely on what was there before
-    )
-    weight = data.weight[data.subset] if data.subset.size and data.weight.size else data.weight
-    factor = len(weight) / weight.sum() if weight.size else 1.0
+        model, pointwise = plain_model(objective, storage), loss.pointwise
+        evaluate = python_kernel("evaluate", storage.dtype, objective.kind, storage.index_dtype)
+        if objective.kind is Linear:
+            evaluate = bound(plain(epoch_loops.evaluate), **LINEAR_PASSES)
+    else:
+        model, pointwise = objective.model(storage), compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
+        evaluate = kernel("evaluate", storage.dtype, objective.kind, storage.index_dtype)
+    work = buffers(objective, data, block_size, np.dtype(dtype))
+    work.work[:] = np.nan  # nothing may rely on what was there before
+    factor = weight_factor(data)
     total, value = np.zeros(params.size), np.zeros(1)
     start = 0
     while start < data.n_rows:  # two blocks to a call
         grads = np.full(params.size, np.nan, dtype)
-        arguments = data, model, params.astype(dtype), buffers, factor, grads, total, value, start, 2
+        arguments = data, model, params.astype(dtype), work, factor, grads, total, value, start, 2
         start = evaluate(pointwise, loss.hyper(np.ones(data.y.shape[1])), *arguments)
     return value[0], total
 
@@ -395,12 +398,6 @@ LOSS_CASES = {
     "binary": (LogLoss(), logistic, 1),
     "multinomial": (LogLoss(), logistic, 4),
 }
-NUMPY = {
-    "identity": lambda z: z,
-    "logistic": expit,
-    "tanh": np.tanh,
-    "relu": lambda z: np.maximum(z, 0),
-}
 
 
 @pytest.fixture(scope="module")
@@ -421,13 +418,13 @@ def linear_raw(Z, params, n_outputs):
     return Z @ blocks[:, :-1].T + blocks[:, -1]
 
 
-def network_raw(Z, params, sizes, activation):
+def network_raw(Z, params, sizes, function):
     a, at = Z, 0
     for layer, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         W, b = params[at : at + n_in * n_out].reshape(n_in, n_out), params[at + n_in * n_out : at + (n_in + 1) * n_out]
         a, at = a @ W + b, at + (n_in + 1) * n_out
         if layer < len(sizes) - 2:
-            a = NUMPY[activation](a)
+            a = function(a)
     return a
 
 
@@ -462,17 +459,17 @@ def test_linear_gradients_match_finite_differences(name, case, dtype, problem):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("hidden", [(), (3,), (5, 2), (2, 6, 3)])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_network_gradients_match_finite_differences(activation, hidden, dtype, problem):
+def test_network_gradients_match_finite_differences(activation, hidden, dtype, problem, twins):
     X, center, scale, rng = problem
     for loss, function, n_outputs in (LOSS_CASES["squared, 3 targets"], LOSS_CASES["multinomial"]):
         y = targets(loss, n_outputs, rng)
         weight = rng.uniform(0, 2, 21)
-        objective = NetworkObjective([4, *hidden, n_outputs], activation, "auto")
+        objective = network_of([4, *hidden, n_outputs], activation)
         params = rng.normal(size=objective.n_params)
         Z = (X - center) / scale
 
         def reference(params, function=function, y=y, weight=weight, sizes=objective.sizes):
-            return weight / weight.sum() @ function(network_raw(Z, params, sizes, activation), y)  # noqa: B023
+            return weight / weight.sum() @ function(network_raw(Z, params, sizes, twins[activation].function), y)  # noqa: B023
 
         data = make_data(X, y, weight, (), center, scale, dtype)
         value, gradient = value_and_gradient(objective, loss, data, params, dtype)
@@ -481,18 +478,300 @@ def test_network_gradients_match_finite_differences(activation, hidden, dtype, p
         np.testing.assert_allclose(gradient, numerical_gradient(reference, params), rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("kind", [Linear, Network])
-def test_compiled_and_plain_kernels_agree(kind, activation, problem):
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("activation", "stored"), [("linear model", "dense"), *itertools.product(ACTIVATIONS, ["dense", "CSR"])]
+)
+def test_compiled_and_plain_kernels_agree(activation, stored, dtype, problem):
     X, center, scale, rng = problem
-    data = make_data(X, targets(SquaredError(), 3, rng), rng.uniform(0, 2, 21), (), center, scale)
-    objective = (
-        LinearObjective(4, 3, True, True) if kind is Linear else NetworkObjective([4, 5, 2, 3], activation, "auto")
+    y, weight = targets(SquaredError(), 3, rng), rng.uniform(0, 2, 21)
+    if activation == "linear model":
+        objectives = [LinearObjective(4, 3, True, True)]
+    else:
+        objectives = [network_of([4, *hidden, 3], activation) for hidden in [(), (5, 2), (40, 1, 7)]]
+    if stored == "CSR":
+        data = make_data(X, y, weight, (), None, scale, dtype)._replace(features=csr_features(X, scale, dtype))
+    else:
+        data = make_data(X, y, weight, (), center, scale, dtype)
+    for objective in objectives:
+        params = rng.normal(size=objective.n_params)
+        ours, other = (
+            value_and_gradient(objective, SquaredError(), data, params, dtype, in_python=p) for p in (False, True)
+        )
+        tolerance = 1e-12 if dtype == np.float64 else 2e-5
+        np.testing.assert_allclose(ours[0], other[0], rtol=tolerance)
+        np.testing.assert_allclose(ours[1], other[1], rtol=100 * tolerance, atol=tolerance * np.abs(other[1]).max())
+
+
+# -- products of matrices
+
+
+def as_kernel(function, signature):
+    """A function of the tests with the helpers that it calls, compiled as kernels are."""
+    if not have_numba():
+        pytest.skip("nothing is compiled")
+    return compiled(function, signature)
+
+
+@pytest.mark.parametrize("way", ["compiled", "plain"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products_by_address_are_numpys(dtype, way):
+    multiply = matrices.multiply_in_python
+    if way == "compiled":
+        real = np.dtype(dtype).name
+        matrix = f"{real}[:, ::1]"
+        multiply = as_kernel(
+            bound(call_multiply, multiply=matrices.multiply), f"void(i8, {matrix}, b1, {matrix}, b1, {matrix})"
+        )
+    rng, address = np.random.default_rng(0), gemm_address(np.dtype(dtype))
+    assert address
+    for m, k, n in itertools.product([0, 1, 2, 7, 33], [0, 1, 3, 20], [1, 2, 9, 40]):
+        for turns_a, turns_b in itertools.product([False, True], repeat=2):
+            a = rng.normal(size=(k, m) if turns_a else (m, k)).astype(dtype)
+            b = rng.normal(size=(n, k) if turns_b else (k, n)).astype(dtype)
+            before, room = (a.copy(), b.copy()), np.full((m + 2, n), np.nan, dtype)
+            multiply(address, a, turns_a, b, turns_b, room[1:-1])
+            expected = (a.T if turns_a else a).astype(float) @ (b.T if turns_b else b).astype(float)
+            tolerance = 1e-13 if dtype == np.float64 else 1e-5
+            np.testing.assert_allclose(room[1:-1], expected, rtol=tolerance, atol=10 * tolerance)
+            assert np.isnan(room[[0, -1]]).all()  # nothing beside it is touched
+            assert np.array_equal(a, before[0])
+            assert np.array_equal(b, before[1])
+
+
+def call_multiply(gemm, a, turns_a, b, turns_b, c):
+    multiply(gemm, a, turns_a, b, turns_b, c)  # noqa: F821
+
+
+def fill_view(vector, start, n_rows, n_columns):
+    view = matrix_at(vector, start, n_rows, n_columns)  # noqa: F821
+    for i in range(view.shape[0]):
+        for j in range(view.shape[1]):
+            view[i, j] = 100 * i + j
+    return view.size
+
+
+@pytest.mark.parametrize("way", ["compiled", "plain"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_matrices_within_vectors_are_views(dtype, way):
+    fill = bound(fill_view, matrix_at=matrices.matrix_in_python)
+    if way == "compiled":
+        fill = as_kernel(bound(fill_view, matrix_at=matrices.matrix_at), f"i8({np.dtype(dtype).name}[::1], i8, i8, i8)")
+    for start, n_rows, n_columns in [(0, 3, 4), (5, 3, 4), (18, 2, 1), (7, 1, 13), (20, 0, 5), (3, 4, 0), (0, 0, 0)]:
+        vector = np.full(20, np.nan, dtype)
+        assert fill(vector, start, n_rows, n_columns) == n_rows * n_columns
+        stop = start + n_rows * n_columns
+        expected = 100 * np.arange(n_rows)[:, None] + np.arange(n_columns)
+        np.testing.assert_array_equal(vector[start:stop].reshape(n_rows, n_columns), expected)
+        assert np.isnan(vector[:start]).all()
+        assert np.isnan(vector[stop:]).all()
+
+
+# -- the passes of networks
+
+
+def network_of(sizes, activation, dropout=()):
+    return NetworkObjective(sizes, get_activation(activation), "auto", dropout)
+
+
+def csr_features(X, scale, dtype, index=np.int32):
+    """Rows of X in CSR, their columns in no order."""
+    stored = [np.random.default_rng(i).permutation(np.flatnonzero(row)) for i, row in enumerate(X)]
+    starts = np.concatenate([[0], np.cumsum([len(columns) for columns in stored])])
+    entries = np.concatenate([row[columns] for row, columns in zip(X, stored, strict=True)])
+    return SparseFeatures(
+        frozen(entries, dtype),
+        frozen(np.concatenate(stored), index),
+        frozen(starts, np.int64),
+        np.zeros(X.shape[1], dtype),
+        (1 / np.asarray(scale)).astype(dtype),
     )
-    params = rng.normal(size=objective.n_params)
-    ours, in_python = (value_and_gradient(objective, SquaredError(), data, params, in_python=p) for p in (False, True))
-    np.testing.assert_allclose(ours[0], in_python[0], rtol=1e-12)
-    np.testing.assert_allclose(ours[1], in_python[1], rtol=1e-10, atol=1e-12)
+
+
+def numpy_passes(Z, objective, params, derivative, twin, masks=None):
+    """Raw predictions, and the gradient of sum(raw * derivative): written out in float64."""
+    layers, a, kept = objective.layers(params), Z, []
+    for layer, (coef, intercept) in enumerate(layers):
+        z = a @ coef + intercept
+        kept.append((a, z))
+        if layer < len(layers) - 1:
+            a = twin.function(z) * (1.0 if masks is None else masks[layer])
+    parts, delta = [], derivative
+    for layer in reversed(range(len(layers))):
+        a = kept[layer][0]
+        parts[:0] = [(a.T @ delta).ravel(), delta.sum(axis=0)]
+        if layer:
+            delta = delta @ layers[layer][0].T * twin.slope(kept[layer - 1][1])
+            delta *= 1.0 if masks is None else masks[layer - 1]
+    return z, np.concatenate(parts)
+
+
+def run_passes(objective, features, rows, params, derivative, random=None, in_python=False):
+    """The same by the kernels, and the workspace that they leave."""
+    storage = features.storage
+    dtype, n_rows = storage.dtype, len(rows)
+    model = plain_model(objective, storage, random) if in_python else objective.model(storage, random)
+    get = python_kernel if in_python else kernel
+    forward, backward = (get(name, dtype, Network, storage.index_dtype) for name in PASSES)
+    params = params.astype(dtype)
+    work = np.full(objective.n_work(n_rows, storage) + 1, np.nan, dtype)
+    raw, grads = np.full((n_rows, objective.n_outputs), np.nan, dtype), np.full(params.size, np.nan, dtype)
+    forward(features, rows, model.layers, params, work, raw)
+    inputs = [plain(network.unit_matrices)(model.layers, work, n_rows, k) for k in range(1, len(objective.sizes) - 1)]
+    masks = [mask.copy() for _, _, mask in inputs]
+    backward(features, rows, model.layers, params, work, derivative.astype(dtype), grads)
+    assert np.isnan(work[-1])  # they keep to the room that they ask for
+    return raw, grads, masks
+
+
+def assert_passes_match(found, expected, dtype):
+    tolerance = 1e-12 if dtype == np.float64 else 1e-5
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=10 * tolerance, atol=20 * tolerance * np.abs(theirs).max())
+
+
+ROWS = {"one": [7], "few": [31, 0, 7], "many": [*range(32, -1, -1)]}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stored", ["dense", "CSR", "CSR of many columns"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_networks_of_all_shapes_are_those_of_numpy(activation, stored, dtype, twins):
+    # hidden layers and outputs so that every way to a product is taken: few rows, few columns, a single one, BLAS
+    rng = np.random.default_rng(0)
+    n_features = 6 if stored != "CSR of many columns" else 50
+    X = rng.normal(size=(33, n_features)) * (rng.random((33, n_features)) < 0.4)
+    X[5] = 0
+    center, scale = rng.normal(size=n_features), rng.uniform(0.5, 2, n_features)
+    index = np.int64 if n_features > 6 else np.int32
+    features = make_data(X, None, (), (), center, scale, dtype).features
+    if stored != "dense":
+        features, center = csr_features(X, scale, dtype, index), np.zeros(n_features)
+    Z = (X - center) / scale
+    for hidden, n_outputs in itertools.product([(), (5,), (40,), (7, 5), (40, 12)], [1, 3, 12]):
+        objective = network_of([n_features, *hidden, n_outputs], activation)
+        params = rng.normal(size=objective.n_params) / 2
+        for rows in ROWS.values():
+            derivative = rng.normal(size=(len(rows), n_outputs))
+            expected = numpy_passes(Z[rows], objective, params, derivative, twins[activation])
+            found = run_passes(objective, features, np.array(rows), params, derivative)[:2]
+            assert_passes_match(found, expected, dtype)
+
+
+def test_the_gradient_in_numpy_is_that_of_finite_differences(twins):
+    rng = np.random.default_rng(1)
+    Z, derivative = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    for activation, twin in twins.items():
+        objective = network_of([3, 4, 3, 2], activation)
+        params, masks = rng.normal(size=objective.n_params), [rng.uniform(0, 2, (6, n)) for n in (4, 3)]
+
+        def total(params, objective=objective, twin=twin, masks=masks):
+            return np.sum(numpy_passes(Z, objective, params, derivative, twin, masks)[0] * derivative)
+
+        found = numpy_passes(Z, objective, params, derivative, twin, masks)[1]
+        np.testing.assert_allclose(found, numerical_gradient(total, params), rtol=1e-6, atol=1e-6)
+
+
+# -- dropout
+
+
+def dropout_case(hidden, activation, rates, stored="dense", dtype=np.float64, n_rows=33, n_outputs=3):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(n_rows, 6))
+    features = make_data(X, dtype=dtype).features if stored == "dense" else csr_features(X, np.ones(6), dtype)
+    objective = network_of([6, *hidden, n_outputs], activation, rates)
+    return X, features, objective, rng.normal(size=objective.n_params), rng.normal(size=(n_rows, n_outputs))
+
+
+@pytest.mark.parametrize("in_python", [False, True], ids=["compiled", "plain"])
+@pytest.mark.parametrize("rate", [0.03, 0.25, 0.5, 0.9])
+def test_dropout_leaves_out_the_share_that_it_says(rate, in_python):
+    n_rows = 33 if in_python else 400
+    for width in (1, 5, 40):
+        _, features, objective, params, derivative = dropout_case((width,), "tanh", (rate,), n_rows=n_rows)
+        random = np.array([2463534242], np.uint64)
+        masks = []
+        for _ in range(1 if in_python else 20):
+            before = random.copy()
+            masks += run_passes(objective, features, np.arange(n_rows), params, derivative, random, in_python)[2]
+            assert random != before
+        values = np.array(masks)
+        assert set(np.unique(values)) <= {0.0, 1 / (1 - rate)}
+        n = values.size
+        assert abs((values == 0).mean() - rate) <= 5 * np.sqrt(rate * (1 - rate) / n)
+        assert abs(values.mean() - 1) <= 5 * np.sqrt(rate / (1 - rate) / n)
+        # neighbours in a row, whose bits come from one number, in a column, and in time know nothing of each other
+        deviation = (values - 1) * np.sqrt((1 - rate) / rate)
+        for axis in range(3):
+            one, other = (np.take(deviation, range(k, deviation.shape[axis] - 1 + k), axis) for k in (0, 1))
+            if one.size > 1000:
+                assert abs(np.mean(one * other)) <= 5 / np.sqrt(one.size) * max(1, rate / (1 - rate), (1 - rate) / rate)
+
+
+def test_another_state_gives_another_mask_and_the_same_state_the_same():
+    _, features, objective, params, derivative = dropout_case((40,), "relu", (0.5,))
+    masks = []
+    for seed in (1, 1, 2, 3, 2**31 - 2):
+        random = np.array([seed], np.uint64)
+        masks.append(run_passes(objective, features, np.arange(33), params, derivative, random)[2][0])
+    assert np.array_equal(masks[0], masks[1])
+    for one, other in itertools.combinations(masks[1:], 2):
+        assert 0.3 < np.mean(one == other) < 0.7
+
+
+@pytest.mark.parametrize("rates", [(0.3, 0.0), (0.0, 0.3), (0.5, 0.2)])
+def test_means_over_masks_are_predictions_without(rates):
+    _, features, objective, params, derivative = dropout_case((9, 4), "identity", rates, n_rows=12)
+    random, raws = np.array([88172645463325252], np.uint64), []
+    for _ in range(6000):
+        raws.append(run_passes(objective, features, np.arange(12), params, derivative, random)[0])
+    exact = run_passes(objective, features, np.arange(12), params, derivative)[0]
+    raws = np.array(raws)
+    assert (np.abs(raws.mean(axis=0) - exact) <= 5 * raws.std(axis=0) / np.sqrt(len(raws))).all()
+    assert raws.std(axis=0).min() > 0.01
+
+
+@pytest.mark.parametrize("in_python", [False, True], ids=["compiled", "plain"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stored", ["dense", "CSR"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradients_with_dropout_are_those_of_the_masked_network(activation, stored, dtype, in_python, twins):
+    cases = [
+        ((5,), (0.5,)),
+        ((40,), (0.1,)),
+        ((7, 5), (0.5, 0.0)),
+        ((7, 5), (0.0, 0.4)),
+        ((40, 12, 3), (0.2, 0.3, 0.6)),
+    ]
+    for (hidden, rates), n_outputs in itertools.product(cases[:: 2 if in_python else 1], [1, 3]):
+        n_rows = 5 if in_python else 33
+        case = dropout_case(hidden, activation, rates, stored, dtype, n_rows, n_outputs)
+        X, features, objective, params, derivative = case
+        random = np.array([2463534242], np.uint64)
+        raw, grads, masks = run_passes(objective, features, np.arange(n_rows), params, derivative, random, in_python)
+        masks = [mask if rate else 1.0 for mask, rate in zip(masks, rates, strict=True)]
+        expected = numpy_passes(X, objective, params, derivative, twins[activation], masks)
+        assert_passes_match((raw, grads), expected, dtype)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_a_rate_of_zero_changes_no_bit(activation):
+    _, features, objective, params, derivative = dropout_case((7, 5), activation, (0.0, 0.0))
+    random = np.array([5], np.uint64)
+    without = network_of(objective.sizes, activation)
+    assert not objective.random
+    assert objective.n_work(33, features.storage) == without.n_work(33, features.storage)
+    rows = np.arange(33)
+    ours = run_passes(objective, features, rows, params, derivative, random)[:2]
+    for mine, other in zip(ours, run_passes(without, features, rows, params, derivative)[:2], strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert random == 5
+    # nor do predictions with any rate, as evaluations know no random numbers
+    dropping = network_of(objective.sizes, activation, (0.5, 0.5))
+    assert dropping.random
+    ours = run_passes(dropping, features, rows, params, derivative)[:2]
+    for mine, other in zip(ours, run_passes(without, features, rows, params, derivative)[:2], strict=True):
+        np.testing.assert_array_equal(mine, other)
 
 
 @pytest.mark.parametrize("name", ["all", "weighted"])

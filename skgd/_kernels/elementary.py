@@ -17,7 +17,7 @@ C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13 = [1.0 / math.factorial(n) fo
 @helper
 def power_and_rest(x):
     """2^n and p with exp(x) = 2^n (1 + p): n is whole, and p = exp(r) - 1 for |r| <= ln(2) / 2 by Taylor's series."""
-    x = max(min(x, HIGHEST), LOWEST)
+    x = max(min(np.float64(x), HIGHEST), LOWEST)  # also as plain Python, where arithmetic would stay in float32
     n = np.floor(x * INVERSE_LN2 + 0.5)
     r = (x - n * LN2_HIGH) - n * LN2_LOW
     p = ((((((C13 * r + C12) * r + C11) * r + C10) * r + C9) * r + C8) * r + C7) * r + C6
