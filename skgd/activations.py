@@ -5,7 +5,7 @@ import math
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from ._kernels.elementary import exp, expm1
+from ._elementary import exp, expm1
 from ._warnings import warn_user
 
 SLOPE_BELOW_ZERO = 0.01  # of LeakyReLU, customary

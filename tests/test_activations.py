@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from skgd import GDMLPRegressor
+from skgd import _elementary as elementary
 from skgd._engine.kernels import activation_kernels
 from skgd._jit import compiled, have_numba, inline_into, plain
-from skgd._kernels import elementary, network
+from skgd._kernels import layers
 from skgd._kernels.signatures import signatures
 from skgd.activations import ACTIVATIONS, Activation, Tanh, get_activation
 
@@ -24,9 +25,9 @@ each_way = pytest.mark.parametrize("way", WAYS)
 
 def plain_kernels(cls, dtype):
     """The same kernels as those that are compiled, as they run where they can't be."""
-    forwards = network.activate_in_place if cls.from_output else network.activate
+    forwards = layers.activate_in_place if cls.from_output else layers.activate
     forwards = inline_into(forwards, cls.__qualname__, function=cls.function)
-    backwards = inline_into(network.differentiate, cls.__qualname__, slope=cls.derivative)
+    backwards = inline_into(layers.differentiate, cls.__qualname__, slope=cls.derivative)
     return plain(forwards), plain(backwards)
 
 

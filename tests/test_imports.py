@@ -20,8 +20,9 @@ PACKAGE = Path(skgd.__file__).parent
 FLOORS = [
     {"_warnings"},
     {"_classes", "_jit", "_validation"},
-    {"_kernels", "_validation_set", "losses", "penalties", "schedules"},
-    {"activations", "optimizers"},
+    {"_elementary"},
+    {"_kernels", "_validation_set", "activations", "losses", "penalties", "schedules"},
+    {"optimizers"},
     {"_engine"},
     {"_classification", "_estimator", "_regression"},
     {"_minimize", "_precompile", "linear_model", "neural_network"},

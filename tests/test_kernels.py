@@ -13,13 +13,14 @@ from scipy.stats import chi2
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
 from skgd._engine import epochs as loop
-from skgd._engine.kernels import PASSES, gemm_address, kernel, python_kernel
+from skgd._engine.kernels import PASSES, kernel, products, python_kernel
 from skgd._engine.objectives import LinearObjective, NetworkObjective
 from skgd._engine.passes import buffers, weight_factor
 from skgd._engine.scaling import feature_moments
 from skgd._jit import LEAN_OPTIONS, bound, compiled, have_numba, inline_into, plain
 from skgd._kernels import epochs as epoch_loops
-from skgd._kernels import linear, matrices, network, vectors
+from skgd._kernels import layers as layer_kernels
+from skgd._kernels import linear, matrices, vectors
 from skgd._kernels import rows as row_order
 from skgd._kernels.signatures import Data, Features, Linear, Network, Progress, SparseFeatures, signatures
 from skgd.activations import ACTIVATIONS, get_activation
@@ -345,10 +346,10 @@ def plain_model(objective, storage, random=None):
     if objective.kind is Linear:
         return objective.model(storage)
     activation = type(objective.activation)
-    forwards = network.activate_in_place if activation.from_output else network.activate
+    forwards = layer_kernels.activate_in_place if activation.from_output else layer_kernels.activate
     layers = objective.model(storage, random).layers._replace(
         activation=plain(inline_into(forwards, function=activation.function)),
-        activation_derivative=plain(inline_into(network.differentiate, slope=activation.derivative)),
+        activation_derivative=plain(inline_into(layer_kernels.differentiate, slope=activation.derivative)),
     )
     return Network(layers, *(python_kernel(name, storage.dtype, Network, storage.index_dtype) for name in PASSES))
 
@@ -523,7 +524,7 @@ def test_products_by_address_are_numpys(dtype, way):
         multiply = as_kernel(
             bound(call_multiply, multiply=matrices.multiply), f"void(i8, {matrix}, b1, {matrix}, b1, {matrix})"
         )
-    rng, address = np.random.default_rng(0), gemm_address(np.dtype(dtype))
+    rng, address = np.random.default_rng(0), products(np.dtype(dtype)).gemm
     assert address
     for m, k, n in itertools.product([0, 1, 2, 7, 33], [0, 1, 3, 20], [1, 2, 9, 40]):
         for turns_a, turns_b in itertools.product([False, True], repeat=2):
@@ -614,13 +615,16 @@ def run_passes(objective, features, rows, params, derivative, random=None, in_py
     get = python_kernel if in_python else kernel
     forward, backward = (get(name, dtype, Network, storage.index_dtype) for name in PASSES)
     params = params.astype(dtype)
-    work = np.full(objective.n_work(n_rows, storage) + 1, np.nan, dtype)
+    room = np.full(objective.n_work(n_rows, storage) + 2, np.nan, dtype)
+    work = room[1:-1]
     raw, grads = np.full((n_rows, objective.n_outputs), np.nan, dtype), np.full(params.size, np.nan, dtype)
     forward(features, rows, model.layers, params, work, raw)
-    inputs = [plain(network.unit_matrices)(model.layers, work, n_rows, k) for k in range(1, len(objective.sizes) - 1)]
-    masks = [mask.copy() for _, _, mask in inputs]
+    masks = [
+        work[n_rows * layer["mask_at"] :][: n_rows * layer["n_in"]].reshape(n_rows, -1).copy()
+        for layer in model.layers.table[1:]
+    ]
     backward(features, rows, model.layers, params, work, derivative.astype(dtype), grads)
-    assert np.isnan(work[-1])  # they keep to the room that they ask for
+    assert np.isnan(room[[0, -1]]).all()  # they keep to the room that they ask for
     return raw, grads, masks
 
 

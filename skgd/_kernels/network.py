@@ -119,7 +119,7 @@ def network_backward(features, rows, model, params, work, derivative, grads):
         weights, of_weights = matrix_at(params, at, n_in, n_out), matrix_at(grads, at, n_in, n_out)
         a = matrix_at(work, m * layer["a_at"], m, layer["width"])
         turned = matrix_at(work, work.size - layer["few"] * layer["width"], layer["few"], layer["width"])
-        below = matrix_at(work, m * layer["below_at"], m, layer["width"])
+        below = matrix_at(work, m * layer["below_at"], m if k > 0 else 0, layer["width"])  # none below the first
         if k > 0 and n_out == 1:
             back_through_column(a, delta, weights, of_weights, below)
         elif k > 0 or model.keeps_rows:

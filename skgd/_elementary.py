@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .._jit import helper
+from ._jit import helper
 
 INVERSE_LN2 = 1.4426950408889634
 # ln 2 in two parts: the first ends in zeros, so that its product with a whole number is exact (Cody and Waite 1980)
