@@ -222,6 +222,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             verbose=self.verbose,
             n_threads=n_threads(self.n_jobs),
         )
+        vars(self).pop("restart_scores_", None)
         if len(trainings) > 1:
             training, self.restart_scores_ = best_of(trainings, plan, data, unseen, plan.n_threads)
         else:

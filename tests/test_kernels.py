@@ -525,7 +525,7 @@ def test_products_by_address_are_numpys(dtype, way):
             bound(call_multiply, multiply=matrices.multiply), f"void(i8, {matrix}, b1, {matrix}, b1, {matrix})"
         )
     rng, address = np.random.default_rng(0), products(np.dtype(dtype)).gemm
-    assert address
+    assert address or not have_numba()
     for m, k, n in itertools.product([0, 1, 2, 7, 33], [0, 1, 3, 20], [1, 2, 9, 40]):
         for turns_a, turns_b in itertools.product([False, True], repeat=2):
             a = rng.normal(size=(k, m) if turns_a else (m, k)).astype(dtype)

@@ -5,21 +5,16 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy import sparse
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from skgd import GDMLPRegressor
-from skgd.activations import ACTIVATIONS
+from skgd import GDMLPClassifier, GDMLPRegressor
+from skgd.activations import ACTIVATIONS, Tanh
 from skgd.optimizers import SGD, Adam
 
-NUMPY_FUNCTIONS = {
-    "identity": lambda z: z,
-    "logistic": expit,
-    "tanh": np.tanh,
-    "relu": lambda z: np.maximum(z, 0),
-}
+SKLEARNS = ["identity", "logistic", "tanh", "relu"]  # the activations that MLPRegressor has
 NO_STEP = 1e-300  # a learning rate that leaves parameters as they are
 
 
@@ -30,12 +25,12 @@ def data():
     return X, np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2] + 0.1 * rng.standard_normal(90)
 
 
-def forward(X, coefs, intercepts, activation):
+def forward(X, coefs, intercepts, function):
     a = np.asarray(X, dtype=np.float64)
     for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
         a = a @ coef + intercept
         if layer < len(coefs) - 1:
-            a = NUMPY_FUNCTIONS[activation](a)
+            a = function(a)
     return a
 
 
@@ -64,7 +59,7 @@ def assert_same_network(ours, theirs, rtol):
 # -- the same steps as scikit-learn's
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", SKLEARNS)
 @pytest.mark.parametrize(
     ("optimizer", "theirs"),
     [
@@ -133,8 +128,27 @@ def test_adam_agrees_with_sklearn(data):
         assert_same_network(ours, fit_quietly(theirs, X, Y), rtol=rtol)
 
 
+@pytest.mark.parametrize("kind", ["regression", "binary", "multiclass"])
+@pytest.mark.parametrize("activation", SKLEARNS)
+def test_adam_with_epsilon_hat_is_that_of_sklearn(data, kind, activation):
+    X, y = data
+    layers = {"hidden_layer_sizes": (6, 4), "activation": activation}
+    ours, theirs = (GDMLPRegressor, MLPRegressor) if kind == "regression" else (GDMLPClassifier, MLPClassifier)
+    if kind != "regression":
+        y = (y > 0.3).astype(int) if kind == "binary" else np.digitize(y, [-0.5, 0.5])
+    same_of_theirs = {"batch_size": 90, "shuffle": False, "tol": 0, "n_iter_no_change": 10**6, "random_state": 3}
+    start = theirs(max_iter=1, solver="sgd", learning_rate_init=NO_STEP, **same_of_theirs, **layers)
+    fit_quietly(start, X, y)
+    settings = {"standardize": False, "batch_size": None, "max_iter": 50, "tol": None, "alpha": 0.5 / 90, **layers}
+    model = ours(optimizer=Adam(epsilon_hat=True), learning_rate=0.01, init=(start.coefs_, start.intercepts_))
+    model.set_params(**settings).fit(X, y)
+    other = theirs(max_iter=50, solver="adam", learning_rate_init=0.01, alpha=0.5, **same_of_theirs, **layers)
+    assert_same_network(model, fit_quietly(other, X, y), rtol=1e-8)
+    np.testing.assert_allclose(model.loss_curve_, other.loss_curve_, rtol=1e-8)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_first_step_is_the_gradient_by_finite_differences(activation):
+def test_the_first_step_is_the_gradient_by_finite_differences(activation, twins):
     rng = np.random.default_rng(1)
     sizes = (3, 5, 4, 2)
     X, Y, weight = rng.standard_normal((30, 3)), rng.standard_normal((30, 2)), rng.uniform(0, 3, 30)
@@ -155,7 +169,7 @@ def test_the_first_step_is_the_gradient_by_finite_differences(activation):
     ).fit(X, Y, sample_weight=weight)
 
     def objective():
-        residual = forward(X, coefs, intercepts, activation) - Y
+        residual = forward(X, coefs, intercepts, twins[activation].function) - Y
         loss = 0.5 * np.average((residual**2).sum(axis=1), weights=weight)
         return loss + 0.5 * alpha * sum((W**2).sum() for W in coefs)
 
@@ -175,16 +189,28 @@ def test_the_first_step_is_the_gradient_by_finite_differences(activation):
 # -- where training starts
 
 
+VARIANCES = {
+    "he": lambda n_in, n_out: 2 / n_in,
+    "glorot": lambda n_in, n_out: 2 / (n_in + n_out),
+    "lecun": lambda n_in, n_out: 1 / n_in,
+}
+SCHEMES = [scheme + kind for scheme in VARIANCES for kind in ("", "_uniform", "_normal")]
+
+
+class TanhByLecun(Tanh):
+    default_init = "lecun_normal"
+
+
 @pytest.mark.parametrize(
-    ("init", "activation", "variance"),
+    ("init", "activation", "scheme"),
     [
-        ("he", "tanh", lambda n_in, n_out: 2 / n_in),
-        ("glorot", "relu", lambda n_in, n_out: 2 / (n_in + n_out)),
-        ("auto", "relu", lambda n_in, n_out: 2 / (n_in + n_out)),
-        ("auto", "tanh", lambda n_in, n_out: 2 / (n_in + n_out)),
+        *((scheme, "tanh", scheme) for scheme in SCHEMES),
+        *(("auto", activation, "glorot") for activation in ACTIVATIONS),
+        ("auto", TanhByLecun(), "lecun_normal"),
+        ("he", TanhByLecun(), "he"),
     ],
 )
-def test_random_weights_have_the_spread_of_their_scheme(init, activation, variance):
+def test_random_weights_have_the_spread_of_their_scheme(init, activation, scheme):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((20, 60)), rng.standard_normal(20)
     model = GDMLPRegressor(
@@ -198,12 +224,18 @@ def test_random_weights_have_the_spread_of_their_scheme(init, activation, varian
         tol=None,
         random_state=0,
     ).fit(X, y)
+    scheme, _, kind = scheme.partition("_")
     for coef, intercept in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
-        expected = np.sqrt(variance(*coef.shape))
-        assert coef.std() == pytest.approx(expected, rel=0.05)
-        assert abs(coef.mean()) < 5 * expected / np.sqrt(coef.size)
-        assert np.abs(coef).max() <= np.sqrt(3) * expected * (1 + 1e-12)
-        assert np.abs(intercept).max() <= np.sqrt(3) * expected * (1 + 1e-12)
+        std = np.sqrt(VARIANCES[scheme](*coef.shape))
+        values, n = coef / std, coef.size
+        kurtosis = 3.0 if kind == "normal" else 1.8
+        assert abs(values.mean()) < 5 / np.sqrt(n)
+        assert abs((values**2).mean() - 1) < 5 * np.sqrt((kurtosis - 1) / n)
+        assert (values**4).mean() == pytest.approx(kurtosis, rel=0.1)
+        assert abs((intercept**2).mean() / std**2 - 1) < 5 * np.sqrt((kurtosis - 1) / intercept.size)
+        if kind != "normal":
+            assert np.abs(values).max() <= np.sqrt(3) * (1 + 1e-12)
+            assert np.abs(intercept).max() <= np.sqrt(3) * std * (1 + 1e-12)
     assert model.intercepts_[-1][0] == pytest.approx(y.mean())
 
 
@@ -276,13 +308,13 @@ def test_hidden_layer_sizes_may_be_a_number_or_any_sequence(data, sizes):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("n_targets", [None, 1, 3])
-def test_coefs_and_intercepts_alone_predict_from_raw_features(activation, n_targets):
+def test_coefs_and_intercepts_alone_predict_from_raw_features(activation, n_targets, twins):
     rng = np.random.default_rng(4)
     X = rng.standard_normal((80, 3)) * [1e-3, 1, 1e4] + [5, 0, -1e5]
     y = X[:, 0] * 1e6 + 200 + rng.standard_normal(80)
     y = y if n_targets is None else np.column_stack([y, X[:, 1], -X[:, 2]])[:, :n_targets]
     model = GDMLPRegressor(hidden_layer_sizes=(6, 3), activation=activation, max_iter=30, tol=None).fit(X, y)
-    expected = forward(X, model.coefs_, model.intercepts_, activation)
+    expected = forward(X, model.coefs_, model.intercepts_, twins[activation].function)
     assert model.predict(X).shape == y.shape
     np.testing.assert_allclose(model.predict(X), expected.reshape(y.shape), rtol=1e-8, atol=1e-8 * np.abs(y).max())
 
@@ -387,3 +419,247 @@ def test_a_constant_target_is_predicted(data):
         GDMLPRegressor(hidden_layer_sizes=(5,), learning_rate=0.01, random_state=0), X, np.full(90, 1234.5)
     )
     np.testing.assert_allclose(model.predict(X), 1234.5, atol=0.1)
+
+
+# -- rows in CSR
+
+
+SPARSE = sparse.random_array((90, 12), density=0.3, rng=np.random.default_rng(0), format="csr")
+SPARSE_TARGET = np.sin(8 * SPARSE[:, [0]].toarray()[:, 0]) + SPARSE.sum(axis=1)
+NETWORKS = {"regression": GDMLPRegressor, "classes": GDMLPClassifier}
+
+
+def target_of(kind, dtype=np.float64):
+    return SPARSE_TARGET.astype(dtype) if kind == "regression" else np.digitize(SPARSE_TARGET, [1.2, 1.9])
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"batch_size": None},
+        {"batch_size": 16},
+        {"batch_size": 1},
+        {"batch_size": None, "optimizer": "lbfgs"},
+        {"batch_size": 16, "dropout": 0.3},
+        {"batch_size": 16, "optimizer": "svrg"},
+        {"batch_size": 20, "activation": "gelu", "hidden_layer_sizes": (40, 3)},
+        {"batch_size": 20, "hidden_layer_sizes": ()},
+        {"early_stopping": True, "tol": 1e-3},
+    ],
+    ids=str,
+)
+def test_sparse_rows_make_the_fit_of_dense_ones(kind, index, settings):
+    y, few = target_of(kind), {"hidden_layer_sizes": (7, 5), "max_iter": 12, "tol": None, "random_state": 0}
+    X = sparse.csr_array((SPARSE.data, SPARSE.indices.astype(index), SPARSE.indptr.astype(index)), SPARSE.shape)
+    ours, dense = (
+        fit_quietly(NETWORKS[kind](standardize=False, **(few | settings)), rows, y) for rows in (X, X.toarray())
+    )
+    assert ours.n_iter_ == dense.n_iter_
+    assert_same_network(ours, dense, rtol=1e-9)
+    np.testing.assert_allclose(ours.loss_curve_, dense.loss_curve_, rtol=1e-9)
+    predict = "predict_proba" if kind == "classes" else "predict"
+    predicted = getattr(ours, predict)(X)
+    np.testing.assert_allclose(predicted, getattr(dense, predict)(X.toarray()), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(getattr(ours, predict)(X.toarray()), predicted, rtol=1e-12, atol=1e-12)
+    for other in (X.tocoo(), X.tocsc()):
+        np.testing.assert_array_equal(getattr(ours, predict)(other), predicted)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_sparse_rows_of_float32_are_computed_in_float32(kind):
+    y, few = target_of(kind, np.float32), {"hidden_layer_sizes": (7,), "max_iter": 12, "tol": None, "random_state": 0}
+    X = SPARSE.astype(np.float32)
+    ours, dense = (NETWORKS[kind](standardize=False, **few).fit(rows, y) for rows in (X, X.toarray()))
+    for array in (*ours.coefs_, *ours.intercepts_):
+        assert array.dtype == np.float32
+    assert ours._training.dtype == np.float32
+    predict = "predict_proba" if kind == "classes" else "predict"
+    assert getattr(ours, predict)(X).dtype == getattr(dense, predict)(X.toarray()).dtype
+    assert kind == "classes" or ours.predict(X).dtype == np.float32
+    assert_same_network(ours, dense, rtol=1e-3)
+    exact = NETWORKS[kind](standardize=False, **few).fit(SPARSE, target_of(kind))
+    assert_same_network(ours, exact, rtol=1e-3)
+
+
+def test_standardized_sparse_rows_are_scaled_and_not_centred(twins):
+    model = GDMLPRegressor(hidden_layer_sizes=(7,), max_iter=12, tol=None, random_state=0).fit(SPARSE, SPARSE_TARGET)
+    scale = np.abs(SPARSE).max(axis=0).toarray()
+    y_scale, y_mean = SPARSE_TARGET.std(), SPARSE_TARGET.mean()
+    scaled = SPARSE.toarray() / scale
+    other = GDMLPRegressor(hidden_layer_sizes=(7,), max_iter=12, tol=None, random_state=0, standardize=False)
+    other.fit(scaled, (SPARSE_TARGET - y_mean) / y_scale)
+    np.testing.assert_allclose(model.predict(SPARSE), other.predict(scaled) * y_scale + y_mean, rtol=1e-9)
+    by_hand = forward(SPARSE.toarray(), model.coefs_, model.intercepts_, twins["relu"].function)[:, 0]
+    np.testing.assert_allclose(model.predict(SPARSE), by_hand, rtol=1e-9)
+
+
+# -- dropout
+
+
+SMALL = {"hidden_layer_sizes": (8, 6), "max_iter": 10, "tol": None, "batch_size": 30, "random_state": 0}
+
+
+def test_dropout_is_one_rate_or_one_for_each_layer(data):
+    X, y = data
+    one = GDMLPRegressor(dropout=0.25, **SMALL).fit(X, y)
+    for rates in ([0.25, 0.25], (0.25, 0.25), np.array([0.25, 0.25])):
+        each = GDMLPRegressor(dropout=rates, **SMALL).fit(X, y)
+        assert np.array_equal(each.loss_curve_, one.loss_curve_)
+        assert np.array_equal(each.predict(X), one.predict(X))
+    others = [GDMLPRegressor(dropout=rates, **SMALL).fit(X, y) for rates in (0, (0.25, 0), (0, 0.25))]
+    for model in others:
+        assert not np.array_equal(model.loss_curve_, one.loss_curve_)
+    assert np.array_equal(one.predict(X), one.predict(X))  # with all units
+
+
+def test_no_dropout_leaves_every_bit(data):
+    X, y = data
+    for settings in ({}, {"batch_size": None}, {"optimizer": "lbfgs"}):
+        without = GDMLPRegressor(**(SMALL | settings)).fit(X, y)
+        for rates in (0, 0.0, [0.0, 0]):
+            zero = GDMLPRegressor(dropout=rates, **(SMALL | settings)).fit(X, y)
+            for ours, theirs in zip(zero.coefs_ + zero.intercepts_, without.coefs_ + without.intercepts_, strict=True):
+                assert np.array_equal(ours, theirs)
+    nothing_hidden = SMALL | {"hidden_layer_sizes": ()}
+    linear = GDMLPRegressor(dropout=0.5, **nothing_hidden).fit(X, y)
+    assert np.array_equal(linear.coefs_[0], GDMLPRegressor(**nothing_hidden).fit(X, y).coefs_[0])
+
+
+@pytest.mark.parametrize(
+    "dropout",
+    [
+        *[-0.1, 1, 1.0, 2, np.nan, np.inf, "0.5", None],
+        *[[], [0.5], [0.1] * 3, [0.5, 1.0], [0.5, -0.1], [0.5, np.nan], ["a", 0.1], [[0.1, 0.2]], [None, 0.1]],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("make", NETWORKS.values())
+def test_bad_dropout_is_refused_by_name(data, dropout, make):
+    X, y = data
+    with pytest.raises(ValueError, match="dropout"):
+        make(dropout=dropout, **SMALL).fit(X, (y > 0).astype(int))
+
+
+@pytest.mark.parametrize("dropout", [0.2, [0.0, 0.2]], ids=str)
+@pytest.mark.parametrize("optimizer", ["svrg", "lbfgs"])
+def test_dropout_does_not_go_with_gradients_that_are_compared(data, optimizer, dropout):
+    X, y = data
+    for batch_size in (30, None):
+        with pytest.raises(ValueError, match=rf"dropout=.*{optimizer}.*'adam'"):
+            GDMLPRegressor(dropout=dropout, optimizer=optimizer, **(SMALL | {"batch_size": batch_size})).fit(X, y)
+
+
+def test_dropout_holds_a_wide_network_back():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, (60, 5))
+    y = np.sin(2 * X[:, 0]) + 0.5 * rng.standard_normal(60)
+    settings = {"hidden_layer_sizes": (150,), "learning_rate": 0.01, "max_iter": 400, "tol": None, "random_state": 0}
+    free, held = (GDMLPRegressor(alpha=0, dropout=rate, **settings).fit(X, y) for rate in (0, 0.5))
+    assert free.score(X, y) > held.score(X, y) > 0.5
+
+
+@pytest.mark.parametrize("average", [False, 0.9])
+def test_a_stream_with_dropout_goes_on_as_a_fit_does(data, average):
+    X, y = data
+    settings = SMALL | {"dropout": 0.3, "schedule": "constant", "learning_rate": 0.01, "batch_size": None}
+    whole = GDMLPRegressor(average=average, **settings).fit(X, y)
+    stream = GDMLPRegressor(average=average, **settings)
+    for _ in range(10):
+        stream.partial_fit(X, y)
+    np.testing.assert_allclose(stream.predict(X), whole.predict(X), rtol=1e-9, atol=1e-9)
+
+
+# -- several starts
+
+
+def objective_of(model, X, y):
+    return 0.5 * np.mean((model.predict(X) - y) ** 2) + 0.5 * model.alpha * sum((W**2).sum() for W in model.coefs_)
+
+
+@pytest.mark.parametrize("settings", [{}, {"dropout": 0.2}, {"optimizer": "lbfgs"}, {"average": 0.9}], ids=str)
+def test_the_best_of_several_starts_is_kept(data, settings):
+    X, y = data
+    settings = SMALL | settings | {"standardize": False}
+    kept = set()
+    for seed in range(4):
+        settings["random_state"] = seed
+        model = GDMLPRegressor(n_restarts=4, **settings).fit(X, y)
+        scores = model.restart_scores_
+        assert scores.shape == (4,)
+        assert len(set(scores)) == 4
+        np.testing.assert_allclose(objective_of(model, X, y), scores.min(), rtol=1e-12)
+        one = GDMLPRegressor(**settings).fit(X, y)
+        assert not hasattr(one, "restart_scores_")
+        np.testing.assert_allclose(objective_of(one, X, y), scores[0], rtol=1e-12)
+        kept.add(scores.argmin())
+        if scores.argmin() == 0:
+            for ours, theirs in zip(model.coefs_ + model.intercepts_, one.coefs_ + one.intercepts_, strict=True):
+                assert np.array_equal(ours, theirs)
+            assert np.array_equal(model.loss_curve_, one.loss_curve_)
+        fewer = GDMLPRegressor(n_restarts=2, **settings).fit(X, y)
+        assert np.array_equal(fewer.restart_scores_, scores[:2])
+    assert len(kept) > 1
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("rows", [SPARSE, SPARSE.toarray()], ids=["CSR", "dense"])
+def test_starts_in_threads_give_the_same_bits(kind, rows):
+    models = [
+        NETWORKS[kind](n_restarts=5, n_jobs=n_jobs, dropout=0.1, **SMALL).fit(rows, target_of(kind))
+        for n_jobs in (1, 2)
+    ]
+    for one, other in zip(
+        *((m.restart_scores_, m.loss_curve_, *m.coefs_, *m.intercepts_) for m in models), strict=True
+    ):
+        assert np.array_equal(one, other)
+
+
+def test_with_early_stopping_the_best_on_validation_data_is_kept(data):
+    X, y = data
+    settings = SMALL | {"early_stopping": True, "max_iter": 60, "tol": 0.0, "validation_fraction": 0.3}
+    model = fit_quietly(GDMLPRegressor(n_restarts=4, **settings), X, y)
+    np.testing.assert_allclose(model.validation_curve_.min(), model.restart_scores_.min(), rtol=1e-12)
+    one = fit_quietly(GDMLPRegressor(**settings), X, y)
+    np.testing.assert_allclose(one.validation_curve_.min(), model.restart_scores_[0], rtol=1e-12)
+
+
+def test_scores_of_starts_are_those_of_the_last_fit(data):
+    X, y = data
+    model = GDMLPRegressor(n_restarts=3, **SMALL).fit(X, y)
+    assert model.restart_scores_.shape == (3,)
+    model.set_params(n_restarts=2).fit(X, y)
+    assert model.restart_scores_.shape == (2,)
+    model.set_params(n_restarts=1).fit(X, y)
+    assert not hasattr(model, "restart_scores_")
+
+
+def test_one_start_that_diverges_is_no_trouble(data):
+    X, y = data
+    settings = SMALL | {"activation": "relu", "optimizer": "sgd", "standardize": False, "n_restarts": 6}
+    for rate in (0.5, 1.0, 2.0, 5.0):
+        model = fit_quietly(GDMLPRegressor(learning_rate=rate, **settings), X, y)
+        assert np.isfinite(model.predict(X)).all()
+        assert model.restart_scores_.min() == pytest.approx(objective_of(model, X, y), rel=1e-9)
+
+
+# -- averages
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("decay", [0.99, 0.5, np.float64(0.8)])
+def test_an_exponential_mean_is_that_of_the_path(data, optimizer, decay):
+    X, y = data
+    settings = SMALL | {"optimizer": optimizer, "batch_size": None, "learning_rate": 0.05, "activation": "tanh"}
+    model = GDMLPRegressor(average=decay, **settings).fit(X, y)
+    expected = None
+    for count in range(1, 11):
+        step = GDMLPRegressor(**(settings | {"max_iter": count})).fit(X, y)
+        position = [array.copy() for array in step.coefs_ + step.intercepts_]
+        share = max(1 / count, 1 - decay)
+        expected = expected or position
+        expected = [mean + share * (now - mean) for mean, now in zip(expected, position, strict=True)]
+    for ours, mean, last in zip(model.coefs_ + model.intercepts_, expected, position, strict=True):
+        np.testing.assert_allclose(ours, mean, rtol=1e-11, atol=1e-13)
+        assert not np.allclose(ours, last, rtol=1e-6)

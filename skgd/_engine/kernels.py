@@ -153,8 +153,9 @@ def activation_kernels(activation: type[Activation], dtype: np.dtype) -> Activat
 
     types, name = signatures(dtype), activation.__qualname__
     forwards = layers.activate_in_place if activation.from_output else layers.activate
-    forwards = _jit.inline_into(forwards, name, function=activation.function)
-    backwards = _jit.inline_into(layers.differentiate, name, slope=activation.derivative)
+    # by the names of the methods: a class that inherits them may have the name of another
+    forwards = _jit.inline_into(forwards, activation.function.__qualname__, function=activation.function)
+    backwards = _jit.inline_into(layers.differentiate, activation.derivative.__qualname__, slope=activation.derivative)
     ready = [
         plug_in(forwards, types.activation, f"{name}.function", is_rule=False),
         plug_in(backwards, types.activation_derivative, f"{name}.derivative", is_rule=False),
