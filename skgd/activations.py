@@ -1,6 +1,7 @@
 """Activations of networks: scalar functions and their derivatives, compiled into the training loop."""
 
 import math
+from types import FunctionType
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -25,7 +26,7 @@ class Activation(BaseEstimator):
     ----------
     from_output : bool, default=False
         Whether ``derivative`` looks at the output a alone: then inputs z aren't kept, which saves memory, and z is a
-        as well.
+        as well. With dropout ``derivative`` must be finite for a = 0, too, the output of units that are left out.
     default_init : str, default="glorot"
         What ``init="auto"`` means. With "he", which keeps the size of signals through layers of relu, networks of one
         to six layers predicted worse than with "glorot" on most data tried, so that all named activations have that.
@@ -67,22 +68,22 @@ class Activation(BaseEstimator):
         Raises
         ------
         ValueError
-            If a method is missing or isn't static.
+            If a method is missing, isn't a static Python function, or fails.
         """
-        if type(self).__module__ == __name__:
+        if type(self).__module__ == __name__ and type(self) is not Activation:
             return
-        wrong = []
         function, derivative = type(self).function, type(self).derivative  # as kernels take them: without self
+        needed = f"activation={self!r} needs the static methods function(z) and derivative(z, a)"
+        if not all(isinstance(part, FunctionType) or hasattr(part, "py_func") for part in (function, derivative)):
+            raise ValueError(f"{needed}, written as Python functions")
+        wrong = []
         with np.errstate(all="ignore"):
             for z in PROBE_POINTS:
                 try:
                     rise = float(function(z + PROBE_STEP)) - float(function(z - PROBE_STEP))
                     slope = float(derivative(function(z) if self.from_output else z, function(z)))
-                except (TypeError, NotImplementedError) as error:
-                    raise ValueError(
-                        f"activation={self!r} needs the static methods function(z) and derivative(z, a), which return "
-                        f"a float: {error}"
-                    ) from error
+                except (TypeError, ValueError, ArithmeticError, NotImplementedError) as error:
+                    raise ValueError(f"{needed}, which return a float for any z, as {z}: {error}") from error
                 expected = rise / (2.0 * PROBE_STEP)
                 if not abs(slope - expected) <= PROBE_TOLERANCE * max(1.0, abs(expected)):
                     wrong.append(z)

@@ -34,7 +34,7 @@ def kernels(cls, dtype, way):
     if way == "plain":
         return plain_kernels(cls, dtype)
     ready = activation_kernels(cls, np.dtype(dtype))
-    assert not ready.in_python
+    assert ready.in_python != have_numba()
     return ready.call, ready.backwards
 
 
@@ -308,6 +308,32 @@ class NotStatic(Activation):
         return 1.0
 
 
+class OfUfuncs(Activation):
+    function, derivative = staticmethod(np.sin), staticmethod(lambda z, a: np.cos(z))
+
+
+class OfTheClass(Sine):
+    @classmethod
+    def function(cls, z):
+        return np.sin(z)
+
+
+class NotEverywhere(Activation):
+    @staticmethod
+    def function(z):
+        return math.log(z)
+
+    @staticmethod
+    def derivative(z, a):
+        return 1.0 / z
+
+
+class NoNumber(Sine):
+    @staticmethod
+    def function(z):
+        return "high" if z > 0 else None
+
+
 FORMULAS = types.SimpleNamespace(softsign=Softsign.function, slope=Softsign.derivative)
 
 
@@ -401,8 +427,10 @@ def test_a_wrong_derivative_is_warned_of(data):
         network_of(WrongSlope()).fit(*data)
 
 
-@pytest.mark.parametrize("cls", [NoDerivative, NoFunction, NotStatic])
-def test_a_missing_method_is_named(cls, data):
+@pytest.mark.parametrize(
+    "cls", [NoDerivative, NoFunction, NotStatic, OfTheClass, OfUfuncs, NotEverywhere, NoNumber, Activation]
+)
+def test_what_is_missing_is_named(cls, data):
     with pytest.raises(ValueError, match=r"function\(z\) and derivative\(z, a\)"):
         cls().probe()
     with pytest.raises(ValueError, match=cls.__name__):
