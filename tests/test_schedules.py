@@ -406,3 +406,16 @@ def test_plateaus_take_the_noise_of_a_rate_away_before_training_ends(rate):
     noisy, quiet = (GDLinearRegressor(schedule=schedule, **settings).fit(X, y) for schedule in ("constant", "plateau"))
     assert quiet.stop_reason_ == "converged"
     assert best - quiet.score(X, y) < 1e-4 < best - noisy.score(X, y)
+
+
+@pytest.mark.parametrize("settings", [{"batch_size": None}, {"batch_size": 30, "early_stopping": True}])
+def test_plateaus_go_down_to_their_floor_before_training_ends(settings):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 5))
+    y = X.sum(axis=1) + rng.standard_normal(len(X))
+    schedule = ReduceOnPlateau(decay=0.5, patience=6, threshold=0.01, floor=0.1)
+    settings |= {"optimizer": "sgd", "learning_rate": 0.05, "max_iter": 5_000, "tol": 0.01, "n_iter_no_change": 10}
+    model = GDLinearRegressor(schedule=schedule, random_state=0, **settings).fit(X, y)
+    watched = model.validation_curve_ if "early_stopping" in settings else model.loss_curve_
+    assert model.stop_reason_ in ("converged", "early_stopping")
+    assert schedule.factor_after(watched) == schedule.floor

@@ -184,7 +184,7 @@ class Epochs:
             for loss in history[self.plateau_epochs :]:
                 self.plateau_state = schedule.advance(self.plateau_state, loss)
             if self.plateau_state[0] < factor:
-                training.progress["unimproved"] = 0  # the smaller rate gets epochs of its own
+                training.progress["unimproved"] = training.progress["still"] = 0  # it gets epochs of its own
             self.plateau_epochs = len(history)
             return np.array([training.learning_rate * self.plateau_state[0]])
         if isinstance(schedule, Constant):

@@ -88,6 +88,7 @@ class Loop:
         training, plan = self.training, self.plan
         self.last_epoch = training.epochs + plan.max_iter
         self.stale, self.best_validation, self.best_params = 0, np.inf, training.params.copy()
+        self.plateau_factor = 1.0
         training.stop_reason, training.gradient_norm = "max_iter", None
         training.progress["start_objective"] = np.nan
         training.progress["reference"] = training.progress["best_objective"] = self._null_objective()
@@ -149,6 +150,9 @@ class Loop:
     def _stop_early(self, loss: float) -> bool:
         """Compare the loss on the validation data with the best one so far; whether to stop."""
         training, plan = self.training, self.plan
+        factor = self.method.plateau_state[0] if isinstance(self.method, Epochs) else 1.0
+        if factor < self.plateau_factor:
+            self.stale, self.plateau_factor = 0, factor  # the smaller rate gets epochs of its own
         improved = not loss > self.best_validation - (plan.tol or 0.0) * abs(self.best_validation)
         self.stale = 0 if improved else self.stale + 1
         if not loss >= self.best_validation:
