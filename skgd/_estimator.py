@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -74,7 +75,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
     # -- what a kind of model decides
 
     _accept_sparse: str | bool = "csr"  # as scikit-learn's checks of data take it
-    _objective: type[Objective]
+    _objective: Any  # its class
 
     def _make_objective(self, n_features: int, n_outputs: int, intercept_known: bool) -> Objective:
         raise NotImplementedError
@@ -222,7 +223,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             verbose=self.verbose,
             n_threads=n_threads(self.n_jobs),
         )
-        vars(self).pop("restart_scores_", None)
+        self.__dict__.pop("restart_scores_", None)  # of an earlier fit
         if len(trainings) > 1:
             training, self.restart_scores_ = best_of(trainings, plan, data, unseen, plan.n_threads)
         else:

@@ -8,6 +8,7 @@ import hashlib
 import os
 import types
 from collections.abc import Callable
+from typing import Any
 
 from ._warnings import warn_user
 
@@ -120,7 +121,7 @@ def plain(function: Callable) -> Callable:
     function = getattr(function, "py_func", function)
     namespace = dict(function.__globals__)
     for name in function.__code__.co_names:
-        part = namespace.get(name)
+        part: Any = namespace.get(name)
         if hasattr(part, "plain_version"):
             namespace[name] = part.plain_version
         elif hasattr(part, "py_func"):

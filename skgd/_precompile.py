@@ -52,7 +52,7 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
         for loss in LOSSES.values():
             _jit.compiled(loss().pointwise, types.loss)
         for activation in ACTIVATIONS.values():
-            activation_kernels(activation, dtype)
+            activation_kernels(activation(), dtype)
         if sparse:
             _precompile_sparse(dtype)
     _precompile_line_searches()

@@ -33,7 +33,7 @@ def plain_kernels(cls, dtype):
 def kernels(cls, dtype, way):
     if way == "plain":
         return plain_kernels(cls, dtype)
-    ready = activation_kernels(cls, np.dtype(dtype))
+    ready = activation_kernels(cls(), np.dtype(dtype))
     assert ready.in_python != have_numba()
     return ready.call, ready.backwards
 

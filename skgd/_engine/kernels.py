@@ -146,16 +146,23 @@ class Activations(NamedTuple):
     in_python: bool
 
 
-@functools.cache
-def activation_kernels(activation: type[Activation], dtype: np.dtype) -> Activations:
+def activation_kernels(activation: Activation, dtype: np.dtype) -> Activations:
     """An activation and its derivative, compiled, or plain Python where they can't be, with a warning."""
+    name = type(activation).__qualname__
+    return _activation_kernels(activation.function, activation.derivative, activation.from_output, name, dtype)
+
+
+@functools.cache
+def _activation_kernels(
+    function: Callable, derivative: Callable, from_output: bool, name: str, dtype: np.dtype
+) -> Activations:
     from .._kernels import layers
 
-    types, name = signatures(dtype), activation.__qualname__
-    forwards = layers.activate_in_place if activation.from_output else layers.activate
+    types = signatures(dtype)
+    forwards = layers.activate_in_place if from_output else layers.activate
     # by the names of the methods: a class that inherits them may have the name of another
-    forwards = _jit.inline_into(forwards, activation.function.__qualname__, function=activation.function)
-    backwards = _jit.inline_into(layers.differentiate, activation.derivative.__qualname__, slope=activation.derivative)
+    forwards = _jit.inline_into(forwards, function.__qualname__, function=function)
+    backwards = _jit.inline_into(layers.differentiate, derivative.__qualname__, slope=derivative)
     ready = [
         plug_in(forwards, types.activation, f"{name}.function", is_rule=False),
         plug_in(backwards, types.activation_derivative, f"{name}.derivative", is_rule=False),

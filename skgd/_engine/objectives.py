@@ -163,7 +163,7 @@ class NetworkObjective:
 
     @property
     def in_python(self) -> bool:
-        return activation_kernels(type(self.activation), np.dtype(np.float64)).in_python
+        return activation_kernels(self.activation, np.dtype(np.float64)).in_python
 
     @property
     def random(self) -> bool:
@@ -174,7 +174,7 @@ class NetworkObjective:
         return storage.dtype
 
     def model(self, storage: Storage, random: np.ndarray | None = None) -> Network:
-        activation = activation_kernels(type(self.activation), storage.dtype)
+        activation = activation_kernels(self.activation, storage.dtype)
         layers = Layers(
             table=self._table(storage, random is not None)[0],
             activation=activation.forwards,

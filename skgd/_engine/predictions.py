@@ -35,7 +35,7 @@ def network_predictions(
 ) -> np.ndarray:
     """Raw predictions in scaled units, computed in the dtype of the parameters, of shape (n_rows, n_outputs)."""
     n_rows, dtype, width = X.shape[0], params.dtype, max(objective.sizes)
-    activation = activation_kernels(type(objective.activation), dtype)
+    activation = activation_kernels(objective.activation, dtype)
     layers = objective.layers(np.require(params, requirements="W"))  # kernels take no read-only vectors
     center, inverse_scale = scaling.center.astype(dtype), (1.0 / scaling.scale).astype(dtype)
     if sparse.issparse(X):  # which aren't centred row by row

@@ -1,5 +1,7 @@
 """Predictions and gradients of feed-forward networks: one product of matrices per layer, forwards and backwards."""
 
+from collections.abc import Callable
+
 from .constants import MOST_OUTPUTS
 from .layers import add_rows, add_to_rows, drop, undo_drop
 from .matrices import matrix_at, multiply
@@ -159,7 +161,7 @@ def no_side(params, counts, passage, side):
 
 
 # What stands for the names that loops call.
-IN_LOOPS = {
+IN_LOOPS: dict[str, Callable] = {
     "forward": forward_by_pointer,
     "backward": backward_by_pointer,
     "add_lasso": no_lasso,

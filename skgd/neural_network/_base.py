@@ -1,6 +1,7 @@
 """What networks share."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -53,7 +54,7 @@ class NetworkEstimator(GradientDescentEstimator):
         if isinstance(self.dropout, Real):
             return [float(self.dropout)] * len(hidden)
         rates = list(self.dropout)
-        if len(rates) != len(hidden) or not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+        if len(rates) != len(hidden) or not all(isinstance(rate, Real) and 0 <= float(rate) < 1 for rate in rates):
             raise ValueError(
                 f"dropout={self.dropout!r} must be a number from 0 to below 1, or one for each of the {len(hidden)} "
                 "hidden layers"
@@ -112,7 +113,8 @@ class NetworkEstimator(GradientDescentEstimator):
         check_is_fitted(self)
         X = check_features(self, X, reset=False)
         training = self._training
-        objective, params, scaling = training.objective, training.params, training.scaling
+        objective: Any = training.objective
+        params, scaling = training.params, training.scaling
         published = self.coefs_, self.intercepts_
         if not _same_arrays(published, self._in_units_of_data(training)):  # the user has changed them
             params = objective.pack(published, scaling)
