@@ -9,7 +9,7 @@ import pytest
 
 from skgd import GDMLPRegressor
 from skgd import _elementary as elementary
-from skgd._engine.kernels import activation_kernels
+from skgd._engine.kernels import _activation_kernels, activation_kernels
 from skgd._jit import compiled, have_numba, inline_into, plain
 from skgd._kernels import layers
 from skgd.activations import ACTIVATIONS, Activation, Tanh, get_activation
@@ -442,7 +442,7 @@ def test_what_is_missing_is_named(cls, data):
 @pytest.mark.parametrize("cls", [SoftsignInPython, SlopeInPython])
 def test_what_numba_cannot_compile_runs_as_python_with_a_warning(cls, settings, data):
     X, y = data
-    activation_kernels.cache_clear()  # it warns once
+    _activation_kernels.cache_clear()  # it warns once
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = network_of(cls(), **settings).fit(X, y)
