@@ -36,7 +36,8 @@ def at_one_scale(weight: np.ndarray, name: str) -> np.ndarray:
 class RemembersValidParameters:
     """Checks parameters once: small fits, in grids and in streams, would spend much of their time on it.
 
-    Stands before BaseEstimator. Only numbers, strings and None are remembered, which can't change behind our back.
+    Stands before BaseEstimator. Only numbers, strings, None and tuples of them are remembered, which can't change
+    behind our back.
     """
 
     @classmethod
@@ -46,7 +47,8 @@ class RemembersValidParameters:
 
     def _validate_params(self) -> None:
         values = [getattr(self, name) for name in self._get_param_names()]
-        kinds = tuple(map(type, values))
+        parts = [part for value in values for part in (value if type(value) is tuple else (value,))]
+        kinds = tuple(map(type, parts))
         if not _SIMPLE.issuperset(kinds):
             super()._validate_params()  # type: ignore[misc]
             return
