@@ -4,9 +4,7 @@ import numpy as np
 
 from .._jit import inline
 from .rows import xorshift
-from .vectors import set_zero
 
-ROWS_IN_CACHE = 16  # of a layer of common width, so that they are still in the first-level cache the second time
 HALF_BITS, LOW_BITS = 2.0**32, np.uint64(2**32 - 1)
 
 
@@ -18,13 +16,13 @@ def add_to_rows(bias, z):
 
 
 @inline
-def add_rows(delta, start, stop, total):
-    """Add some rows to the total, four at a time, to touch it seldom."""
-    whole = stop - (stop - start) % 4
-    for i in range(start, whole, 4):
+def add_rows(delta, total):
+    """Add the rows to the total, four at a time, to touch it seldom."""
+    m = delta.shape[0]
+    for i in range(0, m - 3, 4):
         for j in range(total.size):
             total[j] += (delta[i, j] + delta[i + 1, j]) + (delta[i + 2, j] + delta[i + 3, j])
-    for i in range(whole, stop):
+    for i in range(m - m % 4, m):
         for j in range(total.size):
             total[j] += delta[i, j]
 
@@ -58,15 +56,11 @@ def activate_in_place(z, bias, a):
 
 
 def differentiate(z, a, gradient, bias_gradient):
-    """Multiply a gradient with the slope, and add its rows up."""
-    m, n = gradient.shape
-    set_zero(bias_gradient)
-    for start in range(0, m, ROWS_IN_CACHE):
-        stop = start + ROWS_IN_CACHE if start + ROWS_IN_CACHE < m else m
-        for i in range(start, stop):
-            for j in range(n):
-                gradient[i, j] *= slope(z[i, j], a[i, j])
-        add_rows(gradient, start, stop, bias_gradient)
+    """Multiply a gradient with the slope, and add its rows to that of the biases."""
+    for i in range(gradient.shape[0]):
+        for j in range(gradient.shape[1]):
+            gradient[i, j] *= slope(z[i, j], a[i, j])
+    add_rows(gradient, bias_gradient)
 
 
 # -- dropout

@@ -8,6 +8,8 @@ from .matrices import matrix_at, multiply
 from .products import back_through_column, product, turn, weight_gradients
 from .vectors import set_all_zero, set_zero
 
+ROWS_IN_CACHE = 32  # of a layer of common width: what is done to them one after the other finds them in the first cache
+
 # -- the first layer
 #
 # Dense rows are copied, standardised, and go through the first layer as through any other; CSR rows stay in place.
@@ -112,31 +114,38 @@ def network_forward(features, rows, model, params, work, raw):
 def network_backward(features, rows, model, params, work, derivative, grads):
     """Gradient of the block's loss, layer by layer from the last (Rumelhart, Hinton and Williams 1986)."""
     m, delta = rows.size, derivative
-    of_bias = grads[grads.size - derivative.shape[1] :]
-    set_zero(of_bias)
-    add_rows(derivative, 0, m, of_bias)
+    set_zero(grads)
+    add_rows(derivative, grads[grads.size - derivative.shape[1] :])
     for k in range(model.table.size - 1, -1, -1):
         layer = model.table[k]
         n_in, n_out, at = layer["n_in"], layer["n_out"], layer["params_at"]
         weights, of_weights = matrix_at(params, at, n_in, n_out), matrix_at(grads, at, n_in, n_out)
         a = matrix_at(work, m * layer["a_at"], m, layer["width"])
         turned = matrix_at(work, work.size - layer["few"] * layer["width"], layer["few"], layer["width"])
-        below = matrix_at(work, m * layer["below_at"], m if k > 0 else 0, layer["width"])  # none below the first
-        if k > 0 and n_out == 1:
-            back_through_column(a, delta, weights, of_weights, below)
-        elif k > 0 or model.keeps_rows:
+        if (k > 0 and n_out > 1) or (k == 0 and model.keeps_rows):
             weight_gradients(model.products, a, delta, turned, of_weights)
         if k == 0:
             gradients_in_place(features, rows, delta, of_weights)
             break
-        if 1 < n_out <= MOST_OUTPUTS:
-            turn(weights, turned)
-            model.products.narrow(delta, turned, below)
-        elif n_out > 1:
+        below = matrix_at(work, m * layer["below_at"], m, n_in)
+        if n_out > MOST_OUTPUTS:
             multiply(model.products.gemm, delta, False, weights, True, below)
-        if layer["dropout"] > 0.0:
-            undo_drop(a, matrix_at(work, m * layer["mask_at"], m, n_in), layer["dropout"], below)
-        model.activation_derivative(matrix_at(work, m * layer["z_at"], m, n_in), a, below, grads[at - n_in : at])
+        elif n_out > 1:
+            turn(weights, turned)
+        for start in range(0, m, ROWS_IN_CACHE):
+            part = ROWS_IN_CACHE if start + ROWS_IN_CACHE < m else m - start
+            first, above = start * n_in, delta[start : start + part]
+            below_part = matrix_at(work, m * layer["below_at"] + first, part, n_in)
+            a_part = matrix_at(work, m * layer["a_at"] + first, part, n_in)
+            if n_out == 1:
+                back_through_column(a_part, above, weights, of_weights, below_part)
+            elif n_out <= MOST_OUTPUTS:
+                model.products.narrow(above, turned, below_part)
+            if layer["dropout"] > 0.0:
+                mask = matrix_at(work, m * layer["mask_at"] + first, part, n_in)
+                undo_drop(a_part, mask, layer["dropout"], below_part)
+            z_part = matrix_at(work, m * layer["z_at"] + first, part, n_in)
+            model.activation_derivative(z_part, a_part, below_part, grads[at - n_in : at])
         delta = below
 
 

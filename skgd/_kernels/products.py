@@ -18,20 +18,29 @@ def turn(a, turned):
 
 @inline
 def times_turned(a, turned, z):
-    """Z = a turned' for few outputs."""
+    """Z = a turned' for few outputs, four at a time, which share what is read of a."""
+    n_out, n_in = turned.shape
+    in_fours = n_out - n_out % 4
     for i in range(a.shape[0]):
-        for k in range(turned.shape[0]):
-            total = a.dtype.type(0)  # a float literal would make it float64
-            for j in range(a.shape[1]):
-                total += a[i, j] * turned[k, j]
-            z[i, k] = total
+        for k in range(0, in_fours, 4):
+            p = q = r = s = a.dtype.type(0)  # a float literal would make them float64
+            for j in range(n_in):
+                p += a[i, j] * turned[k, j]
+                q += a[i, j] * turned[k + 1, j]
+                r += a[i, j] * turned[k + 2, j]
+                s += a[i, j] * turned[k + 3, j]
+            z[i, k], z[i, k + 1], z[i, k + 2], z[i, k + 3] = p, q, r, s
+        for k in range(in_fours, n_out):
+            p = a.dtype.type(0)
+            for j in range(n_in):
+                p += a[i, j] * turned[k, j]
+            z[i, k] = p
 
 
 @inline
 def back_through_column(a, delta, w, grads, below):
-    """Grads = a' delta and below = delta w' for a single output."""
+    """Add a' delta to grads, and below = delta w', for a single output."""
     m, n = a.shape
-    set_all_zero(grads)
     for i in range(0, m - 3, 4):
         p, q, r, s = delta[i, 0], delta[i + 1, 0], delta[i + 2, 0], delta[i + 3, 0]
         for j in range(n):
