@@ -286,6 +286,16 @@ def test_starting_weights_that_do_not_fit_are_refused(data, init):
         GDMLPRegressor(hidden_layer_sizes=(3,), init=init).fit(X, y)
 
 
+@pytest.mark.parametrize("unknown", ["xavier", "he_cauchy", "auto"])
+def test_an_unknown_default_init_of_an_activation_is_refused_by_name(data, unknown):
+    class Shifted(Tanh):
+        default_init = unknown
+
+    X, y = data
+    with pytest.raises(ValueError, match=f"default_init='{unknown}' of activation=Shifted.* 'he_normal'"):
+        GDMLPRegressor(activation=Shifted(), max_iter=1).fit(X, y)
+
+
 @pytest.mark.parametrize("sizes", [(0,), (-1,), 0, (5, 0), (2.5,), ("ten",), ((3, 4),), (np.nan,), "10", None, 2.5])
 def test_bad_hidden_layer_sizes_are_refused(data, sizes):
     X, y = data

@@ -231,7 +231,12 @@ class NetworkObjective:
         """The user's arrays, or random weights with the variance that keeps signals at their size."""
         if not isinstance(self.init, str):
             return self.pack(self._users_arrays(), scaling)
-        scheme, _, distribution = (self.activation.default_init if self.init == "auto" else self.init).partition("_")
+        init = self.activation.default_init if self.init == "auto" else self.init
+        if init not in INITS or init == "auto":
+            raise ValueError(
+                f"default_init={init!r} of activation={self.activation!r} must be one of {sorted(INITS - {'auto'})}"
+            )
+        scheme, _, distribution = init.partition("_")
         parts = []
         for n_in, n_out in self._shapes():
             std = np.sqrt(VARIANCES[scheme](n_in, n_out))
