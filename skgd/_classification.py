@@ -99,7 +99,8 @@ class ClassifierFits(ClassifierMixin):
         """Make one epoch over the given rows and go on where the last call ended.
 
         Optimizer state, schedule and standardization go on. A change of the running mean and standard deviation
-        doesn't change the predictions. With ``class_weight="balanced"`` the factors follow from all rows seen so far.
+        doesn't change the predictions, but for networks that have seen fewer than 100 rows. With
+        ``class_weight="balanced"`` the factors follow from all rows seen so far.
 
         Parameters
         ----------

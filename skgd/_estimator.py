@@ -92,6 +92,10 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         """How many fits from different starts the best one is chosen of."""
         return 1
 
+    def _anneals(self, optimizer: Optimizer, streaming: bool) -> bool:
+        """Whether skgd lets the rate go down to zero over all epochs."""
+        return False
+
     def _with_exact_gradients(self, optimizer: Optimizer) -> Optimizer:
         """What the optimizer becomes where every update sees all rows."""
         return optimizer
@@ -160,7 +164,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         rows_seen = data.n_rows + (before.rows_seen if before is not None and streaming else 0)
         scaling = _scaling_of(data)
         constant = self._starting_constant(n_outputs, loss, data)
-        given_rate = self.learning_rate, optimizer.learning_rate
+        given_rate = self.learning_rate, optimizer.learning_rate, self._anneals(optimizer, streaming)
 
         def rate_from_data():
             return self._rate_from_data(data, loss, n_outputs, optimizer, batch_size, rows_seen, streaming)

@@ -63,7 +63,7 @@ class RegressorFits(RegressorMixin):
         """Make one epoch over the given rows and go on where the last call ended.
 
         Optimizer state, schedule and standardization go on. A change of the running mean and standard deviation
-        doesn't change the predictions.
+        doesn't change the predictions, but for networks that have seen fewer than 100 rows.
 
         Parameters
         ----------

@@ -59,7 +59,7 @@ def differentiate(cls, z, a, gradient, dtype=np.float64, way="compiled"):
         slopes = [cls.derivative(float(x), float(y)) for x, y in zip(z.ravel(), a.ravel(), strict=True)]
         gradient = gradient * np.array(slopes).reshape(z.shape)
         return gradient, gradient.sum(axis=0)
-    gradient, sums = np.array(gradient, dtype=dtype, order="C"), np.full(z.shape[1], np.nan, dtype)
+    gradient, sums = np.array(gradient, dtype=dtype, order="C"), np.zeros(z.shape[1], dtype)
     before = z.copy(), a.copy()
     kernels(cls, dtype, way)[1](z, a, gradient, sums)
     np.testing.assert_array_equal((z, a), before)

@@ -673,3 +673,54 @@ def test_an_exponential_mean_is_that_of_the_path(data, optimizer, decay):
     for ours, mean, last in zip(model.coefs_ + model.intercepts_, expected, position, strict=True):
         np.testing.assert_allclose(ours, mean, rtol=1e-11, atol=1e-13)
         assert not np.allclose(ours, last, rtol=1e-6)
+
+
+# -- going on, and ends
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_stream_of_single_rows_on_any_scale_is_learned(rows):
+    # the first row tells no scale, and random weights are meant for standardised features
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 5))
+    y = X[:, 0] + X[:, 1] ** 2
+    X, y = 1000 + 1000 * X, 1000 * y
+    model = GDMLPRegressor(hidden_layer_sizes=(30,), learning_rate=0.003, random_state=0)
+    for _ in range(8):
+        for i in range(0, 300, rows):
+            model.partial_fit(X[i : i + rows], y[i : i + rows])
+    assert model.score(X, y) > 0.9
+
+
+def test_after_a_fit_whose_rate_went_down_training_goes_on_at_the_customary_one(data):
+    X, y = data
+    model = GDMLPRegressor(max_iter=5, random_state=0).fit(X, y)
+    assert model.learning_rate_ == pytest.approx(0.003)
+    assert model.partial_fit(X, y).learning_rate_ == 0.001
+    given = GDMLPRegressor(max_iter=5, learning_rate=0.02, tol=None, random_state=0).fit(X, y)
+    assert given.partial_fit(X, y).learning_rate_ == 0.02
+
+
+def test_a_schedule_that_has_ended_is_told(data):
+    X, y = data
+    model = GDMLPRegressor(schedule="cosine", max_iter=5, warm_start=True, random_state=0).fit(X, y)
+    before = [coef.copy() for coef in model.coefs_]
+    with pytest.warns(ConvergenceWarning, match="come down to zero"):
+        model.fit(X, y)
+    for coef, after in zip(before, model.coefs_, strict=True):
+        np.testing.assert_array_equal(coef, after)
+
+
+@pytest.mark.parametrize("schedule", ["auto", "cosine", "one_cycle", "exponential"])
+def test_schedules_over_all_epochs_need_no_tolerance(schedule, data):
+    model = GDMLPRegressor(schedule=schedule, max_iter=5, random_state=0).fit(*data)  # a warning would be an error
+    assert model.n_iter_ == 5
+    assert model.stop_reason_ == "max_iter"
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_an_immense_start_is_refused(optimizer, data):
+    X, y = data
+    model = GDMLPRegressor("poisson", standardize=False, optimizer=optimizer, batch_size=None, random_state=0)
+    with pytest.raises(ValueError, match="standardize=True"):
+        model.fit(1e3 * X, 1e3 * np.abs(y))

@@ -5,8 +5,8 @@ from collections import deque
 
 import numpy as np
 
-from .._kernels.constants import LEAST_GAIN, SLOW, TINY
-from .._kernels.signatures import CONVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Data
+from .._kernels.constants import IMMENSE, LEAST_GAIN, SLOW, TINY
+from .._kernels.signatures import CONVERGED, DIVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Data
 from . import threads
 from .curvature import MOST_PATIENCE, Curvature, Sample
 from .features import rows_apart
@@ -213,9 +213,13 @@ class Descent:
             return self._advance(last_epoch)
 
     def _advance(self, last_epoch):
+        plan, training = self.plan, self.training
         if self.search is None:
             self.search = self._begin()
-        search, plan, training = self.search, self.plan, self.training
+            training.progress["start_objective"] = start = self.search.objective
+            if not abs(start) <= IMMENSE * max(abs(float(training.progress["reference"][0])), 1.0):
+                return DIVERGED  # no step can be trusted there
+        search = self.search
         if not self.idle:
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 status = self._step(search)

@@ -175,6 +175,13 @@ class Epochs:
         of_data = name, dtype, self.training.objective.kind, index, self.data.y.dtype
         return python_kernel(*of_data) if self.python else kernel(*of_data, self.training.loss.pointwise)
 
+    def rests(self, last_epoch: int) -> bool:
+        """Whether the schedule has come down to zero, from here to the last epoch."""
+        schedule, epochs = self.plan.schedule, self.training.epochs
+        if isinstance(schedule, ReduceOnPlateau | Constant):
+            return False
+        return not factors_at(schedule, np.arange(float(epochs), last_epoch)).any()
+
     def _learning_rates(self, last_epoch: int) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""
         training, schedule = self.training, self.plan.schedule

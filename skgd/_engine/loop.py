@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._kernels.constants import IMMENSE
 from .._kernels.signatures import CONVERGED, DIVERGED, NEVER, RUNNING, Data
 from .._warnings import warn_user
 from ..penalties import smallest_subgradient
@@ -20,7 +21,6 @@ BACK_OFF = 0.25
 MAX_BACK_OFFS = 40
 STREAMING_BACK_OFFS = 5  # in one call: one bad part of the data shall not ruin the rate for all others
 NULL_ROWS = 4096
-IMMENSE = 1e20  # share of the constant model's objective that no descent comes back from
 TRIAL_FACTOR = 10  # between one rate tried after a divergence and the next
 TRIAL_EPOCHS = 20  # for which it must go well beyond the epoch that diverged
 MAX_TRIALS = 12
@@ -73,7 +73,13 @@ class Loop:
     def report(self, beginning: Training | None) -> Training:
         """Warn of what went wrong."""
         training, plan = self.training, self.plan
-        if training.stop_reason == "diverged":
+        if self.rests:
+            warn_user(
+                f"schedule={plan.schedule!r} had come down to zero before: nothing was learned. Let training begin "
+                "anew, or give a schedule that goes on.",
+                ConvergenceWarning,
+            )
+        elif training.stop_reason == "diverged":
             self._warn_of_divergence(beginning)
         elif training.stop_reason == "max_iter" and plan.tol is not None:
             warn_user(
@@ -87,6 +93,7 @@ class Loop:
         """Train without a word; training.stop_reason says how it ended."""
         training, plan = self.training, self.plan
         self.last_epoch = training.epochs + plan.max_iter
+        self.rests = isinstance(self.method, Epochs) and self.method.rests(self.last_epoch)
         self.stale, self.best_validation, self.best_params = 0, np.inf, training.params.copy()
         self.plateau_factor = 1.0
         training.stop_reason, training.gradient_norm = "max_iter", None

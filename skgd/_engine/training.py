@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._kernels.signatures import GRADIENT, OBJECTIVE, STEP, Progress, State
+from .._kernels.signatures import GRADIENT, OBJECTIVE, STEP, Network, Progress, State
 from ..losses import Loss
 from ..optimizers import Optimizer
 from ..schedules import Schedule
@@ -16,6 +16,7 @@ from .scaling import Scaling
 
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
 MUCH = 2.0
+FEW_ROWS = 100  # up to here the scaling of a stream may change the predictions of a network
 
 
 @dataclass
@@ -96,14 +97,17 @@ class Training:
         )
 
     def go_on(self, optimizer: Optimizer, scaling: Scaling, dtype: np.dtype) -> None:
-        """Prepare for more data: another scaling leaves the model's predictions as they are."""
+        """Prepare for more data: another scaling leaves the model's predictions as they are, once it is settled."""
         objective, state = self.objective, self.state
         if any(not np.array_equal(old, new) for old, new in zip(self.scaling, scaling, strict=True)):
             objective.meet_other_data()
-            if _differ_much(self.scaling, scaling):
+            differ_much = _differ_much(self.scaling, scaling)
+            if differ_much:
                 self.forget()  # state in units so different would be worse than none
-            for vector in (state.params, state.average):
-                vector[:] = objective.pack(objective.unpack(vector, self.scaling), scaling)
+            # random weights are meant for standardised units, which the first few rows don't tell
+            if not (differ_much and objective.kind is Network and self.rows_seen < FEW_ROWS):
+                for vector in (state.params, state.average):
+                    vector[:] = objective.pack(objective.unpack(vector, self.scaling), scaling)
         if dtype != self.dtype:
             state = State(*(array.astype(np.result_type(array, dtype)) for array in state))
         if not same(optimizer, self.optimizer):

@@ -15,7 +15,7 @@ from .._estimator import GradientDescentEstimator
 from .._validation import Interval, StrOptions, check_features
 from ..activations import ACTIVATIONS, Activation, get_activation
 from ..optimizers import Adam, NAdam, Optimizer
-from ..schedules import SCHEDULES, Cosine, Schedule, get_schedule
+from ..schedules import SCHEDULES, Constant, Cosine, ReduceOnPlateau, Schedule, get_schedule
 
 # Measured by cross-validation on data of 150 to 50,000 rows: with rates that end at zero, networks of one to three
 # layers need fewer epochs, and predict better, than with a constant one.
@@ -39,31 +39,38 @@ class NetworkEstimator(GradientDescentEstimator):
     _objective = NetworkObjective
 
     def _make_objective(self, n_features, n_outputs, intercept_known):
-        hidden = self.hidden_layer_sizes
-        hidden = [hidden] if isinstance(hidden, Integral) else list(hidden)
-        if not all(isinstance(width, Integral) and width > 0 for width in hidden):
+        hidden = self._hidden_widths()
+        activation = get_activation(self.activation)
+        activation.probe()
+        return NetworkObjective([n_features, *hidden, n_outputs], activation, self.init, self._dropout_rates())
+
+    def _hidden_widths(self) -> list:
+        widths = self.hidden_layer_sizes
+        widths = [widths] if isinstance(widths, Integral) else np.atleast_1d(np.asarray(widths, dtype=object)).tolist()
+        if not all(isinstance(width, Integral) and int(width) > 0 for width in widths):
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r} must hold whole numbers above 0, one a layer"
             )
-        activation = get_activation(self.activation)
-        activation.probe()
-        return NetworkObjective([n_features, *hidden, n_outputs], activation, self.init, self._dropout_rates(hidden))
+        return widths
 
-    def _dropout_rates(self, hidden: list) -> list[float]:
+    def _dropout_rates(self) -> list[float]:
         """One rate for each hidden layer."""
-        if isinstance(self.dropout, Real):
-            return [float(self.dropout)] * len(hidden)
-        rates = list(self.dropout)
-        if len(rates) != len(hidden) or not all(isinstance(rate, Real) and 0 <= float(rate) < 1 for rate in rates):
+        n_hidden = len(self._hidden_widths())
+        try:
+            rates = np.asarray(self.dropout, dtype=np.float64)
+            rates = np.full(n_hidden, rates) if rates.ndim == 0 else rates
+        except (TypeError, ValueError):  # no numbers, or none in a row
+            rates = np.full(0, np.nan)
+        if rates.shape != (n_hidden,) or not ((rates >= 0) & (rates < 1)).all():
             raise ValueError(
-                f"dropout={self.dropout!r} must be a number from 0 to below 1, or one for each of the {len(hidden)} "
+                f"dropout={self.dropout!r} must be a number from 0 to below 1, or one for each of the {n_hidden} "
                 "hidden layers"
             )
-        return [float(rate) for rate in rates]
+        return rates.tolist()
 
     def _resolve_optimizer(self, n_rows, streaming, before):
         optimizer = super()._resolve_optimizer(n_rows, streaming, before)
-        if np.any(self.dropout) and (optimizer.searches_line or optimizer.variance_reduced):
+        if any(self._dropout_rates()) and (optimizer.searches_line or optimizer.variance_reduced):
             raise ValueError(
                 f"dropout={self.dropout!r} makes every gradient a random one, optimizer={self.optimizer!r} compares "
                 "those of the same function: set dropout=0, or take another optimizer, as 'adam'"
@@ -91,9 +98,13 @@ class NetworkEstimator(GradientDescentEstimator):
     def _schedule_and_tol(self, optimizer, streaming, auto_tol):
         if self._anneals(optimizer, streaming):
             return Cosine(self.max_iter), None
-        tol = TOL if isinstance(self.tol, str) else self.tol
         by_name = isinstance(self.schedule, str) and self.schedule == "auto"
-        return get_schedule("constant" if by_name else self.schedule, self.max_iter), None if streaming else tol
+        schedule = get_schedule("constant" if by_name else self.schedule, self.max_iter)
+        tol = self.tol
+        if isinstance(tol, str):  # a schedule of the user's says how the rate goes over all epochs
+            goes_on = isinstance(schedule, Constant | ReduceOnPlateau) or optimizer.searches_line
+            tol = TOL if goes_on or self.criterion != "objective" or self.early_stopping else None
+        return schedule, None if streaming else tol
 
     def _scales_targets(self):
         return bool(self.standardize)
