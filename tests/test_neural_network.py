@@ -1,6 +1,7 @@
 """Networks against scikit-learn's MLPRegressor, finite differences and exact solutions, and what they must learn."""
 
 import itertools
+import pickle
 import warnings
 
 import numpy as np
@@ -724,3 +725,18 @@ def test_an_immense_start_is_refused(optimizer, data):
     model = GDMLPRegressor("poisson", standardize=False, optimizer=optimizer, batch_size=None, random_state=0)
     with pytest.raises(ValueError, match="standardize=True"):
         model.fit(1e3 * X, 1e3 * np.abs(y))
+
+
+@pytest.mark.parametrize("average", [False, 0.9])
+def test_a_pickle_holds_what_it_needs_and_goes_on_to_the_same_bits(average, data):
+    X, y = data
+    model = GDMLPRegressor(hidden_layer_sizes=(200, 50), average=average, max_iter=3, random_state=0).fit(X, y)
+    stored = pickle.dumps(model)
+    n_params = sum(array.size for array in model.coefs_ + model.intercepts_)
+    assert len(stored) < (4 + bool(average) + 0.5) * 8 * n_params  # published, in training, and Adam's two slots
+    loaded = pickle.loads(stored)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    for _ in range(2):
+        model.partial_fit(X, y)
+        loaded.partial_fit(X, y)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))

@@ -84,6 +84,20 @@ class Training:
         with np.errstate(over="ignore"):
             return float(scale[0] ** power) if power is not None and scale.size == 1 else 1.0
 
+    def __getstate__(self) -> dict:
+        """What a pickle needs: vectors that every fit fills anew stay behind."""
+        scratch = (
+            set(State._fields) - {"params", "slots"} - ({"average"} if self.progress["averaged"][0] > 0 else set())
+        )
+        return self.__dict__ | {"state": self.state._replace(**dict.fromkeys(scratch, np.empty(0)))}
+
+    def __setstate__(self, given: dict) -> None:
+        self.__dict__.update(given)
+        n, in_double = self.state.params.size, {"average", "total"}
+        dropped = [name for name in State._fields if getattr(self.state, name).size == 0 and name != "slots"]
+        made = {name: np.zeros(n, np.float64 if name in in_double else self.dtype) for name in dropped}
+        self.state = self.state._replace(**made)
+
     def copy(self) -> "Training":
         """A copy to go on with, so that the original survives whatever happens."""
         state = State(*(array.copy() for array in self.state))
