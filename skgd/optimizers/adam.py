@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from .._jit import helper
 from .base import NOT_NEGATIVE, POSITIVE, SHARE, Optimizer
 
 
@@ -209,19 +208,14 @@ class NAdam(Optimizer):
             params[j] -= (of_m * m[j] + of_g * grads[j]) / (np.sqrt(v[j]) * correction + epsilon)
 
 
-@helper
-def corrected(hyper, learning_rate, t):
-    """Step and epsilon with both corrections, taken out of the loop as at the end of the paper's section 2."""
-    correction = np.sqrt(1.0 - hyper[1] ** t)
-    return learning_rate * correction / (1.0 - hyper[0] ** t), hyper[2] * (1.0 if hyper[3] > 0.0 else correction)
-
-
 def adam_rule(params, grads, slots, hyper, learning_rate, t):
     real = params.dtype.type  # arithmetic in float32 is twice as fast where it suffices
     beta1, beta2 = real(hyper[0]), real(hyper[1])
     of_g, of_square = real(1.0 - hyper[0]), real(1.0 - hyper[1])
-    step, floor = corrected(hyper, learning_rate, t)
-    step, floor = real(step), real(floor)
+    # both corrections taken out of the loop, as at the end of section 2 of the paper
+    correction = np.sqrt(1.0 - hyper[1] ** t)
+    step = real(learning_rate * correction / (1.0 - hyper[0] ** t))
+    floor = real(hyper[2] * (1.0 if hyper[3] > 0.0 else correction))
     m, v = slots[0], slots[1]
     for j in range(params.size):
         m[j] = beta1 * m[j] + of_g * grads[j]
@@ -233,8 +227,9 @@ def amsgrad_rule(params, grads, slots, hyper, learning_rate, t):
     real = params.dtype.type
     beta1, beta2 = real(hyper[0]), real(hyper[1])
     of_g, of_square = real(1.0 - hyper[0]), real(1.0 - hyper[1])
-    step, floor = corrected(hyper, learning_rate, t)
-    step, floor = real(step), real(floor)
+    correction = np.sqrt(1.0 - hyper[1] ** t)
+    step = real(learning_rate * correction / (1.0 - hyper[0] ** t))
+    floor = real(hyper[2] * (1.0 if hyper[3] > 0.0 else correction))
     m, v, largest = slots[0], slots[1], slots[2]
     for j in range(params.size):
         m[j] = beta1 * m[j] + of_g * grads[j]
