@@ -56,7 +56,6 @@ NETWORKS = {
     ],
     "the loop decides when to stop, not the optimizer": ["test_base_optimizer", "test_sgd_optimizer_trigger_stopping"],
     "the same step in another order of operations: other last digits": ["test_adam_optimizer"],
-    "a fit that goes all but to zero ends there, whatever the rate of 'adaptive' is": ["test_adaptive_learning_rate"],
     "other starting weights; two steps from there the score is luck": ["test_partial_fit_unseen_classes"],
     "partial_fit goes with 'lbfgs', too": ["test_partial_fit_errors"],
     "training goes on with y that lacks some of the classes, as partial_fit does": ["test_warm_start"],
