@@ -457,7 +457,7 @@ def target_of(kind, dtype=np.float64):
         {"batch_size": 16, "optimizer": "svrg"},
         {"batch_size": 20, "activation": "gelu", "hidden_layer_sizes": (40, 3)},
         {"batch_size": 20, "hidden_layer_sizes": ()},
-        {"early_stopping": True, "tol": 1e-3},
+        {"batch_size": 32, "early_stopping": True, "tol": 1e-3},
     ],
     ids=str,
 )
@@ -480,7 +480,8 @@ def test_sparse_rows_make_the_fit_of_dense_ones(kind, index, settings):
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_sparse_rows_of_float32_are_computed_in_float32(kind):
-    y, few = target_of(kind, np.float32), {"hidden_layer_sizes": (7,), "max_iter": 12, "tol": None, "random_state": 0}
+    y = target_of(kind, np.float32)
+    few = {"hidden_layer_sizes": (7,), "batch_size": 32, "max_iter": 12, "tol": None, "random_state": 0}
     X = SPARSE.astype(np.float32)
     ours, dense = (NETWORKS[kind](standardize=False, **few).fit(rows, y) for rows in (X, X.toarray()))
     for array in (*ours.coefs_, *ours.intercepts_):
@@ -495,11 +496,12 @@ def test_sparse_rows_of_float32_are_computed_in_float32(kind):
 
 
 def test_standardized_sparse_rows_are_scaled_and_not_centred(twins):
-    model = GDMLPRegressor(hidden_layer_sizes=(7,), max_iter=12, tol=None, random_state=0).fit(SPARSE, SPARSE_TARGET)
+    few = {"hidden_layer_sizes": (7,), "batch_size": 32, "max_iter": 12, "tol": None, "random_state": 0}
+    model = GDMLPRegressor(**few).fit(SPARSE, SPARSE_TARGET)
     scale = np.abs(SPARSE).max(axis=0).toarray()
     y_scale, y_mean = SPARSE_TARGET.std(), SPARSE_TARGET.mean()
     scaled = SPARSE.toarray() / scale
-    other = GDMLPRegressor(hidden_layer_sizes=(7,), max_iter=12, tol=None, random_state=0, standardize=False)
+    other = GDMLPRegressor(standardize=False, **few)
     other.fit(scaled, (SPARSE_TARGET - y_mean) / y_scale)
     np.testing.assert_allclose(model.predict(SPARSE), other.predict(scaled) * y_scale + y_mean, rtol=1e-9)
     by_hand = forward(SPARSE.toarray(), model.coefs_, model.intercepts_, twins["relu"].function)[:, 0]
@@ -740,3 +742,11 @@ def test_a_pickle_holds_what_it_needs_and_goes_on_to_the_same_bits(average, data
         model.partial_fit(X, y)
         loaded.partial_fit(X, y)
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize(("n_rows", "dense", "of_csr"), [(20, 20, 20), (500, 32, 200), (60_000, 60, 200)])
+def test_batches_have_a_thousandth_of_the_rows_within_limits(n_rows, dense, of_csr):
+    X, y = np.ones((n_rows, 1)), np.zeros(n_rows)
+    few = {"hidden_layer_sizes": (1,), "max_iter": 1, "random_state": 0}
+    assert GDMLPRegressor(**few).fit(X, y).batch_size_ == dense
+    assert GDMLPRegressor(**few).fit(sparse.csr_array(X), y).batch_size_ == of_csr

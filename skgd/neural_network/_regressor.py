@@ -63,7 +63,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         x / max |x|. "auto" is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows, "auto" a thousandth of them, at
-        least 32 and at most 256.
+        least 32, or 200 of sparse X, and at most 256.
     max_iter : int, default=100
         Largest number of epochs, at least 1.
     tol : float, "auto" or None, default="auto"
