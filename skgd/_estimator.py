@@ -74,7 +74,6 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
 
     # -- what a kind of model decides
 
-    _accept_sparse: str | bool = "csr"  # as scikit-learn's checks of data take it
     _objective: Any  # its class
 
     def _make_objective(self, n_features: int, n_outputs: int, intercept_known: bool) -> Objective:
@@ -106,7 +105,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = bool(self._accept_sparse)
+        tags.input_tags.sparse = True
         return tags
 
     # -- from data to a trained model

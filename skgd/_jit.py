@@ -45,11 +45,6 @@ def inline(function: Callable) -> Callable:
     return _inline(function, LEAN_OPTIONS)
 
 
-def outline(function: Callable) -> Callable:
-    """Decorate a helper that is too long to be compiled anew wherever it is called."""
-    return _inline(function, LEAN_OPTIONS | {"forceinline": False})
-
-
 def helper(function: Callable) -> Callable:
     """Decorate a helper of functions that stay plain Python until one of them is compiled: numba needn't be there yet.
 

@@ -76,8 +76,8 @@ def check_parameters(estimator) -> None:
 
 
 def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS) -> Any:
-    """X as a C-ordered float array or, where the estimator takes it, in CSR; copied only if it is something else."""
-    options = {"dtype": list(dtypes), "order": "C", "accept_sparse": estimator._accept_sparse}
+    """X as a C-ordered float array or in CSR, copied only if it is something else."""
+    options = {"dtype": list(dtypes), "order": "C", "accept_sparse": "csr"}
     return _plain(validate_data(estimator, X, reset=reset, **options))
 
 
@@ -85,7 +85,7 @@ def check_training_data(
     estimator, X, y, *, reset: bool, dtypes: Sequence[type] = FLOATS, y_numeric: bool, multi_output: bool
 ) -> tuple:
     """X as :func:`check_features` returns it, and y of the same length, with several columns only if multi_output."""
-    options = {"dtype": list(dtypes), "order": "C", "accept_sparse": estimator._accept_sparse}
+    options = {"dtype": list(dtypes), "order": "C", "accept_sparse": "csr"}
     X, y = validate_data(estimator, X, y, reset=reset, multi_output=multi_output, y_numeric=y_numeric, **options)
     return _plain(X), y
 

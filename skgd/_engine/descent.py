@@ -5,7 +5,7 @@ from collections import deque
 
 import numpy as np
 
-from .._kernels.constants import IMMENSE, LEAST_GAIN, SLOW, TINY
+from .._kernels.constants import LEAST_GAIN, SLOW, TINY
 from .._kernels.signatures import CONVERGED, DIVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Data
 from . import threads
 from .curvature import MOST_PATIENCE, Curvature, Sample
@@ -216,8 +216,8 @@ class Descent:
         plan, training = self.plan, self.training
         if self.search is None:
             self.search = self._begin()
-            training.progress["start_objective"] = start = self.search.objective
-            if not abs(start) <= IMMENSE * max(abs(float(training.progress["reference"][0])), 1.0):
+            training.progress["start_objective"] = self.search.objective
+            if training.starts_immense:
                 return DIVERGED  # no step can be trusted there
         search = self.search
         if not self.idle:

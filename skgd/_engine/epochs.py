@@ -47,10 +47,10 @@ class Epochs:
         self.loss_hyper, self.criterion, self.pause = loss_hyper, criterion, pause
         self.judged_by_validation = judged_by_validation
         self.n_rows = data.n_rows
-        self.storage, self.sparse = data.features.storage, data.features.storage.index_dtype is not None
+        self.storage = data.features.storage
         self.plateau_state, self.plateau_epochs = ReduceOnPlateau.START, 0
         objective, optimizer = training.objective, training.optimizer
-        self.by_column = objective.kind is Linear and self.sparse
+        self.by_column = objective.kind is Linear and self.storage.index_dtype is not None
         self.lazy = lazy_updates(data, plan.batch_size, objective.n_outputs, optimizer) if self.by_column else None
         self.settings = self._settings()
         self.order, self.settings = self._row_order()

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._kernels.constants import IMMENSE
 from .._kernels.signatures import CONVERGED, DIVERGED, NEVER, RUNNING, Data
 from .._warnings import warn_user
 from ..penalties import smallest_subgradient
@@ -196,8 +195,7 @@ class Loop:
         return value
 
     def _check_start(self) -> None:
-        start, reference = (self.training.progress[name][0] for name in ("start_objective", "reference"))
-        if not abs(start) <= IMMENSE * max(abs(reference), 1.0):
+        if self.training.starts_immense:
             raise ValueError(
                 "The objective is not finite, or immense, at the starting parameters: the loss is undefined there, or "
                 "features or targets are too large, which standardize=True would mend"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from .._kernels.constants import IMMENSE
 from .._kernels.signatures import GRADIENT, OBJECTIVE, STEP, Network, Progress, State
 from ..losses import Loss
 from ..optimizers import Optimizer
@@ -97,6 +98,12 @@ class Training:
         dropped = [name for name in State._fields if getattr(self.state, name).size == 0 and name != "slots"]
         made = {name: np.zeros(n, np.float64 if name in in_double else self.dtype) for name in dropped}
         self.state = self.state._replace(**made)
+
+    @property
+    def starts_immense(self) -> bool:
+        """Whether the objective is infinite, or as good as that, at the starting parameters."""
+        start, reference = (float(self.progress[name][0]) for name in ("start_objective", "reference"))
+        return not abs(start) <= IMMENSE * max(abs(reference), 1.0)
 
     def copy(self) -> "Training":
         """A copy to go on with, so that the original survives whatever happens."""

@@ -6,7 +6,7 @@ from .constants import MOST_OUTPUTS
 from .layers import add_rows, add_to_rows, drop, undo_drop
 from .matrices import matrix_at, multiply
 from .products import back_through_column, product, turn, weight_gradients
-from .vectors import set_all_zero, set_zero
+from .vectors import set_zero
 
 ROWS_IN_CACHE = 32  # of a layer of common width: what is done to them one after the other finds them in the first cache
 
@@ -26,7 +26,7 @@ def product_in_place(features, rows, weights, z):
 
 
 def gradients_in_place(features, rows, delta, grads):
-    """Grads = a' delta, likewise."""
+    """Add a' delta to grads, likewise."""
     raise NotImplementedError
 
 
@@ -51,7 +51,6 @@ def sparse_product(features, rows, weights, z):
 
 def sparse_gradients(features, rows, delta, grads):
     entries, columns, starts, _, inverse_scale = features
-    set_all_zero(grads)
     for i in range(rows.size):
         for at in range(starts[rows[i]], starts[rows[i] + 1]):
             column = columns[at]
