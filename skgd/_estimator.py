@@ -225,6 +225,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             clip_norm=self.clip_norm,
             verbose=self.verbose,
             n_threads=n_threads(self.n_jobs),
+            watch=None if self._watch is None else lambda training: self._show(training, batch_size),
         )
         self.__dict__.pop("restart_scores_", None)  # of an earlier fit
         if len(trainings) > 1:
@@ -351,6 +352,14 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         return constant
 
     # -- what is told about it
+
+    # Called with the estimator after every epoch, fitted as far as it has come; what is true stops the training.
+    _watch: Callable[["GradientDescentEstimator"], object] | None = None
+
+    def _show(self, training: Training, batch_size: int) -> object:
+        self._publish(training, batch_size)
+        assert self._watch is not None
+        return self._watch(self)
 
     def _publish(self, training: Training, batch_size: int) -> None:
         self._training = training

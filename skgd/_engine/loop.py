@@ -34,15 +34,17 @@ class Loop:
         self.data = data
         self.validation = validation
         self.stops_early = validation is not None and plan.early_stopping
-        self.validated = self.printed = training.epochs  # those before the last validation, and the last line
+        # epochs before the last validation, before the last line, and before somebody last looked
+        self.validated = self.printed = self.watched = training.epochs
         self.exact = plan.batch_size >= data.n_rows and not training.objective.random
         self.loss_hyper = training.loss.hyper(training.scaling.target_scale)
         training.optimizer.probe()
         by_line_search = training.optimizer.searches_line  # which computes in float64 where it can
         self.dtype = np.dtype(np.float64) if by_line_search else training.dtype
         self.pointwise = pointwise(training.loss, self.dtype, warns=True)
+        watched = bool(plan.verbose or plan.watch or validation is not None)
         if by_line_search:
-            self.checks_gradient, self.pauses = False, bool(plan.verbose or validation is not None)
+            self.checks_gradient, self.pauses = False, watched
             self.method: Descent | Epochs | Newton = (
                 Newton(training, plan, data, self.pointwise, self.loss_hyper, self.pauses)
                 if not self.pointwise.in_python and suits(training, plan, data)
@@ -56,7 +58,7 @@ class Loop:
         decided_here = plan.tol is None or self.stops_early or self.checks_gradient
         criterion = NEVER if decided_here else CRITERIA[plan.criterion]
         on_plateaus = isinstance(plan.schedule, ReduceOnPlateau)
-        self.pauses = bool(plan.verbose or validation is not None or on_plateaus or self.checks_gradient)
+        self.pauses = bool(watched or on_plateaus or self.checks_gradient)
         self.method = Epochs(training, plan, data, self.loss_hyper, criterion, self.pauses, self.stops_early)
 
     def run(self) -> Training:
@@ -151,6 +153,10 @@ class Loop:
             if self.validation is not None:
                 line += f"  validation {training.validation_losses[-1]:.6g}"
             print(f"{line}  {time.perf_counter() - began:.2f} s")
+        if plan.watch is not None and training.epochs > self.watched:
+            self.watched = training.epochs
+            if plan.watch(training) and not stop:
+                training.stop_reason, stop = "callback", True
         return stop
 
     def _stop_early(self, loss: float) -> bool:

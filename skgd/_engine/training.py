@@ -42,6 +42,7 @@ class Plan:
     verbose: int = 0
     l1: float = 0.0  # strength of the L1 penalty
     n_threads: int = 1
+    watch: Callable[["Training"], object] | None = None  # called after every epoch; what is true stops the training
 
 
 @dataclass
