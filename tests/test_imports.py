@@ -24,7 +24,7 @@ FLOORS = [
     {"_kernels", "_validation_set", "activations", "losses", "penalties", "schedules"},
     {"optimizers"},
     {"_engine"},
-    {"_classification", "_estimator", "_regression"},
+    {"_classification", "_estimator", "_function_run", "_regression"},
     {"_minimize", "_precompile", "linear_model", "neural_network"},
     {"plotting"},
 ]
