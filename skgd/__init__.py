@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import losses, optimizers, penalties, schedules
+    from . import losses, optimizers, penalties, plotting, schedules
     from ._precompile import precompile
     from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
     from .neural_network import GDMLPClassifier, GDMLPRegressor
@@ -24,6 +24,7 @@ __all__ = [
     "losses",
     "optimizers",
     "penalties",
+    "plotting",
     "precompile",
     "schedules",
 ]
@@ -39,6 +40,7 @@ _HOMES = {
     "losses": None,
     "optimizers": None,
     "penalties": None,
+    "plotting": None,
     "schedules": None,
 }
 
