@@ -162,13 +162,15 @@ class PathDisplay:
             self._draw_curve(ax)
         else:
             self._draw_contours(ax, own_axes)
-        self.lines_, self.starts_, self.ends_ = {}, {}, {}
+        self.lines_: dict[str, Any] = {}
+        self.starts_: dict[str, Any] = {}
+        self.ends_: dict[str, Any] = {}
         for k, (name, path) in enumerate(self.paths.items()):
             self._draw_path(ax, k, name, path)
         tidy(ax, grid=len(self.grid) == 1)
         ax.set_xlabel(self.labels[0])
         ax.set_ylabel(self.labels[1])
-        self._add_legend(ax)
+        self._add_legend(ax, below=own_axes and len(self.grid) == 2)
         self.ax_, self.figure_ = ax, ax.get_figure()
         return self
 
@@ -233,14 +235,14 @@ class PathDisplay:
         inside = ((points >= low) & (points <= high)).all(axis=1)
         return np.flatnonzero(~inside)
 
-    def _add_legend(self, ax) -> None:
+    def _add_legend(self, ax, below: bool) -> None:
         from matplotlib.lines import Line2D
 
         handles, _ = ax.get_legend_handles_labels()
-        looks = {"color": GREY, "linestyle": "none"}
+        looks: dict[str, Any] = {"color": GREY, "linestyle": "none"}
         handles.append(Line2D([], [], marker="o", markerfacecolor="white", markersize=7, label="start", **looks))
         handles.append(Line2D([], [], marker="*", markersize=10, label="end", **looks))
-        add_legend(ax, below=len(self.grid) == 2, handles=handles)
+        add_legend(ax, below=below, handles=handles)
 
 
 def _is_one(value: Any) -> bool:

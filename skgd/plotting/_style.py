@@ -14,7 +14,6 @@ LINE_WIDTH = 1.8
 SMALL = 9  # points of the font of legends and notes; labels have the 10 of matplotlib
 FIGURE_SIZE = 6.4, 4.2  # inches: half a page
 _MARGIN = 0.05  # between the curves and a legend that had to be given room, as a share of the axes
-_BELOW_LABELS = -0.15  # where a legend below the axes begins, as a share of their height
 _MARKER_RADIUS = 8  # pixels around a curve
 _LEAST_SHARE = 0.4  # of the axes that stays for the curves
 
@@ -63,7 +62,7 @@ def short(value: float) -> str:
 
 
 def add_legend(ax, below: bool = False, **options):
-    """A legend that hides no curve: where there is room, else above the curves, or below the axes."""
+    """A legend that hides no curve: where there is room, else above the curves, or below the only axes of a figure."""
     legend = ax.legend(fontsize=SMALL, framealpha=0.9, **options)
     figure = ax.get_figure()
     for place in ("best", "upper right", "upper left", "lower left", "lower right"):
@@ -73,12 +72,15 @@ def add_legend(ax, below: bool = False, **options):
         if not _is_crossed(ax, box):
             return legend
     if below:
-        place = {"loc": "upper center", "bbox_to_anchor": (0.5, _BELOW_LABELS), "frameon": False}
+        legend.remove()
         for n_columns in (4, 3, 2, 1):
-            legend = ax.legend(fontsize=SMALL, ncols=n_columns, **place, **options)
+            legend = figure.legend(
+                loc="outside lower center", fontsize=SMALL, ncols=n_columns, frameon=False, **options
+            )
             figure.draw_without_rendering()
             if legend.get_window_extent().width <= figure.bbox.width:
                 break
+            legend.remove()
         return legend
     height = box.transformed(ax.transAxes.inverted()).height
     low, high = ax.transScale.transform([(1, limit) for limit in ax.get_ylim()])[:, 1]
