@@ -4,7 +4,20 @@ Each display has class methods ``from_...``, which compute what is to be seen an
 draws it again, on other axes. Needs matplotlib: ``pip install "skgd[plot]"``.
 """
 
+from ._animate import animate
+from ._coefficient_path import CoefficientPathDisplay
+from ._curve_fit import CurveFitDisplay
+from ._learning_rate import LearningRateDisplay
 from ._loss_curve import LossCurveDisplay
 from ._path import PathDisplay
+from ._range_test import RangeTestDisplay
 
-__all__ = ["LossCurveDisplay", "PathDisplay"]
+__all__ = [
+    "CoefficientPathDisplay",
+    "CurveFitDisplay",
+    "LearningRateDisplay",
+    "LossCurveDisplay",
+    "PathDisplay",
+    "RangeTestDisplay",
+    "animate",
+]

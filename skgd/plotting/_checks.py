@@ -44,7 +44,7 @@ def one_of(name: str, value: Any, accepted: Sequence) -> None:
         raise ValueError(f"{name}={value!r} must be one of {list(accepted)}")
 
 
-def positive_rates(name: str, rates: Any) -> np.ndarray:
+def learning_rates_of(name: str, rates: Any) -> np.ndarray:
     """Learning rates, at least one, positive and finite, in ascending order."""
     try:
         array = np.atleast_1d(np.asarray(rates, dtype=np.float64))
@@ -75,3 +75,11 @@ def feature_names(estimator) -> list[str]:
     """Names of the features: those that X had, else feature 0, feature 1, ..."""
     known = getattr(estimator, "feature_names_in_", None)
     return [f"feature {j}" for j in range(estimator.n_features_in_)] if known is None else [str(name) for name in known]
+
+
+def checked_output(output: int, model: Any) -> int:
+    """The row of ``coef_`` that is asked for, if there is one."""
+    n_outputs = len(np.atleast_2d(model.coef_))
+    if not (isinstance(output, int | np.integer) and 0 <= output < n_outputs):
+        raise ValueError(f"output={output!r} must be a number from 0 to {n_outputs - 1}: the row of coef_")
+    return int(output)

@@ -26,15 +26,22 @@ def value_of(fun: Callable, point: np.ndarray) -> float:
     return float(np.asarray(value, dtype=np.float64).reshape(-1)[0])
 
 
-def window(points: Sequence[np.ndarray], heights: Sequence[np.ndarray]) -> list[tuple[float, float]]:
-    """Bounds, one pair for each variable, that hold the paths, but for what explodes."""
+def window(
+    points: Sequence[np.ndarray], heights: Sequence[np.ndarray], width_to_height: float
+) -> tuple[list[tuple[float, float]], bool]:
+    """Bounds, one pair for each variable, that hold the paths, but for what explodes; and whether axes have one scale.
+
+    They have where the paths aren't too slim for it: then steps cross contours at the angles that they have.
+    """
     near = [_not_exploding(path, height) for path, height in zip(points, heights, strict=True)]
     low, high = np.min([p.min(axis=0) for p in near], axis=0), np.max([p.max(axis=0) for p in near], axis=0)
-    extent = high - low
-    least = _SLIMMEST * extent.max() or max(1.0, float(np.abs(low).max()))
-    extent, center = np.maximum(extent, least), (low + high) / 2
-    half = extent * (0.5 + _MARGIN)
-    return [(float(c - h), float(c + h)) for c, h in zip(center, half, strict=True)]
+    extent, center = high - low, (low + high) / 2
+    largest = extent.max() or max(1.0, float(np.abs(low).max()))
+    equal = len(extent) == 2 and bool(extent.min() >= _SLIMMEST * largest)
+    extent = np.maximum(extent, _SLIMMEST * largest if extent.any() else largest) * (1 + 2 * _MARGIN)
+    if equal:
+        extent = np.maximum(extent, extent[::-1] * [width_to_height, 1 / width_to_height])
+    return [(float(c - e / 2), float(c + e / 2)) for c, e in zip(center, extent, strict=True)], equal
 
 
 def _not_exploding(path: np.ndarray, heights: np.ndarray) -> np.ndarray:

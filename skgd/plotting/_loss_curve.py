@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._checks import by_name, one_of
 from ._curves import informative_range, leaves, mark_exit, mark_point, set_range
-from ._runs import how_it_ended, updates_of
+from ._runs import how_it_ended, optimizer_name, updates_of
 from ._style import LINE_WIDTH, add_legend, axes_for, color, line_style, tidy
 
 X_AXES = ("epochs", "updates")
@@ -36,6 +36,8 @@ class LossCurveDisplay:
         Label of the x-axis.
     ylabel : str, default="loss"
         Label of the y-axis.
+    legend_title : str, default=None
+        Title of the legend.
     log : bool or "auto", default="auto"
         Whether the y-axis is logarithmic.
 
@@ -79,6 +81,7 @@ class LossCurveDisplay:
         notes: Mapping[str, str] | None = None,
         xlabel: str = "epochs",
         ylabel: str = "loss",
+        legend_title: str | None = None,
         log: bool | str = "auto",
     ):
         self.losses = losses
@@ -87,6 +90,7 @@ class LossCurveDisplay:
         self.notes = notes
         self.xlabel = xlabel
         self.ylabel = ylabel
+        self.legend_title = legend_title
         self.log = log
 
     @classmethod
@@ -133,7 +137,7 @@ class LossCurveDisplay:
         """
         one_of("x", x, X_AXES)
         one_of("log", log, LOG)
-        models = by_name(estimators, names, _name, lambda value: hasattr(value, "fit"))
+        models = by_name(estimators, names, optimizer_name, lambda value: hasattr(value, "fit"))
         models = {name: _with_curve(name, model) for name, model in models.items()}
         losses = {name: np.asarray(model.loss_curve_, dtype=np.float64) for name, model in models.items()}
         unseen = {name: np.asarray(getattr(model, "validation_curve_", ())) for name, model in models.items()}
@@ -163,7 +167,7 @@ class LossCurveDisplay:
         losses = {name: np.asarray(curve, dtype=np.float64) for name, curve in self.losses.items()}
         unseen = {name: np.asarray(curve, float) for name, curve in (self.validation_losses or {}).items()}
         low, high, logarithmic = informative_range([*losses.values(), *unseen.values()], self.log)
-        ax = axes_for(ax)
+        own_axes, ax = ax is None, axes_for(ax)
         set_range(ax, low, high, logarithmic)
         self.lines_: dict[str, Any] = {}
         self.validation_lines_: dict[str, Any] = {}
@@ -191,17 +195,9 @@ class LossCurveDisplay:
         ax.set_xlim(left=0, right=None if longest > 1 else 2)
         ax.set_xlabel(self.xlabel)
         ax.set_ylabel(self.ylabel)
-        add_legend(ax)
+        add_legend(ax, own_axes, title=self.legend_title)
         self.ax_, self.figure_ = ax, ax.get_figure()
         return self
-
-
-def _name(estimator: Any) -> str:
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    optimizer = getattr(last, "optimizer", "auto")
-    if isinstance(optimizer, str):
-        return type(last).__name__ if optimizer == "auto" else optimizer
-    return type(optimizer).__name__
 
 
 def _with_curve(name: str, estimator: Any) -> Any:

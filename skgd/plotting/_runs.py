@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
 
 from .._estimator import GradientDescentEstimator
+from ..optimizers import get_optimizer
 
 
 def check_estimator(estimator: Any, needs: type = GradientDescentEstimator, what: str = "an estimator of skgd") -> None:
@@ -17,22 +19,38 @@ def check_estimator(estimator: Any, needs: type = GradientDescentEstimator, what
         raise TypeError(f"estimator={estimator!r} must be {what}, not {type(estimator).__name__}")
 
 
-def watched_fit(estimator: Any, X, y, look: Callable[[Any], object] | None = None, **settings) -> Any:
-    """Fit a clone with other settings, and let `look` see it after every epoch; the pictures warn."""
-    model = clone(estimator).set_params(**settings)
+def recorded_fit(
+    estimator: Any, X: Any, y: Any, look: Callable[[Any], Any] | None, **settings: Any
+) -> tuple[Any, list]:
+    """Fit a clone with other settings; return it, and what `look` saw of it after every epoch."""
+    model, seen = clone(estimator).set_params(**settings), []
     if look is not None:
-        model._watch = look
+        model._watch = lambda model: seen.append(look(model))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the picture tells it
         model.fit(X, y)
     model.__dict__.pop("_watch", None)
-    return model
+    return model, seen
 
 
-def rate_settings(estimator: Any, rate: float) -> dict[str, Any]:
-    """Settings that give an estimator a learning rate, whether or not its optimizer has one of its own."""
-    own = getattr(estimator.optimizer, "learning_rate", None) is not None
-    return {"learning_rate": rate} | ({"optimizer__learning_rate": None} if own else {})
+def with_rate(estimator: Any, rate: float) -> Any:
+    """A clone with a learning rate, whether or not its optimizer has one of its own.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer has none.
+    """
+    model = clone(estimator).set_params(learning_rate=float(rate))
+    if isinstance(model.optimizer, str) and model.optimizer == "auto":
+        return model
+    optimizer = get_optimizer(model.optimizer)
+    if optimizer.searches_line:
+        raise ValueError(
+            f"estimator: optimizer={estimator.optimizer!r} searches along lines and has no learning rate; take another "
+            "one, as 'sgd' or 'adam'"
+        )
+    return model if optimizer.learning_rate is None else model.set_params(optimizer__learning_rate=None)
 
 
 def updates_of(model: Any) -> np.ndarray:
@@ -62,3 +80,12 @@ def how_it_ended(model: Any) -> str:
 def _best_epoch(model: Any) -> str:
     unseen = getattr(model, "validation_curve_", ())
     return f", best at {int(np.argmin(unseen)) + 1}" if len(unseen) else ""
+
+
+def optimizer_name(estimator: Any) -> str:
+    """What a curve is called by default: the optimizer, or the class where skgd chooses one."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    optimizer = getattr(last, "optimizer", "auto")
+    if isinstance(optimizer, str):
+        return type(last).__name__ if optimizer == "auto" else optimizer
+    return type(optimizer).__name__

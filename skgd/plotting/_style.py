@@ -1,5 +1,7 @@
 """The looks that all pictures share, and the way to matplotlib, which is imported only when one is drawn."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 # Okabe and Ito 2008, Color universal design: seven colours that colour-blind people tell apart, on white; their
@@ -13,6 +15,7 @@ LIGHT_GREY = "#BBBBBB"
 LINE_WIDTH = 1.8
 SMALL = 9  # points of the font of legends and notes; labels have the 10 of matplotlib
 FIGURE_SIZE = 6.4, 4.2  # inches: half a page
+_USUAL_SHAPE = 1.33
 _MARGIN = 0.05  # between the curves and a legend that had to be given room, as a share of the axes
 _MARKER_RADIUS = 8  # pixels around a curve
 _LEAST_SHARE = 0.4  # of the axes that stays for the curves
@@ -54,24 +57,43 @@ def tidy(ax, grid: bool = True) -> None:
         ax.set_axisbelow(True)
 
 
-def short(value: float) -> str:
-    """A number in two digits or a little more, without an exponent where that is as short."""
+def short(values: Sequence[float] | np.ndarray) -> list[str]:
+    """Numbers in two digits, or in as many as tell them apart, without exponents where that is as short."""
+    for digits in range(2, 8):
+        words = [_in_digits(float(value), digits) for value in values]
+        if len(set(words)) == len(words):
+            break
+    return words
+
+
+def _in_digits(value: float, digits: int) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return np.format_float_positional(value, precision=2, fractional=False, trim="-")
-    return f"{value:.1e}"
+        return np.format_float_positional(value, precision=digits, fractional=False, trim="-")
+    return f"{value:.{digits - 1}e}"
 
 
-def add_legend(ax, below: bool = False, **options):
-    """A legend that hides no curve: where there is room, else above the curves, or below the only axes of a figure."""
-    legend = ax.legend(fontsize=SMALL, framealpha=0.9, **options)
+def width_to_height(ax) -> float:
+    """Shape of the axes, or of what is left of a new figure beside labels and a colour bar."""
+    if ax is None:
+        return _USUAL_SHAPE
+    box = ax.get_window_extent()
+    return box.width / box.height
+
+
+def add_legend(ax, own_axes: bool, **options):
+    """A legend that hides no curve: where there is room, else below axes that are the only ones of their figure.
+
+    Above the curves of other axes room is made for it.
+    """
     figure = ax.get_figure()
+    legend = ax.legend(fontsize=SMALL, framealpha=0.9, **options)
     for place in ("best", "upper right", "upper left", "lower left", "lower right"):
         legend.set_loc(place)
         figure.draw_without_rendering()
         box = legend.get_window_extent().padded(_MARKER_RADIUS)
         if not _is_crossed(ax, box):
             return legend
-    if below:
+    if own_axes:
         legend.remove()
         for n_columns in (4, 3, 2, 1):
             legend = figure.legend(
@@ -88,6 +110,11 @@ def add_legend(ax, below: bool = False, **options):
     ax.set_ylim(top=ax.transScale.inverted().transform((1, high))[1])
     legend.set_loc("upper right")
     return legend
+
+
+def add_legend_beside(ax, **options):
+    """A legend at the right of axes that are the only ones of their figure."""
+    return ax.get_figure().legend(loc="outside right upper", fontsize=SMALL, frameon=False, **options)
 
 
 def _is_crossed(ax, box) -> bool:
