@@ -46,7 +46,7 @@ sphinx_gallery_conf = {
     "doc_module": ("skgd",),
     "reference_url": {"skgd": None},
     "filename_pattern": r"plot_",
-    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
+    "ignore_pattern": r"^(?!plot_)",
     "abort_on_example_error": True,
     "matplotlib_animations": True,
     "download_all_examples": False,

@@ -1,6 +1,7 @@
 """Equations as MathML, which browsers draw by themselves: without scripts, and without a network."""
 
 import html
+import re
 
 from docutils import nodes
 from docutils.utils.math import MathError
@@ -8,6 +9,8 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
+
+SYNONYMS = {r"\dots": r"\ldots"}  # commands of LaTeX that docutils doesn't know
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +26,9 @@ def visit_block(translator, node: nodes.math_block) -> None:
 
 
 def translated(node: nodes.Element, as_block: bool) -> str:
+    code = re.sub(r"\\[a-zA-Z]+", lambda command: SYNONYMS.get(command[0], command[0]), node.astext())
     try:
-        return tex2mathml(node.astext(), as_block=as_block)
+        return tex2mathml(code, as_block=as_block)
     except MathError as error:
         logger.warning("equation can't be translated to MathML: %s", error, location=node)
         return f"<code>{html.escape(node.astext())}</code>"

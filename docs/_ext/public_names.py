@@ -139,7 +139,7 @@ def own_documentation(cls: type, name: str) -> bool:
 def explained_elsewhere(cls: type, name: str) -> bool:
     """Whether it overrides what a class above it documents, as a method or among its attributes."""
     above = [base for base in cls.__mro__[1:] if base is not object]
-    return any(own_documentation(base, name) or name in base.__dict__.get("__annotations__", {}) for base in above)
+    return any(own_documentation(base, name) or name in inspect.get_annotations(base) for base in above)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
