@@ -1,8 +1,11 @@
 """Descent on any function: where it gets, what it says about it, and that nothing is lost when functions misbehave."""
 
+import ast
 import math
 import pickle
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,27 +52,16 @@ PROBLEMS = {
 }
 ROTATED = (lambda x: 0.5 * x @ HESSIAN @ x, lambda x: HESSIAN @ x, np.ones(4), [np.zeros(4)])
 
-# The settings of docs/descent.md. What follows each axis alone crawls along a narrow valley that lies across them.
-SETTINGS = {
-    "sgd": {},
-    "momentum": {},
-    "nesterov": {},
-    "lbfgs": {},
-    "svrg": {},
-    "adagrad": {"learning_rate": 1.0},
-    "adadelta": {"learning_rate": 10.0, "schedule": "cosine", "max_iter": 20_000},
-    "rmsprop": {"learning_rate": 0.01, "schedule": "cosine"},
-    "adam": {"learning_rate": 0.1},
-    "amsgrad": {"learning_rate": 0.3},
-    "adamw": {"learning_rate": 0.1, "schedule": "cosine"},
-    "nadam": {"learning_rate": 0.1, "schedule": "cosine"},
-    "lion": {"learning_rate": 0.03, "schedule": "cosine"},
-}
+# Rules that scale each variable by itself crawl along a narrow valley across the axes: only these are tried there.
+ACROSS_AXES = ("sgd", "lbfgs", "svrg")
+PAGE = Path(__file__).parents[1] / "docs" / "descent.md"
+SETTINGS = ast.literal_eval(
+    re.search(r"^settings = (\{.*?^\})", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[1]
+)
 IN_NARROW_VALLEYS = {
     "momentum": {"optimizer": SGD(momentum=0.998), "max_iter": 30_000},
     "nesterov": {"optimizer": SGD(momentum="auto", nesterov=True)},
 }
-ACROSS_AXES = {"sgd", "lbfgs", "svrg"}
 
 
 def test_every_optimizer_has_its_setting():
