@@ -317,7 +317,7 @@ class PathDisplay:
         ax.set_ylim(self.grid[1][0], self.grid[1][-1])
         if own_axes:
             bar = ax.get_figure().colorbar(self.contours_, ax=ax, spacing="uniform", ticks=levels[::3], pad=0.02)
-            zero = 1e-3 * np.ptp(levels)
+            zero = 1e-5 * np.ptp(levels)  # contours in equal ratios go down to a ten-thousandth
             bar.ax.set_yticklabels(short(np.where(np.abs(levels) > zero, levels, 0)[::3]), fontsize=SMALL)
             bar.ax.minorticks_off()
             bar.set_label(self.labels[-1])
