@@ -65,8 +65,8 @@ for k, start in enumerate(starts):
 
 # %%
 # Every start has an end of its own: all points of the curve are equally low, and descent stops at the first that it
-# comes to. With a fixed rate it slows down on the way, as the slope goes to zero. The line search needs a few steps, and
-# as these are longer it may come to another place.
+# comes to. With a fixed rate it slows down on the way, as the slope goes to zero. The line search needs a few steps,
+# and as these are longer it may come to another place.
 
 largest = max(abs(z(result.x)) for result in paths.values())
 print(f"largest |z| at the six ends: {largest:.1e}")

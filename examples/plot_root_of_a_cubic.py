@@ -59,8 +59,8 @@ for step in range(4):
     runaway.append(x.item())
 
 # %%
-# The first step lands at -198, the second at 1.8e10. There it stands still: the derivative seems to be 0. For a number as
-# large as this, the next larger one that the computer knows is further away than :math:`h`, so :math:`x + h` is
+# The first step lands at -198, the second at 1.8e10. There it stands still: the derivative seems to be 0. For a number
+# as large as this, the next larger one that the computer knows is further away than :math:`h`, so :math:`x + h` is
 # :math:`x`, and the difference is nothing.
 
 x = runaway[-1]
@@ -71,9 +71,9 @@ print(f"the next larger number is {np.spacing(x):.2g} away; x + 1e-8 == x is {x 
 #
 # .. math:: f''(x) = 2 g'(x)^2 + 2 g(x) g''(x)
 #
-# is 19,778 there. A parabola of this curvature has its lowest point :math:`1 / f''` times the slope ahead, and with more
-# than :math:`2 / f''` times the slope one comes out higher on its other side than one has been. A hundred times that is
-# far too much. And far out, where :math:`f` grows as :math:`x^6`, each step is worse than the one before.
+# is 19,778 there. A parabola of this curvature has its lowest point :math:`1 / f''` times the slope ahead, and with
+# more than :math:`2 / f''` times the slope one comes out higher on its other side than one has been. A hundred times
+# that is far too much. And far out, where :math:`f` grows as :math:`x^6`, each step is worse than the one before.
 
 curvature = 2 * (3 * 5**2 + 2) ** 2 + 2 * cubic(5) * 6 * 5
 print(f"f''(5) = {curvature}, 2 / f''(5) = {2 / curvature:.2g}")

@@ -361,7 +361,10 @@ class PathDisplay:
         looks: dict[str, Any] = {"color": GREY, "linestyle": "none"}
         handles.append(Line2D([], [], marker="o", markerfacecolor="white", markersize=7, label="start", **looks))
         handles.append(Line2D([], [], marker="*", markersize=10, label="end", **looks))
-        add_legend(ax, own_axes, handles=handles)
+        if own_axes or len(self.grid) == 1:
+            add_legend(ax, own_axes, handles=handles)
+        else:  # room made above contours would be empty
+            ax.legend(handles=handles, fontsize=SMALL, framealpha=0.9)
 
 
 def _is_one(value: Any) -> bool:
