@@ -121,8 +121,8 @@ both[0].set_ylabel("$f$")
 # %%
 # Without a rate
 # --------------
-# A rate that falls to zero lets Lion and RMSProp settle, too: ``schedule="cosine"``. And where all of the function is at
-# hand, not only some rows of data at a time, a line search makes the most of plain descent: ``"sgd"`` with no rate.
+# A rate that falls to zero lets Lion and RMSProp settle, too: ``schedule="cosine"``. And where all of the function is
+# at hand, not only some rows of data at a time, a line search makes the most of plain descent: ``"sgd"`` with no rate.
 
 for name in ("RMSProp", "Lion"):
     optimizer, rate = settings[name]
