@@ -93,7 +93,7 @@ def test_mini_batch_losses_stand_at_the_mean_of_their_updates():
 
 
 def test_it_says_why_each_stopped():
-    converged = GDLinearRegressor().fit(X, y)
+    converged = GDLogisticClassifier().fit(X_CANCER, y_cancer)
     early = GDMLPRegressor(early_stopping=True, max_iter=200, random_state=0).fit(X, y)
     with pytest.warns(ConvergenceWarning):
         diverged = descent(0.8, max_iter=200).fit(X, y)
@@ -148,7 +148,7 @@ def test_the_scale_is_logarithmic_where_that_helps():
 
 
 def test_estimators_of_scikit_learn_and_pipelines():
-    theirs = MLPRegressor((5,), max_iter=5, random_state=0)
+    theirs = MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=0)
     with pytest.warns(ConvergenceWarning):
         theirs.fit(X, y)
     ours = make_pipeline(StandardScaler(), descent()).fit(X, y)
@@ -330,8 +330,8 @@ def test_contours_are_those_of_the_function_and_the_path_is_that_given():
     np.testing.assert_array_equal(display.starts_["path"].get_xydata(), ZIGZAG[:1])
     np.testing.assert_array_equal(display.ends_["path"].get_xydata(), ZIGZAG[-1:])
     (left, right), (low, high) = display.ax_.get_xlim(), display.ax_.get_ylim()
-    assert (ZIGZAG > [left, low]).all()
-    assert (ZIGZAG < [right, high]).all()
+    assert ([left, low] < ZIGZAG).all()
+    assert ([right, high] > ZIGZAG).all()
     assert texts_of(display) == ["path, 29 steps", "start", "end"]
     assert display.ax_.get_aspect() == 1  # steps cross contours at the angles that they have
 
@@ -528,8 +528,8 @@ def test_objectives_that_cannot_be_drawn():
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_objective_is_the_one_that_was_minimised(model, X, y):
-    model.fit(X, y)  # by line searches, whose curve ends with the objective of the result
-    assert TrainingObjective(model, X, y).of(model) == pytest.approx(model.loss_curve_[-1], rel=1e-6)
+    model.fit(X, y)  # by line searches, whose curve ends with the objective of the result, but for kinks rounded off
+    assert TrainingObjective(model, X, y).of(model) == pytest.approx(model.loss_curve_[-1], rel=1e-4)
 
 
 # -- learning rates
