@@ -153,7 +153,7 @@ def test_estimators_of_scikit_learn_and_pipelines():
         theirs.fit(X, y)
     ours = make_pipeline(StandardScaler(), descent()).fit(X, y)
     display = LossCurveDisplay.from_estimator([theirs, ours])
-    np.testing.assert_array_equal(display.lines_["adam"].get_ydata(), theirs.loss_curve_)
+    np.testing.assert_array_equal(display.lines_["MLPRegressor"].get_ydata(), theirs.loss_curve_)
     np.testing.assert_array_equal(display.lines_["sgd"].get_ydata(), ours[-1].loss_curve_)
     with pytest.raises(ValueError, match="x='updates' needs estimators of skgd, MLPRegressor"):
         LossCurveDisplay.from_estimator(theirs, x="updates")

@@ -336,7 +336,8 @@ class PathDisplay:
     def _draw_path(self, ax, k: int, name: str, path: np.ndarray) -> None:
         points = self._drawn(name, path)
         size = 3.5 if len(points) <= _FEW_STEPS else 0
-        label = name if len(self.paths) > 1 or name != "path" else f"path, {len(points) - 1} steps"
+        n_steps = len(points) - 1
+        label = name if len(self.paths) > 1 or name != "path" else f"path, {n_steps} step{'s' if n_steps != 1 else ''}"
         out = self._steps_outside(ax, points)
         if out.size:
             label += f", leaves the picture at step {out[0]}"
