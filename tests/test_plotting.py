@@ -409,6 +409,8 @@ def test_a_function_that_fails_in_places_or_returns_its_gradient():
     assert np.isfinite(display.values[:, -1]).all()
     both = PathDisplay.from_function(lambda x: (bowl(x), np.zeros(2)), ZIGZAG)
     np.testing.assert_array_equal(both.values, make_path().values)
+    with pytest.raises(ValueError, match=r"fun returned 2 numbers of shape \(2,\); it must return one"):
+        PathDisplay.from_function(lambda x: x, ZIGZAG)
     with pytest.raises(ValueError, match="finite nowhere within bounds"):
         PathDisplay.from_function(lambda x: np.nan, ZIGZAG)
 
