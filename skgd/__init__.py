@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import losses, optimizers, penalties, plotting, schedules
+    from ._minimize import minimize, scipy_method
     from ._precompile import precompile
     from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
     from .neural_network import GDMLPClassifier, GDMLPRegressor
@@ -22,11 +23,13 @@ __all__ = [
     "GDMLPClassifier",
     "GDMLPRegressor",
     "losses",
+    "minimize",
     "optimizers",
     "penalties",
     "plotting",
     "precompile",
     "schedules",
+    "scipy_method",
 ]
 
 # Where each public name lives; a module of that name itself where the name is None. Imported when first used.
@@ -36,7 +39,9 @@ _HOMES = {
     "GDLogisticClassifier": "linear_model",
     "GDMLPClassifier": "neural_network",
     "GDMLPRegressor": "neural_network",
+    "minimize": "_minimize",
     "precompile": "_precompile",
+    "scipy_method": "_minimize",
     "losses": None,
     "optimizers": None,
     "penalties": None,

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -75,6 +75,11 @@ def check_parameters(estimator) -> None:
     estimator._validate_params()
 
 
+def check_arguments(function: str, constraints: dict, arguments: dict) -> None:
+    """The same for the arguments of a function."""
+    validate_parameter_constraints(constraints, arguments, caller_name=function)
+
+
 def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS) -> Any:
     """X as a C-ordered float array or in CSR, copied only if it is something else."""
     options = {"dtype": list(dtypes), "order": "C", "accept_sparse": "csr"}
@@ -111,6 +116,7 @@ __all__ = [
     "RemembersValidParameters",
     "StrOptions",
     "at_one_scale",
+    "check_arguments",
     "check_features",
     "check_parameters",
     "check_sample_weight",

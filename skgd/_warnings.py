@@ -5,7 +5,7 @@ import warnings
 from types import FrameType
 
 # Frames that stand between the user's call and the place where something is noticed.
-_INSIDE = ("skgd.", "sklearn.", "contextlib.", "joblib.")
+_INSIDE = ("skgd.", "sklearn.", "scipy.", "contextlib.", "joblib.")
 
 
 def warn_user(message: str, category: type[Warning]) -> None:

@@ -96,7 +96,15 @@ class Activation(BaseEstimator):
 
 
 class Identity(Activation):
-    """z itself: a linear layer."""
+    """z itself: a linear layer.
+
+    Examples
+    --------
+    >>> from skgd.activations import Identity
+    >>> a = Identity.function(1.0)
+    >>> print(round(a, 4), round(Identity.derivative(1.0, a), 4))
+    1.0 1.0
+    """
 
     from_output = True
 
@@ -110,7 +118,15 @@ class Identity(Activation):
 
 
 class Logistic(Activation):
-    """1 / (1 + exp(-z))."""
+    """1 / (1 + exp(-z)).
+
+    Examples
+    --------
+    >>> from skgd.activations import Logistic
+    >>> a = Logistic.function(1.0)
+    >>> print(round(a, 4), round(Logistic.derivative(1.0, a), 4))
+    0.7311 0.1966
+    """
 
     from_output = True
 
@@ -125,7 +141,15 @@ class Logistic(Activation):
 
 
 class Tanh(Activation):
-    """tanh(z)."""
+    """tanh(z).
+
+    Examples
+    --------
+    >>> from skgd.activations import Tanh
+    >>> a = Tanh.function(1.0)
+    >>> print(round(a, 4), round(Tanh.derivative(1.0, a), 4))
+    0.7616 0.42
+    """
 
     from_output = True
 
@@ -141,7 +165,19 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    """max(z, 0), with slope 0 at 0 (Nair and Hinton 2010)."""
+    """max(z, 0), with slope 0 at 0.
+
+    References
+    ----------
+    Nair and Hinton 2010, Rectified linear units improve restricted Boltzmann machines.
+
+    Examples
+    --------
+    >>> from skgd.activations import ReLU
+    >>> a = ReLU.function(-1.0)
+    >>> print(round(a, 4), round(ReLU.derivative(-1.0, a), 4))
+    0.0 0.0
+    """
 
     from_output = True
 
@@ -155,7 +191,19 @@ class ReLU(Activation):
 
 
 class LeakyReLU(Activation):
-    """max(z, 0.01 z): relu that never dies (Maas, Hannun and Ng 2013)."""
+    """max(z, 0.01 z): relu that never dies.
+
+    References
+    ----------
+    Maas, Hannun and Ng 2013, Rectifier nonlinearities improve neural network acoustic models.
+
+    Examples
+    --------
+    >>> from skgd.activations import LeakyReLU
+    >>> a = LeakyReLU.function(-1.0)
+    >>> print(round(a, 4), round(LeakyReLU.derivative(-1.0, a), 4))
+    -0.01 0.01
+    """
 
     from_output = True
 
@@ -169,7 +217,19 @@ class LeakyReLU(Activation):
 
 
 class ELU(Activation):
-    """z above 0, exp(z) - 1 below (Clevert, Unterthiner and Hochreiter 2016)."""
+    """z above 0, exp(z) - 1 below.
+
+    References
+    ----------
+    Clevert, Unterthiner and Hochreiter 2016, Fast and accurate deep network learning by exponential linear units.
+
+    Examples
+    --------
+    >>> from skgd.activations import ELU
+    >>> a = ELU.function(-1.0)
+    >>> print(round(a, 4), round(ELU.derivative(-1.0, a), 4))
+    -0.6321 0.3679
+    """
 
     from_output = True
 
@@ -184,7 +244,19 @@ class ELU(Activation):
 
 
 class GELU(Activation):
-    """z Phi(z) with the normal distribution function Phi (Hendrycks and Gimpel 2016)."""
+    """z Phi(z) with the normal distribution function Phi.
+
+    References
+    ----------
+    Hendrycks and Gimpel 2016, Gaussian error linear units.
+
+    Examples
+    --------
+    >>> from skgd.activations import GELU
+    >>> a = GELU.function(-1.0)
+    >>> print(round(a, 4), round(GELU.derivative(-1.0, a), 4))
+    -0.1587 -0.0833
+    """
 
     @staticmethod
     def function(z):
@@ -198,7 +270,19 @@ class GELU(Activation):
 
 
 class SiLU(Activation):
-    """z / (1 + exp(-z)), also called swish (Ramachandran, Zoph and Le 2017)."""
+    """z / (1 + exp(-z)), also called swish.
+
+    References
+    ----------
+    Ramachandran, Zoph and Le 2017, Searching for activation functions.
+
+    Examples
+    --------
+    >>> from skgd.activations import SiLU
+    >>> a = SiLU.function(-1.0)
+    >>> print(round(a, 4), round(SiLU.derivative(-1.0, a), 4))
+    -0.2689 0.0723
+    """
 
     @staticmethod
     def function(z):
@@ -214,7 +298,20 @@ class SiLU(Activation):
 
 
 class Softplus(Activation):
-    """log(1 + exp(z)), a smooth relu (Dugas et al. 2001)."""
+    """log(1 + exp(z)), a smooth relu.
+
+    References
+    ----------
+    Dugas, Bengio, Belisle, Nadeau and Garcia 2001, Incorporating second-order functional knowledge for better option
+    pricing.
+
+    Examples
+    --------
+    >>> from skgd.activations import Softplus
+    >>> a = Softplus.function(1.0)
+    >>> print(round(a, 4), round(Softplus.derivative(1.0, a), 4))
+    1.3133 0.7311
+    """
 
     from_output = True
 
@@ -257,3 +354,17 @@ def get_activation(activation: str | Activation) -> Activation:
         f"activation={activation!r} is not known: give one of {sorted(ACTIVATIONS)} or a skgd.activations.Activation "
         "object"
     )
+
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "Activation",
+    "Identity",
+    "LeakyReLU",
+    "Logistic",
+    "ReLU",
+    "SiLU",
+    "Softplus",
+    "Tanh",
+]

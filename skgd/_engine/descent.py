@@ -10,9 +10,10 @@ from .._kernels.signatures import CONVERGED, DIVERGED, OUT_OF_EPOCHS, PAUSED, RU
 from . import threads
 from .curvature import MOST_PATIENCE, Curvature, Sample
 from .features import rows_apart
+from .functions import FunctionObjective
 from .objectives import LinearObjective
 from .passes import FullPass
-from .quasi_newton import QuasiNewton
+from .quasi_newton import Identity, QuasiNewton, SteepestDescent, first_length
 from .training import Plan, Training
 
 SAMPLE_TOL = 0.01  # of parameters per row: by about half of them the sample's optimum is off that of all rows anyway
@@ -112,13 +113,16 @@ class Descent:
                 plan.n_threads,
                 plan.l1 > 0,
             )
-        self.search: PreconditionedSearch | None = None
+        self.of_function = isinstance(training.objective, FunctionObjective)
+        self.search: PreconditionedSearch | SteepestDescent | None = None
 
     # -- the functions that are minimised
 
     def _function(self):
         """The objective over all rows; in memory where the sub-sample holds them all."""
         training, curvature = self.training, self.curvature
+        if isinstance(training.objective, FunctionObjective):
+            return training.objective
         if curvature is not None and curvature.kind == "subsample" and curvature.of_all_rows:
             return self._sample_function(curvature.sample)
         return FullPass(self.data, training.objective, training.loss, self.hyper, self.ridge, self.plan.n_threads)
@@ -158,8 +162,18 @@ class Descent:
         self.largest_step = np.inf
         self.promises: deque[float] = deque(maxlen=RATE_STEPS + 1)
         self.objectives: deque[float] = deque(maxlen=2 * WINDOW + 1)
+        if isinstance(function, FunctionObjective):
+            return self._begin_on_function(function, params)
         search = self._new_search(function, params, grows=True)
         search.pairs = pairs  # the curvature of a part of the rows is much like that of all
+        return search
+
+    def _begin_on_function(self, function: FunctionObjective, params: np.ndarray):
+        if not self.optimizer.memory:
+            return SteepestDescent(function, params, function.box)
+        search = self._new_search(function, params, grows=False)
+        search.use(Identity(first_length(params, search.gradient)))
+        search.box = function.box
         return search
 
     def _settle_on_sample(self, params: np.ndarray) -> np.ndarray:
@@ -225,9 +239,11 @@ class Descent:
                 status = self._step(search)
             if status is not None:
                 return status
+        if self.idle and self.of_function:
+            return CONVERGED  # as near as rounding allows
         self._count(search)
         if self.idle and plan.tol is not None and plan.criterion == "objective" and not plan.early_stopping:
-            return CONVERGED  # as near as rounding allows
+            return CONVERGED
         return OUT_OF_EPOCHS if training.epochs >= last_epoch else PAUSED
 
     def _step(self, search: PreconditionedSearch) -> int | None:
@@ -271,7 +287,12 @@ class Descent:
         if plan.criterion == "gradient":
             return self.gradient_norm <= plan.tol
         if plan.criterion == "step":
-            return self.largest_step <= plan.tol
+            if not self.of_function:
+                return self.largest_step <= plan.tol
+            # a single step may be short by chance, or since it goes against the steep side of a valley
+            step = search.longest_step if isinstance(search, SteepestDescent) else self.largest_step
+            self.small_steps = self.small_steps + 1 if step <= plan.tol else 0
+            return self.small_steps >= plan.n_iter_no_change
         if self.smooth:
             return lost or self._to_come() <= plan.tol * gain
         return self._stands_still(lost or promise <= max(plan.tol, 0.0 if self.in_memory else KINK_TOL) * gain)

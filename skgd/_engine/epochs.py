@@ -5,9 +5,10 @@ import time
 
 import numpy as np
 
-from .._kernels.signatures import Anchor, Data, Linear, Settings, signatures
+from .._kernels.signatures import Anchor, Data, Linear, Network, Settings, signatures
 from ..optimizers.sgd import descent_rule
 from ..schedules import Constant, ReduceOnPlateau, factors_at
+from .functions import FunctionObjective
 from .kernels import kernel, plug_in, python_kernel
 from .lazy import lazy_updates, rows_at_once
 from .passes import FullPass, buffers, pointwise, weight_factor
@@ -30,7 +31,7 @@ class Epochs:
     """Trains by the optimizer's rule, many epochs to a call of the kernel.
 
     criterion is what the kernel decides by; with pause it returns after every epoch. So it does where the variance
-    is reduced: every epoch begins with a pass over all rows.
+    is reduced: every epoch begins with a pass over all rows; and on functions, which are evaluated in between.
     """
 
     def __init__(
@@ -44,6 +45,8 @@ class Epochs:
         judged_by_validation: bool,
     ):
         self.training, self.plan, self.data = training, plan, data
+        self.function = training.objective if isinstance(training.objective, FunctionObjective) else None
+        pause = pause or self.function is not None  # for its next value
         self.loss_hyper, self.criterion, self.pause = loss_hyper, criterion, pause
         self.judged_by_validation = judged_by_validation
         self.n_rows = data.n_rows
@@ -121,6 +124,8 @@ class Epochs:
     def advance(self, last_epoch: int) -> int:
         """One call of the compiled epochs; returns the status it ended with."""
         training, progress = self.training, self.training.progress
+        if self.function is not None:
+            self.function.evaluate(training.state.params)
         rates = self._learning_rates(last_epoch)
         if self.reduces_variance and progress["cursor"][0] == progress["batch_done"][0] == 0:
             self._take_snapshot()
@@ -128,6 +133,8 @@ class Epochs:
         losses = np.empty(min(last_epoch - training.epochs, most_epochs))
         epoch, update = training.epochs, progress["update"][0]
         loss, rule = self.loss.call, self.rule.call
+        if self.function is not None and not self.python:  # one update is a short call
+            loss, rule = self.loss.pointer, self.rule.pointer
         began = time.perf_counter()
         if self.lazy is None:
             run_epochs, batch = self._kernel("run_epochs"), []
@@ -155,6 +162,9 @@ class Epochs:
         elapsed = time.perf_counter() - began
         training.losses.extend((losses[: training.epochs - epoch] * training.loss_unit).tolist())
         training.updates += int(progress["update"][0] - update)
+        if self.function is not None:  # at once, for whoever looks at where the update has led to
+            self.function.project(training.state.params)
+            self.function.evaluate(training.state.params)
         self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))
         return int(progress["status"][0])
 
@@ -162,7 +172,7 @@ class Epochs:
         """All that BLAS has for large products, one for small ones: its threads wait for each other in a busy loop."""
         objective = self.training.objective
         large = objective.largest_product(self.settings.block_size) >= LARGE_PRODUCT
-        return contextlib.nullcontext() if large or objective.kind is Linear else single_threaded_blas()
+        return single_threaded_blas() if objective.kind is Network and not large else contextlib.nullcontext()
 
     def _take_snapshot(self) -> None:
         """Drop the anchor of variance reduction where the parameters are now."""
@@ -199,7 +209,8 @@ class Epochs:
         self.budget = min(self.budget, MAX_PLANNED_UPDATES)
         per_epoch = -(-self.n_rows // self.settings.batch_size)
         done = training.progress["cursor"][0] // self.settings.batch_size
-        n_updates = min(self.budget, (last_epoch - training.epochs) * per_epoch - done)
+        most = 1 if self.function is not None else self.budget
+        n_updates = min(most, (last_epoch - training.epochs) * per_epoch - done)
         epochs, updates = np.divmod(done + np.arange(n_updates), per_epoch)
         t = (training.epochs + epochs) + updates / per_epoch  # to the same bits, wherever a call begins
         return training.learning_rate * factors_at(schedule, t)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import _jit
-from .._kernels.signatures import FLOAT64, Linear, Network, Products, signatures
+from .._kernels.signatures import FLOAT64, Evaluation, Linear, Network, Products, signatures
 from ..activations import Activation
 from ..losses import LogLoss, SquaredError
 
@@ -70,7 +70,7 @@ def _passes(model: type, index: np.dtype | None) -> dict[str, Callable]:
 
 def _source(name: str, model: type, sparse: bool) -> Callable:
     # imported here because decorating their helpers imports numba
-    from .._kernels import coordinate_descent, epochs, gram, lazy, linear, moments, network, newton
+    from .._kernels import coordinate_descent, epochs, evaluation, gram, lazy, linear, moments, network, newton
     from .._kernels import sparse as csr
 
     if name == "run_lazy_epochs":
@@ -82,6 +82,8 @@ def _source(name: str, model: type, sparse: bool) -> Callable:
         return _jit.inline_into(getattr(network, f"network_{name}"), **first_layer)
     if sparse and name != "run_epochs" and model is Linear:
         return getattr(csr, f"sparse_{name}")
+    if model is Evaluation and name in PASSES:
+        return getattr(evaluation, f"evaluation_{name}")
     if name in PASSES:
         return getattr(linear, f"linear_{name}")
     rooms = {"moments": moments, "gram": gram, "coordinate_descent": coordinate_descent, "newton": newton}

@@ -220,7 +220,7 @@ class Loop:
 
     def _warn_of_divergence(self, beginning: Training | None) -> None:
         training = self.training
-        rate = None if beginning is None else self._rate_that_works(beginning)
+        rate = self.rate_that_works(beginning)
         advice = (
             "No smaller rate helped: check the loss and the optimizer's rule."
             if rate is None
@@ -234,8 +234,10 @@ class Loop:
             ConvergenceWarning,
         )
 
-    def _rate_that_works(self, beginning: Training) -> float | None:
+    def rate_that_works(self, beginning: Training | None) -> float | None:
         """A rate from theory, else one that has been tried for longer than this fit lasted."""
+        if beginning is None:
+            return None
         plan, rate = self.plan, self.training.learning_rate
         safe = plan.safe_rate()
         if safe is not None and safe < rate:
@@ -245,7 +247,7 @@ class Loop:
             rate = float(f"{rate / TRIAL_FACTOR:.2g}")  # as it will be printed
             trial = beginning.copy()
             trial.learning_rate = rate
-            Loop(trial, replace(plan, max_iter=epochs, verbose=0), self.data).train()
+            Loop(trial, replace(plan, max_iter=epochs, verbose=0, watch=None), self.data).train()
             if trial.stop_reason != "diverged":
                 return rate
         return None

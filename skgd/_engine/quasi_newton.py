@@ -1,13 +1,18 @@
 """Descent with exact gradients: preconditioned L-BFGS, and proximal Newton steps under an L1 penalty."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
-from .._kernels.constants import ARMIJO, FLATTER, LONGEST, MAX_TRIALS, SHORTEST
+from .._kernels.constants import ARMIJO, FLATTER, LONGEST, MAX_TRIALS, SHORTEST, TINY
 from ..penalties import smallest_subgradient
 
+FIRST_STEP = 0.1  # share of the parameters that a first step changes
+LENGTHEN = 10.0  # times the last step against the gradient, where nothing bends
+SHORT_LENGTHS = 5  # of which the shortest is taken
+ALTERNATES = 0.5  # share of the long length below which a short one says that there are other curvatures, too
 CURVED = 1e-14  # cosine between step and change of the gradient from which a pair tells something
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -26,12 +31,15 @@ class CurvatureModel(Protocol):
 
 
 class Identity:
-    """No curvature is known."""
+    """No curvature is known, but perhaps how long a step against the gradient should be."""
 
     rough = True
 
+    def __init__(self, length: float = 1.0):
+        self.length = length
+
     def solve(self, gradient):
-        return gradient.copy()
+        return self.length * gradient
 
     def proximal_step(self, params, gradient, l1):
         return None
@@ -47,6 +55,7 @@ class QuasiNewton:
         self.function, self.memory, self.l1, self.eps = function, memory, l1, eps
         self.params = params
         self.model: CurvatureModel = Identity()
+        self.box: tuple[np.ndarray, np.ndarray] | None = None  # that no step may leave
         self.evaluate_anew()
 
     def evaluate_anew(self) -> None:
@@ -92,14 +101,12 @@ class QuasiNewton:
         """Go along the direction as far as the objective decreases; whether it did."""
         before, noise = self.objective, 4 * self.eps * abs(self.objective)
         for _ in range(MAX_TRIALS):
-            params = self.params + length * self.direction
-            if self.orthant is not None:
-                params[params * self.orthant <= 0] = 0.0
+            params, slope = self._point(length)
             with np.errstate(over="ignore", invalid="ignore"):
                 value, gradient = self.function(params)
                 after = value + self._l1_norm(params)
-            enough = np.isfinite(after) and after <= before + ARMIJO * length * self.slope + noise
-            if not enough and self.l1 is None and -length * self.slope <= np.sqrt(self.eps) * abs(before):
+            enough = np.isfinite(after) and after <= before + ARMIJO * slope + noise
+            if not enough and self.l1 is None and -slope <= np.sqrt(self.eps) * abs(before):
                 # the objective's digits don't show so small a decrease, but the slope's do (Hager and Zhang 2005)
                 enough = abs(float(gradient @ self.direction)) <= FLATTER * -self.slope
             if enough:
@@ -108,10 +115,19 @@ class QuasiNewton:
                 return True
             shortening = SHORTEST
             if np.isfinite(after):  # the minimum of the parabola through what is known
-                excess = after - before - length * self.slope
-                shortening = float(np.clip(-0.5 * length * self.slope / excess, SHORTEST, LONGEST))
+                shortening = float(np.clip(-0.5 * slope / (after - before - slope), SHORTEST, LONGEST))
             length *= shortening
         return False
+
+    def _point(self, length):
+        """The point so far along the direction, and the change of the objective that the slope promises there."""
+        params = self.params + length * self.direction
+        if self.orthant is not None:
+            params[params * self.orthant <= 0] = 0.0
+        if self.box is None:
+            return params, length * self.slope
+        np.clip(params, *self.box, out=params)
+        return params, min(float(self.gradient @ (params - self.params)), 0.0)
 
     def _l1_norm(self, params):
         return 0.0 if self.l1 is None else float(self.l1 @ np.abs(params))
@@ -120,7 +136,7 @@ class QuasiNewton:
         if not self.memory:
             return
         product = step @ change
-        if product > CURVED * np.linalg.norm(step) * np.linalg.norm(change):
+        if product > max(CURVED * np.linalg.norm(step) * np.linalg.norm(change), TINY):
             self.pairs = [*self.pairs, (step, change, 1.0 / product)][-self.memory :]
 
     def _inverse_hessian(self, gradient):
@@ -139,3 +155,54 @@ class QuasiNewton:
         for (step, change, inverse), along in zip(self.pairs, reversed(inner), strict=True):
             direction += step * (along - (change @ direction) * inverse)
         return direction
+
+
+class SteepestDescent(QuasiNewton):
+    """Steps against the gradient that never increase the function.
+
+    The length that is tried first fits the last gradients, alternating between two ways to fit them (ABBmin:
+    Frassoldati, Zanni and Zanghirati 2008, New adaptive stepsize selections in gradient methods); it is shortened until
+    the function has decreased enough.
+    """
+
+    def __init__(self, function: Function, params: np.ndarray, box: tuple[np.ndarray, np.ndarray] | None):
+        super().__init__(function, params, memory=0, l1=None, eps=0.0)
+        self.box = box
+        self.length = self.long = first_length(self.params, self.gradient)
+        self.short: deque[float] = deque(maxlen=SHORT_LENGTHS)
+
+    def look(self) -> float:
+        self.orthant, self.direction = None, -self.length * self.gradient
+        self.slope = float(self.gradient @ self.direction)
+        return -0.5 * self.slope
+
+    def improve(self) -> bool:
+        return False
+
+    @property
+    def longest_step(self) -> float:
+        """Largest change of a parameter in the step, at the longer of the two lengths."""
+        return self.long * float(np.abs(self.gradient).max(initial=0.0))
+
+    def move(self, length: float = 1.0) -> bool:
+        before = self.params
+        return super().move(length) and not np.array_equal(before, self.params)
+
+    def _remember(self, step, change):
+        unit = max(float(np.abs(change).max(initial=0.0)), TINY)  # squares of gradients may be out of range
+        change = change / unit
+        product, square = float(step @ change), float(change @ change)
+        if not product > 0:  # no curvature on the way that could be fitted
+            self.length = self.long = (
+                LENGTHEN * float(np.abs(step).max()) / max(float(np.abs(self.gradient).max()), TINY)
+            )
+            return
+        self.long, short = float(step @ step) / product / unit, product / square / unit
+        self.short.append(short)
+        self.length = min(self.short) if short < ALTERNATES * self.long else self.long
+
+
+def first_length(params: np.ndarray, gradient: np.ndarray) -> float:
+    """Length of a first step that changes parameters by a tenth of their size, where nothing is known of curvature."""
+    largest = float(np.abs(gradient).max(initial=0.0))
+    return FIRST_STEP * max(float(np.abs(params).max(initial=0.0)), 1.0) / max(largest, TINY)

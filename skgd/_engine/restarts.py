@@ -20,7 +20,7 @@ def best_of(
     That is the best loss on the validation data where these stop the training, else the objective in the end. BLAS has
     one thread for each, however many run at once: with more its sums would have other last digits.
     """
-    alone = replace(plan, n_threads=1)
+    alone = replace(plan, n_threads=1, watch=None)
     loops = [Loop(training, alone, data, validation) for training in trainings]
 
     def train(loop):

@@ -3,14 +3,12 @@
 import numpy as np
 
 from .._jit import inline
+from .constants import DIVERGENCE_FACTOR, TINY
 from .rows import gather_targets, next_rows, shuffle_runs
 from .signatures import CONVERGED, DIVERGED, GRADIENT, OBJECTIVE, OUT_OF_EPOCHS, PAUSED, RUNNING, STEP
 from .vectors import add_into, clip, copy_into, largest, set_zero, subtract_from
 
-# The objective may grow by this factor over that at the start or of the constant model before a fit counts as diverged.
-DIVERGENCE_FACTOR = 1e6
 EPS = float(np.finfo(np.float64).eps)
-TINY = float(np.finfo(np.float64).tiny)
 CIRCLING = 10  # times n_iter_no_change epochs of an exact objective without a new best: it goes round in circles
 NOISY_FLOOR = 0.1  # share of the first objective below which the mean over mini-batches counts as near zero
 ROUNDING = 4.0  # changes of the objective by so many units in the last place are noise
@@ -180,7 +178,7 @@ def in_its_right_mind(objective, progress):
     if np.isnan(progress["start_objective"]):
         progress["start_objective"] = objective
     limit = DIVERGENCE_FACTOR * max(abs(progress["reference"]), abs(progress["start_objective"]), 1.0)
-    return np.isfinite(objective) and abs(objective) <= limit
+    return np.isfinite(objective) and objective <= limit
 
 
 @inline

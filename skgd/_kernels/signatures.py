@@ -155,6 +155,13 @@ class Network(NamedTuple):
     backward: object  # function pointer
 
 
+class Evaluation(NamedTuple):
+    """A function's value and gradient at the parameters, as they were found in Python."""
+
+    value: np.ndarray  # (1,)
+    gradient: np.ndarray  # (n_params,)
+
+
 class State(NamedTuple):
     """What training changes: everything that has one entry per parameter."""
 
@@ -343,7 +350,7 @@ def signatures(
     float64 for CSR.
     """
     if not have_numba():
-        nothing = dict.fromkeys((Linear, Network))
+        nothing = dict.fromkeys((Linear, Network, Evaluation))
         return Signatures(None, None, None, None, None, None, nothing, nothing, nothing, nothing)
     from numba import from_dtype, types
 
@@ -378,13 +385,14 @@ def signatures(
     products = types.NamedTuple([i8, Function(product), Function(product)], Products)
     layers = types.NamedTuple([array(from_dtype(Layer), 1), *activations, flag, random, products], Layers)
     forward, backward = {}, {}
-    for cls, model in {Linear: linear, Network: layers}.items():
+    evaluation = types.NamedUniTuple(vector, 2, Evaluation)
+    for cls, model in {Linear: linear, Network: layers, Evaluation: evaluation}.items():
         forward[cls] = void(features, indices, model, vector, vector, matrix)
         backward[cls] = void(features, indices, model, vector, vector, matrix, vector)
     network = types.NamedTuple([layers, Function(forward[Network]), Function(backward[Network])], Network)
     hypers_to_budget = (double, double, double, indices, progress, double, i8)
     run_epochs, evaluate = {}, {}
-    for cls, model in {Linear: linear, Network: network}.items():
+    for cls, model in {Linear: linear, Network: network, Evaluation: evaluation}.items():
         plugged_in = Function(loss), Function(rule)
         run_epochs[cls] = void(*plugged_in, data, model, state, anchor, buffers, settings, *hypers_to_budget)
         evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)

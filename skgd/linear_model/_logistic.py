@@ -7,7 +7,7 @@ from ._classifier import LinearClassifier
 class GDLogisticClassifier(LinearClassifier):
     """Logistic regression by gradient descent, binary and multinomial.
 
-    Minimises, with weights s_i that sum to one and classes c_i,
+    Minimises, with weights s_i that sum to one and classes c_i::
 
         sum_i s_i log_loss(x_i W' + b, c_i) + alpha penalty(W)
 
@@ -31,8 +31,8 @@ class GDLogisticClassifier(LinearClassifier):
         "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
         epochs to an array of factors.
     penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
-        "l2": 1/2 |W|^2; "l1": |W|_1, which makes coefficients exactly zero; "elasticnet": the sum of l1_ratio times the
-        second and 1 - l1_ratio times the first. None: no penalty.
+        "l2": ``1/2 |W|^2``; "l1": ``|W|_1``, which makes coefficients exactly zero; "elasticnet": the sum of l1_ratio
+        times the second and 1 - l1_ratio times the first. None: no penalty.
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
     l1_ratio : float in [0, 1], default=0.15

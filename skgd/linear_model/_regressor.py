@@ -10,7 +10,7 @@ from ._base import LinearEstimator
 class GDLinearRegressor(RegressorFits, LinearEstimator):
     """Linear regression by gradient descent.
 
-    Minimises, with weights s_i that sum to one and targets y_i,
+    Minimises, with weights s_i that sum to one and targets y_i::
 
         sum_i s_i loss(x_i w + b, y_i) + alpha penalty(w)
 
@@ -48,8 +48,8 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         "one_cycle", "plateau", an object from :mod:`skgd.schedules`, or a function from an array of times in
         epochs to an array of factors.
     penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
-        "l2": 1/2 |w|^2; "l1": |w|_1, which makes coefficients exactly zero; "elasticnet": the sum of l1_ratio times the
-        second and 1 - l1_ratio times the first. None: no penalty.
+        "l2": ``1/2 |w|^2``; "l1": ``|w|_1``, which makes coefficients exactly zero; "elasticnet": the sum of l1_ratio
+        times the second and 1 - l1_ratio times the first. None: no penalty.
     alpha : float, default=1e-4
         Strength of the penalty, not negative.
     l1_ratio : float in [0, 1], default=0.15

@@ -10,7 +10,7 @@ from ._base import NetworkEstimator
 class GDMLPRegressor(RegressorFits, NetworkEstimator):
     """Multi-layer perceptron for regression, trained by gradient descent.
 
-    The network a_0 = x, a_(k+1) = activation(a_k W_k + b_k), without activation in the last layer, minimises
+    The network a_0 = x, a_(k+1) = activation(a_k W_k + b_k), without activation in the last layer, minimises::
 
         sum_i s_i loss(network(x_i), y_i) + alpha / 2 sum_k |W_k|^2
 

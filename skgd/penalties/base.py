@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator
 
 
 def smallest_subgradient(w: np.ndarray, gradient: np.ndarray, limits: np.ndarray | float) -> np.ndarray:
-    """The subgradient of least norm of a smooth function plus sum_j limits_j |w_j|; zero at the minimum.
+    """The subgradient of least norm of a smooth function plus ``sum_j limits_j |w_j|``; zero at the minimum.
 
     Parameters
     ----------
@@ -39,12 +39,21 @@ def soft_threshold(w: np.ndarray, limits: np.ndarray | float) -> np.ndarray:
 
 
 class Penalty(BaseEstimator):
-    """l1 |w|_1 + l2 / 2 |w|^2; a subclass gives the two strengths.
+    """``l1 |w|_1 + l2 / 2 |w|^2``; a subclass gives the two strengths.
 
     Attributes
     ----------
     l1, l2 : float
         Strengths of the two parts: all that the training loop asks for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.penalties import Penalty
+    >>> class OnlyL1(Penalty):
+    ...     l1, l2 = 0.5, 0.0
+    >>> OnlyL1().value(np.array([1.0, -2.0]))
+    1.5
     """
 
     l1: float

@@ -4,7 +4,7 @@ from .base import Penalty
 
 
 class L2(Penalty):
-    """alpha / 2 |w|^2: shrinks all coefficients in proportion.
+    """``alpha / 2 |w|^2``: shrinks all coefficients in proportion.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class L2(Penalty):
 
 
 class L1(Penalty):
-    """alpha |w|_1: makes coefficients exactly zero.
+    """``alpha |w|_1``: makes coefficients exactly zero.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class L1(Penalty):
 
 
 class ElasticNet(Penalty):
-    """alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2): zeros, and correlated features that share their weight.
+    """``alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)``: zeros, and correlated features share their weight.
 
     Parameters
     ----------

@@ -1,0 +1,282 @@
+"""The API reference: a page for every public name, and a warning where its docstring lacks something.
+
+Public is what stands in ``__all__`` of skgd and of its modules without an underscore. Names that skgd itself exports
+are shown as ``skgd.Name``. Built with ``-W``, a warning here is an error: nothing public stays undocumented.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+from types import ModuleType
+
+from numpydoc.validate import validate
+from sklearn.base import BaseEstimator
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.typing import ExtensionMetadata
+
+import skgd
+
+logger = logging.getLogger(__name__)
+
+ORDER = [
+    "skgd",
+    "skgd.linear_model",
+    "skgd.neural_network",
+    "skgd.optimizers",
+    "skgd.schedules",
+    "skgd.losses",
+    "skgd.penalties",
+    "skgd.activations",
+    "skgd.plotting",
+]  # of the modules; others come after these
+
+# Faults by numpydoc's names. Left out: matters of taste (SS05, SS06, the case of first letters), an extended summary
+# (ES01) and "See Also" (SA01), which not everything needs.
+DOCSTRING = {"GL08", "SS01", "SS03"}  # there is one, and its first line is a sentence
+SECTIONS = {"GL06", "GL07", "PR02", "PR03", "PR04", "PR05", "PR07", "PR09", "PR10", "RT02", "RT03", "RT05"}
+COMPLETE = {"PR01", "RT01", "YD01", "EX01"}  # all parameters, what is returned, an example
+
+# Parts of scikit-learn's machinery that every estimator inherits and nobody calls on skgd's account
+MACHINERY = re.compile(r"set_\w+_request|get_metadata_routing")
+
+Page = tuple[str, str]  # a file's name and its text
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# 1. What is public
+
+
+def public_modules() -> list[ModuleType]:
+    """The package and its modules whose names begin without an underscore, in the order of the reference."""
+    names = ["skgd", *(f"skgd.{found.name}" for found in pkgutil.iter_modules(skgd.__path__))]
+    public = [name for name in names if not name.rpartition(".")[2].startswith("_")]
+    public.sort(key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    return [importlib.import_module(name) for name in public]
+
+
+def members(module: ModuleType) -> list[str]:
+    """Full names of what the module's page lists: those of skgd have it once, under ``skgd.``."""
+    names = sorted(getattr(module, "__all__", []), key=str.lower)
+    if module is skgd:
+        elsewhere = [getattr(other, name) for other in public_modules()[1:] for name in getattr(other, "__all__", [])]
+        return [f"skgd.{name}" for name in names if not listed(getattr(skgd, name), elsewhere)]
+    return [f"{home(module, name)}.{name}" for name in names]
+
+
+def listed(thing: object, elsewhere: list) -> bool:
+    return isinstance(thing, ModuleType) or any(thing is other for other in elsewhere)
+
+
+def home(module: ModuleType, name: str) -> str:
+    return "skgd" if name in skgd.__all__ else module.__name__
+
+
+def resolved(full_name: str) -> object:
+    module, _, name = full_name.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# 2. What docstrings lack
+
+
+def all_faults() -> list[str]:
+    found = []
+    for module in public_modules():
+        if not hasattr(module, "__all__"):
+            found.append(f"{module.__name__} is public and has no __all__")
+        if not module.__doc__:
+            found.append(f"{module.__name__} has no docstring")
+        for name in getattr(module, "__all__", []):
+            if not hasattr(module, name):
+                found.append(f"{module.__name__}.__all__ names {name}, which isn't there")
+            elif isinstance(getattr(module, name), ModuleType):
+                if getattr(module, name) not in public_modules():
+                    found.append(f"{module.__name__}.{name} is no module of the reference")
+            else:
+                found += faults(f"{module.__name__}.{name}")
+    return sorted(set(found))
+
+
+def faults(full_name: str) -> list[str]:
+    """What a public class or function lacks, its methods included."""
+    found = docstring_faults(full_name, DOCSTRING | SECTIONS | COMPLETE)
+    thing = resolved(full_name)
+    for name in methods(thing) if inspect.isclass(thing) else []:
+        if own_documentation(thing, name):
+            # a line may say all there is to say about a method; one with sections has them complete
+            complete = {"PR01"} if "Parameters\n" in getattr(thing, name).__doc__ else set()
+            found += docstring_faults(f"{full_name}.{name}", DOCSTRING | SECTIONS | complete)
+        elif not explained_elsewhere(thing, name):
+            found.append(f"{full_name}.{name} has no docstring")
+    return found
+
+
+def docstring_faults(full_name: str, codes: set[str]) -> list[str]:
+    return [f"{full_name}: {code} {message}" for code, message in validate(full_name)["errors"] if code in codes]
+
+
+def methods(cls: type) -> list[str]:
+    """Public methods and properties that skgd gives a class."""
+    return [
+        name
+        for name in dir(cls)
+        if not name.startswith("_")
+        and not MACHINERY.fullmatch(name)
+        and (inspect.isroutine(getattr(cls, name)) or isinstance(inspect.getattr_static(cls, name), property))
+        and any(name in vars(base) for base in cls.__mro__ if base.__module__.startswith("skgd"))
+    ]
+
+
+def own_documentation(cls: type, name: str) -> bool:
+    return bool(getattr(vars(cls).get(name), "__doc__", None))
+
+
+def explained_elsewhere(cls: type, name: str) -> bool:
+    """Whether it overrides what a class above it documents, as a method or among its attributes."""
+    above = [base for base in cls.__mro__[1:] if base is not object]
+    return any(own_documentation(base, name) or name in inspect.get_annotations(base) for base in above)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# 3. The pages
+
+
+def pages() -> list[Page]:
+    modules = public_modules()
+    return [
+        ("index", index_page(modules)),
+        *((module.__name__, module_page(module)) for module in modules),
+        *((name, page(name)) for name in sorted({name for module in modules for name in members(module)})),
+    ]
+
+
+def index_page(modules: list[ModuleType]) -> str:
+    lines = [*heading("API reference"), "Every public name, with its parameters, equation, errors and an example.", ""]
+    for module in modules:
+        lines += [*heading(f":mod:`{module.__name__}`", "-"), (module.__doc__ or "").split("\n\n")[0], ""]
+        lines += ["", *summary(members(module))]
+    return "\n".join([*lines, *toctree(module.__name__ for module in modules)])
+
+
+def module_page(module: ModuleType) -> str:
+    name = module.__name__
+    lines = [*heading(name), f".. automodule:: {name}", "   :no-members:", "", ".. currentmodule:: None", ""]
+    lines += summary(members(module))
+    return "\n".join([*lines, *named_objects(module), *toctree(members(module))])
+
+
+def page(full_name: str) -> str:
+    """The page of a class or a function."""
+    module, _, name = full_name.rpartition(".")
+    thing = resolved(full_name)
+    lines = [*heading(name), f".. currentmodule:: {module}", ""]
+    if inspect.isclass(thing):
+        shown = shown_members(thing)
+        lines += [f".. autoclass:: {name}", *([f"   :members: {', '.join(shown)}"] if shown else []), ""]
+        lines += inherited(thing)
+    else:
+        lines += [f".. autofunction:: {name}"]
+    return "\n".join(
+        [*lines, "", f".. minigallery:: {full_name}", "   :add-heading: Gallery", "   :heading-level: -", ""]
+    )
+
+
+def shown_members(cls: type) -> list[str]:
+    """Of estimators all methods, of parts to plug in those that they describe themselves."""
+    if not hasattr(cls, "fit"):
+        return [name for name in methods(cls) if own_documentation(cls, name)]
+    inherited = [name for name in dir(cls) if inspect.isfunction(getattr(cls, name)) and not MACHINERY.fullmatch(name)]
+    return [name for name in inherited if not name.startswith("_")]
+
+
+def inherited(cls: type) -> list[str]:
+    """A line that leads to the methods which a part inherits from what it is: Adam from Optimizer."""
+    base = next((base for base in cls.__mro__[1:] if base.__name__ in public_names_of(cls.__module__)), None)
+    if base is None or hasattr(cls, "fit"):
+        return []
+    module = re.match(r"skgd\.\w+", base.__module__)[0]
+    own = [name for name in methods(base) if own_documentation(base, name)]
+    links = ", ".join(f":py:obj:`{name} <{module}.{base.__name__}.{name}>`" for name in own)
+    return [f"It is a :class:`~{module}.{base.__name__}`" + (f", and has its methods: {links}." if own else "."), ""]
+
+
+def public_names_of(module: str) -> list[str]:
+    """Names in ``__all__`` of the public module that a private one belongs to."""
+    return getattr(importlib.import_module(re.match(r"skgd(\.\w+)?", module)[0]), "__all__", [])
+
+
+def named_objects(module: ModuleType) -> list[str]:
+    """The names that estimators accept, as a table beside the objects that they stand for."""
+    table = getattr(module, module.__name__.rpartition(".")[2].upper(), None)
+    if not isinstance(table, dict):
+        return []
+    lines = [*heading("By name", "-"), "What estimators accept as a string, and the object that it stands for:", ""]
+    lines += [".. list-table::", "   :widths: auto", "   :header-rows: 1", "", "   * - name", "     - object"]
+    for name, make in table.items():
+        made = make() if not inspect.signature(make).parameters or inspect.isclass(make) else make(1.0, 0.15)
+        lines += [f'   * - ``"{name}"``', f"     - ``{written(made)}``"]
+    return [*lines, ""]
+
+
+def written(thing: BaseEstimator) -> str:
+    """The call that makes it, as its repr without line breaks."""
+    return " ".join(thing.__repr__(N_CHAR_MAX=10_000).split())
+
+
+def heading(text: str, line: str = "=") -> list[str]:
+    return [text, line * len(text), ""]
+
+
+def summary(names: list[str]) -> list[str]:
+    return [".. autosummary::", "   :nosignatures:", "", *(f"   ~{name}" for name in names), ""] if names else []
+
+
+def toctree(documents) -> list[str]:
+    return [".. toctree::", "   :hidden:", "   :maxdepth: 1", "", *(f"   {name}" for name in documents), ""]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# 4. Into the build
+
+
+def write_pages(app: Sphinx) -> None:
+    """Write the pages as sources, those that are out of date, and remove those of names that are gone."""
+    folder = Path(app.srcdir) / "api"
+    folder.mkdir(exist_ok=True)
+    wanted = {f"{name}.rst": text for name, text in pages()}
+    for file in folder.glob("*.rst"):
+        if file.name not in wanted:
+            file.unlink()
+    for name, text in wanted.items():
+        file = folder / name
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+
+
+def check(app: Sphinx, env: BuildEnvironment) -> None:
+    for fault in all_faults():
+        logger.warning("%s", fault)
+    described = env.domains["py"].objects
+    for module in public_modules():
+        for name in members(module):
+            if name not in described:
+                logger.warning("%s is public, and the API reference doesn't describe it", name)
+
+
+def mend_links(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Docstrings, read in a terminal, name files of docs/, here they are pages; scikit-learn's lead to its own site."""
+    lines[:] = [re.sub(r"\bdocs/(\w+)\.md", r":doc:`/\1`", line) for line in lines]
+    if not (getattr(thing, "__module__", None) or "skgd").startswith("skgd"):
+        lines[:] = [re.sub(r":ref:`([^<`]+?)\s*<[^`]*`", r"\1", line) for line in lines]
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    app.connect("builder-inited", write_pages)
+    app.connect("env-check-consistency", check)
+    app.connect("autodoc-process-docstring", mend_links)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

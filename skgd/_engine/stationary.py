@@ -1,0 +1,123 @@
+"""What a point is at which descent has ended: a minimum, a saddle, a maximum, a plateau, or just a halt on the way."""
+
+import numpy as np
+
+from .._kernels.constants import IMMENSE
+from .functions import FunctionObjective
+from .quasi_newton import Identity, QuasiNewton
+
+DIRECTIONS = 8  # random ones, tried both ways
+NEAR = 1e-3  # of the way that was gone: how far from the point it is looked
+CLOSER = 0.1  # share of it at which a suspicion is confirmed
+STEPS = 30  # of a descent from there
+FEW_VARIABLES, FEW_STEPS = 20, 5
+FAR = 10.0  # times as far it must lead, and gain a share MUCH of what was gained before, to tell something
+MUCH = 1e-6
+BACK = 1e-3  # share of the distance at which it has come back to where it was
+ROUNDING = 32 * np.finfo(float).eps  # of values whose differences are looked at
+
+
+class Surroundings:
+    """Values of the function a little way off a point, in random directions, always the same, and their opposites."""
+
+    def __init__(
+        self,
+        objective: FunctionObjective,
+        point: np.ndarray,
+        value: float,
+        gradient: np.ndarray,
+        start: np.ndarray,
+    ):
+        self.objective, self.point, self.value, self.gradient = objective, point, value, gradient
+        way = float(np.abs(point - start).max(initial=0.0)) or max(float(np.abs(point).max(initial=0.0)), 1.0)
+        self.near = NEAR * way
+        directions = np.random.RandomState(0).normal(size=(DIRECTIONS, point.size))
+        self.directions = directions * self.near / np.linalg.norm(directions, axis=1, keepdims=True)
+        self.values = np.array([self._both_ways(direction) for direction in self.directions])
+        finite = self.values[np.isfinite(self.values)]
+        self.noise = ROUNDING * max(abs(value), float(np.abs(finite).max(initial=0.0)))
+
+    def _both_ways(self, direction):
+        return [self.objective.value_at(self.point + sign * direction) for sign in (1, -1)]
+
+    def contradict_gradient(self) -> bool:
+        """Whether the gradient is another one than that of the function, as far as the function looks straight."""
+        if self.objective.differentiates:
+            return False
+        slopes = self.directions @ self.gradient
+
+        def off(share, values):
+            return np.abs(0.5 * (values[:, 0] - values[:, 1]) - share * slopes)
+
+        bend = np.abs(self.values.sum(axis=1) - 2 * self.value)
+        doubtful = off(1.0, self.values)
+        if not (doubtful > bend + self.noise).all():
+            return False
+        closer = np.array([self._both_ways(CLOSER * direction) for direction in self.directions])
+        return bool((off(CLOSER, closer) > 0.5 * CLOSER * doubtful).all())  # else it was a bend of third order
+
+    def what_is_wrong(self, gained: float) -> str:
+        """Why the point is no minimum, in words; empty where nothing speaks against it.
+
+        A descent from the lowest point nearby tells whether there is much to gain yet; from a saddle it finds its way
+        down even where random directions lead up (Jin, Ge, Netrapalli, Kakade and Jordan 2017, How to escape saddle
+        points efficiently).
+        """
+        value, values, noise, near = self.value, self.values, self.noise, self.near
+        down, less, maximum = ("down", "less", "maximum") if self.objective.sign > 0 else ("up", "more", "minimum")
+        if gained > IMMENSE * max(abs(value + gained), 1.0):
+            return f"the function seems to go {down} without end"
+        if self.contradict_gradient():
+            return "jac isn't the gradient of the function: finite differences around it give another one"
+        if (values == value).all():
+            return f"the function has one value within {near:.2g} of it in every direction tried: a plateau"
+        lower = values < value - noise
+        if lower.all():
+            return f"the function is {less} within {near:.2g} of it in every direction tried: a {maximum}"
+        saddle = f"the function goes {down} from there, both ways along some directions within {near:.2g}: a saddle"
+        if any(self._falls_both_ways(direction) for direction in CLOSER * self.directions[lower.all(axis=1)]):
+            return saddle  # and not a minimum that is narrower than the directions are long
+        onwards = self._descend(value - max(MUCH * gained, noise))
+        if onwards is None:
+            return ""
+        if self._falls_both_ways(onwards):
+            return saddle
+        return (
+            f"the function still goes {down} from there, the largest entry of its gradient being "
+            f"{np.abs(self.gradient).max():.2g}: a plateau or a long valley, or steps that are too small"
+        )
+
+    def _falls_both_ways(self, direction):
+        return max(self._both_ways(direction)) < self.value - 0.01 * self.noise
+
+    def _steps(self) -> int:
+        """Of the descent: a share of those made before, where each takes as many evaluations as there are variables."""
+        costly = self.objective.differentiates and self.point.size > FEW_VARIABLES
+        return min(STEPS, max(FEW_STEPS, self.objective.counts["njev"] // 5)) if costly else STEPS
+
+    def _descend(self, goal: float) -> np.ndarray | None:
+        """The direction to a point far off and below the goal, if a few steps of L-BFGS lead to one from nearby."""
+        objective, point, near = self.objective, self.point, self.near
+        if not np.isfinite(self.values).any():
+            return None
+        row, column = np.unravel_index(np.nanargmin(self.values), self.values.shape)
+        nearby = point + (1, -1)[column] * self.directions[row]
+        objective.project(nearby)
+        value, gradient = objective(nearby)
+        steepness = float(np.abs(gradient).max())
+        if not (np.isfinite(value) and steepness > 0):
+            return None
+        search = QuasiNewton(objective, nearby, memory=10, l1=None, eps=0.0)
+        search.use(Identity(near / steepness))
+        search.box = objective.box
+        for _ in range(self._steps()):
+            before = search.params
+            if not search.look() > self.noise or not search.move() or np.array_equal(search.params, before):
+                return None
+            way = search.params - point
+            distance = float(np.linalg.norm(way))
+            if distance < BACK * near:
+                return None
+            if search.objective < goal and distance > FAR * near:
+                return way * near / distance
+        return None
