@@ -236,7 +236,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, n_targets) or (n_rows, n_quantiles)
-            Predictions on the scale of y: X coef_' + intercept_, of losses with a log link the exponential of it,
+            Predictions on the scale of y: ``X coef_' + intercept_``, of losses with a log link the exponential of it,
             and sorted for several quantiles.
         """
         raw = self._raw_predictions(X)
