@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import losses, optimizers, penalties, schedules
+    from . import losses, optimizers, penalties, plotting, schedules
     from ._minimize import minimize, scipy_method
     from ._precompile import precompile
     from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
@@ -26,6 +26,7 @@ __all__ = [
     "minimize",
     "optimizers",
     "penalties",
+    "plotting",
     "precompile",
     "schedules",
     "scipy_method",
@@ -44,6 +45,7 @@ _HOMES = {
     "losses": None,
     "optimizers": None,
     "penalties": None,
+    "plotting": None,
     "schedules": None,
 }
 

@@ -11,23 +11,16 @@ from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from ._engine.functions import DIFFERENCES, Box, FunctionObjective, LineSearch, one_row, rate_on, training_on
-from ._engine.loop import Loop, Plan
-from ._engine.stationary import Surroundings
-from ._engine.training import Training
-from ._kernels.constants import DIVERGENCE_FACTOR
+from ._engine.functions import DIFFERENCES, Box, FunctionObjective
+from ._function_run import STATUS, FunctionRun
 from ._validation import Interval, StrOptions, check_arguments
 from ._warnings import warn_user
 from .optimizers import OPTIMIZERS, Optimizer, get_optimizer
-from .optimizers.sgd import descent_rule
-from .schedules import SCHEDULES, Constant, Schedule, get_schedule
+from .schedules import SCHEDULES, Schedule, get_schedule
 
-PATIENCE = 5  # iterations for which a criterion must hold where a single one may meet it by chance
-STATUS = {"converged": 0, "max_iter": 1, "diverged": 2, "no minimum": 3, "callback": 99}  # the last one as SciPy's
 CONSTRAINTS: dict = {
     "fun": [callable],
     "jac": [callable, "boolean", StrOptions(set(DIFFERENCES)), None],
-    "args": [tuple],
     "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
     "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     "schedule": [StrOptions(set(SCHEDULES)), Schedule, callable],
@@ -80,7 +73,7 @@ def minimize(
         The gradient: ``jac(x, *args)``, an array shaped like ``x0``; True: ``fun`` returns the pair (value, gradient);
         else SciPy's finite differences, forward, central or by complex steps. None is "2-point".
     args : tuple, default=()
-        Further arguments of ``fun`` and ``jac``.
+        Further arguments of ``fun`` and ``jac``; a single one needs no tuple.
     optimizer : str or Optimizer, default="sgd"
         A name, as estimators take it, or an object from :mod:`skgd.optimizers`.
     learning_rate : float or "auto", default="auto"
@@ -111,7 +104,7 @@ def minimize(
     return_path : bool, default=False
         Whether the result has ``path`` and ``fun_path``.
     random_state : int, RandomState or None, default=None
-        For the starts, and for the directions in which a minimum is verified.
+        For the starts.
 
     Returns
     -------
@@ -119,7 +112,8 @@ def minimize(
         - ``x``, ``fun``, ``jac``: the last point, or the best one after a divergence, with value and gradient there;
         - ``success``, ``status``, ``message``: whether and why it ended. 0: a criterion was met, and nothing speaks
           against a minimum; 1: ``max_iter``; 2: diverged, or the function could not be evaluated; 3: a criterion was
-          met at what is no minimum: a plateau, a saddle, or a place with much lower ones nearby; 99: ended by ``callback``;
+          met at what is no minimum: a plateau, a saddle, or a place with much lower ones nearby; 4: rounding ended it
+          before the gradient was within ``tol``; 99: ended by ``callback``;
         - ``nit``, ``nfev``, ``njev``: iterations, evaluations of the function (with those of finite differences, and of
           some around the end), and of the gradient;
         - ``learning_rate``: what was used in the end; None for a line search;
@@ -159,13 +153,14 @@ def minimize(
     """
     check_arguments("minimize", CONSTRAINTS, {name: value for name, value in locals().items() if name in CONSTRAINTS})
     start = _start(x0)
+    args = args if isinstance(args, tuple) else (args,)
     box = _box(bounds, start)
     rng = check_random_state(random_state)
     descents = []
     for k in range(n_restarts):
         params = start.ravel() if k == 0 else _random_start(start.ravel(), box, rng)
         objective = FunctionObjective(fun, jac, args, start.shape, -1.0 if maximize else 1.0, box)
-        descent = _Descent(objective, params, get_optimizer(optimizer), learning_rate, callback, return_path)
+        descent = FunctionRun(objective, params, get_optimizer(optimizer), learning_rate, callback, return_path)
         try:
             objective.first_evaluation(params)
         except Exception as error:
@@ -175,8 +170,10 @@ def minimize(
         else:
             descent.run(get_schedule(schedule, max_iter), max_iter, tol, criterion)
         descents.append(descent)
+        if descent.reason == "callback":
+            break
     descents.sort(key=lambda descent: np.nan_to_num(descent.value, nan=np.inf))
-    descents[0].verify(rng)
+    descents[0].verify()
     results = [descent.result() for descent in descents]
     result = results[0]
     if n_restarts > 1:
@@ -187,179 +184,15 @@ def minimize(
     return result
 
 
-class _Descent:
-    """One descent from one start, and what there is to tell about it."""
-
-    def __init__(
-        self,
-        objective: FunctionObjective,
-        start: np.ndarray,
-        optimizer: Optimizer,
-        learning_rate: float | str,
-        callback: Callable | None,
-        keeps_path: bool,
-    ):
-        self.objective, self.start, self.optimizer = objective, start, optimizer
-        self.given_rate, self.callback, self.keeps_path = learning_rate, callback, keeps_path
-        self.takes_result = callback is not None and _parameters_of(callback) == ["intermediate_result"]
-        self.params, self.value, self.gradient = start, np.nan, np.full(start.size, np.nan)
-        self.path: list[np.ndarray] = []
-        self.values: list[float] = []
-        self.n_iter, self.step = 0, np.inf
-        self.rate: float | None = None
-        self.reason, self.message = "max_iter", ""
-
-    # -- how it goes
-
-    def run(self, schedule: Schedule | Callable, max_iter: int, tol: float | None, criterion: str) -> None:
-        """Descend; nothing is printed and nobody warned."""
-        objective, start = self.objective, self.start
-        first_value = self.first_value = float(objective.value[0])
-        self.path, self.values = [start], [first_value]
-        is_auto = isinstance(self.given_rate, str)
-        rate, self.optimizer = self._rate(schedule)
-        by_line_search = self.optimizer.searches_line
-        textbook = not is_auto and self.optimizer.n_slots == 0
-        plan = Plan(
-            batch_size=1,
-            max_iter=max_iter,
-            alpha=0.0,
-            schedule=schedule,
-            backs_off=is_auto and self.optimizer.learning_rate is None,
-            safe_rate=lambda: None,
-            constant=np.array([first_value]),
-            tol=tol,
-            criterion=criterion,
-            n_iter_no_change=1 if textbook else PATIENCE,
-            watch=self._look,
-        )
-        training = training_on(objective, self.optimizer, rate, start)
-        loop = Loop(training, plan, one_row())
-        beginning = loop.begin()
-        loop.train()
-        self.n_iter, self.reason = training.epochs, training.stop_reason
-        self.rate = None if by_line_search else training.learning_rate
-        self.params = training.params.copy()
-        self.value, self.gradient = objective(self.params)
-        if self.reason == "max_iter" and not self.value <= DIVERGENCE_FACTOR * max(abs(first_value), 1.0):
-            self.reason = "diverged"  # in the last iteration
-        if self.reason == "diverged":
-            assert objective.best is not None
-            self.params, self.value, self.gradient = objective.best
-            self.message = self._divergence_in_words(loop.rate_that_works(beginning))
-        else:
-            self.message = self._in_words(getattr(loop.method, "idle", False), tol, criterion)
-
-    def _rate(self, schedule: Schedule | Callable) -> tuple[float, Optimizer]:
-        """The learning rate, and the optimizer, in whose place there may be a line search."""
-        optimizer = self.optimizer
-        if not isinstance(self.given_rate, str):
-            if optimizer.learning_rate not in (None, self.given_rate):
-                warn_user(f"learning_rate={self.given_rate} is used, not that of optimizer={optimizer}", UserWarning)
-            rate = float(self.given_rate)
-            return rate, optimizer.set_params(learning_rate=rate) if optimizer.searches_line else optimizer
-        if optimizer.learning_rate is not None:
-            return float(optimizer.learning_rate), optimizer
-        if optimizer.rule is descent_rule and isinstance(schedule, Constant):
-            return 1.0, LineSearch()
-        rate = rate_on(self.objective, self.start) if optimizer.steps_with_gradient else None
-        return (optimizer.default_learning_rate if rate is None else rate), optimizer
-
-    def _look(self, training: Training) -> bool:
-        """After every iteration: remember where it has led to, and tell whoever wants to know; whether to stop."""
-        params = training.params.copy()
-        value, _ = self.objective(params)
-        self.step = float(np.abs(params - self.path[-1]).max())
-        if not self.keeps_path:
-            self.path, self.values = [], []
-        self.path.append(params)
-        self.values.append(value)
-        if self.callback is None:
-            return False
-        x, fun = self.objective.shaped(params.copy()), self.objective.sign * value
-        try:
-            if self.takes_result:
-                self.callback(intermediate_result=OptimizeResult(x=x, fun=fun))
-            else:
-                self.callback(x)
-        except StopIteration:
-            return True
-        return False
-
-    def verify(self, rng: np.random.RandomState) -> None:
-        """Look around where a criterion was met, whether it is a minimum."""
-        if self.reason == "converged":
-            wrong = self._surroundings(rng).what_is_wrong(self.first_value - self.value)
-            if wrong:
-                extremum = "minimum" if self.objective.sign > 0 else "maximum"
-                self.reason, self.message = "no minimum", f"{self.message} But that is no {extremum}: {wrong}."
-        elif self.reason == "diverged" and np.isfinite(self.value) and self._surroundings(rng).contradict_gradient():
-            self.message += (
-                " But first of all, jac isn't the gradient of the function: finite differences give another."
-            )
-
-    def _surroundings(self, rng):
-        return Surroundings(self.objective, self.params, self.value, self.gradient, self.start, rng)
-
-    # -- what is told about it
-
-    def _in_words(self, idle: bool, tol: float | None, criterion: str) -> str:
-        """Why the descent ended."""
-        largest = float(np.abs(self.gradient).max())
-        if self.reason == "callback":
-            return f"Ended by the callback after {self.n_iter} iterations."
-        if self.reason == "max_iter":
-            last = f"the last step was {self.step:.2g}, the largest entry of the gradient is {largest:.2g}"
-            return f"All max_iter={self.n_iter} iterations were made; {last}" + (
-                "." if tol is None else f"; tol={tol} ({criterion}) was not met."
-            )
-        if idle:
-            turn = "decreases" if self.objective.sign > 0 else "increases"
-            return f"Converged: no step {turn} the function any further, by rounding; the gradient is {largest:.2g}."
-        return {
-            "step": f"Converged: the last step, {self.step:.2g}, is within tol={tol}.",
-            "gradient": f"Converged: the largest entry of the gradient, {largest:.2g}, is within tol={tol}.",
-            "objective": f"Converged: what the function is expected to change by is within tol={tol} times its value.",
-        }[criterion]
-
-    def _divergence_in_words(self, rate_that_works: float | None) -> str:
-        what = self.objective.trouble or "the function grew a million times as large as at the start"
-        rate = "" if self.rate is None else f" with learning_rate={self.rate:.3g}"
-        message = f"Diverged in iteration {self.n_iter}{rate}: {what}. x is the best point before."
-        if rate_that_works is not None:
-            message += f" learning_rate={rate_that_works:.2g} would work, and so would learning_rate='auto'."
-        return message
-
-    def result(self) -> OptimizeResult:
-        """What is told to the user."""
-        sign = self.objective.sign
-        result = OptimizeResult(
-            x=self.objective.shaped(self.params),
-            fun=sign * self.value,
-            jac=self.objective.shaped(sign * self.gradient),
-            nit=self.n_iter,
-            **self.objective.counts,
-            status=STATUS[self.reason],
-            success=self.reason == "converged",
-            message=self.message,
-            learning_rate=self.rate,
-        )
-        if self.keeps_path:
-            shape = (len(self.path), *self.objective.shape)
-            result.path = np.array(self.path).reshape(shape)
-            result.fun_path = sign * np.array(self.values)
-        return result
-
-
 # -- arguments
 
 
 def _start(x0: ArrayLike) -> np.ndarray:
     try:
-        start = np.array(x0, dtype=np.float64)
+        start = np.empty(0) if np.iscomplexobj(x0) else np.array(x0, dtype=np.float64)
     except (TypeError, ValueError):
         start = np.empty(0)
-    if start.size == 0 or np.iscomplexobj(x0) or not np.isfinite(start).all():
+    if start.size == 0 or not np.isfinite(start).all():
         raise ValueError(f"x0 must be a number or an array of finite real numbers; it is {x0!r:.200}")
     return start
 
@@ -395,13 +228,6 @@ def _random_start(start: np.ndarray, box: Box | None, rng: np.random.RandomState
     drawn = np.clip(around, low, high)
     drawn[finite] = rng.uniform(low[finite], high[finite])
     return drawn
-
-
-def _parameters_of(function: Callable) -> list[str]:
-    try:
-        return list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):  # some that are written in C
-        return []
 
 
 # -- for SciPy

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from skgd import GDLinearRegressor
+from skgd import GDLinearRegressor, minimize
 from skgd.losses import Loss, SquaredError
 from skgd.optimizers import (
     OPTIMIZERS,
@@ -206,6 +206,29 @@ def test_rule_is_its_papers_formula(name, dtype, walk):
         optimizer.update(params, g.astype(dtype))
         np.testing.assert_allclose(params, expected, rtol=rtol, atol=atol)
     assert params.dtype == dtype
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "lbfgs"])  # which takes no step but by line search
+def test_descent_on_a_function_makes_the_steps_of_the_formula(name):
+    formula = VARIANTS[name][1] if name in VARIANTS else FORMULAS[name]
+    optimizer, met = clone(ALL[name]), []
+
+    def jac(x):
+        met.append(np.array([20 * x[0] + x[1], 0.4 * x[1] ** 3 + x[0]]))
+        return met[-1]
+
+    result = minimize(
+        lambda x: 10 * x[0] ** 2 + x[0] * x[1] + 0.1 * x[1] ** 4,
+        [1.0, -2.0],
+        jac=jac,
+        optimizer=optimizer,
+        learning_rate=0.02,
+        max_iter=12,
+        tol=None,
+        return_path=True,
+    )
+    expected = list(formula(optimizer, np.array([1.0, -2.0]), met[:12], 0.02))
+    np.testing.assert_allclose(result.path, [[1.0, -2.0], *expected], rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -76,7 +76,7 @@ class FunctionObjective:
         value, gradient = self._evaluate(params)
         for name, found in ("fun", value), ("jac" if callable(self.jac) else "the gradient", gradient):
             if not np.isfinite(found).all():
-                raise ValueError(f"{name} is not finite at x0: it is {found} at {self.shaped(params)}")
+                raise ValueError(f"{name} is not finite at x0: it is {found!s:.200} at {self.shaped(params)!s:.200}")
         self._remember(params, value, gradient)
 
     def evaluate(self, params: np.ndarray) -> None:
@@ -86,7 +86,7 @@ class FunctionObjective:
         try:
             value, gradient = self._evaluate(params)
         except Exception as error:
-            self.trouble = f"{type(error).__name__}: {error}, at x = {self.shaped(params)}"
+            self.trouble = f"{type(error).__name__}: {error}, at x = {self.shaped(params)!s:.200}"
             value, gradient = np.nan, np.full(self.n_params, np.nan)
         if not np.isfinite(gradient).all():
             value = np.nan  # a point from which no step can be made
@@ -132,9 +132,10 @@ class FunctionObjective:
                 gradient = self._gradient(params, value) if np.isfinite(value) else np.full(self.n_params, np.nan)
         value, gradient = self.sign * value, self.sign * gradient
         if not np.isfinite(value):
-            self.trouble = f"fun is {self.sign * value} at x = {self.shaped(params)}"
+            self.trouble = f"fun is {self.sign * value} at x = {self.shaped(params)!s:.200}"
         elif not np.isfinite(gradient).all():
-            self.trouble = f"the gradient is {self.sign * gradient} at x = {self.shaped(params)}"
+            at = f"{self.shaped(params)!s:.200}"
+            self.trouble = f"the gradient is {self.shaped(self.sign * gradient)!s:.200} at x = {at}"
         if self.box is not None:  # no step leads out of the box
             low, high = self.box
             gradient[((params <= low) & (gradient > 0)) | ((params >= high) & (gradient < 0))] = 0.0

@@ -136,7 +136,7 @@ class QuasiNewton:
         if not self.memory:
             return
         product = step @ change
-        if product > CURVED * np.linalg.norm(step) * np.linalg.norm(change):
+        if product > max(CURVED * np.linalg.norm(step) * np.linalg.norm(change), TINY):
             self.pairs = [*self.pairs, (step, change, 1.0 / product)][-self.memory :]
 
     def _inverse_hessian(self, gradient):

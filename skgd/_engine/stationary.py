@@ -8,7 +8,9 @@ from .quasi_newton import Identity, QuasiNewton
 
 DIRECTIONS = 8  # random ones, tried both ways
 NEAR = 1e-3  # of the way that was gone: how far from the point it is looked
+CLOSER = 0.1  # share of it at which a suspicion is confirmed
 STEPS = 30  # of a descent from there
+FEW_VARIABLES, FEW_STEPS = 20, 5
 FAR = 10.0  # times as far it must lead, and gain a share MUCH of what was gained before, to tell something
 MUCH = 1e-6
 BACK = 1e-3  # share of the distance at which it has come back to where it was
@@ -16,7 +18,7 @@ ROUNDING = 32 * np.finfo(float).eps  # of values whose differences are looked at
 
 
 class Surroundings:
-    """Values of the function a little way off a point, in random directions and their opposites."""
+    """Values of the function a little way off a point, in random directions, always the same, and their opposites."""
 
     def __init__(
         self,
@@ -25,12 +27,11 @@ class Surroundings:
         value: float,
         gradient: np.ndarray,
         start: np.ndarray,
-        rng: np.random.RandomState,
     ):
         self.objective, self.point, self.value, self.gradient = objective, point, value, gradient
         way = float(np.abs(point - start).max(initial=0.0)) or max(float(np.abs(point).max(initial=0.0)), 1.0)
         self.near = NEAR * way
-        directions = rng.normal(size=(DIRECTIONS, point.size))
+        directions = np.random.RandomState(0).normal(size=(DIRECTIONS, point.size))
         self.directions = directions * self.near / np.linalg.norm(directions, axis=1, keepdims=True)
         self.values = np.array([self._both_ways(direction) for direction in self.directions])
         finite = self.values[np.isfinite(self.values)]
@@ -43,10 +44,17 @@ class Surroundings:
         """Whether the gradient is another one than that of the function, as far as the function looks straight."""
         if self.objective.differentiates:
             return False
-        ahead, behind = self.values.T
-        bend = np.abs(ahead + behind - 2 * self.value)
         slopes = self.directions @ self.gradient
-        return bool((np.abs(0.5 * (ahead - behind) - slopes) > bend + self.noise).all())
+
+        def off(share, values):
+            return np.abs(0.5 * (values[:, 0] - values[:, 1]) - share * slopes)
+
+        bend = np.abs(self.values.sum(axis=1) - 2 * self.value)
+        doubtful = off(1.0, self.values)
+        if not (doubtful > bend + self.noise).all():
+            return False
+        closer = np.array([self._both_ways(CLOSER * direction) for direction in self.directions])
+        return bool((off(CLOSER, closer) > 0.5 * CLOSER * doubtful).all())  # else it was a bend of third order
 
     def what_is_wrong(self, gained: float) -> str:
         """Why the point is no minimum, in words; empty where nothing speaks against it.
@@ -67,7 +75,7 @@ class Surroundings:
         if lower.all():
             return f"the function is {less} within {near:.2g} of it in every direction tried: a {maximum}"
         saddle = f"the function goes {down} from there, both ways along some directions within {near:.2g}: a saddle"
-        if any(self._falls_both_ways(direction) for direction in 0.1 * self.directions[lower.all(axis=1)]):
+        if any(self._falls_both_ways(direction) for direction in CLOSER * self.directions[lower.all(axis=1)]):
             return saddle  # and not a minimum that is narrower than the directions are long
         onwards = self._descend(value - max(MUCH * gained, noise))
         if onwards is None:
@@ -81,6 +89,11 @@ class Surroundings:
 
     def _falls_both_ways(self, direction):
         return max(self._both_ways(direction)) < self.value - 0.01 * self.noise
+
+    def _steps(self) -> int:
+        """Of the descent: a share of those made before, where each takes as many evaluations as there are variables."""
+        costly = self.objective.differentiates and self.point.size > FEW_VARIABLES
+        return min(STEPS, max(FEW_STEPS, self.objective.counts["njev"] // 5)) if costly else STEPS
 
     def _descend(self, goal: float) -> np.ndarray | None:
         """The direction to a point far off and below the goal, if a few steps of L-BFGS lead to one from nearby."""
@@ -97,7 +110,7 @@ class Surroundings:
         search = QuasiNewton(objective, nearby, memory=10, l1=None, eps=0.0)
         search.use(Identity(near / steepness))
         search.box = objective.box
-        for _ in range(STEPS):
+        for _ in range(self._steps()):
             before = search.params
             if not search.look() > self.noise or not search.move() or np.array_equal(search.params, before):
                 return None

@@ -1,0 +1,23 @@
+"""Pictures of gradient descent, in the way of scikit-learn's displays.
+
+Each display has class methods ``from_...``, which compute what is to be seen and draw it, and a method ``plot``, which
+draws it again, on other axes. Needs matplotlib: ``pip install "skgd[plot]"``.
+"""
+
+from ._animate import animate
+from ._coefficient_path import CoefficientPathDisplay
+from ._curve_fit import CurveFitDisplay
+from ._learning_rate import LearningRateDisplay
+from ._loss_curve import LossCurveDisplay
+from ._path import PathDisplay
+from ._range_test import RangeTestDisplay
+
+__all__ = [
+    "CoefficientPathDisplay",
+    "CurveFitDisplay",
+    "LearningRateDisplay",
+    "LossCurveDisplay",
+    "PathDisplay",
+    "RangeTestDisplay",
+    "animate",
+]

@@ -1,0 +1,85 @@
+"""What displays are given, checked and brought into one form."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def by_name(things: Any, names: Sequence[str] | None, default: Any, is_one) -> dict[str, Any]:
+    """One thing, a list or a dict of them, as a dict from name to thing.
+
+    default: a function that names a thing; equal names get a number. is_one: whether a value is one thing already.
+    """
+    if isinstance(things, dict) and not is_one(things):
+        if names is not None:
+            raise ValueError(f"names={names!r} must be None where a dict gives the names already: {list(things)}")
+        if not things:
+            raise ValueError("there is nothing to draw: the dict is empty")
+        return {str(name): thing for name, thing in things.items()}
+    things = [things] if is_one(things) else list(things)
+    if not things:
+        raise ValueError("there is nothing to draw: the list is empty")
+    if names is None:
+        return dict(zip(_told_apart([default(thing) for thing in things]), things, strict=True))
+    names = [names] if isinstance(names, str) else [str(name) for name in names]
+    if len(names) != len(things) or len(set(names)) != len(names):
+        raise ValueError(f"names={names!r} must be different names, one for each of the {len(things)} to draw")
+    return dict(zip(names, things, strict=True))
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Names that occur more than once with a number behind."""
+    seen: dict[str, int] = {}
+    apart = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        apart.append(f"{name} {seen[name]}" if names.count(name) > 1 else name)
+    return apart
+
+
+def one_of(name: str, value: Any, accepted: Sequence) -> None:
+    """Raise a ValueError that names the parameter, its value and what is accepted."""
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in accepted):
+        raise ValueError(f"{name}={value!r} must be one of {list(accepted)}")
+
+
+def learning_rates_of(name: str, rates: Any) -> np.ndarray:
+    """Learning rates, at least one, positive and finite, in ascending order."""
+    try:
+        array = np.atleast_1d(np.asarray(rates, dtype=np.float64))
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.ndim != 1 or array.size == 0 or not (np.isfinite(array) & (array > 0)).all():
+        raise ValueError(f"{name}={rates!r} must be positive, finite numbers, at least one")
+    return np.unique(array)
+
+
+def column_numbers(features: Any, n_features: int, names: Sequence[str] | None) -> list[int]:
+    """Numbers of the features that are given by number or by name."""
+    chosen = []
+    for feature in [features] if isinstance(features, str | int | np.integer) else list(features):
+        number = -1
+        if isinstance(feature, str):
+            number = list(names).index(feature) if names is not None and feature in list(names) else -1
+        elif isinstance(feature, int | np.integer):
+            number = int(feature)
+        if not 0 <= number < n_features:
+            known = f", or among the names {list(names)}" if names is not None else ""
+            raise ValueError(f"features={features!r}: {feature!r} must be a number from 0 to {n_features - 1}{known}")
+        chosen.append(number)
+    return chosen
+
+
+def feature_names(estimator) -> list[str]:
+    """Names of the features: those that X had, else feature 0, feature 1, ..."""
+    known = getattr(estimator, "feature_names_in_", None)
+    return [f"feature {j}" for j in range(estimator.n_features_in_)] if known is None else [str(name) for name in known]
+
+
+def checked_output(output: int, model: Any) -> int:
+    """The row of ``coef_`` that is asked for, if there is one."""
+    n_outputs = len(np.atleast_2d(model.coef_))
+    if not (isinstance(output, int | np.integer) and 0 <= output < n_outputs):
+        raise ValueError(f"output={output!r} must be a number from 0 to {n_outputs - 1}: the row of coef_")
+    return int(output)

@@ -1,0 +1,151 @@
+"""Coefficients over epochs."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from ..linear_model._base import LinearEstimator
+from ._checks import checked_output, column_numbers, feature_names
+from ._objective import training_coefficients
+from ._runs import check_estimator, recorded_fit
+from ._style import LIGHT_GREY, LINE_WIDTH, add_legend, add_legend_beside, axes_for, color, line_style, tidy
+
+_MOST_NAMED = 10  # lines that can be told apart
+
+
+class CoefficientPathDisplay:
+    """Coefficients of a linear estimator over the epochs of its fit.
+
+    Make one by :meth:`from_estimator`, or from arrays. The ten that end largest have colours and names, the legend in
+    the order in which they end; the others are grey.
+
+    Parameters
+    ----------
+    epochs : ndarray of shape (n_points,)
+        Epochs, from 0.
+    coefficients : ndarray of shape (n_points, n_features)
+        Coefficients after them.
+    names : sequence of str
+        Names of the features.
+    ylabel : str, default="coefficient"
+        Label of the y-axis.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        The axes drawn on.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+    lines_ : dict of str to matplotlib.lines.Line2D
+        A line for each feature.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDLinearRegressor
+    >>> from skgd.plotting import CoefficientPathDisplay
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> model = GDLinearRegressor(optimizer="adam", max_iter=50, random_state=0)
+    >>> display = CoefficientPathDisplay.from_estimator(model, X, y)
+    >>> list(display.lines_)[:3]
+    ['age', 'sex', 'bmi']
+    """
+
+    def __init__(
+        self, epochs: np.ndarray, coefficients: np.ndarray, names: Sequence[str], *, ylabel: str = "coefficient"
+    ):
+        self.epochs = epochs
+        self.coefficients = coefficients
+        self.names = names
+        self.ylabel = ylabel
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, y: Any, *, features: Any = None, output: int = 0, ax: Any = None
+    ) -> Self:
+        """Fit a clone and draw its coefficients after every epoch.
+
+        Coefficients are those of the features as training sees them, by default per standard deviation: features in
+        different units can be compared. With ``standardize=False`` they are per unit of each feature.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Linear estimator of skgd, fitted or not; it stays as it is.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features; columns of a data frame give their names.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Targets.
+        features : sequence of int or str, default=None
+            Numbers, or names, of the features to draw; None: all.
+        output : int, default=0
+            Which row of ``coef_``, where it has several: of a target, class or quantile.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        CoefficientPathDisplay
+            The display.
+
+        Raises
+        ------
+        TypeError
+            If the estimator isn't a linear one of skgd.
+        ValueError
+            If a feature or the output isn't there.
+        """
+        check_estimator(estimator, LinearEstimator, "a linear estimator of skgd")
+        model, passed = recorded_fit(estimator, X, y, training_coefficients)
+        coefficients = np.array([np.zeros_like(passed[0]), *passed])[:, checked_output(output, model)]
+        names, scaled = feature_names(model), not (model._training.scaling.scale == 1).all()
+        known = getattr(model, "feature_names_in_", None)
+        chosen = range(len(names)) if features is None else column_numbers(features, len(names), known)
+        return cls(
+            np.arange(len(coefficients)),
+            coefficients[:, chosen],
+            [names[j] for j in chosen],
+            ylabel="coefficient of the scaled feature" if scaled else "coefficient",
+        ).plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the coefficients.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones, with the legend beside them.
+
+        Returns
+        -------
+        CoefficientPathDisplay
+            The display itself.
+        """
+        own_axes, ax = ax is None, axes_for(ax)
+        end = self.coefficients[-1]
+        largest = np.argsort(-np.abs(end), kind="stable")[:_MOST_NAMED]
+        rank = {int(j): k for k, j in enumerate(sorted(largest, key=lambda j: -end[j]))}
+        self.lines_: dict[str, Any] = {}
+        for j, name in enumerate(self.names):
+            looks: dict[str, Any] = {"color": LIGHT_GREY, "linewidth": 1.0, "zorder": 1.5}
+            if j in rank:
+                k = rank[j]
+                looks = {"color": color(k), "linestyle": line_style(k), "linewidth": LINE_WIDTH, "label": name}
+            (self.lines_[name],) = ax.plot(self.epochs, self.coefficients[:, j], **looks)
+        handles = [self.lines_[self.names[j]] for j in rank]
+        if len(rank) < len(self.names):
+            others = next(line for j, line in enumerate(self.lines_.values()) if j not in rank)
+            others.set_label(f"{len(self.names) - len(rank)} smaller ones")
+            handles.append(others)
+        tidy(ax)
+        ax.axhline(0, color="black", linewidth=0.8, zorder=1)
+        ax.set_xlim(self.epochs[0], self.epochs[-1])
+        ax.set_xlabel("epochs")
+        ax.set_ylabel(self.ylabel)
+        if own_axes:
+            add_legend_beside(ax, handles=handles)
+        else:
+            add_legend(ax, own_axes, handles=handles)
+        self.ax_, self.figure_ = ax, ax.get_figure()
+        return self

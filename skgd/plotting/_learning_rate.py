@@ -1,0 +1,207 @@
+"""Losses over updates for several learning rates."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from ._checks import learning_rates_of
+from ._loss_curve import LossCurveDisplay
+from ._range_test import RangeTestDisplay, range_test
+from ._runs import check_estimator, recorded_fit, updates_of, with_rate
+
+_EPOCHS = 50  # enough to tell rates apart
+
+
+class LearningRateDisplay:
+    """Losses over updates for several learning rates: too small, right, too large and diverging in one picture.
+
+    Make one by :meth:`from_estimator`, or from arrays. :meth:`from_range_test` finds a rate in a single run.
+
+    Parameters
+    ----------
+    learning_rates : sequence of float
+        Learning rates.
+    losses : sequence of ndarray of shape (n_points,)
+        Losses for each of them.
+    updates : sequence of ndarray of shape (n_points,)
+        Numbers of updates that the losses were measured after.
+    stop_reasons : sequence of str, default=None
+        Why each fit stopped, as ``stop_reason_``.
+    log : bool or "auto", default="auto"
+        Whether the axis of losses is logarithmic.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        The axes drawn on.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+    lines_ : list of matplotlib.lines.Line2D
+        A curve for each learning rate.
+    best_rate_ : float
+        The learning rate of the least loss in the end, of fits that didn't diverge; NaN if all did.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDLinearRegressor
+    >>> from skgd.plotting import LearningRateDisplay
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = GDLinearRegressor(optimizer="sgd", batch_size=None)
+    >>> display = LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.01, 0.1, 0.4, 0.6])
+    >>> display.best_rate_
+    0.4
+    """
+
+    def __init__(
+        self,
+        learning_rates: Sequence[float] | np.ndarray,
+        losses: Sequence[np.ndarray],
+        updates: Sequence[np.ndarray],
+        *,
+        stop_reasons: Sequence[str] | None = None,
+        log: bool | str = "auto",
+    ):
+        self.learning_rates = learning_rates
+        self.losses = losses
+        self.updates = updates
+        self.stop_reasons = stop_reasons
+        self.log = log
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        learning_rates: Sequence[float],
+        max_iter: int | None = _EPOCHS,
+        log: bool | str = "auto",
+        ax: Any = None,
+    ) -> Self:
+        """Fit a clone with each learning rate and draw its losses.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Estimator of skgd with an optimizer that has a learning rate, fitted or not; it stays as it is.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Targets.
+        learning_rates : sequence of float
+            Learning rates, positive.
+        max_iter : int or None, default=50
+            Epochs of every fit, all of which are run; None: those of the estimator, with its criterion.
+        log : bool or "auto", default="auto"
+            Whether the axis of losses is logarithmic; "auto": where all are positive and span more than a decade.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        LearningRateDisplay
+            The display.
+
+        Raises
+        ------
+        TypeError
+            If the estimator isn't one of skgd.
+        ValueError
+            If a learning rate isn't positive, or the optimizer has none.
+        """
+        check_estimator(estimator)
+        rates = learning_rates_of("learning_rates", learning_rates)
+        settings = {} if max_iter is None else {"max_iter": max_iter, "tol": None, "early_stopping": False}
+        models = [recorded_fit(with_rate(estimator, rate), X, y, None, **settings)[0] for rate in rates]
+        losses, updates = [model.loss_curve_ for model in models], [updates_of(model) for model in models]
+        reasons = [model.stop_reason_ for model in models]
+        return cls(rates, losses, updates, stop_reasons=reasons, log=log).plot(ax)
+
+    @classmethod
+    def from_range_test(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        low: float = 1e-6,
+        high: float = 10.0,
+        n_updates: int = 200,
+        random_state: Any = 0,
+        ax: Any = None,
+    ) -> RangeTestDisplay:
+        """Find a learning rate: draw the loss against a rate that rises in one run, and mark the one to take.
+
+        See :class:`RangeTestDisplay` for what is measured and how the rate is chosen.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Estimator of skgd with an optimizer that has a learning rate, fitted or not; it stays as it is.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Targets.
+        low : float, default=1e-6
+            Rate of the first update, positive.
+        high : float, default=10.0
+            Rate of the last update, above ``low``; the run ends before, when the loss has exploded.
+        n_updates : int, default=200
+            Number of updates, at least 20.
+        random_state : int, RandomState instance or None, default=0
+            Determines which rows make up the batches.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        RangeTestDisplay
+            The display, with ``suggested_rate_``.
+
+        Raises
+        ------
+        TypeError
+            If the estimator isn't one of skgd.
+        ValueError
+            If a parameter isn't what is accepted, or the optimizer has no learning rate.
+        """
+        check_estimator(estimator)
+        return RangeTestDisplay(*range_test(estimator, X, y, low, high, n_updates, random_state)).plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        LearningRateDisplay
+            The display itself.
+        """
+        names = [f"{rate:.3g}" for rate in self.learning_rates]
+        reasons = list(self.stop_reasons or [""] * len(names))
+        with np.errstate(invalid="ignore"):
+            ends = [np.nan if why == "diverged" else x[-1] for x, why in zip(self.losses, reasons, strict=True)]
+        best = int(np.nanargmin(ends)) if np.isfinite(ends).any() else -1
+        self.best_rate_ = float(self.learning_rates[best]) if best >= 0 else np.nan
+        notes = {name: "diverged" for name, why in zip(names, reasons, strict=True) if why == "diverged"}
+        if best >= 0 and len(names) > 1:
+            notes[names[best]] = "least at the end"
+        curves = LossCurveDisplay(
+            dict(zip(names, self.losses, strict=True)),
+            positions=dict(zip(names, self.updates, strict=True)),
+            notes=notes,
+            xlabel="updates",
+            ylabel="objective on the training rows",
+            legend_title="learning rate",
+            log=self.log,
+        ).plot(ax)
+        self.lines_ = list(curves.lines_.values())
+        self.ax_, self.figure_ = curves.ax_, curves.figure_
+        return self

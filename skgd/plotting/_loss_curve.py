@@ -1,0 +1,209 @@
+"""Losses over epochs or updates."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ._checks import by_name, one_of
+from ._curves import informative_range, leaves, mark_exit, mark_point, set_range
+from ._runs import how_it_ended, optimizer_name, updates_of
+from ._style import LINE_WIDTH, add_legend, axes_for, color, line_style, tidy
+
+X_AXES = ("epochs", "updates")
+LOG = ("auto", True, False)
+
+
+class LossCurveDisplay:
+    """Losses of one or several fits over epochs or updates, and where and why each stopped.
+
+    The scale is logarithmic where all losses are positive and span more than a decade. A curve that explodes leaves
+    the picture, at an arrow head, and doesn't crush the others. Make one by :meth:`from_estimator`, or from arrays.
+
+    Parameters
+    ----------
+    losses : dict of str to array-like of shape (n_points,)
+        Losses by the names of their curves.
+    positions : dict of str to array-like of shape (n_points,), default=None
+        Where the points of each curve lie on the x-axis, None or left out: at 1, 2, 3, ...
+    validation_losses : dict of str to array-like of shape (n_points,), default=None
+        Losses on validation data, at the same positions, for some names or all; drawn dashed, the others solid.
+    notes : dict of str to str, default=None
+        What the legend says of a curve, beside its name.
+    xlabel : str, default="epochs"
+        Label of the x-axis.
+    ylabel : str, default="loss"
+        Label of the y-axis.
+    legend_title : str, default=None
+        Title of the legend.
+    log : bool or "auto", default="auto"
+        Whether the y-axis is logarithmic.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        The axes drawn on.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+    lines_ : dict of str to matplotlib.lines.Line2D
+        Losses.
+    validation_lines_ : dict of str to matplotlib.lines.Line2D
+        Losses on validation data.
+    ends_ : dict of str to matplotlib.lines.Line2D
+        Markers of where each curve ends.
+    exits_ : dict of str to matplotlib.lines.Line2D
+        Arrow heads where curves leave the picture.
+
+    See Also
+    --------
+    LearningRateDisplay : the same for several learning rates.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDMLPRegressor
+    >>> from skgd.plotting import LossCurveDisplay
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = GDMLPRegressor(max_iter=20, early_stopping=True, random_state=0).fit(X, y)
+    >>> display = LossCurveDisplay.from_estimator(model)
+    >>> display.ax_.get_xlabel()
+    'epochs'
+    """
+
+    def __init__(
+        self,
+        losses: Mapping[str, Any],
+        *,
+        positions: Mapping[str, Any] | None = None,
+        validation_losses: Mapping[str, Any] | None = None,
+        notes: Mapping[str, str] | None = None,
+        xlabel: str = "epochs",
+        ylabel: str = "loss",
+        legend_title: str | None = None,
+        log: bool | str = "auto",
+    ):
+        self.losses = losses
+        self.positions = positions
+        self.validation_losses = validation_losses
+        self.notes = notes
+        self.xlabel = xlabel
+        self.ylabel = ylabel
+        self.legend_title = legend_title
+        self.log = log
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimators: Any,
+        *,
+        names: Sequence[str] | None = None,
+        validation: bool = True,
+        x: str = "epochs",
+        log: bool | str = "auto",
+        ax: Any = None,
+    ) -> Self:
+        """Draw the losses of fitted estimators.
+
+        Parameters
+        ----------
+        estimators : estimator, list of estimators or dict of str to estimator
+            Fitted estimators of skgd, others with a ``loss_curve_``, as scikit-learn's networks, or pipelines
+            that end with one.
+        names : list of str, default=None
+            Names of the curves; None: those of the dict, else of the optimizers, else of the classes.
+        validation : bool, default=True
+            Whether to draw ``validation_curve_`` where there is one.
+        x : {"epochs", "updates"}, default="epochs"
+            What the losses are drawn over. ``loss_curve_`` is a mean over the epoch's batches before their updates;
+            over updates it stands at the mean of their numbers.
+        log : bool or "auto", default="auto"
+            Whether the y-axis is logarithmic; "auto": where all losses are positive and span more than a decade.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        LossCurveDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to draw, an estimator has no loss curve, or names aren't one for each.
+        sklearn.exceptions.NotFittedError
+            If an estimator isn't fitted.
+        """
+        one_of("x", x, X_AXES)
+        one_of("log", log, LOG)
+        models = by_name(estimators, names, optimizer_name, lambda value: hasattr(value, "fit"))
+        models = {name: _with_curve(name, model) for name, model in models.items()}
+        losses = {name: np.asarray(model.loss_curve_, dtype=np.float64) for name, model in models.items()}
+        unseen = {name: np.asarray(getattr(model, "validation_curve_", ())) for name, model in models.items()}
+        unseen = {name: curve for name, curve in unseen.items() if validation and len(curve)}
+        positions = None if x == "epochs" else {name: updates_of(model) for name, model in models.items()}
+        notes = {name: how_it_ended(model) for name, model in models.items()}
+        ylabel = "training objective, validation loss" if unseen else "objective on the training rows"
+        display = cls(
+            losses, positions=positions, validation_losses=unseen, notes=notes, xlabel=x, ylabel=ylabel, log=log
+        )
+        return display.plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        LossCurveDisplay
+            The display itself.
+        """
+        one_of("log", self.log, LOG)
+        losses = {name: np.asarray(curve, dtype=np.float64) for name, curve in self.losses.items()}
+        unseen = {name: np.asarray(curve, float) for name, curve in (self.validation_losses or {}).items()}
+        low, high, logarithmic = informative_range([*losses.values(), *unseen.values()], self.log)
+        own_axes, ax = ax is None, axes_for(ax)
+        set_range(ax, low, high, logarithmic)
+        self.lines_: dict[str, Any] = {}
+        self.validation_lines_: dict[str, Any] = {}
+        self.ends_: dict[str, Any] = {}
+        self.exits_: dict[str, Any] = {}
+        longest = max(map(len, losses.values()))
+        for k, (name, curve) in enumerate(losses.items()):
+            x = np.asarray((self.positions or {}).get(name, np.arange(1, len(curve) + 1)), dtype=np.float64)
+            out = leaves(curve, high)
+            note = (self.notes or {}).get(name, "")
+            note += (", " if note else "") + "leaves the picture" if out else ""
+            looks = {"color": color(k), "linewidth": LINE_WIDTH}
+            style = line_style(k) if not unseen else "-"
+            (self.lines_[name],) = ax.plot(
+                x, curve, linestyle=style, **looks, label=": ".join(filter(None, (name, note)))
+            )
+            if name in unseen:
+                (self.validation_lines_[name],) = ax.plot(
+                    x[: len(unseen[name])], unseen[name], linestyle="--", **looks, label=f"{name}: validation"
+                )
+            if out:
+                self.exits_[name] = mark_exit(ax, x, curve, high, color(k))
+            self.ends_[name] = mark_point(ax, x[-1], curve[-1], k)
+        tidy(ax)
+        ax.set_xlim(left=0, right=None if longest > 1 else 2)
+        ax.set_xlabel(self.xlabel)
+        ax.set_ylabel(self.ylabel)
+        add_legend(ax, own_axes, title=self.legend_title)
+        self.ax_, self.figure_ = ax, ax.get_figure()
+        return self
+
+
+def _with_curve(name: str, estimator: Any) -> Any:
+    """The estimator itself, or the last one of a pipeline, if it has a loss curve."""
+    model = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    check_is_fitted(model)
+    if not len(getattr(model, "loss_curve_", ())):
+        raise ValueError(f"estimators: {name!r}, {type(model).__name__}, has no loss_curve_ to draw")
+    return model

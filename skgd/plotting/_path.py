@@ -1,0 +1,385 @@
+"""Paths of optimizers over the function that they minimise."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+
+from ..linear_model._base import LinearEstimator
+from ._checks import by_name, checked_output, column_numbers, feature_names
+from ._contour import check_bounds, contour_levels, on_grid, value_of, window
+from ._objective import LinearSlice, TrainingObjective, training_coefficients
+from ._runs import check_estimator, optimizer_name, recorded_fit
+from ._style import (
+    GREY,
+    LIGHT_GREY,
+    LINE_WIDTH,
+    SMALL,
+    add_legend,
+    axes_for,
+    color,
+    line_style,
+    pyplot,
+    short,
+    tidy,
+    width_to_height,
+)
+
+_GRID = {1: 400, 2: 100}  # points along each variable
+_DARKEST, _LIGHTEST = 0.62, 0.06  # of matplotlib's Greys: paths stand out, and so do the lines of contours
+_FEW_STEPS = 80  # up to here every step has its point
+
+
+class PathDisplay:
+    """Paths of one or several optimizers over the contours of a function of two variables, or the curve of one.
+
+    Contours lie closer, or in equal ratios, near the lowest value where equal steps would show nothing of it. Make one
+    by :meth:`from_function` or :meth:`from_estimator`, or from arrays.
+
+    Parameters
+    ----------
+    paths : dict of str to ndarray of shape (n_points, 1) or (n_points, 2)
+        Points of each path, from the start to the end, by its name.
+    grid : list of ndarray
+        Points along each variable at which the function is known.
+    values : ndarray of shape (n,) or (n_second, n_first)
+        Its values there; NaN where it is undefined.
+    heights : dict of str to ndarray of shape (n_points,)
+        The function along the paths.
+    levels : int, array-like or "auto", default="auto"
+        Contours: their number, or the values that they are drawn at.
+    labels : sequence of str, default=("x", "f(x)")
+        Of the axes and, last, of the function.
+    equal : bool, default=False
+        Whether both axes have one scale.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        The axes drawn on.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+    contours_ : matplotlib.contour.QuadContourSet or None
+        The contours, of two variables.
+    curve_ : matplotlib.lines.Line2D or None
+        The function, of one variable.
+    lines_ : dict of str to matplotlib.lines.Line2D
+        The paths.
+    starts_, ends_ : dict of str to matplotlib.lines.Line2D
+        Their first and last points.
+
+    See Also
+    --------
+    animate : the same, moving.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.plotting import PathDisplay
+    >>> x, path = np.array([-7.0, 2.0]), []
+    >>> for _ in range(30):
+    ...     path.append(x)
+    ...     x = x - 0.9 * np.array([x[0] / 10, 2 * x[1]])
+    >>> display = PathDisplay.from_function(lambda x: x[0] ** 2 / 20 + x[1] ** 2, np.array(path), names=["descent"])
+    >>> display.lines_["descent"].get_xydata()[0]
+    array([-7.,  2.])
+    """
+
+    def __init__(
+        self,
+        paths: dict[str, np.ndarray],
+        grid: Sequence[np.ndarray],
+        values: np.ndarray,
+        *,
+        heights: dict[str, np.ndarray],
+        levels: Any = "auto",
+        labels: Sequence[str] = ("x", "f(x)"),
+        equal: bool = False,
+    ):
+        self.paths = paths
+        self.grid = grid
+        self.values = values
+        self.heights = heights
+        self.levels = levels
+        self.labels = labels
+        self.equal = equal
+
+    @classmethod
+    def from_function(
+        cls,
+        fun: Callable,
+        results: Any,
+        *,
+        bounds: Any = None,
+        names: Sequence[str] | None = None,
+        levels: Any = "auto",
+        ax: Any = None,
+    ) -> Self:
+        """Draw paths over a function.
+
+        Parameters
+        ----------
+        fun : callable
+            The function, of one or two variables in the shape of a path's points; one that returns its gradient in a
+            tuple behind the value will do.
+        results : OptimizeResult, array-like, or a list or dict of these
+            Results of :func:`skgd.minimize` with ``return_path=True``, or paths of shape (n_points,), (n_points, 1) or
+            (n_points, 2).
+        bounds : sequence of (low, high), default=None
+            Part of the plane, or line, to show, a pair for each variable; None: what holds the paths, but for points
+            where the function explodes, with one scale for both axes unless paths are too slim for it.
+        names : list of str, default=None
+            Names of the paths, unless ``results`` is a dict.
+        levels : int, array-like or "auto", default="auto"
+            Contours: their number, or the values that they are drawn at.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        PathDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If a result has no path, paths have more than two variables, or a parameter isn't what is accepted.
+        """
+        given = by_name(results, names, lambda _: "path", _is_one)
+        paths = {name: _checked_path(name, value) for name, value in given.items()}
+        shapes = {path.shape[1:] for path in paths.values()}
+        if len(shapes) > 1:
+            raise ValueError(f"results: all paths must have points of one shape, they have {sorted(shapes)}")
+        labels = ("x", "f(x)") if int(np.prod(shapes.pop())) == 1 else ("$x_0$", "$x_1$", "f(x)")
+        return cls._over(fun, paths, bounds, levels, labels, ax)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimators: Any,
+        X: Any,
+        y: Any,
+        *,
+        features: Sequence[int | str] = (0, 1),
+        output: int = 0,
+        bounds: Any = None,
+        names: Sequence[str] | None = None,
+        levels: Any = "auto",
+        ax: Any = None,
+    ) -> Self:
+        """Draw a linear estimator's objective over two of its coefficients, with the path of its fit.
+
+        Clones are fitted; the estimators stay as they are. Coefficients are shown as training sees them, of
+        standardised features unless ``standardize=False``: there steps of plain descent cross the contours at right
+        angles where both axes have one scale. Paths have a point for every epoch.
+        All other coefficients are held as they are at the end of the fit with the least objective, and so is the
+        prediction for the mean of the features as they are seen. Contours are those of at most 5,000 rows, evenly
+        spread over X.
+
+        Parameters
+        ----------
+        estimators : estimator, list of estimators or dict of str to estimator
+            Linear estimators of skgd, fitted or not, which minimise the same objective: they may differ in optimizer,
+            learning rate, batch size and so on.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Targets.
+        features : pair of int or str, default=(0, 1)
+            Numbers, or names, of the features whose coefficients are the axes.
+        output : int, default=0
+            Which row of ``coef_``, where it has several: of a target, class or quantile.
+        bounds : sequence of (low, high), default=None
+            Part of the plane to show, a pair for each coefficient; None: what holds the paths.
+        names : list of str, default=None
+            Names of the paths; None: those of the dict, else of the optimizers.
+        levels : int, array-like or "auto", default="auto"
+            Contours: their number, or the values that they are drawn at.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        PathDisplay
+            The display.
+
+        Raises
+        ------
+        TypeError
+            If an estimator isn't a linear one of skgd.
+        ValueError
+            If the objectives differ, or a parameter isn't what is accepted.
+        """
+        given = by_name(estimators, names, optimizer_name, lambda value: hasattr(value, "fit"))
+        for estimator in given.values():
+            check_estimator(estimator, LinearEstimator, "a linear estimator of skgd")
+        models, points = {}, {}
+        for name, estimator in given.items():
+            models[name], points[name] = recorded_fit(estimator, X, y, training_coefficients)
+        objectives = {name: TrainingObjective(model, X, y).of(model) for name, model in models.items()}
+        best = models[min(objectives, key=objectives.__getitem__)]
+        chosen = column_numbers(features, best.n_features_in_, getattr(best, "feature_names_in_", None))
+        if len(set(chosen)) != 2:
+            raise ValueError(f"features={features!r} must be two different features")
+        surface = LinearSlice(best, X, y, chosen, checked_output(output, best))
+        for name, model in models.items():
+            if not surface.objective.is_that_of(model):
+                raise ValueError(
+                    f"estimators: {name!r} minimises another objective than the first: loss, penalty, alpha and "
+                    "standardize must be the same in one picture"
+                )
+        paths = {name: np.array([0 * passed[0], *passed])[:, output][:, chosen] for name, passed in points.items()}
+        all_names = feature_names(best)
+        labels = *(f"coefficient of {all_names[j]}" for j in chosen), "objective on the training rows"
+        return cls._over(surface, paths, bounds, levels, labels, ax)
+
+    @classmethod
+    def _over(cls, fun: Callable, paths: dict[str, np.ndarray], bounds: Any, levels: Any, labels: Any, ax: Any) -> Self:
+        """A display of paths, with points in the shape that `fun` takes, over its values within bounds."""
+        heights = {name: np.array([value_of(fun, point) for point in path]) for name, path in paths.items()}
+        shape = next(iter(paths.values())).shape[1:]
+        paths = {name: path.reshape(len(path), -1) for name, path in paths.items()}
+        n_variables = len(labels) - 1
+        if bounds is None:
+            limits, equal = window(list(paths.values()), list(heights.values()), width_to_height(ax))
+        else:
+            limits, equal = check_bounds(bounds, n_variables), False
+        grid, values = on_grid(fun, limits, shape, _GRID[n_variables])
+        return cls(paths, grid, values, heights=heights, levels=levels, labels=labels, equal=equal).plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the function and the paths.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones, with a colour bar beside contours.
+
+        Returns
+        -------
+        PathDisplay
+            The display itself.
+        """
+        own_axes, ax = ax is None, axes_for(ax)
+        self.contours_, self.curve_ = None, None
+        if len(self.grid) == 1:
+            self._draw_curve(ax)
+        else:
+            self._draw_contours(ax, own_axes)
+        self.lines_: dict[str, Any] = {}
+        self.starts_: dict[str, Any] = {}
+        self.ends_: dict[str, Any] = {}
+        for k, (name, path) in enumerate(self.paths.items()):
+            self._draw_path(ax, k, name, path)
+        tidy(ax, grid=len(self.grid) == 1)
+        if self.equal:
+            ax.set_aspect("equal")
+        ax.set_xlabel(self.labels[0])
+        ax.set_ylabel(self.labels[1])
+        self._add_legend(ax, own_axes)
+        self.ax_, self.figure_ = ax, ax.get_figure()
+        return self
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames for :func:`animate`: points of the longest path."""
+        return max(map(len, self.paths.values()))
+
+    def show_frame(self, frame: int) -> None:
+        """Change the paths that were drawn to their first ``frame`` steps."""
+        for name, path in self.paths.items():
+            points = self._drawn(name, path)[: frame + 1]
+            self.lines_[name].set_data(*points.T)
+            self.ends_[name].set_data(*points[-1:].T)
+
+    def _draw_curve(self, ax) -> None:
+        (self.curve_,) = ax.plot(self.grid[0], self.values, color=LIGHT_GREY, linewidth=2.5)
+        ax.set_xlim(self.grid[0][0], self.grid[0][-1])
+        finite = self.values[np.isfinite(self.values)]
+        if finite.size:
+            margin = 0.06 * (np.ptp(finite) or 1.0)
+            ax.set_ylim(finite.min() - margin, finite.max() + margin)
+
+    def _draw_contours(self, ax, own_axes: bool) -> None:
+        from matplotlib.colors import BoundaryNorm, ListedColormap
+
+        levels = contour_levels(self.values, self.levels, self._goes_up())
+        shades = pyplot().get_cmap("Greys")(np.linspace(_DARKEST, _LIGHTEST, len(levels) - 1))
+        if self._goes_up():
+            shades = shades[::-1]
+        values = np.ma.masked_invalid(self.values)
+        colors = ListedColormap(shades)
+        norm = BoundaryNorm(levels, len(levels) - 1)
+        self.contours_ = ax.contourf(*self.grid, values, levels=levels, cmap=colors, norm=norm)
+        ax.contour(*self.grid, values, levels=levels, colors="white", linewidths=0.7, linestyles="solid")
+        ax.set_xlim(self.grid[0][0], self.grid[0][-1])
+        ax.set_ylim(self.grid[1][0], self.grid[1][-1])
+        if own_axes:
+            bar = ax.get_figure().colorbar(self.contours_, ax=ax, spacing="uniform", ticks=levels[::3], pad=0.02)
+            zero = 1e-3 * np.ptp(levels)
+            bar.ax.set_yticklabels(short(np.where(np.abs(levels) > zero, levels, 0)[::3]), fontsize=SMALL)
+            bar.ax.minorticks_off()
+            bar.set_label(self.labels[-1])
+            bar.outline.set_visible(False)
+
+    def _goes_up(self) -> bool:
+        """Whether the paths seek a maximum."""
+        rises = [h[-1] - h[0] for h in self.heights.values() if np.isfinite(h[[0, -1]]).all()]
+        best = [np.nanmax(h) for h in self.heights.values() if np.isfinite(h).any()]
+        finite = self.values[np.isfinite(self.values)]
+        return bool(rises) and min(rises) > 0 and max(best) <= finite.max() + np.ptp(finite)
+
+    def _drawn(self, name: str, path: np.ndarray) -> np.ndarray:
+        """Points of a path as the axes see them."""
+        return path if path.shape[1] == 2 else np.column_stack([path[:, 0], self.heights[name]])
+
+    def _draw_path(self, ax, k: int, name: str, path: np.ndarray) -> None:
+        points = self._drawn(name, path)
+        size = 3.5 if len(points) <= _FEW_STEPS else 0
+        label = name if len(self.paths) > 1 or name != "path" else f"path, {len(points) - 1} steps"
+        out = self._steps_outside(ax, points)
+        if out.size:
+            label += f", leaves the picture at step {out[0]}"
+        looks = {"color": color(k), "linewidth": LINE_WIDTH, "linestyle": line_style(k)}
+        (self.lines_[name],) = ax.plot(*points.T, marker="o", markersize=size, label=label, **looks)
+        looks = {"color": color(k), "zorder": 5, "linestyle": "none"}
+        (self.starts_[name],) = ax.plot(
+            *points[:1].T, marker="o", markersize=8, markerfacecolor="white", markeredgewidth=LINE_WIDTH, **looks
+        )
+        (self.ends_[name],) = ax.plot(*points[-1:].T, marker="*", markersize=13, markeredgecolor="white", **looks)
+
+    def _steps_outside(self, ax, points: np.ndarray) -> np.ndarray:
+        low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
+        inside = ((points >= low) & (points <= high)).all(axis=1)
+        return np.flatnonzero(~inside)
+
+    def _add_legend(self, ax, own_axes: bool) -> None:
+        from matplotlib.lines import Line2D
+
+        handles, _ = ax.get_legend_handles_labels()
+        looks: dict[str, Any] = {"color": GREY, "linestyle": "none"}
+        handles.append(Line2D([], [], marker="o", markerfacecolor="white", markersize=7, label="start", **looks))
+        handles.append(Line2D([], [], marker="*", markersize=10, label="end", **looks))
+        add_legend(ax, own_axes, handles=handles)
+
+
+def _is_one(value: Any) -> bool:
+    """Whether a value is one result or path: an array, or a list of points that aren't paths themselves."""
+    if isinstance(value, dict):
+        return isinstance(value, OptimizeResult)
+    return isinstance(value, np.ndarray) or not all(isinstance(part, dict | np.ndarray) for part in value)
+
+
+def _checked_path(name: str, value: Any) -> np.ndarray:
+    path = np.asarray(value.get("path", ()) if isinstance(value, dict) else value, dtype=np.float64)
+    if path.size == 0:
+        raise ValueError(
+            f"results: {name!r} has no path; call minimize(..., return_path=True), or give an array of points"
+        )
+    if int(np.prod(path.shape[1:])) not in (1, 2):
+        raise ValueError(
+            f"results: the path of {name!r} has shape {path.shape}; it must be (n_points, 1) or (n_points, 2): "
+            "a picture shows functions of one or two variables"
+        )
+    return path

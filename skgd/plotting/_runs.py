@@ -1,0 +1,91 @@
+"""Fits that are watched on the way: of a clone, so that the estimator given stays as it was."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+
+from .._estimator import GradientDescentEstimator
+from ..optimizers import get_optimizer
+
+
+def check_estimator(estimator: Any, needs: type = GradientDescentEstimator, what: str = "an estimator of skgd") -> None:
+    """Raise a TypeError unless it is an instance of an estimator of skgd of the class that the picture needs."""
+    if not isinstance(estimator, needs):
+        raise TypeError(f"estimator={estimator!r} must be {what}, not {type(estimator).__name__}")
+
+
+def recorded_fit(
+    estimator: Any, X: Any, y: Any, look: Callable[[Any], Any] | None, **settings: Any
+) -> tuple[Any, list]:
+    """Fit a clone with other settings; return it, and what `look` saw of it after every epoch."""
+    model, seen = clone(estimator).set_params(**settings), []
+    if look is not None:
+        model._watch = lambda model: seen.append(look(model))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the picture tells it
+        model.fit(X, y)
+    model.__dict__.pop("_watch", None)
+    return model, seen
+
+
+def with_rate(estimator: Any, rate: float) -> Any:
+    """A clone with a learning rate, whether or not its optimizer has one of its own.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer has none.
+    """
+    model = clone(estimator).set_params(learning_rate=float(rate))
+    if isinstance(model.optimizer, str) and model.optimizer == "auto":
+        return model
+    optimizer = get_optimizer(model.optimizer)
+    if optimizer.searches_line:
+        raise ValueError(
+            f"estimator: optimizer={estimator.optimizer!r} searches along lines and has no learning rate; take another "
+            "one, as 'sgd' or 'adam'"
+        )
+    return model if optimizer.learning_rate is None else model.set_params(optimizer__learning_rate=None)
+
+
+def updates_of(model: Any) -> np.ndarray:
+    """Number of updates that each value of ``loss_curve_`` was measured after: the mean over the epoch's batches."""
+    epochs = np.arange(1, len(model.loss_curve_) + 1)
+    optimizer = getattr(model, "optimizer_", None)
+    if optimizer is None or optimizer.searches_line:  # the objective after each step
+        return epochs * (model.t_ / max(model.n_iter_, 1))
+    per_epoch = model.t_ / max(model.n_iter_, 1)
+    return (epochs - 1) * per_epoch + (per_epoch - 1) / 2
+
+
+def how_it_ended(model: Any) -> str:
+    """Where and why training stopped, in words."""
+    n, reason = int(model.n_iter_), getattr(model, "stop_reason_", None)
+    after = f"after {n} epoch{'s' if n != 1 else ''}"
+    words = {
+        "converged": f"converged {after}",
+        "max_iter": f"ran all {n} epoch{'s' if n != 1 else ''}",
+        "early_stopping": f"stopped early {after}{_best_epoch(model)}",
+        "diverged": f"diverged in epoch {n + 1}",
+        "callback": f"stopped by a callback {after}",
+    }
+    return words.get(reason, f"stopped {after}")  # type: ignore[arg-type]
+
+
+def _best_epoch(model: Any) -> str:
+    unseen = getattr(model, "validation_curve_", ())
+    return f", best at {int(np.argmin(unseen)) + 1}" if len(unseen) else ""
+
+
+def optimizer_name(estimator: Any) -> str:
+    """What a curve is called by default: the optimizer, or the class where skgd chooses one."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    optimizer = getattr(last, "optimizer", "auto")
+    if isinstance(optimizer, str):
+        return type(last).__name__ if optimizer == "auto" else optimizer
+    return type(optimizer).__name__

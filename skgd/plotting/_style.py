@@ -1,0 +1,130 @@
+"""The looks that all pictures share, and the way to matplotlib, which is imported only when one is drawn."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# Okabe and Ito 2008, Color universal design: seven colours that colour-blind people tell apart, on white; their
+# yellow is too light for a line.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Of other numbers than the colours, so that each of the first 35 pairs is a new one; told apart in black and white.
+LINE_STYLES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+GREY = "#666666"
+LIGHT_GREY = "#BBBBBB"
+LINE_WIDTH = 1.8
+SMALL = 9  # points of the font of legends and notes; labels have the 10 of matplotlib
+FIGURE_SIZE = 6.4, 4.2  # inches: half a page
+_USUAL_SHAPE = 1.33
+_MARGIN = 0.05  # between the curves and a legend that had to be given room, as a share of the axes
+_MARKER_RADIUS = 8  # pixels around a curve
+_LEAST_SHARE = 0.4  # of the axes that stays for the curves
+
+
+def pyplot():
+    """matplotlib.pyplot, or an error that says how to get it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError('skgd.plotting needs matplotlib: pip install "skgd[plot]"') from error
+    return plt
+
+
+def axes_for(ax):
+    """The axes to draw on: those given, else new ones in a figure of their own."""
+    if ax is None:
+        _, ax = pyplot().subplots(figsize=FIGURE_SIZE, layout="constrained")
+    return ax
+
+
+def color(k: int) -> str:
+    return COLORS[k % len(COLORS)]
+
+
+def line_style(k: int):
+    return LINE_STYLES[k % len(LINE_STYLES)]
+
+
+def marker(k: int) -> str:
+    return MARKERS[k % len(MARKERS)]
+
+
+def tidy(ax, grid: bool = True) -> None:
+    """No frame where there is no scale, and lines to read values by."""
+    ax.spines[["top", "right"]].set_visible(False)
+    if grid:
+        ax.grid(True, color="#E5E5E5", linewidth=0.8)
+        ax.set_axisbelow(True)
+
+
+def short(values: Sequence[float] | np.ndarray) -> list[str]:
+    """Numbers in two digits, or in as many as tell them apart, without exponents where that is as short."""
+    for digits in range(2, 8):
+        words = [_in_digits(float(value), digits) for value in values]
+        if len(set(words)) == len(words):
+            break
+    return words
+
+
+def _in_digits(value: float, digits: int) -> str:
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return np.format_float_positional(value, precision=digits, fractional=False, trim="-")
+    return f"{value:.{digits - 1}e}"
+
+
+def width_to_height(ax) -> float:
+    """Shape of the axes, or of what is left of a new figure beside labels and a colour bar."""
+    if ax is None:
+        return _USUAL_SHAPE
+    box = ax.get_window_extent()
+    return box.width / box.height
+
+
+def add_legend(ax, own_axes: bool, **options):
+    """A legend that hides no curve: where there is room, else below axes that are the only ones of their figure.
+
+    Above the curves of other axes room is made for it.
+    """
+    figure = ax.get_figure()
+    legend = ax.legend(fontsize=SMALL, framealpha=0.9, **options)
+    for place in ("best", "upper right", "upper left", "lower left", "lower right"):
+        legend.set_loc(place)
+        figure.draw_without_rendering()
+        box = legend.get_window_extent().padded(_MARKER_RADIUS)
+        if not _is_crossed(ax, box):
+            return legend
+    if own_axes:
+        legend.remove()
+        for n_columns in (4, 3, 2, 1):
+            legend = figure.legend(
+                loc="outside lower center", fontsize=SMALL, ncols=n_columns, frameon=False, **options
+            )
+            figure.draw_without_rendering()
+            if legend.get_window_extent().width <= figure.bbox.width:
+                break
+            legend.remove()
+        return legend
+    height = box.transformed(ax.transAxes.inverted()).height
+    low, high = ax.transScale.transform([(1, limit) for limit in ax.get_ylim()])[:, 1]
+    high = low + (high - low) / max(1 - height - _MARGIN, _LEAST_SHARE)
+    ax.set_ylim(top=ax.transScale.inverted().transform((1, high))[1])
+    legend.set_loc("upper right")
+    return legend
+
+
+def add_legend_beside(ax, **options):
+    """A legend at the right of axes that are the only ones of their figure."""
+    return ax.get_figure().legend(loc="outside right upper", fontsize=SMALL, frameon=False, **options)
+
+
+def _is_crossed(ax, box) -> bool:
+    """Whether a curve runs through the box, in pixels."""
+    from matplotlib.path import Path
+
+    for line in ax.lines:
+        if line.get_transform() == ax.transData and len(line.get_xydata()):
+            with np.errstate(all="ignore"):
+                points = ax.transData.transform(line.get_xydata())
+            if Path(points[np.isfinite(points).all(axis=1)]).intersects_bbox(box, filled=False):
+                return True
+    return False
