@@ -3,19 +3,19 @@ Learning rates
 ==============
 
 How long should a step be? Too short, and descent takes forever; too long, and it leaps from side to side, or away.
-First on a parabola, where everything can be computed, then on real data; what helps when no single rate is right; and how
-one run finds a good rate.
+First on a parabola, where everything can be computed, then on real data; how one run finds a good rate; and what helps
+where no single rate is right.
 """
 
 # %%
 # Four rates on a parabola
 # ------------------------
-# Plain descent on :math:`f(x) = x^2` from x = 4. The gradient is 2x, so that every step multiplies x by the same number:
+# Plain descent on :math:`f(x) = x^2` from x = 4. The gradient is 2x, so every step multiplies x by the same number:
 #
 # .. math:: x_{k+1} = x_k - \eta \, f'(x_k) = (1 - 2 \eta)\, x_k
 #
-# It shrinks as long as :math:`|1 - 2\eta| < 1`. In general the limit is :math:`2 / f''`, and the best rate, which arrives in
-# one step, is :math:`1 / f''`: here 1 and 0.5.
+# It shrinks as long as :math:`|1 - 2\eta| < 1`. In general the limit is :math:`2 / f''`, and the best rate, which
+# arrives in one step, is :math:`1 / f''`: here 1 and 0.5.
 
 import warnings
 
