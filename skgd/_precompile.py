@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from . import _jit
+from ._engine.functions import Identity
 from ._engine.kernels import INLINED, activation_kernels, kernel
-from ._kernels.signatures import Linear, Network, signatures
+from ._kernels.signatures import FLOAT64, Evaluation, Linear, Network, signatures
 from .activations import ACTIVATIONS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SGD
@@ -47,8 +48,7 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
                 kernel(name, dtype, model)
         for loss in INLINED:
             kernel("run_epochs", dtype, loss=loss)
-        for optimizer in [make() for make in OPTIMIZERS.values()] + [SGD(momentum="auto", nesterov=True)]:
-            optimizer.compiled_rule(dtype)
+        _compile_rules(dtype)
         for loss in LOSSES.values():
             _jit.compiled(loss().pointwise, types.loss)
         for activation in ACTIVATIONS.values():
@@ -56,15 +56,26 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
         if sparse:
             _precompile_sparse(dtype)
     _precompile_line_searches()
+    _precompile_minimize()
 
 
 def _precompile_line_searches() -> None:
     # in float64, whatever X is
-    double = np.dtype(np.float64)
     for name in ("moments", "newton", "coordinate_descent"):
-        kernel(name, double)
+        kernel(name, FLOAT64)
     for loss in LOSSES.values():
-        _jit.compiled(loss().pointwise, signatures(double).loss)
+        _jit.compiled(loss().pointwise, signatures(FLOAT64).loss)
+
+
+def _precompile_minimize() -> None:
+    kernel("run_epochs", FLOAT64, Evaluation)
+    _jit.compiled(Identity.pointwise, signatures(FLOAT64).loss)
+    _compile_rules(FLOAT64)
+
+
+def _compile_rules(dtype: np.dtype) -> None:
+    for optimizer in [make() for make in OPTIMIZERS.values()] + [SGD(momentum="auto", nesterov=True)]:
+        optimizer.compiled_rule(dtype)
 
 
 def _precompile_sparse(dtype: np.dtype) -> None:
@@ -83,7 +94,6 @@ def _precompile_sparse(dtype: np.dtype) -> None:
         kernel(name, dtype, Linear, index_dtype)
     for name in ("forward", "backward", "evaluate", "run_epochs"):
         kernel(name, dtype, Network, index_dtype)
-    for optimizer in [make() for make in OPTIMIZERS.values()] + [SGD(momentum="auto", nesterov=True)]:
-        optimizer.compiled_rule(np.dtype(np.float64))
+    _compile_rules(FLOAT64)
     for loss in LOSSES.values():
         _jit.compiled(loss().pointwise, signatures(dtype, index_dtype).loss)

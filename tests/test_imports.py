@@ -207,6 +207,7 @@ def test_every_name_in_all_is_there(name):
         "skgd.neural_network",
         "skgd.optimizers",
         "skgd.penalties",
+        "skgd.plotting",
         "skgd.schedules",
     ],
 )
@@ -223,8 +224,9 @@ def test_public_modules_list_their_names(name):
 
 
 def test_public_names_are_the_promised_ones():
-    promised = {"GDLinearRegressor", "GDLogisticClassifier", "GDMLPClassifier", "GDMLPRegressor"}
-    assert promised | {"losses", "optimizers", "penalties", "precompile", "schedules"} <= set(skgd.__all__)
+    promised = {"GDLinearRegressor", "GDLogisticClassifier", "GDMLPClassifier", "GDMLPRegressor", "minimize"}
+    promised |= {"losses", "optimizers", "penalties", "plotting", "precompile", "schedules", "scipy_method"}
+    assert promised <= set(skgd.__all__)
     assert set(skgd.__all__) <= set(dir(skgd))
     assert skgd.GDLinearRegressor is importlib.import_module("skgd.linear_model").GDLinearRegressor
     # type checkers see the names that are imported lazily

@@ -1,8 +1,11 @@
 """Descent on any function: where it gets, what it says about it, and that nothing is lost when functions misbehave."""
 
+import ast
 import math
 import pickle
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skgd import minimize, scipy_method
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Optimizer
-from skgd.schedules import StepDecay
+from skgd.schedules import SCHEDULES, StepDecay, get_schedule
 
 # -- the usual test functions, with their minima
 
@@ -49,27 +52,16 @@ PROBLEMS = {
 }
 ROTATED = (lambda x: 0.5 * x @ HESSIAN @ x, lambda x: HESSIAN @ x, np.ones(4), [np.zeros(4)])
 
-# The settings of docs/descent.md. What follows each axis alone crawls along a narrow valley that lies across them.
-SETTINGS = {
-    "sgd": {},
-    "momentum": {},
-    "nesterov": {},
-    "lbfgs": {},
-    "svrg": {},
-    "adagrad": {"learning_rate": 1.0},
-    "adadelta": {"learning_rate": 10.0, "schedule": "cosine", "max_iter": 20_000},
-    "rmsprop": {"learning_rate": 0.01, "schedule": "cosine"},
-    "adam": {"learning_rate": 0.1},
-    "amsgrad": {"learning_rate": 0.3},
-    "adamw": {"learning_rate": 0.1, "schedule": "cosine"},
-    "nadam": {"learning_rate": 0.1, "schedule": "cosine"},
-    "lion": {"learning_rate": 0.03, "schedule": "cosine"},
-}
+# Rules that scale each variable by itself crawl along a narrow valley across the axes: only these are tried there.
+ACROSS_AXES = ("sgd", "lbfgs", "svrg")
+PAGE = Path(__file__).parents[1] / "docs" / "descent.md"
+SETTINGS = ast.literal_eval(
+    re.search(r"^settings = (\{.*?^\})", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[1]
+)
 IN_NARROW_VALLEYS = {
     "momentum": {"optimizer": SGD(momentum=0.998), "max_iter": 30_000},
     "nesterov": {"optimizer": SGD(momentum="auto", nesterov=True)},
 }
-ACROSS_AXES = {"sgd", "lbfgs", "svrg"}
 
 
 def test_every_optimizer_has_its_setting():
@@ -689,3 +681,41 @@ def test_adamw_decays_all_variables():
         lambda x: 0.0, [1.0, -2.0], jac=np.zeros_like, optimizer=AdamW(0.1, weight_decay=0.5), max_iter=1, tol=None
     )
     np.testing.assert_allclose(result.x, [0.95, -1.9])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs", "momentum", "adam", Adam(learning_rate=0.1)], ids=str)
+def test_a_function_that_fails_for_good(optimizer):
+    values = []
+
+    def fun(x):
+        if len(values) == 30:
+            raise OSError("the instrument is off")
+        values.append(rosen(x))
+        return values[-1]
+
+    with pytest.warns(ConvergenceWarning, match="Ended in iteration .*OSError: the instrument is off, at x = "):
+        result = minimize(fun, [-1.2, 1.0], jac=rosen_der, optimizer=optimizer)
+    assert (result.status, result.success) == (2, False)
+    assert result.fun == min(values) == rosen(result.x)
+
+
+def test_one_further_argument_needs_no_tuple():
+    assert minimize(lambda x, goal: (x - goal) ** 2, 0.0, args=3.0).x == pytest.approx(3, abs=1e-6)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedules_by_name(schedule):
+    slope = np.array([3.0, -1.0])
+    result = minimize(
+        lambda x: x @ slope,
+        [0.0, 0.0],
+        jac=lambda x: slope,
+        learning_rate=0.1,
+        schedule=schedule,
+        max_iter=100,
+        tol=None,
+        return_path=True,
+    )
+    # what falls for good has no plateau
+    factors = np.ones(100) if schedule == "plateau" else get_schedule(schedule, 100)(np.arange(100.0))
+    np.testing.assert_allclose(np.diff(result.path, axis=0), -0.1 * factors[:, None] * slope, rtol=1e-9, atol=1e-13)
