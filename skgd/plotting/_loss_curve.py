@@ -193,7 +193,8 @@ class LossCurveDisplay:
                 )
             if out:
                 self.exits_[name] = mark_exit(ax, x, curve, high, color(k))
-            self.ends_[name] = mark_point(ax, x[-1], curve[-1], k)
+            if len(curve):  # it diverged not in its first epoch
+                self.ends_[name] = mark_point(ax, x[-1], curve[-1], k)
         tidy(ax)
         ax.set_xlim(left=0, right=None if longest > 1 else 2)
         ax.set_xlabel(self.xlabel)
