@@ -33,6 +33,7 @@ autosummary_generate = False  # pages of the API reference come from public_name
 autodoc_typehints = "none"  # docstrings tell types, with shapes
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+toc_object_entries_show_parents = "hide"
 maximum_signature_line_length = 90  # longer ones get a line for each parameter
 
 copybutton_prompt_text = r">>> |\.\.\. "
@@ -50,6 +51,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "matplotlib_animations": True,
     "download_all_examples": False,
+    "remove_config_comments": True,
     "write_computation_times": False,
     "show_memory": False,
     "show_signature": False,
@@ -70,7 +72,7 @@ html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "navigation_with_keys": False,
     "show_nav_level": 1,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",

@@ -7,6 +7,8 @@ out; the steps come from :class:`skgd.optimizers.Adam`, whose ``update`` changes
 :class:`~skgd.GDMLPClassifier`, which is the same network in one line.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # The data
 # --------

@@ -60,7 +60,7 @@ print("probabilities of the first rows:", p[:3])
 # How wrong are these probabilities? The loss is small where the true class got a high one, and grows without bound
 # where it got nearly none. One half for every row costs log 2.
 #
-# .. math:: L = -\frac{1}{n} \sum_i \left( y_i \log p_i + (1 - y_i) \log (1 - p_i) \right)
+# .. math:: L = -\frac{1}{n} \sum_i \bigl( y_i\, \log(p_i) + (1 - y_i)\, \log(1 - p_i) \bigr)
 
 
 def cross_entropy(p):
@@ -155,6 +155,7 @@ left.plot(model.loss_curve_, color="#56B4E9", linewidth=6, label="GDLogisticClas
 left.plot(losses[:-1], color="black", linestyle="--", label="by hand")
 left.set(xlabel="steps made", ylabel="cross-entropy", yscale="log")
 left.set_yticks([0.1, 0.2, 0.5], ["0.1", "0.2", "0.5"])
+left.minorticks_off()
 left.legend(frameon=False)
 right.barh(data.feature_names[largest - 1], w[largest], color=np.where(w[largest] < 0, "#D55E00", "#0072B2"))
 right.axvline(0, color="0.6", linewidth=0.8)

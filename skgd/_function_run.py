@@ -10,7 +10,7 @@ from ._engine.functions import FunctionObjective, LineSearch, one_row, rate_on, 
 from ._engine.loop import Loop, Plan
 from ._engine.stationary import Surroundings
 from ._engine.training import Training
-from ._kernels.constants import DIVERGENCE_FACTOR
+from ._kernels.constants import DIVERGENCE_FACTOR, IMMENSE
 from ._warnings import warn_user
 from .optimizers import Optimizer
 from .optimizers.sgd import descent_rule
@@ -47,6 +47,7 @@ class FunctionRun:
     def run(self, schedule: Schedule | Callable, max_iter: int, tol: float | None, criterion: str) -> None:
         """Descend; nothing is printed and nobody warned."""
         objective, start = self.objective, self.start
+        assert objective.best is not None
         first_value = self.first_value = float(objective.value[0])
         self.path, self.values = [start], [first_value]
         is_auto = isinstance(self.given_rate, str)
@@ -70,21 +71,27 @@ class FunctionRun:
         loop = Loop(training, plan, one_row())
         beginning = loop.begin()
         loop.train()
-        self.n_iter, self.reason = training.epochs, training.stop_reason
-        self.rate = None if by_line_search else training.learning_rate
+        self.n_iter, self.rate = training.epochs, None if by_line_search else training.learning_rate
+        idle = getattr(loop.method, "idle", False)
+        endless = first_value - objective.best[1] > IMMENSE * max(abs(first_value), 1.0)
+        lost = idle and not np.isfinite(objective.value[0]) and not endless  # wherever the line search looked
         self.params = training.params.copy()
         self.value, self.gradient = objective(self.params)
-        if self.reason == "max_iter" and not self.value <= DIVERGENCE_FACTOR * max(abs(first_value), 1.0):
-            self.reason = "diverged"  # in the last iteration
+        grown = not self.value <= DIVERGENCE_FACTOR * max(abs(first_value), 1.0)  # in the very last iteration
+        self.reason = "diverged" if lost or grown else training.stop_reason
         if self.reason == "diverged":
-            assert objective.best is not None
             self.params, self.value, self.gradient = objective.best
-            self.message = self._divergence_in_words(loop.rate_that_works(beginning))
-        else:
-            idle = getattr(loop.method, "idle", False)
-            if idle and criterion == "gradient" and np.abs(self.gradient).max() > (tol or 0.0):
-                self.reason = "rounding"
-            self.message = self._in_words(idle, tol, criterion)
+            self.message = self._divergence_in_words(self._advised_rate(loop, beginning))
+            return
+        if idle and criterion == "gradient" and np.abs(self.gradient).max() > (tol or 0.0):
+            self.reason = "rounding"
+        self.message = self._in_words(idle, tol, criterion)
+
+    def _advised_rate(self, loop: Loop, beginning: Training | None) -> float | None:
+        try:
+            return loop.rate_that_works(beginning)
+        except ValueError:  # the function fails where it began, too, by now
+            return None
 
     def _rate(self, schedule: Schedule | Callable) -> tuple[float, Optimizer]:
         """The learning rate, and the optimizer, in whose place there may be a line search."""
@@ -161,9 +168,11 @@ class FunctionRun:
         }[criterion]
 
     def _divergence_in_words(self, rate_that_works: float | None) -> str:
-        what = self.objective.trouble or "the function grew a million times as large as at the start"
-        rate = "" if self.rate is None else f" with learning_rate={self.rate:.3g}"
-        message = f"Diverged in iteration {self.n_iter}{rate}: {what}. x is the best point before."
+        trouble = self.objective.trouble
+        what = trouble or "the function grew a million times as large as at the start"
+        rate = "" if isinstance(self.given_rate, str) else f" with learning_rate={self.rate:.3g}"
+        end = "Ended" if trouble else "Diverged"
+        message = f"{end} in iteration {self.n_iter}{rate}: {what}. x is the best point before."
         if rate_that_works is not None:
             message += f" learning_rate={rate_that_works:.2g} would work, and so would learning_rate='auto'."
         return message

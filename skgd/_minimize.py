@@ -21,7 +21,6 @@ from .schedules import SCHEDULES, Schedule, get_schedule
 CONSTRAINTS: dict = {
     "fun": [callable],
     "jac": [callable, "boolean", StrOptions(set(DIFFERENCES)), None],
-    "args": [tuple],
     "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
     "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     "schedule": [StrOptions(set(SCHEDULES)), Schedule, callable],
@@ -74,7 +73,7 @@ def minimize(
         The gradient: ``jac(x, *args)``, an array shaped like ``x0``; True: ``fun`` returns the pair (value, gradient);
         else SciPy's finite differences, forward, central or by complex steps. None is "2-point".
     args : tuple, default=()
-        Further arguments of ``fun`` and ``jac``.
+        Further arguments of ``fun`` and ``jac``; a single one needs no tuple.
     optimizer : str or Optimizer, default="sgd"
         A name, as estimators take it, or an object from :mod:`skgd.optimizers`.
     learning_rate : float or "auto", default="auto"
@@ -154,6 +153,7 @@ def minimize(
     """
     check_arguments("minimize", CONSTRAINTS, {name: value for name, value in locals().items() if name in CONSTRAINTS})
     start = _start(x0)
+    args = args if isinstance(args, tuple) else (args,)
     box = _box(bounds, start)
     rng = check_random_state(random_state)
     descents = []

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skgd import minimize, scipy_method
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Optimizer
-from skgd.schedules import StepDecay
+from skgd.schedules import SCHEDULES, StepDecay, get_schedule
 
 # -- the usual test functions, with their minima
 
@@ -681,3 +681,41 @@ def test_adamw_decays_all_variables():
         lambda x: 0.0, [1.0, -2.0], jac=np.zeros_like, optimizer=AdamW(0.1, weight_decay=0.5), max_iter=1, tol=None
     )
     np.testing.assert_allclose(result.x, [0.95, -1.9])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs", "momentum", "adam", Adam(learning_rate=0.1)], ids=str)
+def test_a_function_that_fails_for_good(optimizer):
+    values = []
+
+    def fun(x):
+        if len(values) == 30:
+            raise OSError("the instrument is off")
+        values.append(rosen(x))
+        return values[-1]
+
+    with pytest.warns(ConvergenceWarning, match="Ended in iteration .*OSError: the instrument is off, at x = "):
+        result = minimize(fun, [-1.2, 1.0], jac=rosen_der, optimizer=optimizer)
+    assert (result.status, result.success) == (2, False)
+    assert result.fun == min(values) == rosen(result.x)
+
+
+def test_one_further_argument_needs_no_tuple():
+    assert minimize(lambda x, goal: (x - goal) ** 2, 0.0, args=3.0).x == pytest.approx(3, abs=1e-6)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedules_by_name(schedule):
+    slope = np.array([3.0, -1.0])
+    result = minimize(
+        lambda x: x @ slope,
+        [0.0, 0.0],
+        jac=lambda x: slope,
+        learning_rate=0.1,
+        schedule=schedule,
+        max_iter=100,
+        tol=None,
+        return_path=True,
+    )
+    # what falls for good has no plateau
+    factors = np.ones(100) if schedule == "plateau" else get_schedule(schedule, 100)(np.arange(100.0))
+    np.testing.assert_allclose(np.diff(result.path, axis=0), -0.1 * factors[:, None] * slope, rtol=1e-9, atol=1e-13)

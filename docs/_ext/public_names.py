@@ -268,15 +268,20 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
                 logger.warning("%s is public, and the API reference doesn't describe it", name)
 
 
-def mend_links(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    """Docstrings, read in a terminal, name files of docs/, here they are pages; scikit-learn's lead to its own site."""
+def mend(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Make of a docstring, which is written for a terminal, what reads well on a page."""
     lines[:] = [re.sub(r"\bdocs/(\w+)\.md", r":doc:`/\1`", line) for line in lines]
-    if not (getattr(thing, "__module__", None) or "skgd").startswith("skgd"):
+    lines[:] = [re.sub(r"\bshape \([^)`]*\)", lambda shape: re.sub(r"_(?!\w)", r"\\_", shape[0]), line) for line in lines]
+    if not (getattr(thing, "__module__", None) or "skgd").startswith("skgd"):  # scikit-learn's lead to its own site
         lines[:] = [re.sub(r":ref:`([^<`]+?)\s*<[^`]*`", r"\1", line) for line in lines]
+    if ".. rubric:: References" in lines:  # each begins a line of its own
+        begin = lines.index(".. rubric:: References")
+        text = "\n".join(lines[begin:]).partition("\n.. rubric:: Examples")
+        lines[begin:] = "".join([re.sub(r"\.\n(?=\S)", ".\n\n", text[0]), *text[1:]]).split("\n")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("builder-inited", write_pages)
     app.connect("env-check-consistency", check)
-    app.connect("autodoc-process-docstring", mend_links)
+    app.connect("autodoc-process-docstring", mend)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from .._kernels.signatures import Anchor, Data, Linear, Settings, signatures
+from .._kernels.signatures import Anchor, Data, Linear, Network, Settings, signatures
 from ..optimizers.sgd import descent_rule
 from ..schedules import Constant, ReduceOnPlateau, factors_at
 from .functions import FunctionObjective
@@ -133,6 +133,8 @@ class Epochs:
         losses = np.empty(min(last_epoch - training.epochs, most_epochs))
         epoch, update = training.epochs, progress["update"][0]
         loss, rule = self.loss.call, self.rule.call
+        if self.function is not None and not self.python:  # one update is a short call
+            loss, rule = self.loss.pointer, self.rule.pointer
         began = time.perf_counter()
         if self.lazy is None:
             run_epochs, batch = self._kernel("run_epochs"), []
@@ -170,7 +172,7 @@ class Epochs:
         """All that BLAS has for large products, one for small ones: its threads wait for each other in a busy loop."""
         objective = self.training.objective
         large = objective.largest_product(self.settings.block_size) >= LARGE_PRODUCT
-        return contextlib.nullcontext() if large or objective.kind is Linear else single_threaded_blas()
+        return single_threaded_blas() if objective.kind is Network and not large else contextlib.nullcontext()
 
     def _take_snapshot(self) -> None:
         """Drop the anchor of variance reduction where the parameters are now."""

@@ -10,6 +10,7 @@ DIRECTIONS = 8  # random ones, tried both ways
 NEAR = 1e-3  # of the way that was gone: how far from the point it is looked
 CLOSER = 0.1  # share of it at which a suspicion is confirmed
 STEPS = 30  # of a descent from there
+FEW_VARIABLES, FEW_STEPS = 20, 5
 FAR = 10.0  # times as far it must lead, and gain a share MUCH of what was gained before, to tell something
 MUCH = 1e-6
 BACK = 1e-3  # share of the distance at which it has come back to where it was
@@ -89,6 +90,11 @@ class Surroundings:
     def _falls_both_ways(self, direction):
         return max(self._both_ways(direction)) < self.value - 0.01 * self.noise
 
+    def _steps(self) -> int:
+        """Of the descent: a share of those made before, where each takes as many evaluations as there are variables."""
+        costly = self.objective.differentiates and self.point.size > FEW_VARIABLES
+        return min(STEPS, max(FEW_STEPS, self.objective.counts["njev"] // 5)) if costly else STEPS
+
     def _descend(self, goal: float) -> np.ndarray | None:
         """The direction to a point far off and below the goal, if a few steps of L-BFGS lead to one from nearby."""
         objective, point, near = self.objective, self.point, self.near
@@ -104,7 +110,7 @@ class Surroundings:
         search = QuasiNewton(objective, nearby, memory=10, l1=None, eps=0.0)
         search.use(Identity(near / steepness))
         search.box = objective.box
-        for _ in range(STEPS):
+        for _ in range(self._steps()):
             before = search.params
             if not search.look() > self.noise or not search.move() or np.array_equal(search.params, before):
                 return None

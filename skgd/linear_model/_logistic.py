@@ -41,7 +41,7 @@ class GDLogisticClassifier(LinearClassifier):
         Whether to fit b. Without it features are scaled, not centred.
     standardize : bool, "max_abs" or "auto", default="auto"
         Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the free intercept makes up
-        for the means, and the solution is that of the same data held dense. "max_abs": train on x / max |x|. "auto"
+        for the means, and the solution is that of the same data held dense. "max_abs": train on x / max(abs(x)). "auto"
         is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the

@@ -58,7 +58,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         Whether to fit b. Without it features and targets are scaled, not centred.
     standardize : bool, "max_abs" or "auto", default="auto"
         Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the free intercept makes up
-        for the means, and the solution is that of the same data held dense. "max_abs": train on x / max |x|. "auto"
+        for the means, and the solution is that of the same data held dense. "max_abs": train on x / max(abs(x)). "auto"
         is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
@@ -236,7 +236,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, n_targets) or (n_rows, n_quantiles)
-            Predictions on the scale of y: X coef_' + intercept_, of losses with a log link the exponential of it,
+            Predictions on the scale of y: ``X coef_' + intercept_``, of losses with a log link the exponential of it,
             and sorted for several quantiles.
         """
         raw = self._raw_predictions(X)

@@ -8,7 +8,7 @@ from .base import Loss
 
 
 class EpsilonInsensitive(Loss):
-    """Absolute error beyond a margin: max(0, |raw - y| - epsilon), the loss of support vector regression.
+    """Absolute error beyond a margin: ``max(0, |raw - y| - epsilon)``, the loss of support vector regression.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class EpsilonInsensitive(Loss):
 
 
 class SquaredEpsilonInsensitive(Loss):
-    """Squared error beyond a margin: max(0, |raw - y| - epsilon)^2.
+    """Squared error beyond a margin: ``max(0, |raw - y| - epsilon)^2``.
 
     Without the factor 1/2, as in scikit-learn's ``SGDRegressor``.
 

@@ -14,8 +14,8 @@ STEPS = 10  # to the best constant; each halves the distance or better unless mo
 class Huber(Loss):
     """Huber's loss: squared error for small residuals, absolute error for large ones.
 
-    With r = raw - y, 1/2 r^2 where |r| <= epsilon, and epsilon |r| - 1/2 epsilon^2 beyond: outliers pull no
-    harder than a residual of epsilon does.
+    With r = raw - y, ``1/2 r^2`` where ``|r| <= epsilon``, and ``epsilon |r| - 1/2 epsilon^2`` beyond: outliers pull
+    no harder than a residual of epsilon does.
 
     Parameters
     ----------

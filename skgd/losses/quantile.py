@@ -10,7 +10,7 @@ from .base import Loss
 
 
 class AbsoluteError(Loss):
-    """Absolute error, |raw - y|, summed over the targets.
+    """Absolute error, ``|raw - y|``, summed over the targets.
 
     Least absolute deviations: its minimiser is the conditional median, which outliers in y hardly move.
 

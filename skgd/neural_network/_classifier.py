@@ -57,7 +57,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
         kept, with ``early_stopping`` that with the least loss on the validation data. ``partial_fit`` has one start.
     standardize : bool, "max_abs" or "auto", default="auto"
         Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the first layer's free
-        biases make up for the means. "max_abs": train on x / max |x|. "auto" is True for dense X and "max_abs" for
+        biases make up for the means. "max_abs": train on x / max(abs(x)). "auto" is True for dense X and "max_abs" for
         sparse X, since unit variance blows rare columns up.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows, "auto" a thousandth of them, at

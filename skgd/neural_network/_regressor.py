@@ -60,7 +60,8 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
     standardize : bool, "max_abs" or "auto", default="auto"
         Whether to train on (x - mean) / std, without a copy of X, and on targets scaled likewise where the loss
         allows. Sparse X is scaled only: the first layer's free biases make up for the means. "max_abs": train on
-        x / max |x|. "auto" is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
+        x / max(abs(x)). "auto" is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns
+        up.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows, "auto" a thousandth of them, at
         least 32, or 200 of sparse X, and at most 256.

@@ -1,0 +1,112 @@
+"""The documentation fails on public names that it doesn't explain: needs the extra `docs`."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from skgd import losses
+
+for needed in ("numpydoc", "sphinx"):
+    pytest.importorskip(needed)
+
+FILE = Path(__file__).parents[1] / "docs" / "_ext" / "public_names.py"
+
+
+@pytest.fixture(scope="module")
+def public_names():
+    spec = importlib.util.spec_from_file_location("public_names", FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_nothing_public_lacks_anything(public_names):
+    assert public_names.all_faults() == []
+
+
+def test_every_public_name_has_a_page(public_names):
+    pages = {name for name, _ in public_names.pages()}
+    assert {"skgd.GDLinearRegressor", "skgd.minimize", "skgd.losses.Huber", "skgd.activations.Tanh"} <= pages
+    assert {f"skgd.losses.{name}" for name in losses.__all__} <= pages
+
+
+class Silent(losses.Loss):
+    def __init__(self, width=1.0):
+        self.width = width
+
+
+class Explained(losses.Loss):
+    """Has everything.
+
+    Parameters
+    ----------
+    width : float, default=1.0
+        How wide it is.
+
+    Examples
+    --------
+    >>> Explained().width
+    1.0
+    """
+
+    def __init__(self, width=1.0):
+        self.width = width
+
+
+class WithoutParameter(Explained):
+    """Has a parameter of which nobody is told.
+
+    Examples
+    --------
+    >>> WithoutParameter().width
+    1.0
+    """
+
+
+class WithoutExample(Explained):
+    """Has no example.
+
+    Parameters
+    ----------
+    width : float, default=1.0
+        How wide it is.
+    """
+
+
+class WithSilentMethod(Explained):
+    __doc__ = Explained.__doc__
+
+    def shrink(self):
+        self.width /= 2
+
+
+class WithSilentOverride(Explained):
+    __doc__ = Explained.__doc__
+
+    def predict(self, raw):  # what it is for stands with Loss.predict
+        return raw
+
+
+@pytest.mark.parametrize(
+    ("loss", "fault"),
+    [
+        (Explained, None),
+        (Silent, "GL08"),
+        (WithoutParameter, "PR01 Parameters {'width'} not documented"),
+        (WithoutExample, "EX01"),
+        (WithSilentMethod, "shrink has no docstring"),
+        (WithSilentOverride, None),
+    ],
+)
+def test_a_public_name_without_documentation_is_noticed(public_names, monkeypatch, loss, fault):
+    monkeypatch.setattr(losses, "New", loss, raising=False)
+    monkeypatch.setattr(losses, "__all__", [*losses.__all__, "New"])
+    monkeypatch.setattr(loss, "__module__", "skgd.losses")  # only what skgd defines is its business
+    found = public_names.all_faults()
+    assert found == [] if fault is None else len(found) == 1 and fault in found[0] and "skgd.losses.New" in found[0]
+
+
+def test_a_public_module_without_all_is_noticed(public_names, monkeypatch):
+    monkeypatch.delattr(losses, "__all__")
+    assert "skgd.losses is public and has no __all__" in public_names.all_faults()
