@@ -83,8 +83,8 @@ for name, (optimizer, rate) in settings.items():
     print(f"{name:8}  rate {rate:5}   f after 40 steps {after_40:.0e}, after 100 steps {after_100:.0e}")
 
 # %%
-# Momentum helps if it isn't too much: here 0.5 and 0.6. The customary 0.9 remembers for longer, overshoots in a valley
-# as short as this, and pays only where the sides are a hundred times as steep and more.
+# Momentum helps if it isn't too much: here 0.5 and 0.6. The customary 0.9 remembers for longer. It is meant for
+# valleys that are longer yet, and overshoots in this one.
 
 customary = skgd.minimize(f, start, jac=gradient, optimizer="momentum", learning_rate=0.2, max_iter=100, tol=None)
 print(f"Momentum of 0.9, rate 0.2: f after 100 steps {customary.fun:.0e}")
