@@ -174,3 +174,4 @@ print(f"best of five starts: x = {several.x.round(4)}, success {several.success}
 paths = {"on the ridge": on_ridge, "beside it": beside, "best of 5": several}
 display = PathDisplay.from_function(saddle, paths, bounds=[(-2.2, 2.2), (-1.65, 1.65)])
 display.ax_.set(xlabel="$x$", ylabel="$y$")
+display.ax_.set_aspect("equal")

@@ -108,6 +108,7 @@ for axes, (name, result) in zip(grid.flat, results.items(), strict=True):
 
 figure, both = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
 colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"]
+both[0].set_ylabel("$f$")
 styles = ["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), "-"]
 for axes, members in zip(both, (list(results)[:3], list(results)[3:]), strict=True):
     for name, color, style in zip(members, colors, styles, strict=False):
@@ -116,7 +117,6 @@ for axes, members in zip(both, (list(results)[:3], list(results)[3:]), strict=Tr
     axes.grid(True, color="#E5E5E5", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9, loc="lower left")
-both[0].set_ylabel("$f$")
 
 # %%
 # Without a rate
