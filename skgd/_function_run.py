@@ -131,16 +131,19 @@ class FunctionRun:
 
     def verify(self) -> None:
         """Look around where a criterion was met, whether it is a minimum."""
-        if self.reason in ("converged", "rounding"):
-            wrong = self._surroundings().what_is_wrong(self.first_value - self.value)
-            if wrong:
-                extremum = "minimum" if self.objective.sign > 0 else "maximum"
-                self.reason, self.message = "no minimum", f"{self.message} But that is no {extremum}: {wrong}."
-        elif self.reason == "diverged" and np.isfinite(self.value) and self._surroundings().contradict_gradient():
-            self.message += " But jac isn't the gradient of the function: finite differences give another one."
-
-    def _surroundings(self):
-        return Surroundings(self.objective, self.params, self.value, self.gradient, self.start)
+        if self.reason not in ("converged", "rounding", "diverged") or not np.isfinite(self.value):
+            return
+        surroundings = Surroundings(self.objective, self.params, self.value, self.gradient, self.start)
+        if self.reason == "diverged":
+            if not self.objective.differentiates and surroundings.contradict_gradient():
+                self.message += " But jac isn't the gradient of the function, by finite differences there."
+            return
+        wrong = surroundings.what_is_wrong(self.first_value - self.value)
+        if wrong:
+            extremum = "minimum" if self.objective.sign > 0 else "maximum"
+            why = self.message.partition(": ")[2].removesuffix(".")
+            self.reason = "no minimum"
+            self.message = f"Stopped at what is no {extremum}: {wrong}. Why there: {why}."
 
     # -- what is told about it
 
@@ -155,7 +158,7 @@ class FunctionRun:
                 "." if tol is None else f"; tol={tol} ({criterion}) was not met."
             )
         if idle:
-            end = "Converged" if self.reason == "converged" else f"Ended before the gradient was within tol={tol}"
+            end = "Converged" if self.reason == "converged" else f"Stopped before the gradient was within tol={tol}"
             turn = "decreases" if self.objective.sign > 0 else "increases"
             return (
                 f"{end}: no step {turn} the function any further, as far as rounding shows; the largest entry of the "

@@ -719,3 +719,20 @@ def test_schedules_by_name(schedule):
     # what falls for good has no plateau
     factors = np.ones(100) if schedule == "plateau" else get_schedule(schedule, 100)(np.arange(100.0))
     np.testing.assert_allclose(np.diff(result.path, axis=0), -0.1 * factors[:, None] * slope, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("rate", [0.005, 0.01, 0.02, 0.05, "auto"])
+def test_a_terrace_on_the_way_down(rate):
+    # the gradient vanishes at 0, the minimum is at 9/4
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        result = minimize(lambda x: x**4 - 3 * x**3 + 9, -1.0, jac=lambda x: 4 * x**3 - 9 * x**2, learning_rate=rate)
+    assert not result.success or result.x == pytest.approx(2.25, abs=1e-3)
+
+
+@pytest.mark.parametrize("start", [4.0, 4.2, 5.0, 40.0])
+@pytest.mark.parametrize("jac", [None, lambda x: 2 * x * np.exp(-(x**2))])
+def test_a_start_on_a_plain(start, jac):
+    with pytest.warns(ConvergenceWarning, match="no minimum"):
+        result = minimize(lambda x: 1 - np.exp(-(x**2)), start, jac=jac, learning_rate=0.3)
+    assert not result.success

@@ -7,7 +7,8 @@ from .functions import FunctionObjective
 from .quasi_newton import Identity, QuasiNewton
 
 DIRECTIONS = 8  # random ones, tried both ways
-NEAR = 1e-3  # of the way that was gone: how far from the point it is looked
+NEAR = 1e-3  # of the way that was gone, and of variables up to one: how far from the point it is looked
+WIDER = 10.0  # times as far, for ways down that begin beyond a flat step
 CLOSER = 0.1  # share of it at which a suspicion is confirmed
 STEPS = 30  # of a descent from there
 FEW_VARIABLES, FEW_STEPS = 20, 5
@@ -29,8 +30,8 @@ class Surroundings:
         start: np.ndarray,
     ):
         self.objective, self.point, self.value, self.gradient = objective, point, value, gradient
-        way = float(np.abs(point - start).max(initial=0.0)) or max(float(np.abs(point).max(initial=0.0)), 1.0)
-        self.near = NEAR * way
+        way, size = (float(np.abs(vector).max(initial=0.0)) for vector in (point - start, point))
+        self.near = NEAR * (max(way, min(size, 1.0)) or 1.0)
         directions = np.random.RandomState(0).normal(size=(DIRECTIONS, point.size))
         self.directions = directions * self.near / np.linalg.norm(directions, axis=1, keepdims=True)
         self.values = np.array([self._both_ways(direction) for direction in self.directions])
@@ -42,8 +43,8 @@ class Surroundings:
 
     def contradict_gradient(self) -> bool:
         """Whether the gradient is another one than that of the function, as far as the function looks straight."""
-        if self.objective.differentiates:
-            return False
+        if self.objective.differentiates and self.gradient.any():
+            return False  # it is what differences are, off by a little
         slopes = self.directions @ self.gradient
 
         def off(share, values):
@@ -68,7 +69,10 @@ class Surroundings:
         if gained > IMMENSE * max(abs(value + gained), 1.0):
             return f"the function seems to go {down} without end"
         if self.contradict_gradient():
-            return "jac isn't the gradient of the function: finite differences around it give another one"
+            if self.objective.differentiates:
+                return "the function slopes more than its finite differences tell, whose step is lost in rounding"
+            hint = "" if self.gradient.any() else "; if it takes differences itself, its step is lost in rounding there"
+            return f"jac isn't the gradient of the function, by finite differences around it{hint}"
         if (values == value).all():
             return f"the function has one value within {near:.2g} of it in every direction tried: a plateau"
         lower = values < value - noise
@@ -77,7 +81,10 @@ class Surroundings:
         saddle = f"the function goes {down} from there, both ways along some directions within {near:.2g}: a saddle"
         if any(self._falls_both_ways(direction) for direction in CLOSER * self.directions[lower.all(axis=1)]):
             return saddle  # and not a minimum that is narrower than the directions are long
-        onwards = self._descend(value - max(MUCH * gained, noise))
+        goal = value - max(MUCH * gained, noise)
+        onwards = self._descend(self._lowest(), goal)
+        if onwards is None:
+            onwards = self._descend(self._lower_without_a_rise(), goal)
         if onwards is None:
             return ""
         if self._falls_both_ways(onwards):
@@ -95,13 +102,26 @@ class Surroundings:
         costly = self.objective.differentiates and self.point.size > FEW_VARIABLES
         return min(STEPS, max(FEW_STEPS, self.objective.counts["njev"] // 5)) if costly else STEPS
 
-    def _descend(self, goal: float) -> np.ndarray | None:
-        """The direction to a point far off and below the goal, if a few steps of L-BFGS lead to one from nearby."""
-        objective, point, near = self.objective, self.point, self.near
+    def _lowest(self) -> np.ndarray | None:
+        """The lowest of the points around."""
         if not np.isfinite(self.values).any():
             return None
         row, column = np.unravel_index(np.nanargmin(self.values), self.values.shape)
-        nearby = point + (1, -1)[column] * self.directions[row]
+        return self.point + (1, -1)[column] * self.directions[row]
+
+    def _lower_without_a_rise(self) -> np.ndarray | None:
+        """A lower point farther off, with no higher one on the way."""
+        for direction in [sign * WIDER * direction for direction in self.directions for sign in (1, -1)]:
+            half, whole = (self.objective.value_at(self.point + share * direction) for share in (0.5, 1.0))
+            if whole < half < self.value - self.noise:
+                return self.point + direction
+        return None
+
+    def _descend(self, nearby: np.ndarray | None, goal: float) -> np.ndarray | None:
+        """The direction to a point far off and below the goal, if a few steps of L-BFGS lead to one from nearby."""
+        if nearby is None:
+            return None
+        objective, point, near = self.objective, self.point, self.near
         objective.project(nearby)
         value, gradient = objective(nearby)
         steepness = float(np.abs(gradient).max())
