@@ -8,17 +8,18 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 from numpydoc.validate import validate
-from sklearn.base import BaseEstimator
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
 import skgd
+from skgd.penalties import PENALTIES
 
 logger = logging.getLogger(__name__)
 
@@ -218,14 +219,16 @@ def named_objects(module: ModuleType) -> list[str]:
     lines = [*heading("By name", "-"), "What estimators accept as a string, and the object that it stands for:", ""]
     lines += [".. list-table::", "   :widths: auto", "   :header-rows: 1", "", "   * - name", "     - object"]
     for name, make in table.items():
-        made = make() if not inspect.signature(make).parameters or inspect.isclass(make) else make(1.0, 0.15)
-        lines += [f'   * - ``"{name}"``', f"     - ``{written(made)}``"]
+        lines += [f'   * - ``"{name}"``', f"     - ``{written(make)}``"]
     return [*lines, ""]
 
 
-def written(thing: BaseEstimator) -> str:
-    """The call that makes it, as its repr without line breaks."""
-    return " ".join(thing.__repr__(N_CHAR_MAX=10_000).split())
+def written(make: Callable) -> str:
+    """The call that makes the object; penalties get their parameters from the estimator."""
+    if make in PENALTIES.values():
+        kind = type(make(1.0, 0.5))
+        return f"{kind.__name__}({', '.join(inspect.signature(kind).parameters)})"
+    return " ".join(make().__repr__(N_CHAR_MAX=10_000).split())
 
 
 def heading(text: str, line: str = "=") -> list[str]:
@@ -271,7 +274,8 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 def mend(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
     """Make of a docstring, which is written for a terminal, what reads well on a page."""
     lines[:] = [re.sub(r"\bdocs/(\w+)\.md", r":doc:`/\1`", line) for line in lines]
-    lines[:] = [re.sub(r"\bshape \([^)`]*\)", lambda shape: re.sub(r"_(?!\w)", r"\\_", shape[0]), line) for line in lines]
+    for k, line in enumerate(lines):  # the shape (n_iter_,) is no link
+        lines[k] = re.sub(r"\bshape \([^)`]*\)", lambda shape: re.sub(r"_(?!\w)", r"\\_", shape[0]), line)
     if not (getattr(thing, "__module__", None) or "skgd").startswith("skgd"):  # scikit-learn's lead to its own site
         lines[:] = [re.sub(r":ref:`([^<`]+?)\s*<[^`]*`", r"\1", line) for line in lines]
     if ".. rubric:: References" in lines:  # each begins a line of its own
