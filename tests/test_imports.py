@@ -207,6 +207,7 @@ def test_every_name_in_all_is_there(name):
         "skgd.neural_network",
         "skgd.optimizers",
         "skgd.penalties",
+        "skgd.plotting",
         "skgd.schedules",
     ],
 )

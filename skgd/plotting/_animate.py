@@ -11,7 +11,8 @@ from ._path import PathDisplay
 from ._style import pyplot
 
 _DPI = 80  # 512 pixels wide
-_PAUSE = 0.2  # of the time, to see where it ended
+_PAUSE = 0.2  # of the time, in a GIF, to see where it ended
+_GIF_COLORS = 128
 _MEGABYTES = 100.0  # of an HTML page before matplotlib leaves frames out
 
 
@@ -31,7 +32,8 @@ def animate(
     filename : str or Path, default=None
         File to write: ``.gif``, or ``.html``, a page with a player. None: no file.
     seconds : float, default=6.0
-        How long it lasts, positive; the last frame stays for another fifth of it.
+        How long it lasts, positive; in a GIF the last frame stays for another
+        fifth of it.
     max_frames : int, default=100
         Largest number of frames, at least 2. More steps or epochs are thinned out evenly.
 
@@ -70,24 +72,44 @@ def animate(
     if file is not None and file.suffix.lower() not in (".gif", ".html"):
         raise ValueError(f"filename={str(filename)!r} must end with .gif or .html")
     plt = pyplot()
-    from matplotlib.animation import FuncAnimation, PillowWriter
+    from matplotlib.animation import FuncAnimation
 
     frames = np.unique(np.linspace(0, display.n_frames - 1, min(max_frames, display.n_frames)).round().astype(int))
-    per_second = len(frames) / seconds
     moving = copy.copy(display)
     if isinstance(moving, CurveFitDisplay):
         moving.plot(frame=0)
     else:
         moving.plot()
-    order = [*frames.tolist(), *[int(frames[-1])] * pause]
+    moving.figure_.set_layout_engine("none")  # as it is, for all frames
+    interval = 1000 * seconds / len(frames)
     animation = FuncAnimation(
-        moving.figure_, moving.show_frame, frames=order, interval=interval, cache_frame_data=False
+        moving.figure_, moving.show_frame, frames=frames.tolist(), interval=interval, cache_frame_data=False
     )
-    if file is None:
-        return animation
-    with plt.rc_context({"animation.embed_limit": _MEGABYTES, "savefig.dpi": _DPI}):
-        if file.suffix.lower() == ".gif":
-            animation.save(file, writer=PillowWriter(fps=per_second), dpi=_DPI)  # type: ignore[arg-type]
-        else:
-            file.write_text(animation.to_jshtml(fps=per_second), encoding="utf-8")  # type: ignore[arg-type]
+    if file is not None and file.suffix.lower() == ".gif":
+        _write_gif(moving, frames, interval, file)
+    elif file is not None:
+        with plt.rc_context({"animation.embed_limit": _MEGABYTES, "savefig.dpi": _DPI}):
+            page = animation.to_jshtml(fps=1000 / interval)  # type: ignore[arg-type]
+        file.write_text(page, encoding="utf-8")
     return animation
+
+
+def _write_gif(display: PathDisplay | CurveFitDisplay, frames: np.ndarray, interval: float, file: Path) -> None:
+    """Draw every frame once, which matplotlib's writer does three times, and let the last one stay."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    figure = display.figure_
+    canvas, dpi = figure.canvas, figure.dpi
+    drawing = FigureCanvasAgg(figure)
+    figure.set_dpi(_DPI)
+    images = []
+    for frame in frames:
+        display.show_frame(int(frame))
+        drawing.draw()
+        image = Image.fromarray(np.asarray(drawing.buffer_rgba())).convert("RGB")
+        images.append(image.quantize(_GIF_COLORS, dither=Image.Dither.NONE))
+    figure.set_dpi(dpi)
+    figure.set_canvas(canvas)
+    durations = [interval] * (len(images) - 1) + [interval + _PAUSE * interval * len(images)]
+    images[0].save(file, save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=True)

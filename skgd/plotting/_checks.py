@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.optimize import OptimizeResult
 
 
 def by_name(things: Any, names: Sequence[str] | None, default: Any, is_one) -> dict[str, Any]:
@@ -83,3 +84,25 @@ def checked_output(output: int, model: Any) -> int:
     if not (isinstance(output, int | np.integer) and 0 <= output < n_outputs):
         raise ValueError(f"output={output!r} must be a number from 0 to {n_outputs - 1}: the row of coef_")
     return int(output)
+
+
+def is_path(value: Any) -> bool:
+    """Whether a value is one result or path: an array, or a list of points that aren't paths themselves."""
+    if isinstance(value, dict):
+        return isinstance(value, OptimizeResult)
+    return isinstance(value, np.ndarray) or not all(isinstance(part, dict | np.ndarray) for part in value)
+
+
+def checked_path(name: str, value: Any) -> np.ndarray:
+    """The path of a result, or an array of points of one or two variables."""
+    path = np.asarray(value.get("path", ()) if isinstance(value, dict) else value, dtype=np.float64)
+    if path.size == 0:
+        raise ValueError(
+            f"results: {name!r} has no path; call minimize(..., return_path=True), or give an array of points"
+        )
+    if int(np.prod(path.shape[1:])) not in (1, 2):
+        raise ValueError(
+            f"results: the path of {name!r} has shape {path.shape}; it must be (n_points, 1) or (n_points, 2): "
+            "a picture shows functions of one or two variables"
+        )
+    return path

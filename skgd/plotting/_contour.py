@@ -22,8 +22,10 @@ def value_of(fun: Callable, point: np.ndarray) -> float:
             value = fun(point)
     except (ArithmeticError, ValueError):
         return np.nan
-    value = value[0] if isinstance(value, tuple) else value
-    return float(np.asarray(value, dtype=np.float64).reshape(-1)[0])
+    value = np.asarray(value[0] if isinstance(value, tuple) else value, dtype=np.float64)
+    if value.size != 1:
+        raise ValueError(f"fun returned {value.size} numbers of shape {value.shape}; it must return one")
+    return float(value.ravel()[0])
 
 
 def window(

@@ -155,7 +155,9 @@ class CurveFitDisplay:
         size = float(np.sqrt(_POINT_AREAS[len(rows) < _DENSE]))
         looks: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0}
         self.points_ = [
-            ax.plot(self.x[rows], column[rows], color=COLORS[5] if n_outputs == 1 else color(k), alpha=0.6, **looks)[0]
+            ax.plot(
+                self.x[rows], column[rows], color=COLORS[5] if targets.shape[1] == 1 else color(k), alpha=0.6, **looks
+            )[0]
             for k, column in enumerate(targets.T)
         ]
         self.points_[0].set_label(f"{len(self.x)} points")

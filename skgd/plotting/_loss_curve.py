@@ -165,6 +165,9 @@ class LossCurveDisplay:
         """
         one_of("log", self.log, LOG)
         losses = {name: np.asarray(curve, dtype=np.float64) for name, curve in self.losses.items()}
+        empty = [name for name, curve in losses.items() if not curve.size]
+        if empty or not losses:
+            raise ValueError(f"losses: there is nothing to draw{f' of {empty}' if empty else ''}")
         unseen = {name: np.asarray(curve, float) for name, curve in (self.validation_losses or {}).items()}
         low, high, logarithmic = informative_range([*losses.values(), *unseen.values()], self.log)
         own_axes, ax = ax is None, axes_for(ax)
@@ -190,7 +193,8 @@ class LossCurveDisplay:
                 )
             if out:
                 self.exits_[name] = mark_exit(ax, x, curve, high, color(k))
-            self.ends_[name] = mark_point(ax, x[-1], curve[-1], k)
+            if len(curve):  # it diverged not in its first epoch
+                self.ends_[name] = mark_point(ax, x[-1], curve[-1], k)
         tidy(ax)
         ax.set_xlim(left=0, right=None if longest > 1 else 2)
         ax.set_xlabel(self.xlabel)

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from ..linear_model._base import LinearEstimator
-from ._checks import by_name, checked_output, column_numbers, feature_names
+from ._checks import by_name, checked_output, checked_path, column_numbers, feature_names, is_path
 from ._contour import check_bounds, contour_levels, on_grid, value_of, window
 from ._objective import LinearSlice, TrainingObjective, training_coefficients
 from ._runs import check_estimator, optimizer_name, recorded_fit
@@ -146,8 +145,8 @@ class PathDisplay:
         ValueError
             If a result has no path, paths have more than two variables, or a parameter isn't what is accepted.
         """
-        given = by_name(results, names, lambda _: "path", _is_one)
-        paths = {name: _checked_path(name, value) for name, value in given.items()}
+        given = by_name(results, names, lambda _: "path", is_path)
+        paths = {name: checked_path(name, value) for name, value in given.items()}
         shapes = {path.shape[1:] for path in paths.values()}
         if len(shapes) > 1:
             raise ValueError(f"results: all paths must have points of one shape, they have {sorted(shapes)}")
@@ -317,7 +316,7 @@ class PathDisplay:
         ax.set_ylim(self.grid[1][0], self.grid[1][-1])
         if own_axes:
             bar = ax.get_figure().colorbar(self.contours_, ax=ax, spacing="uniform", ticks=levels[::3], pad=0.02)
-            zero = 1e-3 * np.ptp(levels)
+            zero = 1e-5 * np.ptp(levels)  # contours in equal ratios go down to a ten-thousandth
             bar.ax.set_yticklabels(short(np.where(np.abs(levels) > zero, levels, 0)[::3]), fontsize=SMALL)
             bar.ax.minorticks_off()
             bar.set_label(self.labels[-1])
@@ -337,7 +336,8 @@ class PathDisplay:
     def _draw_path(self, ax, k: int, name: str, path: np.ndarray) -> None:
         points = self._drawn(name, path)
         size = 3.5 if len(points) <= _FEW_STEPS else 0
-        label = name if len(self.paths) > 1 or name != "path" else f"path, {len(points) - 1} steps"
+        n_steps = len(points) - 1
+        label = name if len(self.paths) > 1 or name != "path" else f"path, {n_steps} step{'s' if n_steps != 1 else ''}"
         out = self._steps_outside(ax, points)
         if out.size:
             label += f", leaves the picture at step {out[0]}"
@@ -361,25 +361,7 @@ class PathDisplay:
         looks: dict[str, Any] = {"color": GREY, "linestyle": "none"}
         handles.append(Line2D([], [], marker="o", markerfacecolor="white", markersize=7, label="start", **looks))
         handles.append(Line2D([], [], marker="*", markersize=10, label="end", **looks))
-        add_legend(ax, own_axes, handles=handles)
-
-
-def _is_one(value: Any) -> bool:
-    """Whether a value is one result or path: an array, or a list of points that aren't paths themselves."""
-    if isinstance(value, dict):
-        return isinstance(value, OptimizeResult)
-    return isinstance(value, np.ndarray) or not all(isinstance(part, dict | np.ndarray) for part in value)
-
-
-def _checked_path(name: str, value: Any) -> np.ndarray:
-    path = np.asarray(value.get("path", ()) if isinstance(value, dict) else value, dtype=np.float64)
-    if path.size == 0:
-        raise ValueError(
-            f"results: {name!r} has no path; call minimize(..., return_path=True), or give an array of points"
-        )
-    if int(np.prod(path.shape[1:])) not in (1, 2):
-        raise ValueError(
-            f"results: the path of {name!r} has shape {path.shape}; it must be (n_points, 1) or (n_points, 2): "
-            "a picture shows functions of one or two variables"
-        )
-    return path
+        if own_axes or len(self.grid) == 1:
+            add_legend(ax, own_axes, handles=handles)
+        else:  # room made above contours would be empty
+            ax.legend(handles=handles, fontsize=SMALL, framealpha=0.9)

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from .._warnings import warn_user
 from ._curves import informative_range, set_range
 from ._objective import TrainingObjective, rows_of
 from ._runs import with_rate
@@ -18,7 +19,11 @@ _MOST_ROWS = 20_000  # to train on
 _MEASURED_ROWS = 1_000  # that the loss is measured on after every update
 _FEWEST_UPDATES = 20
 _EXPLODED = 4.0  # times what had been gained, above the first loss: there is nothing to see behind
-_SMOOTHING = 0.1  # decades of the learning rate: standard deviation of the Gaussian
+_SMOOTHING = 0.2  # decades of the learning rate: standard deviation of the Gaussian
+# Measured on 63 fits, of linear models and networks by sgd, momentum and adam, on seven data sets: with other shares,
+# or where the loss falls most steeply, more of them come near their optimum late or never.
+_RISE = 0.02  # of what has been gained: above the least loss
+_SHARE = 1 / 6
 
 
 class RangeTestDisplay:
@@ -27,9 +32,13 @@ class RangeTestDisplay:
     Smith's test: the rate rises geometrically, by the same factor with every update. While it is small nothing happens;
     then the loss falls, and beyond a largest rate it explodes.
 
-    The loss is the objective on up to 1,000 rows, the same after each update, so that it has no noise of its own; that
-    of the updates is smoothed by a Gaussian of a tenth of a decade. The suggested rate is the one where the
-    smoothed loss falls most steeply over the logarithm of the rate.
+    The loss is the objective on up to 1,000 rows, the same after each update. It is smoothed over the logarithm of the
+    rate by a Gaussian with a standard deviation of 0.2 decades. The suggested rate is a sixth of the largest one before
+    the smoothed loss rises again, by 2 % of what it has fallen. The largest one itself is too large to stay with, and
+    where the loss falls most steeply, which is also advised, rates are too small more often than not.
+
+    A short run can't see the noise that a constant rate leaves in the end: mini-batches of noisy data may need a
+    smaller rate, or a schedule, for the last digits.
 
     Made by :meth:`LearningRateDisplay.from_range_test`, or from arrays.
 
@@ -45,7 +54,7 @@ class RangeTestDisplay:
     suggested_rate_ : float
         The rate to take.
     smoothed_ : ndarray of shape (n_updates,)
-        The smoothed losses.
+        The smoothed losses, without what explodes.
     ax_ : matplotlib.axes.Axes
         The axes drawn on.
     figure_ : matplotlib.figure.Figure
@@ -99,10 +108,10 @@ class RangeTestDisplay:
         looks = {"color": COLORS[0], "linewidth": LINE_WIDTH + 0.4}
         (self.smoothed_line_,) = ax.plot(self.learning_rates, self.smoothed_, label="smoothed", **looks)
         rate = self.suggested_rate_
-        at = int(np.abs(np.log(np.asarray(self.learning_rates) / rate)).argmin())
+        height = np.interp(np.log(rate), np.log(self.learning_rates), self.smoothed_)
         ax.axvline(rate, color=COLORS[1], linestyle="--", linewidth=1.2, zorder=1.5)
         looks = {"color": COLORS[1], "marker": "o", "markersize": 8, "linestyle": "none", "zorder": 5}
-        (self.mark_,) = ax.plot([rate], self.smoothed_[[at]], label=f"suggested rate: {rate:.2g}", **looks)
+        (self.mark_,) = ax.plot([rate], [height], label=f"suggested rate: {rate:.2g}", **looks)
         tidy(ax)
         ax.set_xlabel("learning rate, rising with every update")
         ax.set_ylabel("objective on training rows")
@@ -112,16 +121,28 @@ class RangeTestDisplay:
 
 
 def smoothed(learning_rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """Losses smoothed over the logarithm of the rate."""
-    step = np.log10(learning_rates[1] / learning_rates[0]) if len(losses) > 1 else 1.0
-    return gaussian_filter1d(np.asarray(losses, dtype=np.float64), _SMOOTHING / step, mode="nearest")
+    """Losses smoothed over the logarithm of the rate; those that explode are cut off before, they would spread."""
+    losses = np.asarray(losses, dtype=np.float64)
+    if len(losses) < 2:
+        return losses
+    step = np.log10(learning_rates[1] / learning_rates[0])
+    highest = losses[0] + (losses[0] - losses.min() or abs(losses[0]))
+    return gaussian_filter1d(np.minimum(losses, highest), _SMOOTHING / step, mode="nearest")
 
 
 def suggested_rate(learning_rates: np.ndarray, losses: np.ndarray) -> float:
-    """Where the losses, smoothed, fall most steeply."""
+    """A share of the largest rate before the losses, smoothed, rise from their least value again."""
     lowest = int(np.argmin(losses))
-    slopes = np.gradient(losses, np.log(learning_rates))[: lowest + 1]
-    return float(learning_rates[int(np.argmin(slopes))])
+    gained = losses[0] - losses[lowest]
+    if gained <= 0:
+        warn_user(
+            f"the loss never fell: low={learning_rates[0]:.3g} is too large a rate already, or high="
+            f"{learning_rates[-1]:.3g} too small",
+            UserWarning,
+        )
+        return float(learning_rates[0])
+    risen = np.append(losses[lowest:], np.inf) > losses[lowest] + _RISE * gained
+    return float(learning_rates[lowest + int(np.argmax(risen)) - 1] * _SHARE)
 
 
 def range_test(

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from .._estimator import GradientDescentEstimator
 from ..optimizers import get_optimizer
+from ._style import pyplot
 
 
 def check_estimator(estimator: Any, needs: type = GradientDescentEstimator, what: str = "an estimator of skgd") -> None:
@@ -23,6 +24,7 @@ def recorded_fit(
     estimator: Any, X: Any, y: Any, look: Callable[[Any], Any] | None, **settings: Any
 ) -> tuple[Any, list]:
     """Fit a clone with other settings; return it, and what `look` saw of it after every epoch."""
+    pyplot()  # where there is none, the fit would be in vain
     model, seen = clone(estimator).set_params(**settings), []
     if look is not None:
         model._watch = lambda model: seen.append(look(model))
@@ -55,11 +57,11 @@ def with_rate(estimator: Any, rate: float) -> Any:
 
 def updates_of(model: Any) -> np.ndarray:
     """Number of updates that each value of ``loss_curve_`` was measured after: the mean over the epoch's batches."""
-    epochs = np.arange(1, len(model.loss_curve_) + 1)
-    optimizer = getattr(model, "optimizer_", None)
-    if optimizer is None or optimizer.searches_line:  # the objective after each step
-        return epochs * (model.t_ / max(model.n_iter_, 1))
-    per_epoch = model.t_ / max(model.n_iter_, 1)
+    if not isinstance(model, GradientDescentEstimator):
+        raise ValueError(f"x='updates' needs estimators of skgd, {type(model).__name__} doesn't count them; x='epochs'")
+    epochs, per_epoch = np.arange(1, len(model.loss_curve_) + 1), model.t_ / model.n_iter_
+    if model.optimizer_.searches_line:  # the objective after each step
+        return epochs * per_epoch
     return (epochs - 1) * per_epoch + (per_epoch - 1) / 2
 
 

@@ -61,7 +61,7 @@ def short(values: Sequence[float] | np.ndarray) -> list[str]:
     """Numbers in two digits, or in as many as tell them apart, without exponents where that is as short."""
     for digits in range(2, 8):
         words = [_in_digits(float(value), digits) for value in values]
-        if len(set(words)) == len(words):
+        if len(set(words)) == len(np.unique(values)):
             break
     return words
 
@@ -93,22 +93,22 @@ def add_legend(ax, own_axes: bool, **options):
         box = legend.get_window_extent().padded(_MARKER_RADIUS)
         if not _is_crossed(ax, box):
             return legend
-    if own_axes:
+    legend.remove()
+    make, place = (figure, "outside lower center") if own_axes else (ax, "upper right")
+    room = (figure if own_axes else ax).get_window_extent().width
+    for n_columns in (4, 3, 2, 1):
+        legend = make.legend(loc=place, fontsize=SMALL, ncols=n_columns, frameon=not own_axes, **options)
+        figure.draw_without_rendering()
+        box = legend.get_window_extent()
+        if box.width <= room or n_columns == 1:
+            break
         legend.remove()
-        for n_columns in (4, 3, 2, 1):
-            legend = figure.legend(
-                loc="outside lower center", fontsize=SMALL, ncols=n_columns, frameon=False, **options
-            )
-            figure.draw_without_rendering()
-            if legend.get_window_extent().width <= figure.bbox.width:
-                break
-            legend.remove()
+    if own_axes:
         return legend
     height = box.transformed(ax.transAxes.inverted()).height
     low, high = ax.transScale.transform([(1, limit) for limit in ax.get_ylim()])[:, 1]
     high = low + (high - low) / max(1 - height - _MARGIN, _LEAST_SHARE)
     ax.set_ylim(top=ax.transScale.inverted().transform((1, high))[1])
-    legend.set_loc("upper right")
     return legend
 
 

@@ -1,0 +1,792 @@
+"""Pictures: the data in them are those of the fit, nothing that is given changes, and what can't be drawn is said."""
+
+import json
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+from PIL import Image
+from scipy import sparse
+from scipy.optimize import OptimizeResult, rosen
+from scipy.special import expit, log_softmax
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd.optimizers import SGD, Adam
+from skgd.plotting import (
+    CoefficientPathDisplay,
+    CurveFitDisplay,
+    LearningRateDisplay,
+    LossCurveDisplay,
+    PathDisplay,
+    RangeTestDisplay,
+    animate,
+)
+from skgd.plotting._objective import TrainingObjective
+from skgd.plotting._style import color, line_style
+
+X, y = load_diabetes(return_X_y=True)
+FRAME, _ = load_diabetes(return_X_y=True, as_frame=True)
+Z = (X - X.mean(axis=0)) / X.std(axis=0)
+X_CANCER, y_cancer = load_breast_cancer(return_X_y=True)
+X_IRIS, y_iris = load_iris(return_X_y=True)
+for _array in (X, y, X_CANCER, y_cancer, X_IRIS, y_iris):
+    _array.flags.writeable = False
+
+
+def descent(learning_rate=0.3, **settings):
+    """Plain descent on all rows for a fixed number of epochs."""
+    settings = {"optimizer": "sgd", "batch_size": None, "max_iter": 20, "tol": None} | settings
+    return GDLinearRegressor(learning_rate=learning_rate, **settings)
+
+
+def texts_of(display):
+    """What the legend says, wherever it is."""
+    legend = display.ax_.get_legend() or display.figure_.legends[0]
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def bowl(x):
+    return x[0] ** 2 / 20 + x[1] ** 2
+
+
+ZIGZAG = np.array([[-7 * 0.9**k, 2 * (-0.8) ** k] for k in range(30)])
+
+
+# -- losses
+
+
+def test_losses_are_those_of_the_fits():
+    models = {"small": descent(0.01).fit(X, y), "large": descent(0.4).fit(X, y)}
+    display = LossCurveDisplay.from_estimator(models)
+    for name, model in models.items():
+        x, losses = display.lines_[name].get_data()
+        np.testing.assert_array_equal(x, np.arange(1, 21))
+        np.testing.assert_array_equal(losses, model.loss_curve_)
+        assert display.ends_[name].get_xydata().tolist() == [[20, model.loss_curve_[-1]]]
+    assert display.ax_.get_xlabel() == "epochs"
+    assert display.ax_.get_ylabel() == "objective on the training rows"
+    assert texts_of(display) == ["small: ran all 20 epochs", "large: ran all 20 epochs"]
+
+
+def test_full_batch_losses_stand_at_the_updates_before_them():
+    display = LossCurveDisplay.from_estimator(descent().fit(X, y), x="updates")
+    assert display.ax_.get_xlabel() == "updates"
+    np.testing.assert_array_equal(display.lines_["sgd"].get_xdata(), np.arange(20))
+
+
+def test_mini_batch_losses_stand_at_the_mean_of_their_updates():
+    model = descent(0.01, batch_size=100, max_iter=3).fit(X[:400], y[:400])  # 4 updates an epoch: 0 to 3, 4 to 7, ...
+    display = LossCurveDisplay.from_estimator(model, x="updates")
+    np.testing.assert_array_equal(display.lines_["sgd"].get_xdata(), [1.5, 5.5, 9.5])
+
+
+def test_it_says_why_each_stopped():
+    converged = GDLogisticClassifier().fit(X_CANCER, y_cancer)
+    early = GDMLPRegressor(early_stopping=True, max_iter=200, random_state=0).fit(X, y)
+    with pytest.warns(ConvergenceWarning):
+        diverged = descent(0.8, max_iter=200).fit(X, y)
+    texts = texts_of(LossCurveDisplay.from_estimator([converged, early, diverged], names=["a", "b", "c"]))
+    assert texts[0] == f"a: converged after {converged.n_iter_} epochs"
+    best = np.argmin(early.validation_curve_) + 1
+    assert texts[1] == f"b: stopped early after {early.n_iter_} epochs, best at {best}"
+    assert texts[-1] == f"c: diverged in epoch {diverged.n_iter_ + 1}, leaves the picture"
+
+
+def test_validation_losses_are_drawn_where_there_are_some():
+    model = GDMLPRegressor(max_iter=10, random_state=0).fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+    display = LossCurveDisplay.from_estimator([model, descent().fit(X, y)])
+    assert list(display.validation_lines_) == ["adam"]
+    np.testing.assert_array_equal(display.validation_lines_["adam"].get_ydata(), model.validation_curve_)
+    assert display.validation_lines_["adam"].get_linestyle() != display.lines_["adam"].get_linestyle()
+    assert LossCurveDisplay.from_estimator(model, validation=False).validation_lines_ == {}
+
+
+def test_a_curve_that_explodes_leaves_the_picture_and_does_not_crush_the_others():
+    falls, explodes = np.array([3.0, 2.0, 1.0]), np.array([3.0, 4.0, 1e30])
+    display = LossCurveDisplay({"falls": falls, "explodes": explodes})
+    display.plot()
+    low, high = display.ax_.get_ylim()
+    assert low < 1
+    assert 3 < high < 10
+    assert list(display.exits_) == ["explodes"]
+    assert 1 <= display.exits_["explodes"].get_xdata()[0] <= 3
+    assert texts_of(display)[1] == "explodes: leaves the picture"
+    np.testing.assert_array_equal(display.lines_["explodes"].get_ydata(), explodes)
+
+
+@pytest.mark.parametrize("last", [np.inf, np.nan])
+def test_a_curve_may_end_in_infinity(last):
+    display = LossCurveDisplay({"a": [2.0, 1.0, last], "b": [1.0, 0.5, 0.1]}).plot()
+    assert list(display.exits_) == ["a"]
+    assert np.isfinite(display.ax_.get_ylim()).all()
+
+
+def test_the_scale_is_logarithmic_where_that_helps():
+    def scale(curve, log="auto"):
+        return LossCurveDisplay({"a": curve}, log=log).plot().ax_.get_yscale()
+
+    assert scale([1.0, 0.1, 0.01]) == "log"
+    assert scale([1.0, 0.9, 0.8]) == "linear"
+    assert scale([1.0, 0.1, -0.01]) == "linear"
+    assert scale([1.0, 0.1, 0.01], log=False) == "linear"
+    assert scale([1.0, 0.9, 0.8], log=True) == "log"
+    assert scale([1.0, 0.9, 1e30]) == "linear"  # what explodes doesn't count
+    with pytest.raises(ValueError, match=r"log=True needs positive values; the least is -0\.01"):
+        scale([1.0, -0.01], log=True)
+
+
+def test_estimators_of_scikit_learn_and_pipelines():
+    theirs = MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        theirs.fit(X, y)
+    ours = make_pipeline(StandardScaler(), descent()).fit(X, y)
+    display = LossCurveDisplay.from_estimator([theirs, ours])
+    np.testing.assert_array_equal(display.lines_["MLPRegressor"].get_ydata(), theirs.loss_curve_)
+    np.testing.assert_array_equal(display.lines_["sgd"].get_ydata(), ours[-1].loss_curve_)
+    with pytest.raises(ValueError, match="x='updates' needs estimators of skgd, MLPRegressor"):
+        LossCurveDisplay.from_estimator(theirs, x="updates")
+
+
+def test_names_of_curves():
+    models = [descent().fit(X, y), descent(0.1).fit(X, y), GDLinearRegressor().fit(X, y)]
+    models.append(descent(optimizer=Adam()).fit(X, y))
+    assert list(LossCurveDisplay.from_estimator(models).lines_) == ["sgd 1", "sgd 2", "GDLinearRegressor", "Adam"]
+    with pytest.raises(ValueError, match=r"names=\['a'\] must be different names, one for each of the 4"):
+        LossCurveDisplay.from_estimator(models, names=["a"])
+    with pytest.raises(ValueError, match=r"names=\['a'\] must be None where a dict"):
+        LossCurveDisplay.from_estimator({"b": models[0]}, names=["a"])
+
+
+def test_losses_that_cannot_be_drawn():
+    with pytest.raises(NotFittedError):
+        LossCurveDisplay.from_estimator(descent())
+    with pytest.raises(ValueError, match=r"'LinearRegression', LinearRegression, has no loss_curve_"):
+        LossCurveDisplay.from_estimator(LinearRegression().fit(X, y))
+    with pytest.raises(ValueError, match="the list is empty"):
+        LossCurveDisplay.from_estimator([])
+    with pytest.raises(ValueError, match=r"x='steps' must be one of \['epochs', 'updates'\]"):
+        LossCurveDisplay.from_estimator(descent().fit(X, y), x="steps")
+    with pytest.raises(ValueError, match="log=1 must be one of"):
+        LossCurveDisplay.from_estimator(descent().fit(X, y), log=1)
+    with pytest.raises(ValueError, match=r"nothing to draw of \['a'\]"):
+        LossCurveDisplay({"a": []}).plot()
+
+
+# -- what all displays share
+
+
+def make_losses(ax=None):
+    return LossCurveDisplay.from_estimator(descent().fit(X, y), ax=ax)
+
+
+def make_path(ax=None):
+    return PathDisplay.from_function(bowl, ZIGZAG, ax=ax)
+
+
+def make_objective(ax=None):
+    return PathDisplay.from_estimator(descent(), X, y, ax=ax)
+
+
+def make_rates(ax=None):
+    return LearningRateDisplay.from_estimator(descent(), X, y, learning_rates=[0.01, 0.1], ax=ax)
+
+
+def make_test(ax=None):
+    return LearningRateDisplay.from_range_test(descent(), X, y, ax=ax)
+
+
+def make_coefficients(ax=None):
+    return CoefficientPathDisplay.from_estimator(descent(), X, y, ax=ax)
+
+
+def make_curve(ax=None):
+    return CurveFitDisplay.from_estimator(descent(), X[:, [2]], y, ax=ax)
+
+
+EVERY = [make_losses, make_path, make_objective, make_rates, make_test, make_coefficients, make_curve]
+each_display = pytest.mark.parametrize("make", EVERY, ids=lambda make: make.__name__[5:])
+
+
+@each_display
+def test_it_draws_on_the_axes_given(make):
+    figure, (left, right) = plt.subplots(1, 2)
+    display = make(right)
+    assert display.ax_ is right
+    assert display.figure_ is figure
+    assert plt.get_fignums() == [figure.number]
+    assert not left.lines
+    assert right.get_xlabel()
+    assert right.get_ylabel()
+    assert right.get_legend() is not None
+
+
+@each_display
+def test_it_can_be_drawn_again(make):
+    display = make()
+    first = display.ax_
+    lines = [line.get_xydata() for line in first.lines]
+    assert display.plot() is display
+    assert display.ax_ is not first
+    for line, before in zip(display.ax_.lines, lines, strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), before)
+
+
+@each_display
+def test_the_legend_hides_no_curve(make):
+    display = make()
+    display.figure_.draw_without_rendering()
+    legend = display.ax_.get_legend() or display.figure_.legends[0]
+    box = legend.get_window_extent()
+    for line in display.ax_.lines:
+        if line.get_transform() == display.ax_.transData:
+            points = display.ax_.transData.transform(line.get_xydata())
+            assert not ((points > box.min) & (points < box.max)).all(axis=1).any()
+
+
+FITTED = [
+    lambda model: PathDisplay.from_estimator(model, X[:, :1].repeat(2, axis=1), y),
+    lambda model: LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.1]),
+    lambda model: LearningRateDisplay.from_range_test(model, X, y),
+    lambda model: CoefficientPathDisplay.from_estimator(model, X, y),
+    lambda model: CurveFitDisplay.from_estimator(model, X[:, [2]], y),
+]
+
+
+@pytest.mark.parametrize("draw", FITTED)
+@pytest.mark.parametrize("fitted", [False, True])
+def test_the_estimator_stays_as_it_is(draw, fitted):
+    random = np.random.RandomState(0)
+    model = descent(0.2, optimizer=SGD(learning_rate=0.2), batch_size=50, random_state=random)
+    if fitted:
+        model.fit(X, y)
+    before, of_random = pickle.dumps(model), random.get_state()[1].copy()
+    optimizer = model.optimizer
+    draw(model)
+    assert model.optimizer is optimizer
+    assert pickle.dumps(model) == before
+    np.testing.assert_array_equal(random.get_state()[1], of_random)
+
+
+@pytest.mark.parametrize("draw", FITTED)
+def test_only_estimators_of_skgd_can_be_watched(draw):
+    with pytest.raises(TypeError, match=r"estimator=LinearRegression\(\) must be .* of skgd"):
+        draw(LinearRegression())
+
+
+def test_without_matplotlib_it_says_what_to_install():
+    code = """
+        import json, sys
+
+        class Absent:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] == "matplotlib":
+                    raise ModuleNotFoundError(name)
+
+        sys.meta_path.insert(0, Absent())
+        import numpy as np
+        from skgd import GDLinearRegressor, plotting
+        X = np.arange(20.0).reshape(-1, 1)
+        said = []
+        for draw in (
+            lambda: plotting.LossCurveDisplay({"a": [2.0, 1.0]}).plot(),
+            lambda: plotting.CoefficientPathDisplay.from_estimator(GDLinearRegressor(), X, X[:, 0]),
+        ):
+            try:
+                draw()
+            except ImportError as error:
+                said.append(str(error))
+        print(json.dumps(said))
+        """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout) == ['skgd.plotting needs matplotlib: pip install "skgd[plot]"'] * 2
+
+
+def test_the_first_35_curves_look_different():
+    assert len({(color(k), line_style(k)) for k in range(35)}) == 35
+
+
+# -- paths
+
+
+def test_contours_are_those_of_the_function_and_the_path_is_that_given():
+    display = make_path()
+    x, rows = display.grid
+    i, j = 17, 60
+    assert display.values[j, i] == pytest.approx(x[i] ** 2 / 20 + rows[j] ** 2)
+    np.testing.assert_array_equal(display.lines_["path"].get_xydata(), ZIGZAG)
+    np.testing.assert_array_equal(display.starts_["path"].get_xydata(), ZIGZAG[:1])
+    np.testing.assert_array_equal(display.ends_["path"].get_xydata(), ZIGZAG[-1:])
+    (left, right), (low, high) = display.ax_.get_xlim(), display.ax_.get_ylim()
+    assert ([left, low] < ZIGZAG).all()
+    assert ([right, high] > ZIGZAG).all()
+    assert texts_of(display) == ["path, 29 steps", "start", "end"]
+    assert display.ax_.get_aspect() == 1  # steps cross contours at the angles that they have
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_results_of_several_optimizers(as_list):
+    results = {"a": OptimizeResult(x=ZIGZAG[-1], path=ZIGZAG), "b": ZIGZAG * [1.0, -1.0]}
+    options = {"names": ["a", "b"]} if as_list else {}
+    display = PathDisplay.from_function(bowl, list(results.values()) if as_list else results, **options)
+    assert list(display.lines_) == ["a", "b"]
+    np.testing.assert_array_equal(display.lines_["b"].get_xydata(), ZIGZAG * [1.0, -1.0])
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_one_variable_is_a_curve_with_the_path_on_it(shape):
+    def parabola(x):
+        assert np.shape(x) == shape[1:]
+        return (x - 1) ** 2
+
+    path = np.array([5.0, 3.0, 2.0, 1.5])
+    display = PathDisplay.from_function(parabola, path.reshape(shape))
+    assert display.contours_ is None
+    np.testing.assert_allclose(display.lines_["path"].get_xydata(), np.column_stack([path, (path - 1) ** 2]))
+    x, values = display.curve_.get_data()
+    np.testing.assert_allclose(values, (x - 1) ** 2)
+    assert x[0] < 1.5
+    assert x[-1] > 5
+
+
+def test_contours_lie_in_equal_ratios_where_a_function_spans_decades():
+    path = np.array([[-1.5, 2.5], [1.0, 1.0]])
+    levels = PathDisplay.from_function(rosen, path, bounds=[(-2, 2), (-1, 3)]).contours_.levels
+    ratios = levels[2:] / levels[1:-1]
+    assert ratios == pytest.approx(ratios[0], rel=0.01)
+    assert levels[1] < 10  # of 2,500: the valley is seen
+    plain = PathDisplay.from_function(lambda x: x[0] + x[1], ZIGZAG).contours_.levels
+    assert np.diff(plain) == pytest.approx(np.diff(plain)[0])
+
+
+def test_levels_of_the_users():
+    given = [0.5, 1.0, 4.0]
+    np.testing.assert_array_equal(PathDisplay.from_function(bowl, ZIGZAG, levels=given).contours_.levels, given)
+    assert len(PathDisplay.from_function(bowl, ZIGZAG, levels=5).contours_.levels) == 6
+    with pytest.raises(ValueError, match="levels='many' must be 'auto', a number of contours above 1"):
+        PathDisplay.from_function(bowl, ZIGZAG, levels="many")
+
+
+def test_a_path_that_explodes_does_not_crush_the_rest():
+    # the tutorial's root of x^3 + 2x - 3 at a rate of 0.01
+    display = PathDisplay.from_function(lambda x: (x**3 + 2 * x - 3) ** 2, np.array([5.0, -198.0, 1.8e10, 1.8e10]))
+    left, right = display.ax_.get_xlim()
+    assert -100 < left < 5 < right < 100
+    assert texts_of(display)[0] == "path, 3 steps, leaves the picture at step 1"
+    two = np.vstack([ZIGZAG, [[1e3, 1e3], [np.inf, np.nan]]])
+    display = PathDisplay.from_function(bowl, two)
+    assert display.ax_.get_xlim()[1] < 20
+    assert "leaves the picture at step 30" in texts_of(display)[0]
+
+
+def test_ascent_is_shown_whole_and_with_contours_near_the_top():
+    display = PathDisplay.from_function(lambda x: -bowl(x), ZIGZAG)
+    levels = display.contours_.levels
+    assert display.ax_.get_xlim()[0] < -7
+    assert np.diff(levels)[-1] < np.diff(levels)[0]
+
+
+def test_a_function_that_fails_in_places_or_returns_its_gradient():
+    def partial(x):
+        if x[0] < -6:
+            raise ValueError("outside")
+        return np.log(x[0] + 6.5) if x[1] > 3 else bowl(x)
+
+    display = PathDisplay.from_function(partial, ZIGZAG[2:], bounds=[(-8, 1), (-3, 4)])
+    assert np.isnan(display.values[:, 0]).all()
+    assert np.isfinite(display.values[:, -1]).all()
+    both = PathDisplay.from_function(lambda x: (bowl(x), np.zeros(2)), ZIGZAG)
+    np.testing.assert_array_equal(both.values, make_path().values)
+    with pytest.raises(ValueError, match=r"fun returned 2 numbers of shape \(2,\); it must return one"):
+        PathDisplay.from_function(lambda x: x, ZIGZAG)
+    with pytest.raises(ValueError, match="finite nowhere within bounds"):
+        PathDisplay.from_function(lambda x: np.nan, ZIGZAG)
+
+
+def test_bounds_of_the_users():
+    display = PathDisplay.from_function(bowl, ZIGZAG, bounds=[(-3, 1), (-2, 2)])
+    assert display.ax_.get_xlim() == (-3, 1)
+    assert display.ax_.get_ylim() == (-2, 2)
+    for bounds in ([(1, -1), (0, 1)], [(0, 1)], [(0, np.inf), (0, 1)], "all"):
+        with pytest.raises(ValueError, match=r"bounds=.* must be 2 pairs \(low, high\) of finite numbers"):
+            PathDisplay.from_function(bowl, ZIGZAG, bounds=bounds)
+
+
+def test_paths_that_cannot_be_drawn():
+    with pytest.raises(ValueError, match=r"'path' has no path; call minimize\(..., return_path=True\)"):
+        PathDisplay.from_function(bowl, OptimizeResult(x=np.zeros(2)))
+    with pytest.raises(ValueError, match=r"'path' has shape \(4, 3\); it must be \(n_points, 1\) or \(n_points, 2\)"):
+        PathDisplay.from_function(bowl, np.zeros((4, 3)))
+    with pytest.raises(ValueError, match="all paths must have points of one shape"):
+        PathDisplay.from_function(bowl, [np.zeros((4, 2)), np.zeros((4, 1))])
+
+
+# -- the objective of linear estimators
+
+
+def test_the_objective_over_two_coefficients_is_that_of_the_formula():
+    model = descent(0.3, alpha=0.1, max_iter=30)
+    display = PathDisplay.from_estimator(model, X, y, features=(2, 8))
+    fitted = descent(0.3, alpha=0.1, max_iter=30).fit(X, y)
+    coef = fitted.coef_ * X.std(axis=0)
+    np.testing.assert_allclose(display.lines_["sgd"].get_xydata()[-1], coef[[2, 8]])
+    np.testing.assert_array_equal(display.lines_["sgd"].get_xydata()[0], [0, 0])
+    assert len(display.lines_["sgd"].get_xydata()) == 31
+    for j, i in (3, 90), (70, 20):
+        coef[[2, 8]] = display.grid[0][i], display.grid[1][j]
+        by_hand = 0.5 * np.mean((y - y.mean() - Z @ coef) ** 2) + 0.1 * 0.5 * coef @ coef
+        assert display.values[j, i] == pytest.approx(by_hand)
+    assert display.heights["sgd"][-1] < display.heights["sgd"][0]
+    assert display.ax_.get_xlabel() == "coefficient of feature 2"
+
+
+def test_raw_features_are_shown_in_their_units():
+    raw = Z[:, :2] * [1.0, 3.0] + [0.0, 2.0]
+    display = PathDisplay.from_estimator(descent(0.02, standardize=False, alpha=0.0), raw, y)
+    fitted = descent(0.02, standardize=False, alpha=0.0).fit(raw, y)
+    np.testing.assert_allclose(display.lines_["sgd"].get_xydata()[-1], fitted.coef_)
+    i, j = 40, 50
+    w = np.array([display.grid[0][i], display.grid[1][j]])
+    by_hand = 0.5 * np.mean((raw @ w + fitted.intercept_ - y) ** 2)
+    assert display.values[j, i] == pytest.approx(by_hand)
+
+
+def test_several_fits_end_at_the_optimum_of_the_contours():
+    models = {"lbfgs": GDLinearRegressor(), "nesterov": descent(0.3, optimizer="nesterov", max_iter=3000)}
+    display = PathDisplay.from_estimator(models, FRAME, y, features=("bmi", "s5"))
+    exact = Ridge(alpha=1e-4 * len(y)).fit(Z, y).coef_[[2, 8]]
+    for line in display.lines_.values():
+        assert line.get_xydata()[-1] == pytest.approx(exact, rel=1e-3)
+    assert display.ax_.get_ylabel() == "coefficient of s5"
+
+
+def test_classes_weights_and_sparse_features():
+    balanced = GDLogisticClassifier(alpha=0.1, class_weight="balanced")
+    display = PathDisplay.from_estimator(balanced, sparse.csr_matrix(X_CANCER), y_cancer, features=(3, 7))
+    model = GDLogisticClassifier(alpha=0.1, class_weight="balanced").fit(sparse.csr_matrix(X_CANCER), y_cancer)
+    w = model.coef_[0] * np.abs(X_CANCER).max(axis=0)
+    i, j = 10, 80
+    w[[3, 7]] = display.grid[0][i], display.grid[1][j]
+    z = X_CANCER / np.abs(X_CANCER).max(axis=0) @ w + model.intercept_
+    losses = -np.log(expit(np.where(y_cancer, z, -z)))
+    by_hand = 0.5 * (losses[y_cancer == 0].mean() + losses[y_cancer == 1].mean()) + 0.1 / 2 * w @ w
+    assert display.values[j, i] == pytest.approx(by_hand)
+
+
+def test_one_of_several_classes():
+    display = PathDisplay.from_estimator(GDLogisticClassifier(alpha=0.01), X_IRIS, y_iris, output=2, features=(0, 3))
+    model = GDLogisticClassifier(alpha=0.01).fit(X_IRIS, y_iris)
+    scaled = (X_IRIS - X_IRIS.mean(axis=0)) / X_IRIS.std(axis=0)
+    w, b = model.coef_ * X_IRIS.std(axis=0), model.decision_function(X_IRIS.mean(axis=0)[None])[0]
+    i, j = 5, 95
+    w[2, [0, 3]] = display.grid[0][i], display.grid[1][j]
+    by_hand = -log_softmax(scaled @ w.T + b, axis=1)[np.arange(150), y_iris].mean() + 0.01 / 2 * (w**2).sum()
+    assert display.values[j, i] == pytest.approx(by_hand)
+    with pytest.raises(ValueError, match="output=3 must be a number from 0 to 2"):
+        PathDisplay.from_estimator(GDLogisticClassifier(), X_IRIS, y_iris, output=3)
+
+
+def test_objectives_that_cannot_be_drawn():
+    with pytest.raises(ValueError, match="'b' minimises another objective"):
+        PathDisplay.from_estimator({"a": descent(), "b": descent(alpha=1.0)}, X, y)
+    with pytest.raises(ValueError, match="'b' minimises another objective"):
+        PathDisplay.from_estimator({"a": descent(), "b": descent(0.01, standardize=False)}, X, y)
+    with pytest.raises(TypeError, match=r"must be a linear estimator of skgd, not GDMLPRegressor"):
+        PathDisplay.from_estimator(GDMLPRegressor(), X, y)
+    for features in (0, 10), (0, -1), (0, "bmi"), (0, 0.5):
+        with pytest.raises(ValueError, match=r"features=.* must be a number from 0 to 9"):
+            PathDisplay.from_estimator(descent(), X, y, features=features)
+    with pytest.raises(ValueError, match="'nothing' must be a number from 0 to 9, or among the names"):
+        PathDisplay.from_estimator(descent(), FRAME, y, features=("bmi", "nothing"))
+    with pytest.raises(ValueError, match=r"features=\(1, 1\) must be two different features"):
+        PathDisplay.from_estimator(descent(), X, y, features=(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("model", "X", "y"),
+    [
+        (GDLinearRegressor(), X, y),
+        (GDLinearRegressor(loss="huber", penalty="elasticnet", alpha=0.1), X, y),
+        (GDLinearRegressor(loss="poisson"), X, np.floor(y)),
+        (GDLinearRegressor(loss="quantile", quantile=[0.2, 0.8]), X, y),
+        (GDLogisticClassifier(penalty="l1", alpha=0.01), X_IRIS, y_iris),
+        (GDLogisticClassifier(alpha=0.01), X_CANCER, np.array(["no", "yes"])[y_cancer]),
+        (GDMLPRegressor(optimizer="lbfgs", hidden_layer_sizes=(4,), max_iter=20, alpha=0.1, random_state=0), X, y),
+        (GDMLPClassifier(optimizer="lbfgs", hidden_layer_sizes=(4,), max_iter=20, random_state=0), X_IRIS, y_iris),
+    ],
+    ids=lambda value: repr(value)[:70] if hasattr(value, "fit") else "",
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_objective_is_the_one_that_was_minimised(model, X, y):
+    model.fit(X, y)  # by line searches, whose curve ends with the objective of the result, but for kinks rounded off
+    assert TrainingObjective(model, X, y).of(model) == pytest.approx(model.loss_curve_[-1], rel=1e-4)
+
+
+# -- learning rates
+
+
+def test_a_curve_for_each_learning_rate():
+    display = LearningRateDisplay.from_estimator(descent(), X, y, learning_rates=[0.6, 0.01, 0.3], max_iter=30)
+    np.testing.assert_array_equal(display.learning_rates, [0.01, 0.3, 0.6])
+    for rate, line in zip([0.01, 0.3], display.lines_, strict=False):
+        model = descent(rate, max_iter=30).fit(X, y)
+        np.testing.assert_array_equal(line.get_ydata(), model.loss_curve_)
+    assert display.best_rate_ == 0.3
+    assert display.stop_reasons[2] == "diverged"
+    texts = texts_of(display)
+    assert texts[1] == "0.3: least at the end"
+    assert texts[2] == "0.6: diverged, leaves the picture"
+    assert display.ax_.get_xlabel() == "updates"
+    assert display.ax_.get_ylim()[1] < 2 * display.losses[0][0]
+
+
+def test_the_rate_of_the_users_optimizer_is_put_aside():
+    model = descent("auto", optimizer=Adam(learning_rate=5.0), max_iter=5)
+    display = LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.1], max_iter=None)
+    expected = descent(0.1, optimizer="adam", max_iter=5).fit(X, y)
+    np.testing.assert_array_equal(display.lines_[0].get_ydata(), expected.loss_curve_)
+
+
+def test_rates_that_cannot_be_drawn():
+    for rates in ([0.1, -1.0], [], "fast", [np.inf]):
+        with pytest.raises(ValueError, match=r"learning_rates=.* must be positive, finite numbers"):
+            LearningRateDisplay.from_estimator(descent(), X, y, learning_rates=rates)
+    searching = descent("auto", optimizer="lbfgs")
+    with pytest.raises(ValueError, match="optimizer='lbfgs' searches along lines and has no learning rate"):
+        LearningRateDisplay.from_estimator(searching, X, y, learning_rates=[0.1])
+    with pytest.raises(ValueError, match="optimizer='lbfgs' searches along lines and has no learning rate"):
+        LearningRateDisplay.from_range_test(searching, X, y)
+    all_diverge = LearningRateDisplay.from_estimator(descent(), X, y, learning_rates=[5.0, 9.0])
+    assert np.isnan(all_diverge.best_rate_)
+
+
+# -- the range test
+
+
+def test_the_suggested_rate_of_plain_descent_is_stable_and_fast():
+    display = make_test()
+    assert isinstance(display, RangeTestDisplay)
+    limit = 2 / np.linalg.eigvalsh(Z.T @ Z / len(y)).max()  # beyond it descent diverges, by theory
+    assert 0.02 * limit < display.suggested_rate_ < limit
+    assert display.learning_rates[-1] > limit  # it went on until the loss exploded
+    assert display.mark_.get_xdata()[0] == display.suggested_rate_
+    assert f"suggested rate: {display.suggested_rate_:.2g}" in texts_of(display)
+    assert display.ax_.get_xscale() == "log"
+    assert display.ax_.get_ylim()[1] < 2 * display.losses[0]
+
+
+CASES = {
+    "linear": (GDLinearRegressor(random_state=0, max_iter=100), X, y),
+    "logistic": (GDLogisticClassifier(random_state=0, max_iter=100), X_CANCER, y_cancer),
+    "network": (GDMLPClassifier(hidden_layer_sizes=(20,), random_state=0, max_iter=100), X_IRIS, y_iris),
+}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("case", CASES)
+def test_training_at_the_suggested_rate_comes_near_the_optimum(case, optimizer):
+    model, X, y = CASES[case]
+    model = model.set_params(optimizer=optimizer, learning_rate="auto", tol=None)
+    rate = LearningRateDisplay.from_range_test(model, X, y).suggested_rate_
+    fitted = model.set_params(learning_rate=rate).fit(X, y)
+    curve = fitted.loss_curve_
+    optimum = type(model)(random_state=0, **({"max_iter": 300} if case == "network" else {})).fit(X, y).loss_curve_[-1]
+    start = 0.5 * y.var() if case == "linear" else np.log(len(np.unique(y)))
+    assert fitted.stop_reason_ == "max_iter"  # and not diverged
+    assert curve[-1] - optimum < 0.1 * (start - optimum)
+
+
+def test_the_same_test_has_the_same_result_on_all_kinds_of_features():
+    model = GDLogisticClassifier(optimizer="adam")
+    first = LearningRateDisplay.from_range_test(model, X_CANCER, y_cancer)
+    again = LearningRateDisplay.from_range_test(model, X_CANCER, y_cancer)
+    np.testing.assert_array_equal(first.losses, again.losses)
+    frame = LearningRateDisplay.from_range_test(model, pd.DataFrame(X_CANCER), pd.Series(y_cancer))
+    np.testing.assert_array_equal(first.losses, frame.losses)
+    listed = LearningRateDisplay.from_range_test(model, X_CANCER.tolist(), y_cancer.tolist())
+    np.testing.assert_array_equal(first.losses, listed.losses)
+    assert LearningRateDisplay.from_range_test(model, sparse.csr_matrix(X_CANCER), y_cancer).suggested_rate_ > 0
+    labels = LearningRateDisplay.from_range_test(model, X_CANCER, np.array(["m", "b"])[y_cancer])
+    assert labels.suggested_rate_ > 0
+    other = LearningRateDisplay.from_range_test(model, X_CANCER, y_cancer, random_state=1)
+    assert not np.array_equal(first.losses, other.losses)
+
+
+def test_many_rows_cost_no_more_than_some():
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(60_000, 3))
+    target = many @ [1.0, -1.0, 0.5] + rng.normal(size=60_000)
+    display = LearningRateDisplay.from_range_test(GDLinearRegressor(optimizer="sgd", batch_size=32), many, target)
+    assert 0.001 < display.suggested_rate_ < 2  # the curvature is 1
+
+
+def test_range_tests_that_tell_nothing():
+    with pytest.warns(UserWarning, match=r"the loss never fell: low=100 is too large a rate already"):
+        LearningRateDisplay.from_range_test(descent(), X, y, low=100, high=1000)
+    for low, high, named in ((0, 1, "low=0"), (1e-3, np.inf, "high=inf"), (1, 0.1, "low=1 must be below high=0.1")):
+        with pytest.raises(ValueError, match=named):
+            LearningRateDisplay.from_range_test(descent(), X, y, low=low, high=high)
+    with pytest.raises(ValueError, match="n_updates=5 must be a whole number, at least 20"):
+        LearningRateDisplay.from_range_test(descent(), X, y, n_updates=5)
+
+
+# -- coefficients
+
+
+def test_coefficients_over_epochs():
+    display = CoefficientPathDisplay.from_estimator(descent(max_iter=3), FRAME, y)
+    assert list(display.lines_) == list(FRAME.columns)
+    for epochs in range(1, 4):
+        expected = descent(max_iter=epochs).fit(X, y).coef_ * X.std(axis=0)
+        np.testing.assert_allclose(display.coefficients[epochs], expected)
+    x, values = display.lines_["bmi"].get_data()
+    np.testing.assert_array_equal(x, [0, 1, 2, 3])
+    np.testing.assert_array_equal(values, display.coefficients[:, 2])
+    assert values[0] == 0
+    ends = display.coefficients[-1]
+    assert texts_of(display) == [FRAME.columns[j] for j in np.argsort(-ends)]
+
+
+def test_many_coefficients_are_not_all_named():
+    display = CoefficientPathDisplay.from_estimator(GDLogisticClassifier(), X_CANCER, y_cancer)
+    assert len(display.lines_) == 30
+    assert texts_of(display)[-1] == "20 smaller ones"
+    assert len(texts_of(display)) == 11
+    largest = np.argsort(-np.abs(display.coefficients[-1]))[:10]
+    assert {f"feature {j}" for j in largest} == set(texts_of(display)[:-1])
+
+
+def test_chosen_coefficients_of_one_class():
+    model = GDLogisticClassifier(max_iter=5, tol=None)
+    display = CoefficientPathDisplay.from_estimator(model, X_IRIS, y_iris, features=[3, 0], output=1)
+    fitted = model.fit(X_IRIS, y_iris)
+    assert list(display.lines_) == ["feature 3", "feature 0"]
+    np.testing.assert_allclose(display.coefficients[-1], (fitted.coef_ * X_IRIS.std(axis=0))[1, [3, 0]])
+    with pytest.raises(ValueError, match=r"features=\[4\]: 4 must be a number from 0 to 3"):
+        CoefficientPathDisplay.from_estimator(model, X_IRIS, y_iris, features=[4])
+
+
+# -- curves
+
+
+def parabola():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, size=(300, 1))
+    return x, x[:, 0] ** 2 - 0.5 + rng.normal(scale=0.05, size=300)
+
+
+NETWORK = GDMLPRegressor(hidden_layer_sizes=(10,), learning_rate=0.1, optimizer="sgd", max_iter=40, random_state=0)
+
+
+def test_the_curve_is_that_of_the_fit_at_every_epoch():
+    x, target = parabola()
+    display = CurveFitDisplay.from_estimator(NETWORK, x, target)
+    for epoch in (1, 40):
+        expected = NETWORK.__class__(**NETWORK.get_params() | {"max_iter": epoch, "tol": None}).fit(x, target)
+        frame = list(display.epochs).index(epoch)
+        np.testing.assert_allclose(display.curves[frame, :, 0], expected.predict(display.grid[:, None]))
+    np.testing.assert_array_equal(display.lines_[0].get_ydata(), display.curves[-1, :, 0])
+    np.testing.assert_array_equal(display.points_[0].get_xydata(), np.column_stack([x[:, 0], target]))
+    assert texts_of(display)[0] == "300 points"
+    assert texts_of(display)[-1] == "epoch 40"
+    one = display.plot(frame=2)
+    np.testing.assert_array_equal(one.lines_[0].get_ydata(), display.curves[2, :, 0])
+    assert one.earlier_lines_ == []
+    assert one.ax_.get_title() == f"epoch 3, objective {display.losses[2]:.3g}"
+
+
+def test_names_and_several_targets():
+    x, target = parabola()
+    frame = pd.DataFrame({"time": x[:, 0]})
+    display = CurveFitDisplay.from_estimator(descent(), frame, pd.Series(target, name="height"))
+    assert display.ax_.get_xlabel() == "time"
+    assert display.ax_.get_ylabel() == "height"
+    both = CurveFitDisplay.from_estimator(descent(), x, np.column_stack([target, -target]))
+    assert len(both.lines_) == len(both.points_) == 2
+    quantiles = CurveFitDisplay.from_estimator(GDLinearRegressor(loss="quantile", quantile=[0.1, 0.9]), x, target)
+    assert len(quantiles.lines_) == 2
+
+
+def test_a_curve_that_explodes_stays_near_the_points():
+    x, target = parabola()
+    display = CurveFitDisplay.from_estimator(descent(3.0), x, target)
+    low, high = display.ax_.get_ylim()
+    assert high - low < 2 * np.ptp(target)
+
+
+def test_curves_that_cannot_be_drawn():
+    with pytest.raises(ValueError, match=r"X has shape \(442, 10\); it must have one column"):
+        CurveFitDisplay.from_estimator(descent(), X, y)
+    with pytest.raises(TypeError, match="must be a regressor of skgd"):
+        CurveFitDisplay.from_estimator(GDLogisticClassifier(), X_CANCER[:, :1], y_cancer)
+
+
+# -- animations
+
+
+def frames_of(file):
+    with Image.open(file) as image:
+        return image.n_frames, image.size, image.info["duration"]
+
+
+def test_a_gif_of_a_path(tmp_path):
+    display = make_path()
+    lines = display.lines_["path"].get_xydata().copy()
+    file = tmp_path / "path.gif"
+    animation = animate(display, file, seconds=3, max_frames=10)
+    n_frames, size, duration = frames_of(file)
+    assert n_frames == 10
+    assert duration == pytest.approx(300, abs=10)
+    assert min(size) > 300
+    assert file.stat().st_size < 1e6
+    assert animation is not None
+    np.testing.assert_array_equal(display.lines_["path"].get_xydata(), lines)
+    assert imread(file).std() > 0
+
+
+def test_a_frame_shows_the_path_so_far():
+    display = make_path()
+    assert display.n_frames == 30
+    display.show_frame(4)
+    np.testing.assert_array_equal(display.lines_["path"].get_xydata(), ZIGZAG[:5])
+    np.testing.assert_array_equal(display.ends_["path"].get_xydata(), ZIGZAG[4:5])
+
+
+def test_a_page_of_a_curve(tmp_path):
+    display = CurveFitDisplay.from_estimator(NETWORK, *parabola())
+    file = tmp_path / "curve.html"
+    animate(display, str(file), max_frames=4)
+    page = file.read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64") == 4
+    display.show_frame(0)
+    np.testing.assert_array_equal(display.lines_[0].get_ydata(), display.curves[0, :, 0])
+
+
+def test_no_file_is_written_unless_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    animation = animate(make_path(), max_frames=3)
+    assert "<script" in animation.to_jshtml()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_animations_that_cannot_be_made(tmp_path):
+    with pytest.raises(TypeError, match="must be a PathDisplay or a CurveFitDisplay, not LossCurveDisplay"):
+        animate(make_losses())
+    with pytest.raises(ValueError, match=r"filename='path.avi' must end with .gif or .html"):
+        animate(make_path(), "path.avi")
+    with pytest.raises(ValueError, match="seconds=0 must be a positive number"):
+        animate(make_path(), seconds=0)
+    with pytest.raises(ValueError, match="max_frames=1 must be a whole number, at least 2"):
+        animate(make_path(), max_frames=1)
