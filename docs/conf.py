@@ -23,6 +23,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "offline",
     "public_names",
     "run_pages",
 ]
@@ -50,7 +51,9 @@ LESSONS = [
     "plot_optimizers_in_a_valley.py",
     "plot_learning_rates.py",
     "plot_feature_scaling.py",
+    "plot_batch_sizes.py",
     "*",
+    "plot_noisy_parabola.py",
     "plot_perceptron_step_by_step.py",
     "plot_numpy_network.py",
 ]
