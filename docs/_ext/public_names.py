@@ -12,9 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+from docutils import nodes
 from numpydoc.validate import validate
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
@@ -284,8 +287,28 @@ def mend(app: Sphinx, what: str, name: str, thing: object, options: object, line
         lines[begin:] = "".join([re.sub(r"\.\n(?=\S)", ".\n\n", text[0]), *text[1:]]).split("\n")
 
 
+class LinkNames(SphinxTransform):
+    """Code in the running text of a page that is a public name leads to its place in the reference."""
+
+    default_priority = 200  # before references are resolved
+
+    def apply(self, **kwargs) -> None:
+        if self.env.doc2path(self.env.docname).suffix != ".md":
+            return
+        places = {full: full for module in public_modules() for full in [module.__name__, *members(module)]}
+        classes = {full.rpartition(".")[2]: full for full in places if full.rpartition(".")[2][0].isupper()}
+        for literal in list(self.document.findall(nodes.literal)):
+            place = (places | classes).get(literal.astext().removesuffix("()"))
+            if place and not isinstance(literal.parent, nodes.title | nodes.reference | addnodes.pending_xref):
+                kind = {"refdomain": "py", "reftype": "obj", "refexplicit": True, "refwarn": True}
+                link = addnodes.pending_xref("", reftarget=place, refdoc=self.env.docname, **kind)
+                literal.replace_self(link)
+                link += literal
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("builder-inited", write_pages)
     app.connect("env-check-consistency", check)
     app.connect("autodoc-process-docstring", mend)
+    app.add_transform(LinkNames)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
