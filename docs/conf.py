@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from sphinx_gallery.sorting import ExplicitOrder
+
 import skgd
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
@@ -21,7 +23,9 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "offline",
     "public_names",
+    "run_pages",
 ]
 exclude_patterns = ["_build"]
 
@@ -40,6 +44,19 @@ copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
+# What builds on what; * are all others
+LESSONS = [
+    "plot_root_of_a_cubic.py",
+    "plot_random_starts_on_a_surface.py",
+    "plot_optimizers_in_a_valley.py",
+    "plot_learning_rates.py",
+    "plot_feature_scaling.py",
+    "plot_batch_sizes.py",
+    "*",
+    "plot_noisy_parabola.py",
+    "plot_perceptron_step_by_step.py",
+    "plot_numpy_network.py",
+]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
@@ -47,9 +64,11 @@ sphinx_gallery_conf = {
     "doc_module": ("skgd",),
     "reference_url": {"skgd": None},
     "filename_pattern": r"plot_",
+    "within_subsection_order": ExplicitOrder(LESSONS),
     "ignore_pattern": r"^(?!plot_)",
     "abort_on_example_error": True,
     "matplotlib_animations": True,
+    "capture_repr": (),  # what a cell returns is for the program; what it prints is for the reader
     "download_all_examples": False,
     "remove_config_comments": True,
     "write_computation_times": False,
@@ -66,7 +85,7 @@ html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
-    "logo": {"text": "skgd", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "logo": {"text": f"skgd {release}", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
     "header_links_before_dropdown": 6,
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],

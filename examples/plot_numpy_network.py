@@ -7,14 +7,13 @@ out; the steps come from :class:`skgd.optimizers.Adam`, whose ``update`` changes
 :class:`~skgd.GDMLPClassifier`, which is the same network in one line.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
 # The data
 # --------
 # 1797 pictures of 8 x 8 pixels with values from 0 to 16; a quarter is kept for the test. Labels become rows with a
 # one in the column of the digit.
 
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits

@@ -12,6 +12,14 @@ from sphinx.util.typing import ExtensionMetadata
 
 SYNONYMS = {r"\dots": r"\ldots"}  # commands of LaTeX that docutils doesn't know
 
+# What browsers need to be told about the spaces around signs
+SPACES = [
+    (r'<mo class="mathopen">', r'<mo class="mathopen" form="prefix" stretchy="false">'),
+    (r"<mo>([|‖])</mo>", r'<mo form="postfix" stretchy="false">\1</mo>'),
+    (r"<mo>([a-z ]+)</mo>", r'<mo lspace="0" rspace="0">\1</mo>'),  # max, min and others with limits below
+    (r"(<mo>&ApplyFunction;</mo>)(?!\s*<mo)", r'\1<mspace width="0.17em"/>'),  # log p, but log(p)
+]
+
 logger = logging.getLogger(__name__)
 
 
@@ -28,10 +36,13 @@ def visit_block(translator, node: nodes.math_block) -> None:
 def translated(node: nodes.Element, as_block: bool) -> str:
     code = re.sub(r"\\[a-zA-Z]+", lambda command: SYNONYMS.get(command[0], command[0]), node.astext())
     try:
-        return tex2mathml(code, as_block=as_block)
+        equation = tex2mathml(code, as_block=as_block)
     except MathError as error:
         logger.warning("equation can't be translated to MathML: %s", error, location=node)
         return f"<code>{html.escape(node.astext())}</code>"
+    for found, better in SPACES:
+        equation = re.sub(found, better, equation)
+    return equation
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

@@ -8,17 +8,21 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+from docutils import nodes
 from numpydoc.validate import validate
-from sklearn.base import BaseEstimator
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 
 import skgd
+from skgd.penalties import PENALTIES
 
 logger = logging.getLogger(__name__)
 
@@ -218,14 +222,16 @@ def named_objects(module: ModuleType) -> list[str]:
     lines = [*heading("By name", "-"), "What estimators accept as a string, and the object that it stands for:", ""]
     lines += [".. list-table::", "   :widths: auto", "   :header-rows: 1", "", "   * - name", "     - object"]
     for name, make in table.items():
-        made = make() if not inspect.signature(make).parameters or inspect.isclass(make) else make(1.0, 0.15)
-        lines += [f'   * - ``"{name}"``', f"     - ``{written(made)}``"]
+        lines += [f'   * - ``"{name}"``', f"     - ``{written(make)}``"]
     return [*lines, ""]
 
 
-def written(thing: BaseEstimator) -> str:
-    """The call that makes it, as its repr without line breaks."""
-    return " ".join(thing.__repr__(N_CHAR_MAX=10_000).split())
+def written(make: Callable) -> str:
+    """The call that makes the object; penalties get their parameters from the estimator."""
+    if make in PENALTIES.values():
+        kind = type(make(1.0, 0.5))
+        return f"{kind.__name__}({', '.join(inspect.signature(kind).parameters)})"
+    return " ".join(make().__repr__(N_CHAR_MAX=10_000).split())
 
 
 def heading(text: str, line: str = "=") -> list[str]:
@@ -271,7 +277,8 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 def mend(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
     """Make of a docstring, which is written for a terminal, what reads well on a page."""
     lines[:] = [re.sub(r"\bdocs/(\w+)\.md", r":doc:`/\1`", line) for line in lines]
-    lines[:] = [re.sub(r"\bshape \([^)`]*\)", lambda shape: re.sub(r"_(?!\w)", r"\\_", shape[0]), line) for line in lines]
+    for k, line in enumerate(lines):  # the shape (n_iter_,) is no link
+        lines[k] = re.sub(r"\bshape \([^)`]*\)", lambda shape: re.sub(r"_(?!\w)", r"\\_", shape[0]), line)
     if not (getattr(thing, "__module__", None) or "skgd").startswith("skgd"):  # scikit-learn's lead to its own site
         lines[:] = [re.sub(r":ref:`([^<`]+?)\s*<[^`]*`", r"\1", line) for line in lines]
     if ".. rubric:: References" in lines:  # each begins a line of its own
@@ -280,8 +287,28 @@ def mend(app: Sphinx, what: str, name: str, thing: object, options: object, line
         lines[begin:] = "".join([re.sub(r"\.\n(?=\S)", ".\n\n", text[0]), *text[1:]]).split("\n")
 
 
+class LinkNames(SphinxTransform):
+    """Code in the running text of a page that is a public name leads to its place in the reference."""
+
+    default_priority = 200  # before references are resolved
+
+    def apply(self, **kwargs) -> None:
+        if self.env.doc2path(self.env.docname).suffix != ".md":
+            return
+        places = {full: full for module in public_modules() for full in [module.__name__, *members(module)]}
+        classes = {full.rpartition(".")[2]: full for full in places if full.rpartition(".")[2][0].isupper()}
+        for literal in list(self.document.findall(nodes.literal)):
+            place = (places | classes).get(literal.astext().removesuffix("()"))
+            if place and not isinstance(literal.parent, nodes.title | nodes.reference | addnodes.pending_xref):
+                kind = {"refdomain": "py", "reftype": "obj", "refexplicit": True, "refwarn": True}
+                link = addnodes.pending_xref("", reftarget=place, refdoc=self.env.docname, **kind)
+                literal.replace_self(link)
+                link += literal
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
     app.connect("builder-inited", write_pages)
     app.connect("env-check-consistency", check)
     app.connect("autodoc-process-docstring", mend)
+    app.add_transform(LinkNames)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
