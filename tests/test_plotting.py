@@ -552,6 +552,17 @@ def test_a_curve_for_each_learning_rate():
     assert display.ax_.get_ylim()[1] < 2 * display.losses[0][0]
 
 
+def test_a_fit_that_diverges_in_its_first_epoch_is_told_in_the_legend():
+    model = descent(5.0, batch_size=1, max_iter=3)
+    display = LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.001, 5.0], max_iter=3)
+    assert [len(losses) for losses in display.losses] == [3, 0]
+    assert texts_of(display) == ["0.001: least at the end", "5: diverged"]
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    both = LossCurveDisplay.from_estimator({"calm": descent(0.01).fit(X, y), "wild": model})
+    assert texts_of(both) == ["calm: ran all 20 epochs", "wild: diverged in epoch 1"]
+
+
 def test_the_rate_of_the_users_optimizer_is_put_aside():
     model = descent("auto", optimizer=Adam(learning_rate=5.0), max_iter=5)
     display = LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.1], max_iter=None)

@@ -271,7 +271,9 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
 def mend(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
     """Make of a docstring, which is written for a terminal, what reads well on a page."""
     lines[:] = [re.sub(r"\bdocs/(\w+)\.md", r":doc:`/\1`", line) for line in lines]
-    lines[:] = [re.sub(r"\bshape \([^)`]*\)", lambda shape: re.sub(r"_(?!\w)", r"\\_", shape[0]), line) for line in lines]
+    lines[:] = [
+        re.sub(r"\bshape \([^)`]*\)", lambda shape: re.sub(r"_(?!\w)", r"\\_", shape[0]), line) for line in lines
+    ]
     if not (getattr(thing, "__module__", None) or "skgd").startswith("skgd"):  # scikit-learn's lead to its own site
         lines[:] = [re.sub(r":ref:`([^<`]+?)\s*<[^`]*`", r"\1", line) for line in lines]
     if ".. rubric:: References" in lines:  # each begins a line of its own
