@@ -316,7 +316,7 @@ class PathDisplay:
         ax.set_ylim(self.grid[1][0], self.grid[1][-1])
         if own_axes:
             bar = ax.get_figure().colorbar(self.contours_, ax=ax, spacing="uniform", ticks=levels[::3], pad=0.02)
-            zero = 1e-3 * np.ptp(levels)
+            zero = 1e-5 * np.ptp(levels)  # contours in equal ratios go down to a ten-thousandth
             bar.ax.set_yticklabels(short(np.where(np.abs(levels) > zero, levels, 0)[::3]), fontsize=SMALL)
             bar.ax.minorticks_off()
             bar.set_label(self.labels[-1])
@@ -361,4 +361,7 @@ class PathDisplay:
         looks: dict[str, Any] = {"color": GREY, "linestyle": "none"}
         handles.append(Line2D([], [], marker="o", markerfacecolor="white", markersize=7, label="start", **looks))
         handles.append(Line2D([], [], marker="*", markersize=10, label="end", **looks))
-        add_legend(ax, own_axes, handles=handles)
+        if own_axes or len(self.grid) == 1:
+            add_legend(ax, own_axes, handles=handles)
+        else:  # room made above contours would be empty
+            ax.legend(handles=handles, fontsize=SMALL, framealpha=0.9)

@@ -61,7 +61,7 @@ def short(values: Sequence[float] | np.ndarray) -> list[str]:
     """Numbers in two digits, or in as many as tell them apart, without exponents where that is as short."""
     for digits in range(2, 8):
         words = [_in_digits(float(value), digits) for value in values]
-        if len(set(words)) == len(words):
+        if len(set(words)) == len(np.unique(values)):
             break
     return words
 
