@@ -166,7 +166,7 @@ class LossCurveDisplay:
         one_of("log", self.log, LOG)
         losses = {name: np.asarray(curve, dtype=np.float64) for name, curve in self.losses.items()}
         empty = [name for name, curve in losses.items() if not curve.size]
-        if empty or not losses:
+        if len(empty) == len(losses):
             raise ValueError(f"losses: there is nothing to draw{f' of {empty}' if empty else ''}")
         unseen = {name: np.asarray(curve, float) for name, curve in (self.validation_losses or {}).items()}
         low, high, logarithmic = informative_range([*losses.values(), *unseen.values()], self.log)
