@@ -1,10 +1,12 @@
 """Pictures: the data in them are those of the fit, nothing that is given changes, and what can't be drawn is said."""
 
+import gc
 import json
 import pickle
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -790,6 +792,16 @@ def test_no_file_is_written_unless_named(tmp_path, monkeypatch):
     animation = animate(make_path(), max_frames=3)
     assert "<script" in animation.to_jshtml()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_animation_that_nobody_looks_at_is_no_reason_to_warn(tmp_path):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        animate(make_path(), tmp_path / "path.gif", max_frames=3)
+        animate(make_path(), max_frames=3)
+        plt.close("all")
+        gc.collect()
+    assert not caught
 
 
 def test_animations_that_cannot_be_made(tmp_path):
