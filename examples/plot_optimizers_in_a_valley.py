@@ -83,8 +83,8 @@ for name, (optimizer, rate) in settings.items():
     print(f"{name:8}  rate {rate:5}   f after 40 steps {after_40:.0e}, after 100 steps {after_100:.0e}")
 
 # %%
-# Momentum helps if it isn't too much: here 0.5 and 0.6. The customary 0.9 remembers for longer, overshoots in a valley
-# as short as this, and pays only where the sides are a hundred times as steep and more.
+# Momentum helps if it isn't too much: here 0.5 and 0.6. The customary 0.9 remembers for longer. It is meant for
+# valleys that are longer yet, and overshoots in this one.
 
 customary = skgd.minimize(f, start, jac=gradient, optimizer="momentum", learning_rate=0.2, max_iter=100, tol=None)
 print(f"Momentum of 0.9, rate 0.2: f after 100 steps {customary.fun:.0e}")
@@ -108,6 +108,7 @@ for axes, (name, result) in zip(grid.flat, results.items(), strict=True):
 
 figure, both = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
 colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"]
+both[0].set_ylabel("$f$")
 styles = ["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), "-"]
 for axes, members in zip(both, (list(results)[:3], list(results)[3:]), strict=True):
     for name, color, style in zip(members, colors, styles, strict=False):
@@ -116,13 +117,12 @@ for axes, members in zip(both, (list(results)[:3], list(results)[3:]), strict=Tr
     axes.grid(True, color="#E5E5E5", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9, loc="lower left")
-both[0].set_ylabel("$f$")
 
 # %%
 # Without a rate
 # --------------
-# A rate that falls to zero lets Lion and RMSProp settle, too: ``schedule="cosine"``. And where all of the function is at
-# hand, not only some rows of data at a time, a line search makes the most of plain descent: ``"sgd"`` with no rate.
+# A rate that falls to zero lets Lion and RMSProp settle, too: ``schedule="cosine"``. And where all of the function is
+# at hand, not only some rows of data at a time, a line search makes the most of plain descent: ``"sgd"`` with no rate.
 
 for name in ("RMSProp", "Lion"):
     optimizer, rate = settings[name]

@@ -90,10 +90,10 @@ for color, (name, result) in zip(colors, paths.items(), strict=True):
     axes.plot(*result.path.T, heights, color=color, linewidth=2.2, label=name)
     axes.plot(*result.path[:1].T, heights[:1], "o", color=color, markerfacecolor="white", markeredgewidth=1.8)
     axes.plot(*result.path[-1:].T, heights[-1:], "*", color=color, markersize=12, markeredgecolor="white")
-axes.view_init(elev=45, azim=-65)
 axes.set_box_aspect((1.75, 1.3, 0.8))
 axes.set(xlabel="$x$", ylabel="$y$", zlabel="$f = z^2$", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], zticks=[0, 0.1, 0.2])
 axes.legend(loc="upper right", fontsize=9, frameon=False)
+axes.view_init(elev=45, azim=-65)
 
 # %%
 # On the map

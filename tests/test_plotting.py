@@ -393,6 +393,24 @@ def test_a_path_that_explodes_does_not_crush_the_rest():
     assert "leaves the picture at step 30" in texts_of(display)[0]
 
 
+def test_a_path_that_starts_outside_the_picture():
+    display = PathDisplay.from_function(bowl, {"in": ZIGZAG[-1:], "out": ZIGZAG}, bounds=[(-1, 1), (-1, 1)])
+    assert texts_of(display)[:2] == ["in", "out, starts outside"]
+
+
+def test_a_legend_on_axes_given_adds_no_empty_room_above_contours():
+    _, axes = plt.subplots(3, 3)
+    PathDisplay.from_function(bowl, ZIGZAG, bounds=[(-8, 5), (-3, 3)], ax=axes[1, 1])
+    assert axes[1, 1].get_ylim() == (-3, 3)
+
+
+def test_the_colour_bar_has_few_digits_and_one_zero():
+    display = PathDisplay.from_function(lambda x: (x[0] - x[1] ** 2) ** 2 * np.exp(x[0]), np.array([[0, 0.5], [1, 1]]))
+    words = [text.get_text() for text in display.contours_.colorbar.ax.get_yticklabels()]
+    assert words.count("0") == 1
+    assert max(map(len, words)) <= 7
+
+
 def test_ascent_is_shown_whole_and_with_contours_near_the_top():
     display = PathDisplay.from_function(lambda x: -bowl(x), ZIGZAG)
     levels = display.contours_.levels

@@ -340,7 +340,7 @@ class PathDisplay:
         label = name if len(self.paths) > 1 or name != "path" else f"path, {n_steps} step{'s' if n_steps != 1 else ''}"
         out = self._steps_outside(ax, points)
         if out.size:
-            label += f", leaves the picture at step {out[0]}"
+            label += f", leaves the picture at step {out[0]}" if out[0] else ", starts outside"
         looks = {"color": color(k), "linewidth": LINE_WIDTH, "linestyle": line_style(k)}
         (self.lines_[name],) = ax.plot(*points.T, marker="o", markersize=size, label=label, **looks)
         looks = {"color": color(k), "zorder": 5, "linestyle": "none"}
