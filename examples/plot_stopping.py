@@ -13,6 +13,7 @@ objective has still to gain is small. Each of these leaves something on the tabl
 #
 # .. math:: f(x, y) = 1 + \tfrac{1}{20} x^2 + y^2, \qquad \nabla f = \left( \tfrac{1}{10} x,\; 2 y \right)
 
+import textwrap
 import warnings
 
 import matplotlib.pyplot as plt
@@ -47,10 +48,11 @@ def descend(rate, **settings):
 # The same descent with a rate of 0.5, and the same tolerance for three very different things:
 #
 # - a number of iterations: ``max_iter``, with ``tol=None``;
-# - the step: no variable changed by more than the tolerance, :math:`\max_j |x_{k+1} - x_k|_j \le tol`;
-# - the gradient: no entry is larger, :math:`\max_j |\nabla f|_j \le tol`;
-# - the objective: what it has still to gain is a small share of its value, :math:`f - f_\infty \le tol \cdot |f|`. The
-#   end :math:`f_\infty` is foretold from the last changes, as if they went on as a geometric series.
+# - the step: no variable changed by more than the tolerance, :math:`\max_j \left| x_{k+1} - x_k \right|_j \le tol`;
+# - the gradient: no entry is larger, :math:`\max_j \left| \nabla f \right|_j \le tol`;
+# - the objective: what it has still to gain is a small share of its value,
+#   :math:`f - f_\infty \le tol \cdot \left| f \right|`. The end :math:`f_\infty` is foretold from the last changes, as
+#   if they went on as a geometric series.
 
 tol = 1e-3
 rules = {
@@ -69,7 +71,8 @@ for name, result in results.items():
 
 for name, rule in rules.items():
     result, caught = descend(0.5, **rule)
-    print(f"{name}: {result.message}" + (" (warned)" if caught else ""))
+    said = f"{name}: {result.message}" + (" (warned)" if caught else "")
+    print(textwrap.fill(said, 85, subsequent_indent="    "))
 
 # %%
 # Small steps are no proof
