@@ -12,10 +12,11 @@ the minimum one wants to get.
 # -------------------------------
 # The loss is a mean over n rows. A step on the rows of a batch B takes the mean over these for the whole:
 #
-# .. math:: w \leftarrow w - \eta \, \frac{1}{|B|} \sum_{i \in B} \nabla \ell_i(w)
+# .. math:: w \leftarrow w - \eta \, \frac{1}{\left| B \right|} \sum_{i \in B} \nabla \ell_i(w)
 #
-# An epoch sees every row once, in shuffled order, and so makes n / \|B\| steps. The data are 1797 handwritten digits of
-# 64 pixels; the question is whether the digit is odd. Gradients of few rows are noisy, so they get a smaller rate.
+# An epoch sees every row once, in shuffled order, and so makes :math:`n / \left| B \right|` steps. The data are 1797
+# handwritten digits of 64 pixels; the question is whether the digit is odd. Gradients of few rows are noisy, so they
+# get a smaller rate.
 
 from time import perf_counter
 

@@ -14,9 +14,10 @@ where no single rate is right.
 #
 # .. math:: x_{k+1} = x_k - \eta \, f'(x_k) = (1 - 2 \eta)\, x_k
 #
-# It shrinks as long as :math:`|1 - 2\eta| < 1`. In general the limit is :math:`2 / f''`, and the best rate, which
-# arrives in one step, is :math:`1 / f''`: here 1 and 0.5.
+# It shrinks as long as :math:`\left| 1 - 2\eta \right| < 1`. In general the limit is :math:`2 / f''`, and the best
+# rate, which arrives in one step, is :math:`1 / f''`: here 1 and 0.5.
 
+import textwrap
 import warnings
 
 import matplotlib.pyplot as plt
@@ -42,7 +43,7 @@ for axes, (name, rate) in zip(grid.flat, rates.items(), strict=True):
     axes.set(xticks=range(-8, 9, 4), ylim=(-6, 95))
     axes.set_title(rf"{name}: $\eta$ = {rate}", fontsize="medium")
     axes.label_outer()
-    print(f"{name:10} {rate}: every step times {1 - 2 * rate:5.2f}, after 8 steps x = {result.x:8.4f}")
+    print(f"{name:10} {rate:<4}: every step times {1 - 2 * rate:5.2f}, after 8 steps x = {result.x:8.4f}")
 
 # %%
 # Each picture has eight steps, from the circle to the star. Left to itself the last one goes on until skgd stops it.
@@ -51,7 +52,7 @@ for axes, (name, rate) in zip(grid.flat, rates.items(), strict=True):
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", ConvergenceWarning)
     result = minimize(f, 4.0, learning_rate=1.05)
-print(caught[0].message)
+print(textwrap.fill(str(caught[0].message), 85))
 print("x =", result.x)
 
 # %%
@@ -135,7 +136,7 @@ LossCurveDisplay(excess, ylabel="objective above its minimum").plot()
 # The first step is exactly as long as the rate, however steep the function is. So the best rate is the
 # distance to the minimum. On a parabola the slope is the second derivative times this distance, so
 #
-# .. math:: \eta^* = |x_0 - x^*| = \frac{|f'(x_0)|}{f''}
+# .. math:: \eta^* = \left| x_0 - x^* \right| = \frac{\left| f'(x_0) \right|}{f''}
 #
 # that is, the first derivative over the second. Plain descent would want :math:`1 / f''`, wherever it starts.
 

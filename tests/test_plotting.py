@@ -1,10 +1,12 @@
 """Pictures: the data in them are those of the fit, nothing that is given changes, and what can't be drawn is said."""
 
+import gc
 import json
 import pickle
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -573,6 +575,17 @@ def test_a_curve_for_each_learning_rate():
     assert display.ax_.get_ylim()[1] < 2 * display.losses[0][0]
 
 
+def test_a_fit_that_diverges_in_its_first_epoch_is_told_in_the_legend():
+    model = descent(5.0, batch_size=1, max_iter=3)
+    display = LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.001, 5.0], max_iter=3)
+    assert [len(losses) for losses in display.losses] == [3, 0]
+    assert texts_of(display) == ["0.001: least at the end", "5: diverged"]
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    both = LossCurveDisplay.from_estimator({"calm": descent(0.01).fit(X, y), "wild": model})
+    assert texts_of(both) == ["calm: ran all 20 epochs", "wild: diverged in epoch 1"]
+
+
 def test_the_rate_of_the_users_optimizer_is_put_aside():
     model = descent("auto", optimizer=Adam(learning_rate=5.0), max_iter=5)
     display = LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.1], max_iter=None)
@@ -800,6 +813,16 @@ def test_no_file_is_written_unless_named(tmp_path, monkeypatch):
     animation = animate(make_path(), max_frames=3)
     assert "<script" in animation.to_jshtml()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_animation_that_nobody_looks_at_is_no_reason_to_warn(tmp_path):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        animate(make_path(), tmp_path / "path.gif", max_frames=3)
+        animate(make_path(), max_frames=3)
+        plt.close("all")
+        gc.collect()
+    assert not caught
 
 
 def test_animations_that_cannot_be_made(tmp_path):

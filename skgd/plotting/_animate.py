@@ -85,6 +85,7 @@ def animate(
     animation = FuncAnimation(
         moving.figure_, moving.show_frame, frames=frames.tolist(), interval=interval, cache_frame_data=False
     )
+    moving.figure_.canvas.draw()  # matplotlib would warn that it was never drawn, where only a file is wanted
     if file is not None and file.suffix.lower() == ".gif":
         _write_gif(moving, frames, interval, file)
     elif file is not None:

@@ -166,7 +166,7 @@ class LossCurveDisplay:
         one_of("log", self.log, LOG)
         losses = {name: np.asarray(curve, dtype=np.float64) for name, curve in self.losses.items()}
         empty = [name for name, curve in losses.items() if not curve.size]
-        if empty or not losses:
+        if len(empty) == len(losses):
             raise ValueError(f"losses: there is nothing to draw{f' of {empty}' if empty else ''}")
         unseen = {name: np.asarray(curve, float) for name, curve in (self.validation_losses or {}).items()}
         low, high, logarithmic = informative_range([*losses.values(), *unseen.values()], self.log)
@@ -193,7 +193,7 @@ class LossCurveDisplay:
                 )
             if out:
                 self.exits_[name] = mark_exit(ax, x, curve, high, color(k))
-            if len(curve):  # it diverged not in its first epoch
+            if len(curve):  # not of a fit that diverged in its first epoch
                 self.ends_[name] = mark_point(ax, x[-1], curve[-1], k)
         tidy(ax)
         ax.set_xlim(left=0, right=None if longest > 1 else 2)
@@ -208,6 +208,7 @@ def _with_curve(name: str, estimator: Any) -> Any:
     """The estimator itself, or the last one of a pipeline, if it has a loss curve."""
     model = estimator[-1] if isinstance(estimator, Pipeline) else estimator
     check_is_fitted(model)
-    if not len(getattr(model, "loss_curve_", ())):
+    diverged = getattr(model, "stop_reason_", None) == "diverged"  # perhaps in its first epoch: the legend tells
+    if not len(getattr(model, "loss_curve_", ())) and not diverged:
         raise ValueError(f"estimators: {name!r}, {type(model).__name__}, has no loss_curve_ to draw")
     return model

@@ -59,7 +59,7 @@ def updates_of(model: Any) -> np.ndarray:
     """Number of updates that each value of ``loss_curve_`` was measured after: the mean over the epoch's batches."""
     if not isinstance(model, GradientDescentEstimator):
         raise ValueError(f"x='updates' needs estimators of skgd, {type(model).__name__} doesn't count them; x='epochs'")
-    epochs, per_epoch = np.arange(1, len(model.loss_curve_) + 1), model.t_ / model.n_iter_
+    epochs, per_epoch = np.arange(1, len(model.loss_curve_) + 1), model.t_ / max(model.n_iter_, 1)
     if model.optimizer_.searches_line:  # the objective after each step
         return epochs * per_epoch
     return (epochs - 1) * per_epoch + (per_epoch - 1) / 2
