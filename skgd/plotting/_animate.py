@@ -25,10 +25,14 @@ def animate(
 ) -> Any:
     """Show how paths go on, or how a curve comes to fit, as a moving picture.
 
+    It takes the place of the display's own figure: that one is closed, so that ``plt.show()`` shows the moving picture
+    only, with a legend if there was one; ``display.plot()`` draws the other again. Axes that were given to the display
+    stay open.
+
     Parameters
     ----------
     display : PathDisplay or CurveFitDisplay
-        What to show, in a figure of its own; the display stays as it is.
+        What to show; the display, with its artists, stays as it is.
     filename : str or Path, default=None
         File to write: ``.gif``, or ``.html``, a page with a player. None: no file.
     seconds : float, default=6.0
@@ -79,7 +83,9 @@ def animate(
     if isinstance(moving, CurveFitDisplay):
         moving.plot(frame=0)
     else:
-        moving.plot()
+        moving.plot(legend=bool(display.ax_.get_legend() or display.figure_.legends))
+    if display._own_figure:
+        plt.close(display.figure_)
     moving.figure_.set_layout_engine("none")  # as it is, for all frames
     interval = 1000 * seconds / len(frames)
     animation = FuncAnimation(

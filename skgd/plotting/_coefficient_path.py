@@ -62,7 +62,15 @@ class CoefficientPathDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: Any, *, features: Any = None, output: int = 0, ax: Any = None
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        features: Any = None,
+        output: int = 0,
+        legend: bool = True,
+        ax: Any = None,
     ) -> Self:
         """Fit a clone and draw its coefficients after every epoch.
 
@@ -81,6 +89,8 @@ class CoefficientPathDisplay:
             Numbers, or names, of the features to draw; None: all.
         output : int, default=0
             Which row of ``coef_``, where it has several: of a target, class or quantile.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
 
@@ -107,15 +117,17 @@ class CoefficientPathDisplay:
             coefficients[:, chosen],
             [names[j] for j in chosen],
             ylabel="coefficient of the scaled feature" if scaled else "coefficient",
-        ).plot(ax)
+        ).plot(ax, legend=legend)
 
-    def plot(self, ax: Any = None) -> Self:
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the coefficients.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones, with the legend beside them.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
 
         Returns
         -------
@@ -143,9 +155,9 @@ class CoefficientPathDisplay:
         ax.set_xlim(self.epochs[0], self.epochs[-1])
         ax.set_xlabel("epochs")
         ax.set_ylabel(self.ylabel)
-        if own_axes:
+        if legend and own_axes:
             add_legend_beside(ax, handles=handles)
-        else:
+        elif legend:
             add_legend(ax, own_axes, handles=handles)
         self.ax_, self.figure_ = ax, ax.get_figure()
         return self

@@ -1,4 +1,4 @@
-"""A function over a plane or a line: where to look, its values, and at which of them to draw contours."""
+"""A function over a plane or a line: where to look, its values, how fine, and at which of them to draw contours."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 
 _N_CONTOURS = 14
+_DARKEST, _LIGHTEST = 0.62, 0.06  # of matplotlib's Greys: paths stand out, and so do the lines of contours
 _SPANS_DECADES = 8.0  # largest over median height above the lowest value: beyond it, equal steps would show nothing
 _CURVED = 2.5  # the same ratio from which on contours lie closer near the lowest value
 _LOG_FROM = 1e-4, 1e-2  # between these shares of the range the lowest contour lies above the minimum
 _LOW = 0.02  # share of the picture below it
 _MARGIN = 0.12  # around the paths, as a share of their extent
 _FAR = 10.0  # times as far as its start from zero, and higher by so many times its descent: there a path explodes
+_FINER = 3  # parts that a cell of the grid is divided into along each variable, where contours would fray
+_FRAYED = 0.05  # of the way to the next contour: how far interpolation may be off
 _SLIMMEST = 1 / 3  # of a window around paths, short side over long side: a line would show no contours
 
 
@@ -29,19 +32,21 @@ def value_of(fun: Callable, point: np.ndarray) -> float:
 
 
 def window(
-    points: Sequence[np.ndarray], heights: Sequence[np.ndarray], width_to_height: float
+    points: Sequence[np.ndarray], heights: Sequence[np.ndarray], width_to_height: float, equal: bool | None = None
 ) -> tuple[list[tuple[float, float]], bool]:
     """Bounds, one pair for each variable, that hold the paths, but for what explodes; and whether axes have one scale.
 
-    They have where the paths aren't too slim for it: then steps cross contours at the angles that they have.
+    They have where the paths aren't too slim for it, unless told: then steps cross contours at the angles that they
+    have.
     """
     near = [_not_exploding(path, height) for path, height in zip(points, heights, strict=True)]
     low, high = np.min([p.min(axis=0) for p in near], axis=0), np.max([p.max(axis=0) for p in near], axis=0)
     extent, center = high - low, (low + high) / 2
     largest = extent.max() or max(1.0, float(np.abs(low).max()))
-    equal = len(extent) == 2 and bool(extent.min() >= _SLIMMEST * largest)
+    if equal is None:
+        equal = len(extent) == 2 and bool(extent.min() >= _SLIMMEST * largest)
     extent = np.maximum(extent, _SLIMMEST * largest if extent.any() else largest) * (1 + 2 * _MARGIN)
-    if equal:
+    if equal and len(extent) == 2:
         extent = np.maximum(extent, extent[::-1] * [width_to_height, 1 / width_to_height])
     return [(float(c - e / 2), float(c + e / 2)) for c, e in zip(center, extent, strict=True)], equal
 
@@ -106,3 +111,77 @@ def on_grid(fun: Callable, bounds: Sequence[tuple[float, float]], shape: tuple[i
         return axes, np.array([value_of(fun, np.full(shape, x)[()]) for x in axes[0]])
     x, y = axes
     return axes, np.array([[value_of(fun, np.array([a, b]).reshape(shape)) for a in x] for b in y])
+
+
+def draw_contours(ax, grid: Sequence[np.ndarray], values: np.ndarray, levels: np.ndarray, upside_down: bool):
+    """Areas between the levels, darker where paths are to get to."""
+    from matplotlib import colormaps
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    shades = colormaps["Greys"](np.linspace(_DARKEST, _LIGHTEST, len(levels) - 1))
+    colors = ListedColormap(shades[::-1] if upside_down else shades)
+    known = np.ma.masked_invalid(values)
+    areas = ax.contourf(*grid, known, levels=levels, cmap=colors, norm=BoundaryNorm(levels, len(levels) - 1))
+    ax.contour(*grid, known, levels=levels, colors="white", linewidths=0.7, linestyles="solid")
+    ax.set_xlim(grid[0][0], grid[0][-1])
+    ax.set_ylim(grid[1][0], grid[1][-1])
+    return areas
+
+
+def goes_up(heights: Sequence[np.ndarray], values: np.ndarray) -> bool:
+    """Whether paths with these heights, over a function with these values, seek a maximum."""
+    rises = [h[-1] - h[0] for h in heights if np.isfinite(h[[0, -1]]).all()]
+    best = [np.nanmax(h) for h in heights if np.isfinite(h).any()]
+    finite = values[np.isfinite(values)]
+    return bool(rises) and min(rises) > 0 and max(best) <= finite.max() + np.ptp(finite)
+
+
+def refined(fun: Callable, shape: tuple[int, ...], axes: list[np.ndarray], values: np.ndarray, levels: np.ndarray):
+    """A finer grid and values, if contours would fray on this one.
+
+    Where they would, the values are the function's, at most as many as there were; elsewhere, where contours can't
+    tell, they are interpolated.
+    """
+    frayed = _frayed(values, levels)
+    most = values.size // (_FINER**2 - 1)
+    worst = np.argsort(-frayed, axis=None, kind="stable")[:most]
+    cells = np.zeros(frayed.shape, dtype=bool)
+    cells.flat[worst] = frayed.flat[worst] > _FRAYED
+    if not cells.any():
+        return axes, values
+    x, y = (np.linspace(axis[0], axis[-1], _FINER * (len(axis) - 1) + 1) for axis in axes)
+    with np.errstate(invalid="ignore"):
+        fine = _interpolated(_interpolated(values).T).T
+    fine[::_FINER, ::_FINER] = values
+    cells = np.kron(cells, np.ones((_FINER, _FINER), dtype=bool))
+    wanted = np.zeros(fine.shape, dtype=bool)
+    for rows in (slice(-1), slice(1, None)):
+        for columns in (slice(-1), slice(1, None)):
+            wanted[rows, columns] |= cells  # points on all sides of a cell
+    wanted[::_FINER, ::_FINER] = False
+    for j, i in np.argwhere(wanted):
+        fine[j, i] = value_of(fun, np.array([x[i], y[j]]).reshape(shape))
+    return [x, y], fine
+
+
+def _frayed(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """For each cell of a grid, by what share of the way to the next contour interpolation may be off."""
+    known = np.where(np.isfinite(values), values, np.nan)
+    by_row, by_column = (np.pad(np.abs(np.diff(known, 2, axis=k)), [(1 - k, 1 - k), (k, k)], "edge") for k in (0, 1))
+    off = np.fmax(by_row, by_column) / 8  # of a parabola halfway between two points
+    to_next = np.r_[np.inf, np.diff(levels), np.inf]
+    near = [to_next[np.searchsorted(levels, known + shift, side="right")] for shift in (-off, 0 * off, off)]
+    shares = np.nan_to_num(off / np.min(near, axis=0))
+    missing = np.isnan(known)
+    corners = [(rows, columns) for rows in (slice(-1), slice(1, None)) for columns in (slice(-1), slice(1, None))]
+    shares = np.max([shares[corner] for corner in corners], axis=0)
+    at_edge = (
+        np.ptp(np.array([missing[corner] for corner in corners]).astype(int), axis=0) > 0
+    )  # of where it is defined
+    return np.where(at_edge, np.inf, shares)
+
+
+def _interpolated(values: np.ndarray) -> np.ndarray:
+    """Rows, with others between them."""
+    parts = [values[:-1] + share * np.diff(values, axis=0) for share in np.arange(_FINER) / _FINER]
+    return np.vstack([np.stack(parts, axis=1).reshape(-1, values.shape[1]), values[-1:]])

@@ -83,7 +83,7 @@ class CurveFitDisplay:
         self.labels = labels
 
     @classmethod
-    def from_estimator(cls, estimator: Any, X: Any, y: Any, *, ax: Any = None) -> Self:
+    def from_estimator(cls, estimator: Any, X: Any, y: Any, *, legend: bool = True, ax: Any = None) -> Self:
         """Fit a clone and draw the curve that it fits, after the last epoch and some before.
 
         Parameters
@@ -94,6 +94,8 @@ class CurveFitDisplay:
             The feature.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             Targets.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
 
@@ -126,20 +128,22 @@ class CurveFitDisplay:
         labels = str(X.columns[0]) if hasattr(X, "columns") else "x", str(getattr(y, "name", None) or "y")
         losses = model.loss_curve_[: len(seen)]
         curves = np.array(seen)[kept]
-        return cls(x, np.asarray(y), grid, curves, epochs[kept], losses[kept], labels=labels).plot(ax)
+        return cls(x, np.asarray(y), grid, curves, epochs[kept], losses[kept], labels=labels).plot(ax, legend=legend)
 
     @property
     def n_frames(self) -> int:
         """Number of frames for :func:`animate`."""
         return len(self.epochs)
 
-    def plot(self, ax: Any = None, *, frame: int | None = None) -> Self:
+    def plot(self, ax: Any = None, *, frame: int | None = None, legend: bool = True) -> Self:
         """Draw the points and curves.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
         frame : int, default=None
             The only curve to draw, by its number in ``curves``; None: the last one, and some before.
 
@@ -148,7 +152,8 @@ class CurveFitDisplay:
         CurveFitDisplay
             The display itself.
         """
-        own_axes, ax = ax is None, axes_for(ax)
+        self._own_figure = own_axes = ax is None
+        ax = axes_for(ax)
         rows = np.linspace(0, len(self.x) - 1, min(len(self.x), _MOST_POINTS)).astype(np.intp)
         targets = np.asarray(self.y).reshape(len(self.x), -1)
         n_outputs = self.curves.shape[2]
@@ -180,7 +185,7 @@ class CurveFitDisplay:
         tidy(ax)
         ax.set_xlabel(self.labels[0])
         ax.set_ylabel(self.labels[1])
-        if frame is None:
+        if legend and frame is None:
             add_legend(ax, own_axes)
         self.title_ = ax.set_title(self._title(last), fontsize="medium")
         self.ax_, self.figure_ = ax, ax.get_figure()

@@ -9,14 +9,18 @@ from ._style import LINE_WIDTH, color, marker
 _DECADES = 1.0  # a logarithmic scale pays from here on
 _FEW_DECADES = 10**2.5  # up to here powers of ten alone would be too few ticks
 _HEADROOM = 0.5  # of a scale's range, above where training began, for what still swings
+_RISING = 0.1  # of its range, from where half of a curve is higher: it seeks a maximum, and doesn't explode
 _MOST_LOG_DECADES = 3.0  # above where training began, on a logarithmic scale
 
 
-def informative_range(curves: Sequence[np.ndarray], log: bool | str) -> tuple[float, float, bool]:
+def informative_range(
+    curves: Sequence[np.ndarray], log: bool | str, minimum: float | None = None
+) -> tuple[float, float, bool]:
     """The lowest and highest value worth showing, and whether a logarithmic scale helps.
 
     Training begins somewhere and goes down. A curve that explodes would crush all others: what lies far above the
-    highest beginning is left out, and the curve leaves the picture.
+    highest beginning is left out, and the curve leaves the picture. A maximum is approached from below, and is shown.
+    minimum: what has been subtracted. Values that are at it, but for rounding, are below every logarithmic scale.
     """
     finite = [curve[np.isfinite(curve)] for curve in curves]
     finite = [curve for curve in finite if curve.size]
@@ -26,12 +30,18 @@ def informative_range(curves: Sequence[np.ndarray], log: bool | str) -> tuple[fl
     high = max(float(curve.max()) for curve in finite)
     starts = [float(curve[0]) for curve in finite if curve.argmin() > 0]  # of those that go down at all
     start = max(starts) if starts else min(float(curve[0]) for curve in finite)
-    can_be_log = low > 0
+    if not starts and all(np.median(curve) > curve.min() + _RISING * np.ptp(curve) for curve in finite):
+        start = high
+    least = low
+    if minimum is not None:
+        above = [curve[curve > np.finfo(float).eps * abs(minimum)] for curve in finite]
+        least = min((float(curve.min()) for curve in above if curve.size), default=low)
+    can_be_log = least > 0
     if log is True and not can_be_log:
-        raise ValueError(f"log=True needs positive values; the least is {low:.3g}. Set log='auto' or log=False")
-    logarithmic = bool(log) if isinstance(log, bool) else can_be_log and np.log10(min(high, start) / low) > _DECADES
+        raise ValueError(f"log=True needs positive values; the least is {least:.3g}. Set log='auto' or log=False")
+    logarithmic = bool(log) if isinstance(log, bool) else can_be_log and np.log10(min(high, start) / least) > _DECADES
     most = start * 10.0**_MOST_LOG_DECADES if logarithmic else start + _HEADROOM * (start - low)
-    return low, min(high, most), bool(logarithmic)
+    return least if logarithmic else low, min(high, most), bool(logarithmic)
 
 
 def set_range(ax, low: float, high: float, logarithmic: bool) -> None:
@@ -49,6 +59,13 @@ def set_range(ax, low: float, high: float, logarithmic: bool) -> None:
         return
     margin = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
     ax.set_ylim(low - margin, high + margin)
+
+
+def begin_at_zero(ax, line) -> None:
+    """Let the x-axis begin at 0; where it is logarithmic, or is made so later on, with the first points."""
+    line.sticky_edges.x.append(0.0)
+    ax.update_datalim([(0.0, 0.0)], updatey=False)
+    ax.autoscale_view(scaley=False)
 
 
 def leaves(curve: np.ndarray, high: float) -> bool:

@@ -41,6 +41,8 @@ class LearningRateDisplay:
         A curve for each learning rate.
     best_rate_ : float
         The learning rate of the least loss in the end, of fits that didn't diverge; NaN if all did.
+    models_ : dict of float to estimator
+        The fitted clones by their learning rates, after :meth:`from_estimator`; empty for a display made from arrays.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class LearningRateDisplay:
         self.updates = updates
         self.stop_reasons = stop_reasons
         self.log = log
+        self.models_: dict[float, Any] = {}
 
     @classmethod
     def from_estimator(
@@ -79,6 +82,7 @@ class LearningRateDisplay:
         learning_rates: Sequence[float],
         max_iter: int | None = _EPOCHS,
         log: bool | str = "auto",
+        legend: bool = True,
         ax: Any = None,
     ) -> Self:
         """Fit a clone with each learning rate and draw its losses.
@@ -97,6 +101,8 @@ class LearningRateDisplay:
             Epochs of every fit, all of which are run; None: those of the estimator, with its criterion.
         log : bool or "auto", default="auto"
             Whether the axis of losses is logarithmic; "auto": where all are positive and span more than a decade.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
 
@@ -118,7 +124,9 @@ class LearningRateDisplay:
         models = [recorded_fit(with_rate(estimator, rate), X, y, None, **settings)[0] for rate in rates]
         losses, updates = [model.loss_curve_ for model in models], [updates_of(model) for model in models]
         reasons = [model.stop_reason_ for model in models]
-        return cls(rates, losses, updates, stop_reasons=reasons, log=log).plot(ax)
+        display = cls(rates, losses, updates, stop_reasons=reasons, log=log)
+        display.models_ = dict(zip(rates.tolist(), models, strict=True))
+        return display.plot(ax, legend=legend)
 
     @classmethod
     def from_range_test(
@@ -131,6 +139,7 @@ class LearningRateDisplay:
         high: float = 10.0,
         n_updates: int = 200,
         random_state: Any = 0,
+        legend: bool = True,
         ax: Any = None,
     ) -> RangeTestDisplay:
         """Find a learning rate: draw the loss against a rate that rises in one run, and mark the one to take.
@@ -153,6 +162,8 @@ class LearningRateDisplay:
             Number of updates, at least 20.
         random_state : int, RandomState instance or None, default=0
             Determines which rows make up the batches.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
 
@@ -169,15 +180,18 @@ class LearningRateDisplay:
             If a parameter isn't what is accepted, or the optimizer has no learning rate.
         """
         check_estimator(estimator)
-        return RangeTestDisplay(*range_test(estimator, X, y, low, high, n_updates, random_state)).plot(ax)
+        display = RangeTestDisplay(*range_test(estimator, X, y, low, high, n_updates, random_state))
+        return display.plot(ax, legend=legend)
 
-    def plot(self, ax: Any = None) -> Self:
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the curves.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
 
         Returns
         -------
@@ -201,7 +215,7 @@ class LearningRateDisplay:
             ylabel="objective on the training rows",
             legend_title="learning rate",
             log=self.log,
-        ).plot(ax)
+        ).plot(ax, legend=legend)
         self.lines_ = list(curves.lines_.values())
         self.ax_, self.figure_ = curves.ax_, curves.figure_
         return self

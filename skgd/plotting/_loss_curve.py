@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+from scipy.optimize import OptimizeResult
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._checks import by_name, one_of
-from ._curves import informative_range, leaves, mark_exit, mark_point, set_range
-from ._runs import how_it_ended, optimizer_name, updates_of
+from ._curves import begin_at_zero, informative_range, leaves, mark_exit, mark_point, set_range
+from ._runs import how_descent_ended, how_it_ended, optimizer_name, updates_of
 from ._style import LINE_WIDTH, add_legend, axes_for, color, line_style, tidy
 
 X_AXES = ("epochs", "updates")
@@ -17,10 +18,11 @@ LOG = ("auto", True, False)
 
 
 class LossCurveDisplay:
-    """Losses of one or several fits over epochs or updates, and where and why each stopped.
+    """Losses of one or several fits over epochs or updates, or of descents over steps; where and why each stopped.
 
     The scale is logarithmic where all losses are positive and span more than a decade. A curve that explodes leaves
-    the picture, at an arrow head, and doesn't crush the others. Make one by :meth:`from_estimator`, or from arrays.
+    the picture, at an arrow head, and doesn't crush the others. Make one by :meth:`from_estimator`, by
+    :meth:`from_results`, or from arrays.
 
     Parameters
     ----------
@@ -38,6 +40,9 @@ class LossCurveDisplay:
         Label of the y-axis.
     legend_title : str, default=None
         Title of the legend.
+    minimum : float, default=None
+        A known minimum of the losses: drawn is how far they are above it, and the label of the y-axis says so. What
+        comes down to it leaves a logarithmic scale below. Validation losses, which have another minimum, are left out.
     log : bool or "auto", default="auto"
         Whether the y-axis is logarithmic.
 
@@ -82,6 +87,7 @@ class LossCurveDisplay:
         xlabel: str = "epochs",
         ylabel: str = "loss",
         legend_title: str | None = None,
+        minimum: float | None = None,
         log: bool | str = "auto",
     ):
         self.losses = losses
@@ -91,6 +97,7 @@ class LossCurveDisplay:
         self.xlabel = xlabel
         self.ylabel = ylabel
         self.legend_title = legend_title
+        self.minimum = minimum
         self.log = log
 
     @classmethod
@@ -101,7 +108,9 @@ class LossCurveDisplay:
         names: Sequence[str] | None = None,
         validation: bool = True,
         x: str = "epochs",
+        minimum: float | None = None,
         log: bool | str = "auto",
+        legend: bool = True,
         ax: Any = None,
     ) -> Self:
         """Draw the losses of fitted estimators.
@@ -118,8 +127,12 @@ class LossCurveDisplay:
         x : {"epochs", "updates"}, default="epochs"
             What the losses are drawn over. ``loss_curve_`` is a mean over the epoch's batches before their updates;
             over updates it stands at the mean of their numbers.
+        minimum : float, default=None
+            A known minimum of the objective: drawn is how far the losses are above it, those on validation data not.
         log : bool or "auto", default="auto"
             Whether the y-axis is logarithmic; "auto": where all losses are positive and span more than a decade.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
 
@@ -146,17 +159,90 @@ class LossCurveDisplay:
         notes = {name: how_it_ended(model) for name, model in models.items()}
         ylabel = "training objective, validation loss" if unseen else "objective on the training rows"
         display = cls(
-            losses, positions=positions, validation_losses=unseen, notes=notes, xlabel=x, ylabel=ylabel, log=log
+            losses,
+            positions=positions,
+            validation_losses=unseen,
+            notes=notes,
+            xlabel=x,
+            ylabel=ylabel if minimum is None else "objective",
+            minimum=minimum,
+            log=log,
         )
-        return display.plot(ax)
+        return display.plot(ax, legend=legend)
 
-    def plot(self, ax: Any = None) -> Self:
+    @classmethod
+    def from_results(
+        cls,
+        results: Any,
+        *,
+        names: Sequence[str] | None = None,
+        minimum: float | None = None,
+        log: bool | str = "auto",
+        legend: bool = True,
+        ax: Any = None,
+    ) -> Self:
+        """Draw the values of a function on the way of descents, step by step.
+
+        Parameters
+        ----------
+        results : OptimizeResult, or a list or dict of these
+            Results of :func:`skgd.minimize` with ``return_path=True``. Fitted estimators of skgd may be among them:
+            their losses are drawn over their updates.
+        names : list of str, default=None
+            Names of the curves, unless ``results`` is a dict.
+        minimum : float, default=None
+            A known minimum: drawn is how far the values are above it.
+        log : bool or "auto", default="auto"
+            Whether the y-axis is logarithmic; "auto": where all values are positive and span more than a decade.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        LossCurveDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to draw, a result has no path, or names aren't one for each.
+
+        Examples
+        --------
+        >>> import skgd
+        >>> from skgd.plotting import LossCurveDisplay
+        >>> settings = {"learning_rate": 0.1, "max_iter": 50, "tol": None, "return_path": True}
+        >>> result = skgd.minimize(lambda x: 3 + x**2, 4.0, **settings)
+        >>> LossCurveDisplay.from_results(result, minimum=3.0).ax_.get_ylabel()
+        'objective above its minimum'
+        """
+        one_of("log", log, LOG)
+        given = by_name(results, names, _name, lambda value: isinstance(value, OptimizeResult) or hasattr(value, "fit"))
+        losses, positions, notes = {}, {}, {}
+        for name, value in given.items():
+            if isinstance(value, OptimizeResult):
+                losses[name] = _values(name, value)
+                positions[name], notes[name] = np.arange(len(losses[name])), how_descent_ended(value)
+            else:
+                model = _with_curve(name, value)
+                losses[name] = model.loss_curve_
+                positions[name], notes[name] = updates_of(model), how_it_ended(model)
+        display = cls(
+            losses, positions=positions, notes=notes, xlabel="steps", ylabel="objective", minimum=minimum, log=log
+        )
+        return display.plot(ax, legend=legend)
+
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the curves.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
 
         Returns
         -------
@@ -164,19 +250,22 @@ class LossCurveDisplay:
             The display itself.
         """
         one_of("log", self.log, LOG)
-        losses = {name: np.asarray(curve, dtype=np.float64) for name, curve in self.losses.items()}
+        if self.minimum is not None and not np.isfinite(self.minimum):
+            raise ValueError(f"minimum={self.minimum!r} must be a finite number")
+        above = 0.0 if self.minimum is None else float(self.minimum)
+        losses = {name: np.asarray(curve, dtype=np.float64) - above for name, curve in self.losses.items()}
         empty = [name for name, curve in losses.items() if not curve.size]
         if len(empty) == len(losses):
             raise ValueError(f"losses: there is nothing to draw{f' of {empty}' if empty else ''}")
         unseen = {name: np.asarray(curve, float) for name, curve in (self.validation_losses or {}).items()}
-        low, high, logarithmic = informative_range([*losses.values(), *unseen.values()], self.log)
+        unseen = unseen if self.minimum is None else {}
+        low, high, logarithmic = informative_range([*losses.values(), *unseen.values()], self.log, self.minimum)
         own_axes, ax = ax is None, axes_for(ax)
         set_range(ax, low, high, logarithmic)
         self.lines_: dict[str, Any] = {}
         self.validation_lines_: dict[str, Any] = {}
         self.ends_: dict[str, Any] = {}
         self.exits_: dict[str, Any] = {}
-        longest = max(map(len, losses.values()))
         for k, (name, curve) in enumerate(losses.items()):
             x = np.asarray((self.positions or {}).get(name, np.arange(1, len(curve) + 1)), dtype=np.float64)
             out = leaves(curve, high)
@@ -196,10 +285,11 @@ class LossCurveDisplay:
             if len(curve):  # not of a fit that diverged in its first epoch
                 self.ends_[name] = mark_point(ax, x[-1], curve[-1], k)
         tidy(ax)
-        ax.set_xlim(left=0, right=None if longest > 1 else 2)
+        begin_at_zero(ax, next(iter(self.lines_.values())))
         ax.set_xlabel(self.xlabel)
-        ax.set_ylabel(self.ylabel)
-        add_legend(ax, own_axes, title=self.legend_title)
+        ax.set_ylabel(self.ylabel if self.minimum is None else f"{self.ylabel} above its minimum")
+        if legend:
+            add_legend(ax, own_axes, title=self.legend_title)
         self.ax_, self.figure_ = ax, ax.get_figure()
         return self
 
@@ -212,3 +302,14 @@ def _with_curve(name: str, estimator: Any) -> Any:
     if not len(getattr(model, "loss_curve_", ())) and not diverged:
         raise ValueError(f"estimators: {name!r}, {type(model).__name__}, has no loss_curve_ to draw")
     return model
+
+
+def _name(value: Any) -> str:
+    return "descent" if isinstance(value, OptimizeResult) else optimizer_name(value)
+
+
+def _values(name: str, result: OptimizeResult) -> np.ndarray:
+    """The function on the way, if it was kept."""
+    if "fun_path" not in result:
+        raise ValueError(f"results: {name!r} has no fun_path; call minimize(..., return_path=True)")
+    return np.asarray(result.fun_path, dtype=np.float64)

@@ -6,8 +6,9 @@ from typing import Any, Self
 import numpy as np
 
 from ..linear_model._base import LinearEstimator
-from ._checks import by_name, checked_output, checked_path, column_numbers, feature_names, is_path
-from ._contour import check_bounds, contour_levels, on_grid, value_of, window
+from ._checks import by_name, checked_output, checked_path, column_numbers, feature_names, is_path, one_of
+from ._contour import check_bounds, contour_levels, draw_contours, goes_up, on_grid, refined, value_of, window
+from ._marks import dots, mark_scale
 from ._objective import LinearSlice, TrainingObjective, training_coefficients
 from ._runs import check_estimator, optimizer_name, recorded_fit
 from ._style import (
@@ -19,16 +20,14 @@ from ._style import (
     axes_for,
     color,
     line_style,
-    pyplot,
     short,
     tidy,
     width_to_height,
 )
 
 _GRID = {1: 400, 2: 120}  # points along each variable
-_DARKEST, _LIGHTEST = 0.62, 0.06  # of matplotlib's Greys: paths stand out, and so do the lines of contours
 _ZERO = 5e-5  # of the range of levels: what is less is called 0
-_FEW_STEPS = 80  # up to here every step has its point
+_EQUAL = (None, True, False)
 
 
 class PathDisplay:
@@ -44,7 +43,7 @@ class PathDisplay:
     grid : list of ndarray
         Points along each variable at which the function is known.
     values : ndarray of shape (n,) or (n_second, n_first)
-        Its values there; NaN where it is undefined.
+        Its values there; NaN where it is undefined. Methods ``from_...`` interpolate some where contours can't tell.
     heights : dict of str to ndarray of shape (n_points,)
         The function along the paths.
     levels : int, array-like or "auto", default="auto"
@@ -114,6 +113,9 @@ class PathDisplay:
         bounds: Any = None,
         names: Sequence[str] | None = None,
         levels: Any = "auto",
+        labels: Sequence[str] | None = None,
+        equal: bool | None = None,
+        legend: bool = True,
         ax: Any = None,
     ) -> Self:
         """Draw paths over a function.
@@ -128,11 +130,17 @@ class PathDisplay:
             (n_points, 2).
         bounds : sequence of (low, high), default=None
             Part of the plane, or line, to show, a pair for each variable; None: what holds the paths, but for points
-            where the function explodes, with one scale for both axes unless paths are too slim for it.
+            where the function explodes.
         names : list of str, default=None
             Names of the paths, unless ``results`` is a dict.
         levels : int, array-like or "auto", default="auto"
             Contours: their number, or the values that they are drawn at.
+        labels : sequence of str, default=None
+            Of the axes and, last, of the function: three for two variables, two for one. None: x and f(x).
+        equal : bool, default=None
+            Whether both axes have one scale; None: where there are no bounds and paths aren't too slim for it.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
 
@@ -151,8 +159,11 @@ class PathDisplay:
         shapes = {path.shape[1:] for path in paths.values()}
         if len(shapes) > 1:
             raise ValueError(f"results: all paths must have points of one shape, they have {sorted(shapes)}")
-        labels = ("x", "f(x)") if int(np.prod(shapes.pop())) == 1 else ("$x_0$", "$x_1$", "f(x)")
-        return cls._over(fun, paths, bounds, levels, labels, ax)
+        usual = ("x", "f(x)") if int(np.prod(shapes.pop())) == 1 else ("$x_0$", "$x_1$", "f(x)")
+        labels = usual if labels is None else labels
+        if isinstance(labels, str) or len(labels) != len(usual):
+            raise ValueError(f"labels={labels!r} must be {len(usual)} texts: of the axes and, last, of the function")
+        return cls._over(fun, paths, bounds, equal, levels, labels, ax).plot(ax, legend=legend)
 
     @classmethod
     def from_estimator(
@@ -166,6 +177,8 @@ class PathDisplay:
         bounds: Any = None,
         names: Sequence[str] | None = None,
         levels: Any = "auto",
+        equal: bool | None = None,
+        legend: bool = True,
         ax: Any = None,
     ) -> Self:
         """Draw a linear estimator's objective over two of its coefficients, with the path of its fit.
@@ -196,6 +209,10 @@ class PathDisplay:
             Names of the paths; None: those of the dict, else of the optimizers.
         levels : int, array-like or "auto", default="auto"
             Contours: their number, or the values that they are drawn at.
+        equal : bool, default=None
+            Whether both axes have one scale; None: where there are no bounds and paths aren't too slim for it.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
 
@@ -232,52 +249,62 @@ class PathDisplay:
         paths = {name: np.array([0 * passed[0], *passed])[:, output][:, chosen] for name, passed in points.items()}
         all_names = feature_names(best)
         labels = *(f"coefficient of {all_names[j]}" for j in chosen), "objective on the training rows"
-        return cls._over(surface, paths, bounds, levels, labels, ax)
+        return cls._over(surface, paths, bounds, equal, levels, labels, ax).plot(ax, legend=legend)
 
     @classmethod
-    def _over(cls, fun: Callable, paths: dict[str, np.ndarray], bounds: Any, levels: Any, labels: Any, ax: Any) -> Self:
+    def _over(cls, fun: Callable, paths: Any, bounds: Any, equal: Any, levels: Any, labels: Any, ax: Any) -> Self:
         """A display of paths, with points in the shape that `fun` takes, over its values within bounds."""
+        one_of("equal", equal, _EQUAL)
         heights = {name: np.array([value_of(fun, point) for point in path]) for name, path in paths.items()}
         shape = next(iter(paths.values())).shape[1:]
         paths = {name: path.reshape(len(path), -1) for name, path in paths.items()}
         n_variables = len(labels) - 1
         if bounds is None:
-            limits, equal = window(list(paths.values()), list(heights.values()), width_to_height(ax))
+            limits, equal = window(list(paths.values()), list(heights.values()), width_to_height(ax), equal)
         else:
-            limits, equal = check_bounds(bounds, n_variables), False
+            limits = check_bounds(bounds, n_variables)
         grid, values = on_grid(fun, limits, shape, _GRID[n_variables])
-        return cls(paths, grid, values, heights=heights, levels=levels, labels=labels, equal=equal).plot(ax)
+        if n_variables == 2:
+            drawn_at = contour_levels(values, levels, goes_up(list(heights.values()), values))
+            grid, values = refined(fun, shape, grid, values, drawn_at)
+        return cls(paths, grid, values, heights=heights, levels=levels, labels=labels, equal=bool(equal))
 
-    def plot(self, ax: Any = None) -> Self:
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the function and the paths.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones, with a colour bar beside contours.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
 
         Returns
         -------
         PathDisplay
             The display itself.
         """
-        own_axes, ax = ax is None, axes_for(ax)
+        self._own_figure = own_axes = ax is None
+        ax = axes_for(ax)
         self.contours_, self.curve_ = None, None
         if len(self.grid) == 1:
             self._draw_curve(ax)
         else:
             self._draw_contours(ax, own_axes)
+        if self.equal:
+            ax.set_aspect("equal")
+            ax.apply_aspect()
         self.lines_: dict[str, Any] = {}
         self.starts_: dict[str, Any] = {}
         self.ends_: dict[str, Any] = {}
+        self._dots: dict[str, np.ndarray] = {}
         for k, (name, path) in enumerate(self.paths.items()):
             self._draw_path(ax, k, name, path)
         tidy(ax, grid=len(self.grid) == 1)
-        if self.equal:
-            ax.set_aspect("equal")
         ax.set_xlabel(self.labels[0])
         ax.set_ylabel(self.labels[1])
-        self._add_legend(ax, own_axes)
+        if legend:
+            self._add_legend(ax, own_axes)
         self.ax_, self.figure_ = ax, ax.get_figure()
         return self
 
@@ -291,6 +318,7 @@ class PathDisplay:
         for name, path in self.paths.items():
             points = self._drawn(name, path)[: frame + 1]
             self.lines_[name].set_data(*points.T)
+            self.lines_[name].set_markevery(self._dots[name][: frame + 1])
             self.ends_[name].set_data(*points[-1:].T)
 
     def _draw_curve(self, ax) -> None:
@@ -302,19 +330,9 @@ class PathDisplay:
             ax.set_ylim(finite.min() - margin, finite.max() + margin)
 
     def _draw_contours(self, ax, own_axes: bool) -> None:
-        from matplotlib.colors import BoundaryNorm, ListedColormap
-
-        levels = contour_levels(self.values, self.levels, self._goes_up())
-        shades = pyplot().get_cmap("Greys")(np.linspace(_DARKEST, _LIGHTEST, len(levels) - 1))
-        if self._goes_up():
-            shades = shades[::-1]
-        values = np.ma.masked_invalid(self.values)
-        colors = ListedColormap(shades)
-        norm = BoundaryNorm(levels, len(levels) - 1)
-        self.contours_ = ax.contourf(*self.grid, values, levels=levels, cmap=colors, norm=norm)
-        ax.contour(*self.grid, values, levels=levels, colors="white", linewidths=0.7, linestyles="solid")
-        ax.set_xlim(self.grid[0][0], self.grid[0][-1])
-        ax.set_ylim(self.grid[1][0], self.grid[1][-1])
+        up = goes_up(list(self.heights.values()), self.values)
+        levels = contour_levels(self.values, self.levels, up)
+        self.contours_ = draw_contours(ax, self.grid, self.values, levels, up)
         if own_axes:
             bar = ax.get_figure().colorbar(self.contours_, ax=ax, spacing="uniform", ticks=levels[::3], pad=0.02)
             bar.ax.set_yticklabels(
@@ -324,32 +342,34 @@ class PathDisplay:
             bar.set_label(self.labels[-1])
             bar.outline.set_visible(False)
 
-    def _goes_up(self) -> bool:
-        """Whether the paths seek a maximum."""
-        rises = [h[-1] - h[0] for h in self.heights.values() if np.isfinite(h[[0, -1]]).all()]
-        best = [np.nanmax(h) for h in self.heights.values() if np.isfinite(h).any()]
-        finite = self.values[np.isfinite(self.values)]
-        return bool(rises) and min(rises) > 0 and max(best) <= finite.max() + np.ptp(finite)
-
     def _drawn(self, name: str, path: np.ndarray) -> np.ndarray:
         """Points of a path as the axes see them."""
         return path if path.shape[1] == 2 else np.column_stack([path[:, 0], self.heights[name]])
 
     def _draw_path(self, ax, k: int, name: str, path: np.ndarray) -> None:
         points = self._drawn(name, path)
-        size = 3.5 if len(points) <= _FEW_STEPS else 0
+        self._dots[name], scale = dots(ax, points), mark_scale(ax, points)
         n_steps = len(points) - 1
         label = name if len(self.paths) > 1 or name != "path" else f"path, {n_steps} step{'s' if n_steps != 1 else ''}"
         out = self._steps_outside(ax, points)
         if out.size:
             label += f", leaves the picture at step {out[0]}" if out[0] else ", starts outside"
         looks = {"color": color(k), "linewidth": LINE_WIDTH, "linestyle": line_style(k)}
-        (self.lines_[name],) = ax.plot(*points.T, marker="o", markersize=size, label=label, **looks)
+        (self.lines_[name],) = ax.plot(
+            *points.T, marker="o", markersize=3.5, markevery=self._dots[name], label=label, **looks
+        )
         looks = {"color": color(k), "zorder": 5, "linestyle": "none"}
         (self.starts_[name],) = ax.plot(
-            *points[:1].T, marker="o", markersize=8, markerfacecolor="white", markeredgewidth=LINE_WIDTH, **looks
+            *points[:1].T,
+            marker="o",
+            markersize=8 * scale,
+            markerfacecolor="white",
+            markeredgewidth=LINE_WIDTH,
+            **looks,
         )
-        (self.ends_[name],) = ax.plot(*points[-1:].T, marker="*", markersize=13, markeredgecolor="white", **looks)
+        (self.ends_[name],) = ax.plot(
+            *points[-1:].T, marker="*", markersize=13 * scale, markeredgecolor="white", **looks
+        )
 
     def _steps_outside(self, ax, points: np.ndarray) -> np.ndarray:
         low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T

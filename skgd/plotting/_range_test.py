@@ -91,13 +91,15 @@ class RangeTestDisplay:
         self.smoothed_ = smoothed(learning_rates, losses)
         self.suggested_rate_ = suggested_rate(learning_rates, self.smoothed_)
 
-    def plot(self, ax: Any = None) -> Self:
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the losses and mark the suggested rate.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
 
         Returns
         -------
@@ -119,7 +121,8 @@ class RangeTestDisplay:
         tidy(ax)
         ax.set_xlabel("learning rate, rising with every update")
         ax.set_ylabel("objective on training rows")
-        add_legend(ax, own_axes)
+        if legend:
+            add_legend(ax, own_axes)
         self.ax_, self.figure_ = ax, ax.get_figure()
         return self
 

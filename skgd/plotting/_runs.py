@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.optimize import OptimizeResult
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
@@ -77,6 +78,17 @@ def how_it_ended(model: Any) -> str:
         "callback": f"stopped by a callback {after}",
     }
     return words.get(reason, f"stopped {after}")  # type: ignore[arg-type]
+
+
+def how_descent_ended(result: OptimizeResult) -> str:
+    """Where and why `skgd.minimize` stopped, in words."""
+    n = len(result.fun_path) - 1
+    steps = f"{n} step{'s' if n != 1 else ''}"
+    if result.get("success"):
+        return f"converged after {steps}"
+    words = {1: "ran all", 2: "diverged after", 3: "at no minimum after", 4: "ended by rounding after"}
+    words[99] = "stopped by a callback after"
+    return f"{words.get(result.get('status'), 'ended after')} {steps}"  # type: ignore[arg-type]
 
 
 def _best_epoch(model: Any) -> str:
