@@ -85,6 +85,7 @@ class FunctionRun:
             return
         if idle and criterion == "gradient" and np.abs(self.gradient).max() > (tol or 0.0):
             self.reason = "rounding"
+        self.allowed = (tol or 0.0) * abs(self.value) if criterion == "objective" else 0.0
         self.message = self._in_words(idle, tol, criterion)
 
     def _advised_rate(self, loop: Loop, beginning: Training | None) -> float | None:
@@ -138,7 +139,7 @@ class FunctionRun:
             if not self.objective.differentiates and surroundings.contradict_gradient():
                 self.message += " But jac isn't the gradient of the function, by finite differences there."
             return
-        wrong = surroundings.what_is_wrong(self.first_value - self.value)
+        wrong = surroundings.what_is_wrong(self.first_value - self.value, self.allowed)
         if wrong:
             extremum = "minimum" if self.objective.sign > 0 else "maximum"
             why = self.message.partition(": ")[2].removesuffix(".")

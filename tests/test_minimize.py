@@ -736,3 +736,17 @@ def test_a_start_on_a_plain(start, jac):
     with pytest.warns(ConvergenceWarning, match="no minimum"):
         result = minimize(lambda x: 1 - np.exp(-(x**2)), start, jac=jac, learning_rate=0.3)
     assert not result.success
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.1, 0.02, 0.005])
+def test_what_the_objective_criterion_leaves_is_within_tol_at_any_rate(rate):
+    result = minimize(
+        lambda x: 1 + x[0] ** 2 / 20 + x[1] ** 2,
+        [-7.0, 2.0],
+        jac=lambda x: np.array([x[0] / 10, 2 * x[1]]),
+        learning_rate=rate,
+        criterion="objective",
+        tol=1e-3,
+    )
+    assert result.success, result.message
+    assert 0 < result.fun - 1 < 1.1e-3

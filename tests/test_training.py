@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.special import expit
+from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 
@@ -1023,3 +1024,16 @@ def test_small_and_large_rates_come_near_the_optimum():
     for rate in (3e-4, 1e-3, 1e-2, 3e-2):
         model = GDLinearRegressor(optimizer="sgd", learning_rate=rate, random_state=0).fit(X, y)
         assert model.score(X, y) > best - 2e-3
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.1, 0.03])
+def test_slow_descent_goes_on_until_little_is_left(rate):
+    # steps that bring little are no standstill while as many are to come
+    X, y = load_diabetes(return_X_y=True)
+    model = GDLinearRegressor(
+        optimizer="sgd", learning_rate=rate, batch_size=None, alpha=0, tol=1e-4, criterion="objective", max_iter=20_000
+    ).fit(X, y)
+    assert model.converged_
+    Z = np.column_stack([np.ones(len(X)), X])
+    least = 0.5 * np.mean((y - Z @ np.linalg.lstsq(Z, y, rcond=None)[0]) ** 2)
+    assert 0 <= model.loss_curve_[-1] / least - 1 < 1.5e-4

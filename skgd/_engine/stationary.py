@@ -57,9 +57,10 @@ class Surroundings:
         closer = np.array([self._both_ways(CLOSER * direction) for direction in self.directions])
         return bool((off(CLOSER, closer) > 0.5 * CLOSER * doubtful).all())  # else it was a bend of third order
 
-    def what_is_wrong(self, gained: float) -> str:
+    def what_is_wrong(self, gained: float, allowed: float) -> str:
         """Why the point is no minimum, in words; empty where nothing speaks against it.
 
+        gained is what the descent has brought, allowed what it was allowed to leave.
         A descent from the lowest point nearby tells whether there is much to gain yet; from a saddle it finds its way
         down even where random directions lead up (Jin, Ge, Netrapalli, Kakade and Jordan 2017, How to escape saddle
         points efficiently).
@@ -81,7 +82,7 @@ class Surroundings:
         saddle = f"the function goes {down} from there, both ways along some directions within {near:.2g}: a saddle"
         if any(self._falls_both_ways(direction) for direction in CLOSER * self.directions[lower.all(axis=1)]):
             return saddle  # and not a minimum that is narrower than the directions are long
-        goal = value - max(MUCH * gained, noise)
+        goal = value - max(MUCH * gained, allowed, noise)
         onwards = self._descend(self._lowest(), goal)
         if onwards is None:
             onwards = self._descend(self._lower_without_a_rise(), goal)

@@ -134,9 +134,10 @@ def epochs_without_progress(objective, exact, settings, progress):
         progress["unimproved"] = 0
     if not (exact and objective >= mark - tolerance):
         progress["mark"] = min(mark, objective)
-    if exact:
-        return max(progress["still"], progress["unimproved"] // CIRCLING)
-    return progress["unimproved"]
+    if not exact:
+        return progress["unimproved"]
+    slow = objective <= progress["best_objective"]  # a new best, by however little: that is no circle
+    return progress["still"] if slow else max(progress["still"], progress["unimproved"] // CIRCLING)
 
 
 @inline
