@@ -1,5 +1,6 @@
-"""A function over a plane or a line: where to look, its values, how fine, and at which of them to draw contours."""
+"""A function over a plane or a line: where to look, its values, and at which of them to draw contours."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,9 +13,10 @@ _CURVED = 2.5  # the same ratio from which on contours lie closer near the lowes
 _LOG_FROM = 1e-4, 1e-2  # between these shares of the range the lowest contour lies above the minimum
 _LOW = 0.02  # share of the picture below it
 _MARGIN = 0.12  # around the paths, as a share of their extent
+_CURVE_POINTS = 400
+_GRID_POINTS, _FINE_GRID_POINTS = 100, 240  # along each variable; narrow valleys fray on the coarse one
+_CHEAP_SECONDS = 0.15  # that the coarse one takes for a function that the fine one is affordable for
 _FAR = 10.0  # times as far as its start from zero, and higher by so many times its descent: there a path explodes
-_FINER = 3  # parts that a cell of the grid is divided into along each variable, where contours would fray
-_FRAYED = 0.05  # of the way to the next contour: how far interpolation may be off
 _SLIMMEST = 1 / 3  # of a window around paths, short side over long side: a line would show no contours
 
 
@@ -104,12 +106,20 @@ def contour_levels(values: np.ndarray, levels: Any, upside_down: bool) -> np.nda
     return np.unique(extreme + (-top if upside_down else top) * steps)
 
 
-def on_grid(fun: Callable, bounds: Sequence[tuple[float, float]], shape: tuple[int, ...], n: int) -> tuple:
+def on_grid(fun: Callable, bounds: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> tuple:
     """Axes of a grid within bounds, and the function's values there: (n,) or (n, n), rows along the second axis."""
-    axes = [np.linspace(low, high, n) for low, high in bounds]
-    if len(axes) == 1:
-        return axes, np.array([value_of(fun, np.full(shape, x)[()]) for x in axes[0]])
-    x, y = axes
+    if len(bounds) == 1:
+        x = np.linspace(*bounds[0], _CURVE_POINTS)
+        return [x], np.array([value_of(fun, np.full(shape, a)[()]) for a in x])
+    began = time.perf_counter()
+    axes, values = _on_plane(fun, bounds, shape, _GRID_POINTS)
+    if time.perf_counter() - began < _CHEAP_SECONDS:
+        return _on_plane(fun, bounds, shape, _FINE_GRID_POINTS)
+    return axes, values
+
+
+def _on_plane(fun, bounds, shape, n):
+    x, y = axes = [np.linspace(low, high, n) for low, high in bounds]
     return axes, np.array([[value_of(fun, np.array([a, b]).reshape(shape)) for a in x] for b in y])
 
 
@@ -134,54 +144,3 @@ def goes_up(heights: Sequence[np.ndarray], values: np.ndarray) -> bool:
     best = [np.nanmax(h) for h in heights if np.isfinite(h).any()]
     finite = values[np.isfinite(values)]
     return bool(rises) and min(rises) > 0 and max(best) <= finite.max() + np.ptp(finite)
-
-
-def refined(fun: Callable, shape: tuple[int, ...], axes: list[np.ndarray], values: np.ndarray, levels: np.ndarray):
-    """A finer grid and values, if contours would fray on this one.
-
-    Where they would, the values are the function's, at most as many as there were; elsewhere, where contours can't
-    tell, they are interpolated.
-    """
-    frayed = _frayed(values, levels)
-    most = values.size // (_FINER**2 - 1)
-    worst = np.argsort(-frayed, axis=None, kind="stable")[:most]
-    cells = np.zeros(frayed.shape, dtype=bool)
-    cells.flat[worst] = frayed.flat[worst] > _FRAYED
-    if not cells.any():
-        return axes, values
-    x, y = (np.linspace(axis[0], axis[-1], _FINER * (len(axis) - 1) + 1) for axis in axes)
-    with np.errstate(invalid="ignore"):
-        fine = _interpolated(_interpolated(values).T).T
-    fine[::_FINER, ::_FINER] = values
-    cells = np.kron(cells, np.ones((_FINER, _FINER), dtype=bool))
-    wanted = np.zeros(fine.shape, dtype=bool)
-    for rows in (slice(-1), slice(1, None)):
-        for columns in (slice(-1), slice(1, None)):
-            wanted[rows, columns] |= cells  # points on all sides of a cell
-    wanted[::_FINER, ::_FINER] = False
-    for j, i in np.argwhere(wanted):
-        fine[j, i] = value_of(fun, np.array([x[i], y[j]]).reshape(shape))
-    return [x, y], fine
-
-
-def _frayed(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """For each cell of a grid, by what share of the way to the next contour interpolation may be off."""
-    known = np.where(np.isfinite(values), values, np.nan)
-    by_row, by_column = (np.pad(np.abs(np.diff(known, 2, axis=k)), [(1 - k, 1 - k), (k, k)], "edge") for k in (0, 1))
-    off = np.fmax(by_row, by_column) / 8  # of a parabola halfway between two points
-    to_next = np.r_[np.inf, np.diff(levels), np.inf]
-    near = [to_next[np.searchsorted(levels, known + shift, side="right")] for shift in (-off, 0 * off, off)]
-    shares = np.nan_to_num(off / np.min(near, axis=0))
-    missing = np.isnan(known)
-    corners = [(rows, columns) for rows in (slice(-1), slice(1, None)) for columns in (slice(-1), slice(1, None))]
-    shares = np.max([shares[corner] for corner in corners], axis=0)
-    at_edge = (
-        np.ptp(np.array([missing[corner] for corner in corners]).astype(int), axis=0) > 0
-    )  # of where it is defined
-    return np.where(at_edge, np.inf, shares)
-
-
-def _interpolated(values: np.ndarray) -> np.ndarray:
-    """Rows, with others between them."""
-    parts = [values[:-1] + share * np.diff(values, axis=0) for share in np.arange(_FINER) / _FINER]
-    return np.vstack([np.stack(parts, axis=1).reshape(-1, values.shape[1]), values[-1:]])

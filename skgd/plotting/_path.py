@@ -7,7 +7,7 @@ import numpy as np
 
 from ..linear_model._base import LinearEstimator
 from ._checks import by_name, checked_output, checked_path, column_numbers, feature_names, is_path, one_of
-from ._contour import check_bounds, contour_levels, draw_contours, goes_up, on_grid, refined, value_of, window
+from ._contour import check_bounds, contour_levels, draw_contours, goes_up, on_grid, value_of, window
 from ._marks import dots, mark_scale
 from ._objective import LinearSlice, TrainingObjective, training_coefficients
 from ._runs import check_estimator, optimizer_name, recorded_fit
@@ -25,7 +25,6 @@ from ._style import (
     width_to_height,
 )
 
-_GRID = {1: 400, 2: 120}  # points along each variable
 _ZERO = 5e-5  # of the range of levels: what is less is called 0
 _EQUAL = (None, True, False)
 
@@ -263,10 +262,7 @@ class PathDisplay:
             limits, equal = window(list(paths.values()), list(heights.values()), width_to_height(ax), equal)
         else:
             limits = check_bounds(bounds, n_variables)
-        grid, values = on_grid(fun, limits, shape, _GRID[n_variables])
-        if n_variables == 2:
-            drawn_at = contour_levels(values, levels, goes_up(list(heights.values()), values))
-            grid, values = refined(fun, shape, grid, values, drawn_at)
+        grid, values = on_grid(fun, limits, shape)
         return cls(paths, grid, values, heights=heights, levels=levels, labels=labels, equal=bool(equal))
 
     def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
