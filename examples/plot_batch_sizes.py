@@ -80,8 +80,8 @@ for k, n in enumerate(epochs):
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
 LossCurveDisplay(excess, positions=dict.fromkeys(ways, epochs), ylabel="loss above its minimum").plot(left)
-LossCurveDisplay(excess, positions=milliseconds, xlabel="time of the fit in milliseconds", ylabel="").plot(right)
-right.get_legend().remove()
+display = LossCurveDisplay(excess, positions=milliseconds, xlabel="time of the fit in milliseconds", ylabel="")
+display.plot(right, legend=False)
 for axes in (left, right):
     axes.set_xscale("log")
 left.set_xlim(0.8, 320)

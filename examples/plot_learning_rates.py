@@ -38,8 +38,7 @@ rates = {"too small": 0.03, "right": 0.4, "large": 0.95, "diverging": 1.05}
 figure, grid = plt.subplots(2, 2, figsize=(7, 5.2), sharex=True, sharey=True, layout="constrained")
 for axes, (name, rate) in zip(grid.flat, rates.items(), strict=True):
     result = minimize(f, 4.0, learning_rate=rate, max_iter=8, tol=None, return_path=True)
-    PathDisplay.from_function(f, result, bounds=[(-9.5, 9.5)], ax=axes)
-    axes.get_legend().remove()
+    PathDisplay.from_function(f, result, bounds=[(-9.5, 9.5)], legend=False, ax=axes)
     axes.set(xticks=range(-8, 9, 4), ylim=(-6, 95))
     axes.set_title(rf"{name}: $\eta$ = {rate}", fontsize="medium")
     axes.label_outer()
@@ -115,13 +114,13 @@ cures = {
     r"$1/\sqrt{1 + t}$": {"learning_rate": 0.05, "schedule": "invscaling"},
     "AdaGrad": {"learning_rate": 0.1, "optimizer": "adagrad"},
 }
-excess = {}
+losses = {}
 model = GDLinearRegressor(optimizer="sgd", batch_size=8, max_iter=80, tol=None, alpha=0, random_state=0)
 for name, settings in cures.items():
     fitted = GDLinearRegressor(**model.get_params() | settings).fit(X, y)
-    excess[name] = fitted.loss_curve_ - least
-    print(f"{name:24} {excess[name][-10:].mean():6.2f} above the least loss, mean of the last 10 epochs")
-LossCurveDisplay(excess, ylabel="objective above its minimum").plot()
+    losses[name] = fitted.loss_curve_
+    print(f"{name:24} {losses[name][-10:].mean() - least:6.2f} above the least loss, mean of the last 10 epochs")
+LossCurveDisplay(losses, ylabel="objective", minimum=least).plot()
 
 # %%
 # The constant rate stays where it got within two epochs. AdaGrad's curve lies on that of the root of time, and that is

@@ -50,7 +50,7 @@ for start in (-6.0, -2.0, -1.0, 2.5, 6.0):
 # sure to find the lowest.
 
 rolling = {}
-for start in (6.0, -6.0):
+for start in (-6.0, 6.0):
     result = skgd.minimize(waves, start, jac=waves_slope, optimizer="momentum", learning_rate=0.1, return_path=True)
     rolling[f"from {start:g}"] = result
     print(f"momentum from {start:4}: x = {result.x:6.3f}, f = {result.fun:6.3f}, lowest x {result.path.min():.2f}")

@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import skgd
-from skgd.plotting import PathDisplay
+from skgd.plotting import LossCurveDisplay, PathDisplay
 
 
 def f(p):
@@ -94,11 +94,10 @@ print(f"Momentum of 0.9, rate 0.2: f after 100 steps {customary.fun:.0e}")
 
 figure, grid = plt.subplots(3, 3, figsize=(9, 5.2), sharex=True, sharey=True, layout="constrained")
 for axes, (name, result) in zip(grid.flat, results.items(), strict=True):
-    PathDisplay.from_function(f, {name: result.path[:41]}, bounds=[(-8, 5), (-3, 3)], ax=axes)
+    looks = {"bounds": [(-8, 5), (-3, 3)], "equal": True, "labels": ("$x$", "$y$", "$f$"), "legend": False}
+    PathDisplay.from_function(f, {name: result.path[:41]}, **looks, ax=axes)
     axes.set_title(f"{name}, rate {settings[name][1]:g}", fontsize=11)
-    axes.set(xlabel="$x$", ylabel="$y$", aspect="equal")
     axes.label_outer()
-    axes.get_legend().remove()
 
 # %%
 # Step by step
@@ -107,16 +106,12 @@ for axes, (name, result) in zip(grid.flat, results.items(), strict=True):
 # come close soon, but don't settle down: their steps don't get shorter.
 
 figure, both = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
-colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"]
-both[0].set_ylabel("$f$")
-styles = ["-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), "-"]
 for axes, members in zip(both, (list(results)[:3], list(results)[3:]), strict=True):
-    for name, color, style in zip(members, colors, styles, strict=False):
-        axes.plot(results[name].fun_path, color=color, linestyle=style, linewidth=1.8, label=name)
-    axes.set(xlabel="steps made", yscale="log", ylim=(1e-12, 20))
-    axes.grid(True, color="#E5E5E5", linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9, loc="lower left")
+    values = {name: results[name].fun_path for name in members}
+    steps = dict.fromkeys(members, np.arange(101))
+    LossCurveDisplay(values, positions=steps, xlabel="steps made", ylabel="$f$", log=True).plot(axes)
+    axes.set_ylim(1e-12, 20)
+    axes.label_outer()
 
 # %%
 # Without a rate

@@ -102,10 +102,7 @@ axes.view_init(elev=45, azim=-65)
 # starts from: there it is steepest.
 
 levels = np.linspace(0, 0.6, 19) ** 2  # equal steps of |z|
-display = PathDisplay.from_function(f, paths, bounds=bounds, levels=levels)
-display.ax_.set_aspect("equal")
-display.ax_.set(xlabel="$x$", ylabel="$y$")
-display.contours_.colorbar.set_label("$f = z^2$")
+PathDisplay.from_function(f, paths, bounds=bounds, levels=levels, labels=("$x$", "$y$", "$f = z^2$"), equal=True)
 
 # %%
 # In one call

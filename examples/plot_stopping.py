@@ -66,13 +66,10 @@ for name, result in results.items():
     print(f"{name:13} stops at {result.nit:3d}, f - 1 = {result.fun - 1:.1e}, distance {np.linalg.norm(result.x):.4f}")
 
 # %%
-# skgd says in words why it ended. After a criterion was met it looks around: where the function clearly goes on
-# down, the message says so, and it comes as a warning, too.
+# skgd says in words why it ended:
 
-for name, rule in rules.items():
-    result, caught = descend(0.5, **rule)
-    said = f"{name}: {result.message}" + (" (warned)" if caught else "")
-    print(textwrap.fill(said, 85, subsequent_indent="    "))
+for name, result in results.items():
+    print(textwrap.fill(f"{name}: {result.message}", 85, subsequent_indent="    "))
 
 # %%
 # Small steps are no proof
@@ -83,12 +80,22 @@ for name, rule in rules.items():
 # .. math:: \frac{tol}{\lambda} \;\text{ by the gradient}, \qquad \frac{tol}{\eta \lambda} \;\text{ by the step}
 #
 # The gradient isn't fooled by the rate, but by flat valleys: :math:`tol / \lambda` is large where
-# :math:`\lambda` is small.
+# :math:`\lambda` is small. Nor is the objective: it counts the steps that are still to come.
 
-slow = {name: descend(0.02, **rules[name])[0] for name in ("step", "gradient")}
-for name, result in slow.items():
-    expected = tol / 0.1 if name == "gradient" else tol / (0.02 * 0.1)
-    print(f"{name:9} stops at {result.nit:4d}, distance {np.linalg.norm(result.x):.4f}, by the formula {expected:.4f}")
+slow, warned = {}, {}
+for name in ("step", "gradient", "objective"):
+    slow[name], warned[name] = descend(0.02, **rules[name])
+for name, expected in {"step": tol / (0.02 * 0.1), "gradient": tol / 0.1}.items():
+    distance = np.linalg.norm(slow[name].x)
+    print(f"{name:9} stops at {slow[name].nit:4d}, distance {distance:.4f}, by the formula {expected:.4f}")
+print(f"objective stops at {slow['objective'].nit:4d}, f - 1 = {slow['objective'].fun - 1:.1e}")
+
+# %%
+# After a criterion was met, skgd looks around. Where the function clearly goes on down, the message says so, and it
+# comes as a warning, too:
+
+for name, messages in warned.items():
+    print(textwrap.fill(f"{name}: {' '.join(messages) or 'no warning'}", 85, subsequent_indent="    "))
 
 # %%
 

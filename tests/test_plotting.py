@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import time
 import warnings
 
 import matplotlib.pyplot as plt
@@ -24,7 +25,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor, minimize
 from skgd.optimizers import SGD, Adam
 from skgd.plotting import (
     CoefficientPathDisplay,
@@ -834,3 +835,102 @@ def test_animations_that_cannot_be_made(tmp_path):
         animate(make_path(), seconds=0)
     with pytest.raises(ValueError, match="max_frames=1 must be a whole number, at least 2"):
         animate(make_path(), max_frames=1)
+
+
+# -- settings that all displays share, or some
+
+
+MAKERS = [make_losses, make_path, make_objective, make_rates, make_test, make_coefficients, make_curve]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_picture_without_a_legend(make):
+    display = make()
+    plt.close(display.figure_)
+    display.plot(legend=False)
+    assert display.ax_.get_legend() is None
+    assert not display.figure_.legends
+
+
+def test_values_of_descents_are_loss_curves():
+    settings = {"learning_rate": 0.1, "max_iter": 30, "tol": None, "return_path": True}
+    results = {
+        "down": minimize(bowl, [3.0, 1.0], **settings),
+        "up": minimize(rosen, [-1.0, 1.0], **settings | {"learning_rate": 1e-4}),
+    }
+    display = LossCurveDisplay.from_results(results)
+    for name, result in results.items():
+        np.testing.assert_array_equal(display.lines_[name].get_xdata(), np.arange(31))
+        np.testing.assert_array_equal(display.lines_[name].get_ydata(), result.fun_path)
+    model = descent().fit(X, y)
+    mixed = LossCurveDisplay.from_results([results["down"], model], names=["function", "model"])
+    np.testing.assert_array_equal(mixed.lines_["model"].get_ydata(), model.loss_curve_)
+    with pytest.raises(ValueError, match="has no fun_path; call minimize"):
+        LossCurveDisplay.from_results(minimize(bowl, [3.0, 1.0]))
+
+
+def test_losses_above_a_known_minimum():
+    model = descent(max_iter=10).fit(X, y)
+    display = LossCurveDisplay.from_estimator(model, minimum=1000.0)
+    (line,) = display.lines_.values()
+    np.testing.assert_allclose(line.get_ydata(), model.loss_curve_ - 1000)
+    assert display.ax_.get_ylabel() == "objective above its minimum"
+    with pytest.raises(ValueError, match="minimum=nan must be a finite number"):
+        LossCurveDisplay.from_estimator(model, minimum=np.nan)
+
+
+def test_an_axis_of_epochs_may_become_logarithmic():
+    display = LossCurveDisplay.from_estimator(descent(max_iter=10).fit(X, y))
+    display.ax_.set_xscale("log")
+    left, right = display.ax_.get_xlim()
+    assert 0 < left <= 1 < 10 <= right
+    _, ax = plt.subplots()
+    ax.set_xscale("log")
+    LossCurveDisplay.from_estimator(descent(max_iter=10).fit(X, y), ax=ax)
+    assert ax.get_xlim()[0] > 0
+
+
+def test_labels_and_scale_of_a_function():
+    path = np.array([[3.0, 1.0], [1.0, 0.5], [0.0, 0.0]])
+    display = PathDisplay.from_function(
+        bowl, path, labels=("mass", "length", "energy"), bounds=[(-4, 4), (-1, 2)], equal=True
+    )
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("mass", "length")
+    assert display.contours_.colorbar.ax.get_ylabel() == "energy"
+    assert display.ax_.get_aspect() == 1
+    assert (display.ax_.get_xlim(), display.ax_.get_ylim()) == ((-4, 4), (-1, 2))
+
+
+def test_cheap_functions_have_a_finer_grid():
+    calls = []
+
+    def slow(x):
+        calls.append(1)
+        time.sleep(2e-5)
+        return bowl(x)
+
+    path = np.array([[3.0, 1.0], [0.0, 0.0]])
+    fine = PathDisplay.from_function(bowl, path).values
+    coarse = PathDisplay.from_function(slow, path).values
+    assert fine.size > 4 * coarse.size
+    assert len(calls) < 1.1 * coarse.size
+
+
+def test_fits_of_several_rates_are_kept():
+    display = LearningRateDisplay.from_estimator(descent(), X, y, learning_rates=[0.01, 0.1], max_iter=5)
+    assert list(display.models_) == [0.01, 0.1]
+    for rate, model in display.models_.items():
+        assert model.learning_rate_ == rate
+        np.testing.assert_array_equal(model.coef_, descent(rate, max_iter=5).fit(X, y).coef_)
+
+
+@pytest.mark.parametrize("make", [make_path, make_curve])
+def test_an_animation_takes_the_place_of_the_picture(make, tmp_path):
+    display = make()
+    moving = animate(display, tmp_path / "moving.gif", max_frames=3)
+    assert display.figure_.number not in plt.get_fignums()
+    assert len(plt.get_fignums()) == 1
+    assert moving is not None
+    figure, ax = plt.subplots()
+    animate(make(ax), tmp_path / "other.gif", max_frames=3)
+    assert figure.number in plt.get_fignums()

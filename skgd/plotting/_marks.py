@@ -4,7 +4,7 @@ import numpy as np
 
 _SEEN = 4.0  # points: shorter steps run together
 _SHORT = 40.0  # points: the marks of shorter paths are smaller, so as not to hide them
-_SMALLEST = 0.5  # of their size
+_SMALLEST = 0.7  # of their size
 
 
 def dots(ax, points: np.ndarray) -> np.ndarray:

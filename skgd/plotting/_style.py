@@ -98,6 +98,7 @@ def add_legend(ax, own_axes: bool, **options):
     room = (figure if own_axes else ax).get_window_extent().width
     for n_columns in (4, 3, 2, 1):
         legend = make.legend(loc=place, fontsize=SMALL, ncols=n_columns, frameon=not own_axes, **options)
+        legend.set_in_layout(own_axes)  # a wide one would squeeze the axes that it stands in
         figure.draw_without_rendering()
         box = legend.get_window_extent()
         if box.width <= room or n_columns == 1:
