@@ -587,6 +587,24 @@ def test_bounds(optimizer):
     np.testing.assert_array_equal(minimize(rosen, [-1.2, 0.5], optimizer=optimizer, bounds=of_scipy).x, result.x)
 
 
+@pytest.mark.parametrize("jac", [None, "3-point", "cs", lambda x: np.array([2 * (x[0] - 3), 2 * (x[1] + 1)])])
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs", "momentum", Adam(learning_rate=0.1)], ids=str)
+def test_variables_without_room(optimizer, jac):
+    result = minimize(
+        lambda x: (x[0] - 3) ** 2 + (x[1] + 1) ** 2,
+        [1.0, 0.0],
+        jac=jac,
+        bounds=[(1, 1), (None, None)],
+        optimizer=optimizer,
+        criterion="gradient",
+        tol=1e-5,
+    )
+    assert result.success, result.message
+    np.testing.assert_allclose(result.x, [1, -1], atol=1e-4)
+    nowhere = minimize(lambda x: x @ x, [1.0, 0.0], bounds=[(1, 1), (0, 0)], optimizer=optimizer)
+    np.testing.assert_array_equal(nowhere.x, [1, 0])
+
+
 def test_one_bound_for_one_variable():
     assert minimize(lambda x: x**2, 3.0, bounds=[(1, None)]).x == 1.0
 
@@ -750,3 +768,18 @@ def test_what_the_objective_criterion_leaves_is_within_tol_at_any_rate(rate):
     )
     assert result.success, result.message
     assert 0 < result.fun - 1 < 1.1e-3
+
+
+def test_noise_is_no_saddle():
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        result = minimize(
+            lambda x: x @ x + 1e-3 * rng.normal(),
+            [1.0, 2.0],
+            jac=lambda x: 2 * x + 1e-2 * rng.normal(size=2),
+            learning_rate=0.1,
+            schedule=lambda t: 1 / (1 + 0.01 * t) ** 2,
+            tol=1e-4,
+        )
+        assert result.success, result.message
+        assert np.abs(result.x).max() < 0.05

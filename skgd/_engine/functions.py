@@ -155,12 +155,21 @@ class FunctionObjective:
         if callable(self.jac):
             return self._vector(self.jac(self.shaped(params.copy()), *self.args))
 
-        def flat(x):
-            self.counts["nfev"] += 1
-            return np.asarray(self.fun(self.shaped(x.copy()), *self.args)).reshape(())
+        low, high = (-np.inf, np.inf) if self.box is None else self.box
+        free = np.broadcast_to(low < high, params.shape)  # there are no differences where there is no room
 
-        options: dict[str, Any] = {} if self.box is None else {"bounds": self.box}
-        return approx_derivative(flat, params, method=self.jac or DIFFERENCES[0], f0=value, **options)
+        def of_free(x):
+            self.counts["nfev"] += 1
+            whole = params.astype(x.dtype)  # complex for complex steps
+            whole[free] = x
+            return np.asarray(self.fun(self.shaped(whole), *self.args)).reshape(())
+
+        gradient = np.zeros(self.n_params)
+        if free.any():
+            bounds = tuple(np.broadcast_to(limit, params.shape)[free] for limit in (low, high))
+            method = self.jac or DIFFERENCES[0]
+            gradient[free] = approx_derivative(of_free, params[free], method=method, f0=value, bounds=bounds)
+        return gradient
 
     def _vector(self, gradient):
         gradient = np.array(gradient, dtype=np.float64)

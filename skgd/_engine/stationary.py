@@ -15,6 +15,7 @@ FEW_VARIABLES, FEW_STEPS = 20, 5
 FAR = 10.0  # times as far it must lead, and gain a share MUCH of what was gained before, to tell something
 MUCH = 1e-6
 BACK = 1e-3  # share of the distance at which it has come back to where it was
+RANDOM = 10.0  # times what a repeated evaluation differs by is noise
 ROUNDING = 32 * np.finfo(float).eps  # of values whose differences are looked at
 
 
@@ -36,7 +37,9 @@ class Surroundings:
         self.directions = directions * self.near / np.linalg.norm(directions, axis=1, keepdims=True)
         self.values = np.array([self._both_ways(direction) for direction in self.directions])
         finite = self.values[np.isfinite(self.values)]
+        repeated = abs(objective.value_at(point) - value)  # not zero where the function is random
         self.noise = ROUNDING * max(abs(value), float(np.abs(finite).max(initial=0.0)))
+        self.noise += RANDOM * repeated if np.isfinite(repeated) else 0.0
 
     def _both_ways(self, direction):
         return [self.objective.value_at(self.point + sign * direction) for sign in (1, -1)]
@@ -65,6 +68,9 @@ class Surroundings:
         down even where random directions lead up (Jin, Ge, Netrapalli, Kakade and Jordan 2017, How to escape saddle
         points efficiently).
         """
+        box = self.objective.box
+        if box is not None and np.array_equal(*box):
+            return ""  # there is no other point
         value, values, noise, near = self.value, self.values, self.noise, self.near
         down, less, maximum = ("down", "less", "maximum") if self.objective.sign > 0 else ("up", "more", "minimum")
         if gained > IMMENSE * max(abs(value + gained), 1.0):
