@@ -142,10 +142,10 @@ class CurveFitDisplay:
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
         frame : int, default=None
             The only curve to draw, by its number in ``curves``; None: the last one, and some before.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
 
         Returns
         -------
