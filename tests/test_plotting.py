@@ -6,7 +6,6 @@ import pickle
 import subprocess
 import sys
 import textwrap
-import time
 import warnings
 
 import matplotlib.pyplot as plt
@@ -899,21 +898,6 @@ def test_labels_and_scale_of_a_function():
     assert display.contours_.colorbar.ax.get_ylabel() == "energy"
     assert display.ax_.get_aspect() == 1
     assert (display.ax_.get_xlim(), display.ax_.get_ylim()) == ((-4, 4), (-1, 2))
-
-
-def test_cheap_functions_have_a_finer_grid():
-    calls = []
-
-    def slow(x):
-        calls.append(1)
-        time.sleep(2e-5)
-        return bowl(x)
-
-    path = np.array([[3.0, 1.0], [0.0, 0.0]])
-    fine = PathDisplay.from_function(bowl, path).values
-    coarse = PathDisplay.from_function(slow, path).values
-    assert fine.size > 4 * coarse.size
-    assert len(calls) < 1.1 * coarse.size
 
 
 def test_fits_of_several_rates_are_kept():

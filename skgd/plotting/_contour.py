@@ -1,6 +1,5 @@
 """A function over a plane or a line: where to look, its values, and at which of them to draw contours."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,9 +12,7 @@ _CURVED = 2.5  # the same ratio from which on contours lie closer near the lowes
 _LOG_FROM = 1e-4, 1e-2  # between these shares of the range the lowest contour lies above the minimum
 _LOW = 0.02  # share of the picture below it
 _MARGIN = 0.12  # around the paths, as a share of their extent
-_CURVE_POINTS = 400
-_GRID_POINTS, _FINE_GRID_POINTS = 100, 240  # along each variable; narrow valleys fray on the coarse one
-_CHEAP_SECONDS = 0.15  # that the coarse one takes for a function that the fine one is affordable for
+_GRID_POINTS = {1: 400, 2: 150}  # along each variable, of so many: with fewer, contours of narrow valleys fray
 _FAR = 10.0  # times as far as its start from zero, and higher by so many times its descent: there a path explodes
 _SLIMMEST = 1 / 3  # of a window around paths, short side over long side: a line would show no contours
 
@@ -108,18 +105,10 @@ def contour_levels(values: np.ndarray, levels: Any, upside_down: bool) -> np.nda
 
 def on_grid(fun: Callable, bounds: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> tuple:
     """Axes of a grid within bounds, and the function's values there: (n,) or (n, n), rows along the second axis."""
-    if len(bounds) == 1:
-        x = np.linspace(*bounds[0], _CURVE_POINTS)
-        return [x], np.array([value_of(fun, np.full(shape, a)[()]) for a in x])
-    began = time.perf_counter()
-    axes, values = _on_plane(fun, bounds, shape, _GRID_POINTS)
-    if time.perf_counter() - began < _CHEAP_SECONDS:
-        return _on_plane(fun, bounds, shape, _FINE_GRID_POINTS)
-    return axes, values
-
-
-def _on_plane(fun, bounds, shape, n):
-    x, y = axes = [np.linspace(low, high, n) for low, high in bounds]
+    axes = [np.linspace(low, high, _GRID_POINTS[len(bounds)]) for low, high in bounds]
+    if len(axes) == 1:
+        return axes, np.array([value_of(fun, np.full(shape, x)[()]) for x in axes[0]])
+    x, y = axes
     return axes, np.array([[value_of(fun, np.array([a, b]).reshape(shape)) for a in x] for b in y])
 
 
