@@ -918,3 +918,19 @@ def test_an_animation_takes_the_place_of_the_picture(make, tmp_path):
     figure, ax = plt.subplots()
     animate(make(ax), tmp_path / "other.gif", max_frames=3)
     assert figure.number in plt.get_fignums()
+
+
+def test_displays_from_arrays_move_without_being_drawn_before():
+    line = np.linspace(0.0, 1.0, 5)
+    path = np.column_stack([line, line])
+    curves = np.stack([line, 2 * line])[:, :, None]
+    values = np.add.outer(line**2, line**2)
+    heights = {"path": (path**2).sum(axis=1)}
+    for display in (
+        PathDisplay({"path": path}, [line, line], values, heights=heights, labels=("a", "b", "f")),
+        CurveFitDisplay(line, line, line, curves, np.array([1, 2]), np.array([0.5, 0.1]), labels=("x", "y")),
+    ):
+        animate(display)
+        assert len(plt.get_fignums()) == 1
+        assert not hasattr(display, "figure_")
+        plt.close("all")

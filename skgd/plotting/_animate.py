@@ -26,8 +26,8 @@ def animate(
     """Show how paths go on, or how a curve comes to fit, as a moving picture.
 
     It takes the place of the display's own figure: that one is closed, so that ``plt.show()`` shows the moving picture
-    only, with a legend if there was one; ``display.plot()`` draws the other again. Axes that were given to the display
-    stay open.
+    only, that of paths with a legend unless theirs had none; ``display.plot()`` draws the other again. Axes that were
+    given to the display stay open.
 
     Parameters
     ----------
@@ -79,12 +79,13 @@ def animate(
     from matplotlib.animation import FuncAnimation
 
     frames = np.unique(np.linspace(0, display.n_frames - 1, min(max_frames, display.n_frames)).round().astype(int))
+    drawn = hasattr(display, "figure_")  # one made from arrays need not be
     moving = copy.copy(display)
     if isinstance(moving, CurveFitDisplay):
         moving.plot(frame=0)
     else:
-        moving.plot(legend=bool(display.ax_.get_legend() or display.figure_.legends))
-    if display._own_figure:
+        moving.plot(legend=not drawn or bool(display.ax_.get_legend() or display.figure_.legends))
+    if drawn and display._own_figure:
         plt.close(display.figure_)
     moving.figure_.set_layout_engine("none")  # as it is, for all frames
     interval = 1000 * seconds / len(frames)
