@@ -783,3 +783,29 @@ def test_noise_is_no_saddle():
         )
         assert result.success, result.message
         assert np.abs(result.x).max() < 0.05
+
+
+@pytest.mark.parametrize("start", [[1e4, -1e4], [1e6, -1e6]])
+def test_a_start_far_off_is_no_measure_of_rounding(start):
+    result = minimize(rosen, start, jac=rosen_der, optimizer="lbfgs")
+    assert not result.success or result.fun < 1e-6
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+def test_a_start_at_the_minimum_or_at_the_bound_that_is_it(optimizer):
+    result = minimize(lambda x: (x - 50) ** 2, 50.0, jac=lambda x: 2 * (x - 50), optimizer=optimizer)
+    assert result.success
+    assert result.x == 50
+    assert minimize(lambda x: -x, 100.0, bounds=[(0, 100)], optimizer=optimizer).x == 100
+
+
+def test_the_edge_of_a_domain_is_no_saddle():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        minimize(lambda x: np.nan if x[0] < 1 else x[0] ** 2 + x[1] ** 2, [3.0, 2.0])
+    assert not any("saddle" in str(warning.message) for warning in caught)
+
+
+def test_the_objective_criterion_measures_the_value_now():
+    result = minimize(rosen, [100.0, -100.0], jac=rosen_der, criterion="objective", optimizer="lbfgs", max_iter=50_000)
+    assert result.fun < 1e-3

@@ -218,6 +218,8 @@ class Descent:
     def _gain(self, search: QuasiNewton) -> float:
         """What the fit has gained on the constant model, and so the measure of what is still to come."""
         reference = float(self.training.progress["reference"][0])
+        if self.of_function:  # of its value, or near zero a share of where it began
+            return max(abs(search.objective), (self.plan.tol or 0.0) * abs(reference), TINY)
         return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)
 
     def advance(self, last_epoch: int) -> int:
@@ -277,7 +279,8 @@ class Descent:
         """Whether the criterion is met; while there are widths left, whether it is time for the next."""
         plan, gain = self.plan, self._gain(search)
         # in rounding: little to come, and it doesn't get less
-        lost = self.lost = promise <= search.eps * gain and promise > SLOW * (self.promises or [np.inf])[-1]
+        rounding = search.eps * (abs(search.objective) if self.of_function else gain)
+        lost = self.lost = promise <= rounding and promise > SLOW * (self.promises or [np.inf])[-1]
         self.promises.append(promise)
         self.objectives.append(search.objective)
         if self.widths:

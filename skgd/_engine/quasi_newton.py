@@ -205,4 +205,7 @@ class SteepestDescent(QuasiNewton):
 def first_length(params: np.ndarray, gradient: np.ndarray) -> float:
     """Length of a first step that changes parameters by a tenth of their size, where nothing is known of curvature."""
     largest = float(np.abs(gradient).max(initial=0.0))
-    return FIRST_STEP * max(float(np.abs(params).max(initial=0.0)), 1.0) / max(largest, TINY)
+    if largest == 0:
+        return 1.0
+    size = max(float(np.abs(params).max(initial=0.0)), 1.0)
+    return min(FIRST_STEP * size / max(largest, TINY), float(np.finfo(np.float64).max))

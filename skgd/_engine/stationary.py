@@ -102,7 +102,7 @@ class Surroundings:
         )
 
     def _falls_both_ways(self, direction):
-        return max(self._both_ways(direction)) < self.value - 0.01 * self.noise
+        return bool(np.max(self._both_ways(direction)) < self.value - 0.01 * self.noise)  # not where one is NaN
 
     def _steps(self) -> int:
         """Of the descent: a share of those made before, where each takes as many evaluations as there are variables."""
