@@ -218,8 +218,8 @@ class Descent:
     def _gain(self, search: QuasiNewton) -> float:
         """What the fit has gained on the constant model, and so the measure of what is still to come."""
         reference = float(self.training.progress["reference"][0])
-        if self.of_function:  # of its value, or near zero a share of where it began
-            return max(abs(search.objective), (self.plan.tol or 0.0) * abs(reference), TINY)
+        if self.of_function:
+            return max(abs(search.objective), TINY)
         return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)
 
     def advance(self, last_epoch: int) -> int:

@@ -223,8 +223,12 @@ def training_on(objective: FunctionObjective, optimizer: Optimizer, rate: float,
 
 def rate_on(objective: FunctionObjective, params: np.ndarray) -> float | None:
     """The inverse of the largest curvature that a few steps with a line search meet; None if there was none."""
-    search = SteepestDescent(copy.copy(objective), params.copy(), objective.box)
+    known = [array.copy() for array in (objective.params, objective.value, objective.gradient)]
+    probe = copy.copy(objective)
+    search = SteepestDescent(probe, params.copy(), objective.box)
     for _ in range(CURVATURE_STEPS):
         if not search.look() > 0 or not search.move():
             break
+    objective.params[:], objective.value[:], objective.gradient[:] = known  # which the copy shares
+    objective.best, objective.trouble = probe.best, probe.trouble
     return min(search.short) if search.short else None
