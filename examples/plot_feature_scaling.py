@@ -21,12 +21,12 @@ from sklearn.datasets import load_diabetes
 from skgd import GDLinearRegressor
 from skgd.plotting import LossCurveDisplay, PathDisplay
 
-data = load_diabetes(as_frame=True, scaled=False)
+data = load_diabetes(scaled=False)
 y = data.target - data.target.mean()
-raw = data.data[["bmi", "bp"]]
-raw = raw - raw.mean()
-standardised = raw / raw.std(ddof=0)
-print("standard deviations:", raw.std(ddof=0).round(1).to_dict())
+raw = data.data[:, [data.feature_names.index(name) for name in ("bmi", "bp")]]
+raw = raw - raw.mean(axis=0)
+standardised = raw / raw.std(axis=0)
+print("standard deviations of bmi and bp:", raw.std(axis=0).round(1))
 
 # %%
 # The shape of the valley
@@ -65,8 +65,8 @@ for name, X in tables.items():
 # Contours, elongated and round
 # -----------------------------
 # Plain descent on all rows with the best rate of each table. Steps begin at right angles to the contours. Where these
-# are elongated, that is not the way to the minimum; where they are round, it is. Here they are nearly round: what is
-# left comes from the two measurements going together, which no scale changes. ``standardize=False``, because otherwise
+# are elongated, that is not the way to the minimum; where they are round, it is. On the right they are rounder: what
+# is left comes from the two measurements going together, which no scale changes. ``standardize=False``, because otherwise
 # skgd would do it by itself.
 
 model = GDLinearRegressor(
@@ -75,7 +75,9 @@ model = GDLinearRegressor(
 fits = {name: clone(model).set_params(learning_rate=best_rate(X)) for name, X in tables.items()}
 figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.7), layout="constrained")
 for ax, (name, X) in zip(axes, tables.items(), strict=True):
-    PathDisplay.from_estimator({name: fits[name]}, X, y, features=("bmi", "bp"), ax=ax)
+    PathDisplay.from_estimator({name: fits[name]}, X, y, ax=ax)
+    ax.set_xlabel("coefficient of bmi")
+    ax.set_ylabel("coefficient of bp")
     ax.set_title(name, fontsize="medium")
 
 # %%
@@ -97,7 +99,9 @@ for name, share in shares.items():
     print(f"{name:13} {np.argmax(share < 1e-3):3d} epochs")
 
 curves = {name: np.maximum(share, 1e-12) for name, share in shares.items()}  # not below rounding
-axes = LossCurveDisplay(curves, ylabel="share of the loss still to gain").plot().ax_
+before = dict.fromkeys(curves, np.arange(60))  # on all rows the loss is that before the epoch's step
+display = LossCurveDisplay(curves, positions=before, xlabel="epochs made", ylabel="share of the loss still to gain")
+axes = display.plot().ax_
 axes.axhline(1e-3, color="black", linewidth=1)
 axes.text(40.5, 1.2e-3, "a thousandth", va="bottom", ha="right")
 axes.set(xlim=(0, 40.5), ylim=(1e-6, 2))
@@ -109,8 +113,9 @@ axes.set(xlim=(0, 40.5), ylim=(1e-6, 2))
 # whether descent gets anywhere.
 
 n_epochs = 20_000
-everything = data.data - data.data.mean()
-for name, X in {"raw": everything, "standardised": everything / everything.std(ddof=0)}.items():
+everything = data.data - data.data.mean(axis=0)
+print("standard deviations:", everything.std(axis=0).round(1))
+for name, X in {"raw": everything, "standardised": everything / everything.std(axis=0)}.items():
     high, low = eigenvalues(X)
     share = excess(model.set_params(learning_rate=best_rate(X), max_iter=n_epochs), X)
     reached = np.argmax(share < 1e-3) if share[-1] < 1e-3 else f"not within {n_epochs}"

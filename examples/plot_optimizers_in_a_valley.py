@@ -3,8 +3,8 @@ Nine optimizers in a valley
 ===========================
 
 In a long valley with steep sides the slope points across, hardly ever along. Plain gradient descent zig-zags from side
-to side, or creeps. All other optimizers are cures of this: some remember the direction, some give every variable a
-rate of its own.
+to side, or creeps. The other optimizers try to cure this: some remember the direction, some give every variable a
+rate of its own. Not every cure beats plain descent at its best rate, but most need less luck with the rate.
 """
 
 # %%
@@ -42,7 +42,7 @@ print(f"the slope at the start, downhill: {-gradient(start)}; the way to the min
 # A step of plain descent with the rate :math:`\eta` multiplies :math:`x` by :math:`1 - \eta / 10` and :math:`y` by
 # :math:`1 - 2 \eta`. Beyond :math:`\eta = 1` the second is below -1, and :math:`y` grows from step to step. Shortly
 # before this, :math:`y` changes its sign with each step: the path zig-zags. With a small rate it doesn't, but
-# :math:`x` hardly moves. No rate is good for both.
+# :math:`x` hardly moves. The best rate is a compromise, close to the one at which it diverges.
 
 for rate in (0.1, 0.95, 1.01):
     path = skgd.minimize(f, start, jac=gradient, learning_rate=rate, max_iter=30, tol=None, return_path=True).path
@@ -102,8 +102,9 @@ for axes, (name, result) in zip(grid.flat, results.items(), strict=True):
 # %%
 # Step by step
 # ------------
-# On the left those with one rate for all variables, on the right those with a rate for each. RMSProp and Lion
-# come close soon, but don't settle down: their steps don't get shorter.
+# On the left those with one rate for all variables, on the right those with a rate for each. Those
+# that divide by the size of recent gradients don't settle down at a constant rate: once RMSProp has come very close, the
+# gradients that it remembers are tiny, and dividing by them throws it out again. Lion's steps never get shorter.
 
 figure, both = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
 for axes, members in zip(both, (list(results)[:3], list(results)[3:]), strict=True):

@@ -934,3 +934,10 @@ def test_displays_from_arrays_move_without_being_drawn_before():
         assert len(plt.get_fignums()) == 1
         assert not hasattr(display, "figure_")
         plt.close("all")
+
+
+@pytest.mark.parametrize("display", [CoefficientPathDisplay, PathDisplay, CurveFitDisplay])
+def test_a_fit_that_diverges_at_once_is_told(display):
+    features = X[:, :1] if display is CurveFitDisplay else X
+    with pytest.raises(ValueError, match=r"diverged in its first epoch with learning_rate=50.*'auto'"):
+        display.from_estimator(descent(50.0, batch_size=1, random_state=0), features, y)

@@ -256,7 +256,8 @@ class LossCurveDisplay:
         losses = {name: np.asarray(curve, dtype=np.float64) - above for name, curve in self.losses.items()}
         empty = [name for name, curve in losses.items() if not curve.size]
         if len(empty) == len(losses):
-            raise ValueError(f"losses: there is nothing to draw{f' of {empty}' if empty else ''}")
+            of_whom = f" of {empty}: no fit has ended an epoch, as when it diverges in the first" if empty else ""
+            raise ValueError(f"losses: there is nothing to draw{of_whom}")
         unseen = {name: np.asarray(curve, float) for name, curve in (self.validation_losses or {}).items()}
         unseen = unseen if self.minimum is None else {}
         low, high, logarithmic = informative_range([*losses.values(), *unseen.values()], self.log, self.minimum)

@@ -33,6 +33,11 @@ def recorded_fit(
         warnings.simplefilter("ignore", ConvergenceWarning)  # the picture tells it
         model.fit(X, y)
     model.__dict__.pop("_watch", None)
+    if look is not None and not seen:
+        raise ValueError(
+            f"estimator: the fit diverged in its first epoch with learning_rate={model.learning_rate_:.3g}, so there is "
+            "no way to draw; give a smaller one, or 'auto'"
+        )
     return model, seen
 
 
