@@ -65,8 +65,8 @@ for name, X in tables.items():
 # Contours, elongated and round
 # -----------------------------
 # Plain descent on all rows with the best rate of each table. Steps begin at right angles to the contours. Where these
-# are elongated, that is not the way to the minimum; where they are round, it is. On the right they are rounder: what
-# is left comes from the two measurements going together, which no scale changes. ``standardize=False``, because otherwise
+# are elongated, that is not the way to the minimum; where they are round, it is. On the right they are rounder:
+# what is left comes from the two measurements going together, which no scale changes. ``standardize=False``, because otherwise
 # skgd would do it by itself.
 
 model = GDLinearRegressor(

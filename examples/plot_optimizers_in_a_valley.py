@@ -103,8 +103,8 @@ for axes, (name, result) in zip(grid.flat, results.items(), strict=True):
 # Step by step
 # ------------
 # On the left those with one rate for all variables, on the right those with a rate for each. Those
-# that divide by the size of recent gradients don't settle down at a constant rate: once RMSProp has come very close, the
-# gradients that it remembers are tiny, and dividing by them throws it out again. Lion's steps never get shorter.
+# that divide by the size of recent gradients don't settle down at a constant rate: once RMSProp has come very close,
+# the gradients that it remembers are tiny, and dividing by them throws it out again. Lion's steps never get shorter.
 
 figure, both = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
 for axes, members in zip(both, (list(results)[:3], list(results)[3:]), strict=True):

@@ -35,8 +35,8 @@ def recorded_fit(
     model.__dict__.pop("_watch", None)
     if look is not None and not seen:
         raise ValueError(
-            f"estimator: the fit diverged in its first epoch with learning_rate={model.learning_rate_:.3g}, so there is "
-            "no way to draw; give a smaller one, or 'auto'"
+            f"estimator: the fit diverged in its first epoch with learning_rate={model.learning_rate_:.3g}, so there "
+            "is no way to draw; give a smaller one, or 'auto'"
         )
     return model, seen
 
