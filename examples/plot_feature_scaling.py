@@ -65,9 +65,9 @@ for name, X in tables.items():
 # Contours, elongated and round
 # -----------------------------
 # Plain descent on all rows with the best rate of each table. Steps begin at right angles to the contours. Where these
-# are elongated, that is not the way to the minimum; where they are round, it is. On the right they are rounder:
-# what is left comes from the two measurements going together, which no scale changes. ``standardize=False``, because otherwise
-# skgd would do it by itself.
+# are elongated, that is not the way to the minimum; where they are round, it is. On the right they are rounder: what
+# is left comes from the two measurements going together, which no scale changes. ``standardize=False``, because
+# otherwise skgd would do it by itself.
 
 model = GDLinearRegressor(
     optimizer="sgd", batch_size=None, alpha=0, standardize=False, fit_intercept=False, max_iter=60, tol=None
