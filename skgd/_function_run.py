@@ -36,6 +36,8 @@ class FunctionRun:
         self.given_rate, self.callback, self.keeps_path = learning_rate, callback, keeps_path
         self.takes_result = callback is not None and _parameters_of(callback) == ["intermediate_result"]
         self.params, self.value, self.gradient = start, np.nan, np.full(start.size, np.nan)
+        self.first_value = np.nan
+        self.allowed = 0.0  # that the criterion may leave of the function
         self.path: list[np.ndarray] = []
         self.values: list[float] = []
         self.n_iter, self.step = 0, np.inf
@@ -85,7 +87,8 @@ class FunctionRun:
             return
         if idle and criterion == "gradient" and np.abs(self.gradient).max() > (tol or 0.0):
             self.reason = "rounding"
-        self.allowed = (tol or 0.0) * abs(self.value) if criterion == "objective" else 0.0
+        if criterion == "objective":
+            self.allowed = (tol or 0.0) * abs(self.value)
         self.message = self._in_words(idle, tol, criterion)
 
     def _advised_rate(self, loop: Loop, beginning: Training | None) -> float | None:
@@ -112,7 +115,8 @@ class FunctionRun:
     def _look(self, training: Training) -> bool:
         """After every iteration: remember where it has led to, and tell whoever wants to know; whether to stop."""
         params = training.params.copy()
-        value, _ = self.objective(params)
+        self.objective.evaluate(params)
+        value = float(self.objective.value[0])
         self.step = float(np.abs(params - self.path[-1]).max())
         if not self.keeps_path:
             self.path, self.values = [], []

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from . import _jit
-from ._engine.functions import Identity
+from ._engine.functions import ObjectiveItself
 from ._engine.kernels import INLINED, activation_kernels, kernel
 from ._kernels.signatures import FLOAT64, Evaluation, Linear, Network, signatures
 from .activations import ACTIVATIONS
@@ -69,7 +69,7 @@ def _precompile_line_searches() -> None:
 
 def _precompile_minimize() -> None:
     kernel("run_epochs", FLOAT64, Evaluation)
-    _jit.compiled(Identity.pointwise, signatures(FLOAT64).loss)
+    _jit.compiled(ObjectiveItself.pointwise, signatures(FLOAT64).loss)
     _compile_rules(FLOAT64)
 
 

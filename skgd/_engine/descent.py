@@ -216,10 +216,13 @@ class Descent:
         return search.params
 
     def _gain(self, search: QuasiNewton) -> float:
-        """What the fit has gained on the constant model, and so the measure of what is still to come."""
-        reference = float(self.training.progress["reference"][0])
+        """What the fit has gained on the constant model, and so the measure of what is still to come.
+
+        A function has no such model, and its start may be anywhere: the measure is its value.
+        """
         if self.of_function:
             return max(abs(search.objective), TINY)
+        reference = float(self.training.progress["reference"][0])
         return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)
 
     def advance(self, last_epoch: int) -> int:
@@ -279,8 +282,7 @@ class Descent:
         """Whether the criterion is met; while there are widths left, whether it is time for the next."""
         plan, gain = self.plan, self._gain(search)
         # in rounding: little to come, and it doesn't get less
-        rounding = search.eps * (abs(search.objective) if self.of_function else gain)
-        lost = self.lost = promise <= rounding and promise > SLOW * (self.promises or [np.inf])[-1]
+        lost = self.lost = promise <= search.eps * gain and promise > SLOW * (self.promises or [np.inf])[-1]
         self.promises.append(promise)
         self.objectives.append(search.objective)
         if self.widths:

@@ -20,7 +20,7 @@ CURVATURE_STEPS = 5
 Box = tuple[np.ndarray, np.ndarray]
 
 
-class Identity(Loss):
+class ObjectiveItself(Loss):
     """The loss of a model whose prediction is the objective itself."""
 
     @staticmethod
@@ -218,7 +218,7 @@ def one_row() -> Data:
 def training_on(objective: FunctionObjective, optimizer: Optimizer, rate: float, params: np.ndarray) -> Training:
     """Training of the function's variables from `params` on."""
     scaling = Scaling(np.zeros(1), np.ones(1), np.zeros(1), np.ones(1))
-    return new_training(objective, Identity(), optimizer, scaling, params, FLOAT64, (rate, False), None, seed=1)
+    return new_training(objective, ObjectiveItself(), optimizer, scaling, params, FLOAT64, (rate, False), None, seed=1)
 
 
 def rate_on(objective: FunctionObjective, params: np.ndarray) -> float | None:
