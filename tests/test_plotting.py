@@ -941,3 +941,13 @@ def test_a_fit_that_diverges_at_once_is_told(display):
     features = X[:, :1] if display is CurveFitDisplay else X
     with pytest.raises(ValueError, match=r"diverged in its first epoch with learning_rate=50.*'auto'"):
         display.from_estimator(descent(50.0, batch_size=1, random_state=0), features, y)
+
+
+def test_all_rates_have_batches_of_one_size():
+    model = GDLinearRegressor(optimizer="sgd", random_state=0)
+    display = LearningRateDisplay.from_estimator(model, X, y, learning_rates=[1e-3, 0.1, 0.4], max_iter=20)
+    assert len({fit.batch_size_ for fit in display.models_.values()}) == 1
+    assert len({fit.t_ for fit in display.models_.values()}) == 1
+    assert display.best_rate_ != 1e-3
+    own = display.from_estimator(model.set_params(batch_size=10), X, y, learning_rates=[1e-3, 0.1], max_iter=2)
+    assert {fit.batch_size_ for fit in own.models_.values()} == {10}

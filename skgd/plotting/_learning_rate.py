@@ -87,6 +87,8 @@ class LearningRateDisplay:
     ) -> Self:
         """Fit a clone with each learning rate and draw its losses.
 
+        All have batches of one size; ``batch_size="auto"`` is that of the middle one of the rates.
+
         Parameters
         ----------
         estimator : estimator
@@ -121,6 +123,7 @@ class LearningRateDisplay:
         check_estimator(estimator)
         rates = learning_rates_of("learning_rates", learning_rates)
         settings = {} if max_iter is None else {"max_iter": max_iter, "tol": None, "early_stopping": False}
+        settings["batch_size"] = _one_batch_size(estimator, X, y, rates)
         models = [recorded_fit(with_rate(estimator, rate), X, y, None, **settings)[0] for rate in rates]
         losses, updates = [model.loss_curve_ for model in models], [updates_of(model) for model in models]
         reasons = [model.stop_reason_ for model in models]
@@ -219,3 +222,11 @@ class LearningRateDisplay:
         self.lines_ = list(curves.lines_.values())
         self.ax_, self.figure_ = curves.ax_, curves.figure_
         return self
+
+
+def _one_batch_size(estimator: Any, X: Any, y: Any, rates: np.ndarray) -> int | None:
+    """What "auto" is for the middle one of the rates: it depends on the rate, and curves are compared."""
+    if estimator.batch_size != "auto":
+        return estimator.batch_size
+    middle = with_rate(estimator, rates[len(rates) // 2])
+    return recorded_fit(middle, X, y, None, max_iter=1, tol=None, early_stopping=False)[0].batch_size_
