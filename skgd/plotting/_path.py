@@ -42,7 +42,7 @@ class PathDisplay:
     grid : list of ndarray
         Points along each variable at which the function is known.
     values : ndarray of shape (n,) or (n_second, n_first)
-        Its values there; NaN where it is undefined. Methods ``from_...`` interpolate some where contours can't tell.
+        Its values there; NaN where it is undefined.
     heights : dict of str to ndarray of shape (n_points,)
         The function along the paths.
     levels : int, array-like or "auto", default="auto"
