@@ -5,10 +5,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import DTypeLike
 
-from . import _jit
-from ._engine.functions import ObjectiveItself
-from ._engine.kernels import INLINED, activation_kernels, kernel
-from ._kernels.signatures import FLOAT64, Evaluation, Linear, Network, signatures
+from ._compile import jit as _jit
+from ._compile.kernels import INLINED, activation_kernels, kernel
+from ._compile.types import signatures
+from ._kernels.structures import FLOAT64, Evaluation, Linear, Network
+from ._minimize.function import ObjectiveItself
 from .activations import ACTIVATIONS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SGD

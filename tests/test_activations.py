@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from skgd import GDMLPRegressor
-from skgd import _elementary as elementary
-from skgd._engine.kernels import _activation_kernels, activation_kernels
-from skgd._jit import compiled, have_numba, inline_into, plain
-from skgd._kernels import layers
+from skgd._compile.jit import compiled, have_numba, inline_into, plain
+from skgd._compile.kernels import _activation_kernels, activation_kernels
+from skgd._kernels import elementary, layers
 from skgd.activations import ACTIVATIONS, Activation, Tanh, get_activation
 
 DTYPES = [np.float64, np.float32]

@@ -82,7 +82,7 @@ def test_imports_run_downwards(path):
 
 def test_the_test_of_floors_sees_relative_imports():
     found = {name for name, _ in imported_names(PACKAGE / "optimizers" / "base.py")}
-    assert {"skgd._jit", "skgd._validation.Interval", "numpy"} <= found
+    assert {"skgd._compile.jit", "skgd._validation.Interval", "numpy"} <= found
 
 
 def test_every_module_can_be_imported_first():

@@ -12,17 +12,18 @@ import pytest
 from scipy.stats import chi2
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
-from skgd._engine import epochs as loop
-from skgd._engine.kernels import PASSES, kernel, products, python_kernel
-from skgd._engine.objectives import LinearObjective, NetworkObjective
-from skgd._engine.passes import buffers, weight_factor
-from skgd._engine.scaling import feature_moments
-from skgd._jit import LEAN_OPTIONS, bound, compiled, have_numba, inline_into, plain
+from skgd._compile.jit import LEAN_OPTIONS, bound, compiled, have_numba, inline_into, plain
+from skgd._compile.kernels import PASSES, kernel, products, python_kernel
+from skgd._compile.types import signatures
 from skgd._kernels import epochs as epoch_loops
 from skgd._kernels import layers as layer_kernels
 from skgd._kernels import linear, matrices, vectors
 from skgd._kernels import rows as row_order
-from skgd._kernels.signatures import Data, Features, Linear, Network, Progress, SparseFeatures, signatures
+from skgd._kernels.structures import Data, Features, Linear, Network, Progress, SparseFeatures
+from skgd._problem.models import LinearObjective, NetworkObjective
+from skgd._problem.objective import buffers, weight_factor
+from skgd._problem.scaling import feature_moments
+from skgd._solvers import epochs as loop
 from skgd.activations import ACTIVATIONS, get_activation
 from skgd.losses import LogLoss, SquaredError
 

@@ -13,8 +13,8 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import log_loss, mean_squared_error, mean_tweedie_deviance
 
 from skgd import GDLinearRegressor, GDMLPRegressor
-from skgd._jit import compiled
-from skgd._kernels.signatures import signatures
+from skgd._compile.jit import compiled
+from skgd._compile.types import signatures
 from skgd.losses import (
     LOSSES,
     AbsoluteError,

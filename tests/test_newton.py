@@ -10,9 +10,9 @@ from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegr
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
-from skgd._engine import newton
-from skgd._engine.kernels import kernel, plug_in, python_kernel
-from skgd._kernels.signatures import (
+from skgd._compile.kernels import kernel, plug_in, python_kernel
+from skgd._compile.types import signatures
+from skgd._kernels.structures import (
     CONVERGED,
     NEVER,
     OBJECTIVE,
@@ -23,8 +23,8 @@ from skgd._kernels.signatures import (
     NewtonSettings,
     NewtonWork,
     Search,
-    signatures,
 )
+from skgd._solvers import newton
 from skgd.losses import Huber, LogLoss, Loss, Poisson, SquaredError
 from skgd.optimizers import LBFGS
 
@@ -140,7 +140,7 @@ def made(monkeypatch):
             super().__init__(*args)
             found.append(self)
 
-    monkeypatch.setattr("skgd._engine.loop.Newton", Recorded)
+    monkeypatch.setattr("skgd._solvers.driver.Newton", Recorded)
     return found
 
 

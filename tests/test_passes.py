@@ -5,11 +5,11 @@ import pytest
 from scipy import sparse
 from scipy.special import expit, logsumexp, softmax
 
-from skgd._engine.curvature import LEADING_COLUMNS, Curvature
-from skgd._engine.features import raw_features, read_only
-from skgd._engine.objectives import LinearObjective
-from skgd._engine.passes import FullPass
-from skgd._kernels.signatures import Data
+from skgd._kernels.structures import Data
+from skgd._problem.features import raw_features, read_only
+from skgd._problem.models import LinearObjective
+from skgd._problem.objective import FullPass
+from skgd._solvers.curvature import LEADING_COLUMNS, Curvature
 from skgd.losses import LogLoss
 
 RNG = np.random.default_rng(0)

@@ -285,7 +285,7 @@ def test_training_reduces_the_rate_on_a_plateau(data):
 
 def test_a_rate_per_update_survives_being_split_into_many_calls(data, monkeypatch):
     # long fits return to Python now and then; each call's rates must go on where the last ended
-    from skgd._engine import epochs as loop
+    from skgd._solvers import epochs as loop
 
     X, y = data
     whole = plain(schedule="cosine", batch_size=7, max_iter=9).fit(X, y)

@@ -9,11 +9,12 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier
-from skgd._engine.features import dense_rows, raw_features, scaled_rows
-from skgd._engine.kernels import kernel, plug_in
-from skgd._engine.lazy import lazy_updates
-from skgd._engine.scaling import feature_moments, largest_entries
-from skgd._kernels.signatures import Buffers, Data, Linear, signatures
+from skgd._compile.kernels import kernel, plug_in
+from skgd._compile.types import signatures
+from skgd._kernels.structures import Buffers, Data, Linear
+from skgd._problem.features import dense_rows, raw_features, scaled_rows
+from skgd._problem.scaling import feature_moments, largest_entries
+from skgd._solvers.lazy_epochs import lazy_updates
 from skgd.losses import SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, NAdam, Optimizer
 

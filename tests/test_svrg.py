@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
-from skgd._engine import auto
+from skgd._auto import auto
 from skgd.losses import SquaredError
 from skgd.optimizers import SGD, SVRG, Optimizer
 

@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import skgd.linear_model  # loads the libraries of BLAS that fits work with
-from skgd._engine import threads
+from skgd import _parallel as threads
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .._jit import inline
+from .._compile.jit import inline
 from .constants import DIVERGENCE_FACTOR, TINY
 from .rows import gather_targets, next_rows, shuffle_runs
-from .signatures import CONVERGED, DIVERGED, GRADIENT, OBJECTIVE, OUT_OF_EPOCHS, PAUSED, RUNNING, STEP
+from .structures import CONVERGED, DIVERGED, GRADIENT, OBJECTIVE, OUT_OF_EPOCHS, PAUSED, RUNNING, STEP
 from .vectors import add_into, clip, copy_into, largest, set_zero, subtract_from
 
 EPS = float(np.finfo(np.float64).eps)

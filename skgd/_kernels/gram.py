@@ -1,6 +1,6 @@
 """Second moments of standardised rows: Z' diag(weight) Z, with a column of ones for the intercept."""
 
-from .._jit import inline
+from .._compile.jit import inline
 
 ROWS_AT_ONCE = 64
 COLUMNS_AT_ONCE = 3  # nine products at a time: as many as there are registers to sum them in

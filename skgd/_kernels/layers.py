@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._jit import inline
+from .._compile.jit import inline
 from .rows import xorshift
 
 HALF_BITS, LOW_BITS = 2.0**32, np.uint64(2**32 - 1)

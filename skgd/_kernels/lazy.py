@@ -11,10 +11,10 @@ Column 0 is in every batch, and first: there a rule may keep a number of its own
 
 import numpy as np
 
-from .._jit import inline
+from .._compile.jit import inline
 from .epochs import add_lasso, add_penalty, add_to_average, begin_epoch, end_batch, in_its_right_mind, keep_side
 from .rows import gather_targets, next_rows
-from .signatures import DIVERGED, RUNNING
+from .structures import DIVERGED, RUNNING
 from .vectors import clip, set_zero
 
 

@@ -4,7 +4,7 @@ Four rows go through each inner loop together: coefficients, means and gradients
 halves the time. The mean is taken off each entry: folded into b it would cancel badly where it is large.
 """
 
-from .._jit import inline
+from .._compile.jit import inline
 from .vectors import set_zero
 
 ROWS_AT_ONCE = 4

@@ -6,7 +6,7 @@ called by its address instead.
 
 import numpy as np
 
-from .._jit import have_numba
+from .._compile.jit import have_numba
 
 
 def matrix_in_python(vector, start, n_rows, n_columns):

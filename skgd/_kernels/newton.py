@@ -5,9 +5,9 @@ All matrices of rows are held by columns, so that the inner loops run over rows 
 
 import numpy as np
 
-from .._jit import inline
+from .._compile.jit import inline
 from .constants import ARMIJO, DIFFERENCE, FLATTER, LEAST_GAIN, LONGEST, MAX_TRIALS, RIDGE, SHORTEST, SLOW, TINY
-from .signatures import CONVERGED, GRADIENT, OBJECTIVE, PAUSED, STEP, STUCK
+from .structures import CONVERGED, GRADIENT, OBJECTIVE, PAUSED, STEP, STUCK
 from .vectors import copy_into, largest, set_zero
 
 RAW, DERIVATIVES, SECOND, SCALED = range(4)  # of the workspace's vectors

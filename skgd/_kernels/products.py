@@ -1,6 +1,6 @@
 """Products of matrices: by BLAS, or by loops where few rows or columns on the one side meet many on the other."""
 
-from .._jit import inline
+from .._compile.jit import inline
 from .constants import MOST_OUTPUTS
 from .matrices import multiply
 from .vectors import set_all_zero

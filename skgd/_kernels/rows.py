@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._jit import inline
+from .._compile.jit import inline
 
 # Rows are read from this many places at once, a run of consecutive rows from each: every mini-batch mixes rows from
 # all of them, while the processor prefetches along each. 1,000,000 x 20 float64 on a 32 MB cache: 12 ms an epoch,

@@ -15,7 +15,7 @@ there for the sake of the same call; they aren't touched.
 
 import numpy as np
 
-from .._jit import inline
+from .._compile.jit import inline
 from .rows import gather_targets, next_rows
 from .vectors import set_zero
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._jit import inline
+from .._compile.jit import inline
 
 
 @inline

@@ -8,11 +8,11 @@ from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine import auto
-from .._engine.objectives import LinearObjective
-from .._engine.predictions import raw_predictions
-from .._engine.threads import n_threads
-from .._estimator import GradientDescentEstimator
+from .._auto import auto
+from .._fit import GradientDescentEstimator
+from .._parallel import n_threads
+from .._problem.models import LinearObjective
+from .._problem.predictions import raw_predictions
 from .._validation import Interval, StrOptions, check_features
 from ..optimizers import OPTIMIZERS, SGD, Optimizer
 from ..penalties import PENALTIES, get_penalty

@@ -1,7 +1,7 @@
 """What linear classifiers share."""
 
-from .._classification import ClassifierFits
-from .._engine import auto
+from .._auto import auto
+from .._targets.classification import ClassifierFits
 from ..optimizers import SGD
 from ._base import LinearEstimator
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._regression import RegressorFits
+from .._targets.regression import RegressorFits
 from ._base import LinearEstimator
 
 

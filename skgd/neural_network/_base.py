@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from .._engine.objectives import INITS, NetworkObjective
-from .._engine.predictions import network_predictions
-from .._engine.threads import n_threads
-from .._engine.training import Training
-from .._estimator import GradientDescentEstimator
+from .._fit import GradientDescentEstimator
+from .._parallel import n_threads
+from .._problem.models import INITS, NetworkObjective
+from .._problem.predictions import network_predictions
+from .._solvers.training import Training
 from .._validation import Interval, StrOptions, check_features
 from ..activations import ACTIVATIONS, Activation, get_activation
 from ..optimizers import Adam, NAdam, Optimizer

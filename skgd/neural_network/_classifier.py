@@ -1,6 +1,6 @@
 """Networks that predict classes, or labels."""
 
-from .._classification import ClassifierFits
+from .._targets.classification import ClassifierFits
 from ._base import NetworkEstimator
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .. import _jit
+from .._compile import jit as _jit
 from .._validation import Interval, RemembersValidParameters, check_parameters
 from .._warnings import warn_user
 
@@ -153,7 +153,7 @@ class Optimizer(RemembersValidParameters, BaseEstimator):
 
     def compiled_rule(self, dtype: np.dtype) -> Callable:
         """The rule compiled for a dtype; the rule itself where it can't be, with a warning that says why."""
-        from .._kernels.signatures import signatures
+        from .._compile.types import signatures
 
         return _jit.compiled_or_python(self.rule, signatures(np.dtype(dtype)).rule, f"{type(self).__name__}.rule")
 

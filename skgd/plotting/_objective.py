@@ -6,8 +6,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.class_weight import compute_sample_weight
 
-from .._engine.passes import pointwise
-from .._engine.training import same
+from .._problem.objective import pointwise
+from .._solvers.training import same
 
 _MOST_ROWS = 5_000  # that a picture looks at, evenly spread: 10,000 points of a plane in a fraction of a second
 _MOST_ENTRIES = 10_000  # rows times outputs

@@ -1,0 +1,176 @@
+"""Kernels by name and plug-ins, compiled when first asked for."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .._compile.types import signatures
+from .._kernels.structures import FLOAT64, Evaluation, Linear, Network, Products
+from ..activations import Activation
+from ..losses import LogLoss, SquaredError
+from . import jit as _jit
+
+PASSES = "forward", "backward"  # of a model over some rows
+LOOPS = "run_epochs", "evaluate"  # kernels that call them by these names
+# Mini-batches of linear models are compiled with these losses inside: calling one takes a third of the time of a batch
+# of few rows. Others are called, so that nothing is compiled for them but themselves.
+INLINED = SquaredError.pointwise, LogLoss.pointwise
+
+
+@functools.cache
+def kernel(
+    name: str,
+    dtype: np.dtype,
+    model: type = Linear,
+    index: np.dtype | None = None,
+    target: np.dtype = FLOAT64,
+    loss: Callable | None = None,
+) -> Callable:
+    """Return the kernel `name`, compiled for X of the given dtype and for one kind of model.
+
+    index is the dtype of the columns' numbers in CSR, None for dense X; target that of the targets. loss is the one
+    that the kernel will be given, which may become a part of it.
+    """
+    signature = getattr(signatures(dtype, index, target, dtype if model is Network else None), name)
+    if isinstance(signature, dict):
+        signature = signature[model]
+    source = _source(name, model, index is not None)
+    if name in LOOPS:
+        passes = _passes(model, index)
+        variant = ""
+        if loss in INLINED and name == "run_epochs" and model is Linear and index is None:
+            variant, passes["pointwise"] = loss.__qualname__, _jit.without_pointer(loss)
+        source = _jit.inline_into(source, variant, **passes)
+    return _jit.compiled(source, signature)
+
+
+@functools.cache
+def python_kernel(
+    name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None, target: np.dtype = FLOAT64
+) -> Callable:
+    """Return the same kernel as plain Python, for plug-ins that can't be compiled; the model's passes are."""
+    loop = _jit.plain(_source(name, model, index is not None))
+    if name not in LOOPS:
+        return loop
+    if model is Network:
+        return _jit.bound(loop, **_passes(model, index))
+    return _jit.bound(loop, **{part: kernel(part, dtype, model, index) for part in PASSES})
+
+
+def _passes(model: type, index: np.dtype | None) -> dict[str, Callable]:
+    """What loops over batches call forward and backward."""
+    from .._kernels import network
+
+    if model is Network:  # they are compiled by themselves, as they are long
+        return dict(network.IN_LOOPS)
+    return {part: _source(part, model, index is not None) for part in PASSES}
+
+
+def _source(name: str, model: type, sparse: bool) -> Callable:
+    # imported here because decorating their helpers imports numba
+    from .._kernels import coordinate_descent, epochs, evaluation, gram, lazy, linear, moments, network, newton
+    from .._kernels import sparse as csr
+
+    if name == "run_lazy_epochs":
+        return lazy.run_lazy_epochs
+    if name == "largest_entries":
+        return csr.largest_entries
+    if model is Network and name in PASSES:
+        first_layer = network.SPARSE_ROWS if sparse else network.DENSE_ROWS
+        return _jit.inline_into(getattr(network, f"network_{name}"), **first_layer)
+    if sparse and name != "run_epochs" and model is Linear:
+        return getattr(csr, f"sparse_{name}")
+    if model is Evaluation and name in PASSES:
+        return getattr(evaluation, f"evaluation_{name}")
+    if name in PASSES:
+        return getattr(linear, f"linear_{name}")
+    rooms = {"moments": moments, "gram": gram, "coordinate_descent": coordinate_descent, "newton": newton}
+    return getattr(rooms.get(name, epochs), name)
+
+
+@dataclass
+class PlugIn:
+    """A loss or rule that kernels can call."""
+
+    call: Callable
+    in_python: bool
+
+    @property
+    def pointer(self):
+        """Faster to pass than the function itself, for one long call; many short ones lose more inside."""
+        return self.call.pointer
+
+
+def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -> PlugIn:
+    """A loss or rule as the kernels take it: compiled, or guarded Python."""
+    ready = _jit.compiled_or_python(function, signature, name, warns)
+    if ready is not function:
+        return PlugIn(ready, False)
+    if not is_rule:
+        return PlugIn(function, True)
+
+    def guarded(params, grads, slots, hyper, learning_rate, t):
+        shapes = params.shape, slots.shape
+        returned = function(params, grads, slots, hyper, learning_rate, t)
+        if returned is not None:
+            raise ValueError(f"{name} returned a {type(returned).__name__}: it must change params in place")
+        if (params.shape, slots.shape) != shapes:
+            raise ValueError(
+                f"{name} changed the shape of its arrays: params {params.shape}, slots {slots.shape} instead of "
+                f"{shapes[0]} and {shapes[1]}; a rule works in place"
+            )
+
+    return PlugIn(guarded, True)
+
+
+@functools.cache
+def products(dtype: np.dtype, in_python: bool = False) -> Products:
+    """How networks of a dtype multiply matrices: by SciPy's BLAS, and by loops where these are faster."""
+    from .._kernels.products import narrow_product, sum_of_outer_products
+
+    loops = narrow_product, sum_of_outer_products
+    if in_python or not _jit.have_numba():
+        return Products(0, *map(_jit.plain, loops))
+    from numba.extending import get_cython_function_address
+
+    gemm = get_cython_function_address("scipy.linalg.cython_blas", "dgemm" if dtype == np.float64 else "sgemm")
+    return Products(gemm, *(_jit.pointer(loop, signatures(dtype).product) for loop in loops))
+
+
+class Activations(NamedTuple):
+    """An activation for matrices, as networks take it."""
+
+    call: Callable  # (z, bias, a)
+    forwards: object  # the same as a pointer
+    backwards: object
+    in_python: bool
+
+
+def activation_kernels(activation: Activation, dtype: np.dtype) -> Activations:
+    """An activation and its derivative, compiled, or plain Python where they can't be, with a warning."""
+    name = type(activation).__qualname__
+    return _activation_kernels(activation.function, activation.derivative, activation.from_output, name, dtype)
+
+
+@functools.cache
+def _activation_kernels(
+    function: Callable, derivative: Callable, from_output: bool, name: str, dtype: np.dtype
+) -> Activations:
+    from .._kernels import layers
+
+    types = signatures(dtype)
+    forwards = layers.activate_in_place if from_output else layers.activate
+    # by the names of the methods: a class that inherits them may have the name of another
+    forwards = _jit.inline_into(forwards, function.__qualname__, function=function)
+    backwards = _jit.inline_into(layers.differentiate, derivative.__qualname__, slope=derivative)
+    ready = [
+        plug_in(forwards, types.activation, f"{name}.function", is_rule=False),
+        plug_in(backwards, types.activation_derivative, f"{name}.derivative", is_rule=False),
+    ]
+    if any(part.in_python for part in ready):
+        plain = _jit.plain(forwards)
+        return Activations(plain, plain, _jit.plain(backwards), True)
+    return Activations(ready[0].call, ready[0].pointer, ready[1].pointer, False)

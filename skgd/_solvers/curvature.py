@@ -1,0 +1,367 @@
+"""The curvature of a linear model's objective, from a sub-sample of rows: what preconditions its gradients."""
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
+
+from .. import _parallel as threads
+from .._compile.kernels import kernel
+from .._kernels.constants import RIDGE, TINY
+from .._kernels.structures import Data, Features, SparseFeatures
+from .._problem.features import dense_columns, mean_squares, scaled_rows
+from .._problem.models import LinearObjective
+from .._problem.objective import pointwise, weight_factor
+from .._problem.sample import Sample, gram, second_derivatives
+from ..losses import Loss
+from .quasi_newton import CurvatureModel, Identity
+
+SAMPLE_ROWS = 10_000
+DIAGONAL_ROWS = 4_000  # some thirty for each of the columns that have a matrix beside the diagonal
+ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
+FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
+MATRIX_COLUMNS = 3_000  # up to here a matrix costs less than the hundreds of steps that correlated columns take without
+FEWER_MATRIX_COLUMNS = 1_000  # sparse columns are less correlated; an L1 penalty takes many sweeps over a matrix
+WIDE = 300  # from so many columns on fewer rows make smaller matrices
+COUPLED_PARAMETERS = 700  # up to here that of all classes together does
+MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
+RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
+SAMPLE_ENTRIES = 2**23
+ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
+GROWTH = 8
+MOST_WORK = 1e11
+PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
+PASS_OVERHEAD = 1e5
+MOST_PATIENCE = 20
+LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
+MATRIX_ROWS = 1_000  # so many make a matrix that is factorised in less than a tenth of a second
+LOW_RANK_MOST_ROWS = 3_000  # as many as columns have a matrix
+LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
+NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
+
+
+class Factor:
+    """A symmetric positive definite matrix plus diag(ridge), factorised (Cholesky)."""
+
+    def __init__(self, matrix: np.ndarray, ridge: np.ndarray, typical: np.ndarray | float = 0.0):
+        if not np.isfinite(matrix).all():
+            raise ValueError(
+                "the features are so large that the curvature of the objective overflows; standardize=True brings them "
+                "to one scale"
+            )
+        self.matrix = matrix
+        diagonal = np.diagonal(matrix).copy()
+        jitter = RIDGE * np.maximum(max(diagonal.mean(), TINY), typical)
+        while True:
+            np.fill_diagonal(matrix, diagonal + np.maximum(ridge, jitter))
+            self.lower, failed = dpotrf(matrix, lower=1)
+            if not failed:
+                return
+            jitter *= 100
+
+    def solve(self, vector: np.ndarray) -> np.ndarray:
+        return dpotrs(self.lower, vector, lower=1)[0]
+
+
+class Blocks:
+    """One matrix for each output; or one for all outputs, if there is a single one of the size of all."""
+
+    rough = False
+
+    def __init__(self, factors: list[Factor]):
+        self.factors = factors
+
+    def _split(self, vector):
+        return vector.reshape(len(self.factors), -1)
+
+    def solve(self, gradient):
+        if len(self.factors) == 1:
+            return self.factors[0].solve(gradient)
+        parts = zip(self.factors, self._split(gradient), strict=True)
+        return np.concatenate([factor.solve(part) for factor, part in parts])
+
+    def proximal_step(self, params, gradient, l1):
+        descend = kernel("coordinate_descent", np.dtype(np.float64))
+        step, slope = np.empty_like(params), np.empty_like(params)
+        parts = map(self._split, (params, gradient, l1, slope, step))
+        for factor, *of_block in zip(self.factors, *parts, strict=True):
+            descend(factor.matrix, *of_block)
+        return step
+
+
+class Coupled(Blocks):
+    """One matrix for all outputs, whose loss stays the same if all raw predictions are shifted alike."""
+
+    def __init__(self, factor: Factor, n_outputs: int):
+        super().__init__([factor])
+        self.n_outputs = n_outputs
+
+    def solve(self, gradient):
+        step = super().solve(gradient)
+        of_intercepts = step.reshape(self.n_outputs, -1)[:, -1]
+        of_intercepts -= of_intercepts.mean()  # along which the curvature is nothing but rounding
+        return step
+
+
+class LowRank:
+    """diag(base) + U'U with few rows U (Woodbury): for more columns than rows."""
+
+    rough = False
+
+    def __init__(self, base: np.ndarray, rows: np.ndarray):
+        self.base, self.rows = base, rows
+        self.inner = Factor((rows / base) @ rows.T, np.ones(len(rows)))
+
+    def solve(self, vector):
+        scaled = vector / self.base
+        return scaled - (self.rows.T @ self.inner.solve(self.rows @ scaled)) / self.base
+
+    def proximal_step(self, params, gradient, l1):
+        return None
+
+
+class Diagonal:
+    """A diagonal matrix but for the parameters that weigh most: among these all is known, a matrix for each output."""
+
+    rough = True
+
+    def __init__(self, diagonal: np.ndarray, leading: np.ndarray, factors: list[Factor]):
+        self.diagonal, self.leading, self.block = diagonal, leading, Blocks(factors)
+
+    def solve(self, vector):
+        step = vector / self.diagonal
+        step[self.leading] = self.block.solve(vector[self.leading])
+        return step
+
+    def proximal_step(self, params, gradient, l1):
+        return None
+
+
+class Curvature:
+    """Models of the Hessian for one fit: from a sub-sample of rows, or from all, and more exact on demand."""
+
+    def __init__(
+        self,
+        data: Data,
+        objective: LinearObjective,
+        loss: Loss,
+        ridge: np.ndarray,
+        preconditioner: str | None,
+        n_threads: int,
+        has_l1: bool = False,
+    ):
+        self.data, self.objective, self.loss = data, objective, loss
+        self.pointwise = pointwise(loss, np.dtype(np.float64))
+        self.ridge, self.n_threads = ridge, n_threads
+        self.n_columns, self.n_outputs = objective.n_features + 1, objective.n_outputs
+        n, p = data.n_rows, self.n_columns
+        dense = isinstance(data.features, Features)
+        wide = 2 * n < p and p >= WIDE and (n <= MATRIX_ROWS or n * p <= SAMPLE_ENTRIES)
+        self.few_rows = dense and self.n_outputs == 1 and wide and n <= LOW_RANK_MOST_ROWS
+        if preconditioner == "auto":
+            most_columns = MATRIX_COLUMNS if dense and not has_l1 else FEWER_MATRIX_COLUMNS
+            preconditioner = "subsample" if p <= most_columns or self.few_rows else "diagonal"
+        self.kind = preconditioner
+        wanted = DIAGONAL_ROWS if self.kind == "diagonal" else max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
+        held_dense = dense or self.kind != "diagonal"
+        self.size = int(min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted))
+        self.constant_model: CurvatureModel | None = None  # of a quadratic loss
+        self._sample: Sample | None = None
+        self.squares: np.ndarray | None = None
+        self.typical = 0.0  # entry of the diagonal
+
+    @property
+    def of_all_rows(self) -> bool:
+        return self.size == self.data.n_rows
+
+    @property
+    def sample(self) -> Sample:
+        if self._sample is None:
+            self._sample = self._rows(self.data.sample_rows(self.size))
+        return self._sample
+
+    @property
+    def coupled(self) -> bool:
+        """Whether one matrix holds all outputs."""
+        K, p = self.n_outputs, self.n_columns
+        return K > 1 and K * p <= COUPLED_PARAMETERS and self.loss.coupling(np.zeros((1, K))) is not None
+
+    @property
+    def matrix_width(self) -> int:
+        """Parameters that a matrix speaks for."""
+        return self.n_columns * (self.n_outputs if self.coupled else 1)
+
+    @property
+    def n_matrices(self) -> int:
+        return 1 if self.coupled else self.n_outputs
+
+    @property
+    def complete(self) -> bool:
+        """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
+        sees_kinks = self.loss.smooth or self.of_all_rows
+        uncoupled = self.n_outputs == 1 or self.loss.coupling(np.zeros((1, self.n_outputs))) is None
+        return self.kind == "subsample" and sees_kinks and (uncoupled or self.coupled)
+
+    def patience(self, n_rows: int, grows: bool) -> float:
+        """Slow steps that are worth a new model: its cost in evaluations of the objective over n_rows, roughly."""
+        if self.kind != "subsample":
+            return np.inf
+        if self.few_rows:
+            return min(n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
+        if not self.loss.smooth and self.of_all_rows:
+            return 1  # the curvature of kinks is another one after every step
+        p, K = self.n_columns, self.n_outputs
+        width, n_matrices = self.matrix_width, self.n_matrices
+        if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
+            return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
+        size = min(self.data.n_rows, self.size * GROWTH) if grows else self.size
+        work = n_matrices * width**2 * (size + width) / 8  # products of matrices are fast
+        return min(work / (4 * n_rows * p * K + PASS_OVERHEAD), MOST_PATIENCE)
+
+    def grow(self) -> bool:
+        """Take more rows from now on; whether there are more, at a bearable cost."""
+        n, p = self.data.n_rows, self.n_columns
+        size = min(n, self.size * GROWTH)
+        work = size * p**2 * self.n_outputs
+        if self.kind != "subsample" or self.few_rows or size == self.size or work > MOST_WORK:
+            return False
+        self.resize(size)
+        return True
+
+    def resize(self, size: int) -> None:
+        """Take so many rows from now on."""
+        if size != self.size:
+            self.size, self._sample = size, None
+
+    def sizes_to_settle_on(self) -> list[int]:
+        """Rows to minimise the objective on, one sample after the other, before all rows are looked at.
+
+        On the largest only where its matrices cost less than the pass over all rows that it may save.
+        """
+        first = max(self.size // GROWTH, FIRST_ROWS_PER_PARAMETER * self.matrix_width)
+        sizes = [first] if 2 * first <= self.size else []
+        return [*sizes, self.size] if self.patience(self.data.n_rows, grows=False) <= 1 or not sizes else sizes
+
+    def model(self, params: np.ndarray, hyper: np.ndarray) -> CurvatureModel:
+        """The model at these parameters."""
+        if self.kind is None:
+            return Identity()
+        if self.constant_model is not None:
+            return self.constant_model
+        model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
+        if self.loss.quadratic:
+            self.constant_model = model
+        return model
+
+    def _factor(self, matrix: np.ndarray, ridge: np.ndarray) -> Factor:
+        # where probabilities near 0 and 1 leave no curvature, rounding would decide on what the data don't tell
+        self.typical = max(self.typical, float(np.diagonal(matrix).mean()))
+        typical = np.full(len(matrix), self.typical)
+        typical[self.n_columns - 1 :: self.n_columns] = 0.0  # intercepts are what the data tell most about
+        return Factor(matrix, ridge, typical)
+
+    def _rows(self, rows):
+        return Sample(self.data, rows, self.objective, self.loss, self.pointwise)
+
+    def _matrices(self, params, hyper):
+        p, K = self.n_columns, self.n_outputs
+        if self.few_rows:
+            return self._low_rank(params, hyper)
+        ridge = self.ridge.reshape(K, p)
+        if self.loss.quadratic:
+            moments = self._second_moments() if p <= ALL_ROWS_COLUMNS else self._sum_over_rows(_plain_gram)
+            return Blocks([self._factor(moments, ridge[0])] * K)
+        if self.coupled:
+            total = self._sum_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
+            return Coupled(self._factor(total, self.ridge), K)
+        if K * self.size * p**2 > MATRIX_WORK:  # for very many outputs the same matrix serves all
+
+            def shared(sample):
+                second = sample.second_derivatives(params, hyper, self.of_all_rows).mean(axis=1)
+                return gram(sample.Z, second * sample.weight)
+
+            return Blocks([self._factor(self._sum_over_rows(shared), ridge[0])] * K)
+        totals = self._sum_over_rows(lambda sample: sample.hessians(params, hyper, self.of_all_rows))
+        return Blocks([self._factor(total, of_output) for total, of_output in zip(totals, ridge, strict=True)])
+
+    def _sum_over_rows(self, function) -> np.ndarray:
+        """Weighted mean over the rows of what function(sample) sums."""
+        if self._sample is not None or self.size * self.n_columns <= SAMPLE_ENTRIES:
+            sample = self.sample  # made here, not by several threads at once
+            weight = sample.weight
+
+            def of_part(part):
+                return function(sample.part(slice(*part)))
+
+        else:
+            rows = self.data.sample_rows(self.size)
+            weight = self.data.weight_of(rows)
+
+            def of_part(part):
+                return function(self._rows(rows[slice(*part)]))
+
+        of_matrices = self.n_matrices * self.matrix_width**2
+        row_cost = max(self.n_columns * self.n_outputs, of_matrices // PRODUCTS_PER_ENTRY)
+        return sum(threads.run_over_rows(of_part, self.size, row_cost, of_matrices, self.n_threads)) / weight.sum()
+
+    def _low_rank(self, params, hyper):
+        sample = self.sample
+        second = sample.second_derivatives(params, hyper)[:, 0] * sample.weight / sample.weight.sum()
+        rows = sample.Z * np.sqrt(second)[:, None]
+        typical = float(np.mean(rows**2)) * len(rows) + self.ridge.mean()
+        return LowRank(np.maximum(self.ridge, RIDGE * max(typical, TINY)), rows)
+
+    def _diagonal(self, params, hyper):
+        """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
+        data, K = self.data, self.n_outputs
+        some = data.sample_rows(self.size)
+        rows, blocks = scaled_rows(data.features, some), params.reshape(K, -1)
+        raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + blocks[:, -1])
+        targets, weight = data.targets_of(some), data.weight_of(some)
+        second = second_derivatives(self.loss, self.pointwise, raw, targets, weight, hyper, self.loss.smooth)
+        mean = weight @ second / weight.sum()
+        of_rows = rows**2 if isinstance(rows, np.ndarray) else rows.power(2)
+        squares = of_rows.T @ weight
+        if self.squares is None:
+            sparse = isinstance(data.features, SparseFeatures)
+            self.squares = mean_squares(data.features, self.n_threads) if sparse else squares / weight.sum()
+        of_columns = of_rows.T @ (second * weight[:, None])  # (n_features, n_outputs)
+        pseudo = squares.sum() / max(np.count_nonzero(squares), 1) * RARE_SHARE + TINY  # speaks for columns not seen
+        curvature = (of_columns + pseudo * mean) / (squares + pseudo)[:, None] * self.squares[:, None]
+        diagonal = np.vstack([curvature, mean]).T.ravel() + self.ridge
+        diagonal = np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY))
+        return Diagonal(diagonal, *self._leading(rows, second * (weight / weight.sum())[:, None], curvature))
+
+    def _leading(self, rows, second, curvature) -> tuple[np.ndarray, list[Factor]]:
+        """Where the intercepts and the parameters of the columns that weigh most stand, and their matrices."""
+        n_leading = min(LEADING_COLUMNS, len(curvature))
+        columns = np.sort(np.argpartition(-curvature.mean(axis=1), n_leading - 1)[:n_leading])
+        leading = np.add.outer(np.arange(self.n_outputs) * self.n_columns, np.append(columns, self.n_columns - 1))
+        Z = np.empty((len(second), n_leading + 1))
+        Z[:, :-1] = dense_columns(rows, columns)
+        Z[:, -1] = self.objective.trains_intercept
+        matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.n_threads)
+        factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
+        return leading.ravel(), factors
+
+    def _second_moments(self) -> np.ndarray:
+        """Z'Z / n of all rows in one pass."""
+        data, p = self.data, self.n_columns
+        if not isinstance(data.features, Features):
+            return self._sum_over_rows(_plain_gram)
+        add = kernel("gram", data.features.X.dtype)
+        room = -(-p // 3) * 3
+
+        def of_part(part):
+            total = np.zeros((room, room))
+            add(data.features, data.weight, data.subset, *part, np.empty((room, 64)), total)
+            return total
+
+        parts = threads.parts(data.n_rows, p - 1, p * p, 64)
+        total = sum(threads.run(of_part, parts, self.n_threads))[:p, :p]
+        total = np.tril(total) + np.tril(total, -1).T
+        if not self.objective.trains_intercept:
+            total[-1], total[:, -1] = 0.0, 0.0
+        return total * (weight_factor(data) / data.n_rows)
+
+
+def _plain_gram(sample: Sample) -> np.ndarray:
+    return gram(sample.Z, sample.weight)

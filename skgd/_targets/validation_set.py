@@ -1,0 +1,49 @@
+"""Validation data that users bring along."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from .._validation import check_features, check_sample_weight
+
+
+class ValidationSet(NamedTuple):
+    """Checked rows that training doesn't see."""
+
+    X: np.ndarray  # (n_rows, n_features), float32 or float64
+    y: np.ndarray  # (n_rows, n_targets) float64; class indices for a classifier
+    weight: np.ndarray  # (n_rows,) float64; empty: all rows count the same
+
+
+def check_validation_set(
+    estimator, X_val, y_val, sample_weight_val, check_targets: Callable[[object], np.ndarray]
+) -> ValidationSet | None:
+    """The user's validation data, None where there are none; `check_targets` makes y_val what ValidationSet.y is."""
+    if X_val is y_val is sample_weight_val is None:
+        return None
+    given = {"X_val": X_val is not None, "y_val": y_val is not None}
+    if not all(given.values()):
+        missing = [name for name in given if not given[name]]
+        if len(missing) == 1:
+            raise ValueError(f"{missing[0]} is missing: validation data need both X_val and y_val")
+        raise ValueError("sample_weight_val needs X_val and y_val, which are missing")
+    with _naming("X_val"):
+        X = check_features(estimator, X_val, reset=False)
+    with _naming("y_val"):
+        y = check_targets(y_val)
+    if len(y) != X.shape[0]:
+        raise ValueError(f"X_val has {X.shape[0]} rows and y_val {len(y)}: they must be as many")
+    with _naming("sample_weight_val"):
+        weight = check_sample_weight(sample_weight_val, X)
+    return ValidationSet(X, y, weight)
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Say in errors which of the arguments they are about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
