@@ -10,6 +10,7 @@ import textwrap
 import numpy as np
 import pytest
 from scipy.stats import chi2
+from skgd._problem.models import LinearModel, NetworkModel
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
 from skgd._compile.jit import LEAN_OPTIONS, bound, compiled, have_numba, inline_into, plain
@@ -20,7 +21,6 @@ from skgd._kernels import layers as layer_kernels
 from skgd._kernels import linear, matrices, vectors
 from skgd._kernels import rows as row_order
 from skgd._kernels.structures import Data, Features, Linear, Network, Progress, SparseFeatures
-from skgd._problem.models import LinearObjective, NetworkObjective
 from skgd._problem.objective import buffers, weight_factor
 from skgd._problem.scaling import feature_moments
 from skgd._solvers import epochs as loop
@@ -185,7 +185,7 @@ def test_batches_larger_than_a_block_are_still_one_update(monkeypatch):
     X, y = rng.normal(size=(300, 3)), rng.normal(size=300)
     settings = {"optimizer": "adam", "batch_size": 100, "max_iter": 3, "tol": None, "random_state": 0}
     whole = GDLinearRegressor(**settings).fit(X, y)
-    monkeypatch.setattr(LinearObjective, "block_size", lambda self, batch_size, itemsize: 7)
+    monkeypatch.setattr(LinearModel, "block_size", lambda self, batch_size, itemsize: 7)
     parts = GDLinearRegressor(**settings).fit(X, y)
     np.testing.assert_allclose(parts.coef_, whole.coef_, rtol=1e-10)
     np.testing.assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-10)
@@ -448,11 +448,11 @@ def test_linear_gradients_match_finite_differences(name, case, dtype, problem):
         return share @ function(linear_raw(Z[used], params, n_outputs), y[used])
 
     params = rng.normal(size=n_outputs * 5)
-    value, gradient = value_and_gradient(LinearObjective(4, n_outputs, True, True), loss, data, params, dtype)
+    value, gradient = value_and_gradient(LinearModel(4, n_outputs, True, True), loss, data, params, dtype)
     tolerance = 1e-7 if dtype == np.float64 else 1e-4
     np.testing.assert_allclose(value, reference(params), rtol=tolerance)
     np.testing.assert_allclose(gradient, numerical_gradient(reference, params), rtol=tolerance, atol=tolerance)
-    _, free = value_and_gradient(LinearObjective(4, n_outputs, False, False), loss, data, params, dtype)
+    _, free = value_and_gradient(LinearModel(4, n_outputs, False, False), loss, data, params, dtype)
     mask = np.arange(params.size) % 5 == 4
     assert (free[mask] == 0).all()
     np.testing.assert_allclose(free[~mask], gradient[~mask], rtol=1e-6)
@@ -488,7 +488,7 @@ def test_compiled_and_plain_kernels_agree(activation, stored, dtype, problem):
     X, center, scale, rng = problem
     y, weight = targets(SquaredError(), 3, rng), rng.uniform(0, 2, 21)
     if activation == "linear model":
-        objectives = [LinearObjective(4, 3, True, True)]
+        objectives = [LinearModel(4, 3, True, True)]
     else:
         objectives = [network_of([4, *hidden, 3], activation) for hidden in [(), (5, 2), (40, 1, 7)]]
     if stored == "CSR":
@@ -573,7 +573,7 @@ def test_matrices_within_vectors_are_views(dtype, way):
 
 
 def network_of(sizes, activation, dropout=()):
-    return NetworkObjective(sizes, get_activation(activation), "auto", dropout)
+    return NetworkModel(sizes, get_activation(activation), "auto", dropout)
 
 
 def csr_features(X, scale, dtype, index=np.int32):

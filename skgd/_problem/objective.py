@@ -9,7 +9,7 @@ from .._compile.kernels import PlugIn, kernel, plug_in, python_kernel
 from .._compile.types import signatures
 from .._kernels.structures import Buffers, Data, Features, Linear, SparseFeatures
 from ..losses import Loss
-from .models import Objective
+from .model import Model
 from .sample import Sample
 
 BLAS_OUTPUTS = 3  # from so many outputs on a linear model's raw predictions are a product of matrices worth its name
@@ -19,44 +19,44 @@ MEMORY_ENTRIES = 2**16  # of X that are worked on at a time for it
 SMALL_MEAN = 10.0  # in standard deviations: up to here a mean that is folded into the intercept costs one digit
 
 
-class FullPass:
+class Objective:
     """Mean loss over all rows plus 1/2 sum_j ridge_j params_j^2, and its gradient."""
 
     def __init__(
         self,
         data: Data,
-        objective: Objective,
+        model: Model,
         loss: Loss,
         loss_hyper: np.ndarray,
         ridge: np.ndarray,
         n_threads: int,
     ):
-        self.data, self.objective, self.loss, self.loss_hyper = data, objective, loss, loss_hyper
+        self.data, self.model, self.loss, self.loss_hyper = data, model, loss, loss_hyper
         self.ridge = ridge
         self.factor = weight_factor(data)
         self.storage = data.features.storage
-        linear, sparse = objective.kind is Linear, self.storage.index_dtype is not None
-        self.by_blas = linear and objective.n_outputs >= BLAS_OUTPUTS and not sparse
+        linear, sparse = model.kind is Linear, self.storage.index_dtype is not None
+        self.by_blas = linear and model.n_outputs >= BLAS_OUTPUTS and not sparse
         self.in_units_of_X = linear and sparse
-        self.dtype = np.dtype(np.float64) if self.by_blas else objective.compute_dtype(self.storage)
+        self.dtype = np.dtype(np.float64) if self.by_blas else model.compute_dtype(self.storage)
         self.pointwise = pointwise(loss, self.dtype)
-        self.in_python = self.pointwise.in_python or objective.in_python
+        self.in_python = self.pointwise.in_python or model.in_python
         self.n_threads = 1 if self.in_python else n_threads
         row_entries = max(1, data.features.row_bytes // self.storage.dtype.itemsize)
         if self.by_blas:
             self.folds_means = _can_fold_means(data.features)
-            self.block_size = max(1, MEMORY_ENTRIES // (row_entries + objective.n_outputs))
+            self.block_size = max(1, MEMORY_ENTRIES // (row_entries + model.n_outputs))
         else:
             rows = min(FULL_PASS_ROWS, data.n_rows) if self.in_units_of_X else 0
-            self.block_size = rows or objective.block_size(data.n_rows, self.dtype.itemsize)
-            self.model = objective.model(self.storage)
-        row_cost = row_entries * objective.n_outputs // (BLAS_SPEED if self.by_blas else 1)
+            self.block_size = rows or model.block_size(data.n_rows, self.dtype.itemsize)
+            self.of_kernels = model.for_kernels(self.storage)
+        row_cost = row_entries * model.n_outputs // (BLAS_SPEED if self.by_blas else 1)
         if not linear:
-            row_cost = max(row_entries, objective.n_params // BLAS_SPEED)
-        self.parts = threads.parts(data.n_rows, row_cost, objective.n_params, self.block_size)
+            row_cost = max(row_entries, model.n_params // BLAS_SPEED)
+        self.parts = threads.parts(data.n_rows, row_cost, model.n_params, self.block_size)
         self.unit: np.ndarray | float = 1.0  # what parameters are multiplied by
         if self.in_units_of_X:
-            self.unit = np.tile(np.append(data.features.inverse_scale, 1.0), objective.n_outputs)
+            self.unit = np.tile(np.append(data.features.inverse_scale, 1.0), model.n_outputs)
 
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Objective and gradient."""
@@ -89,7 +89,7 @@ class FullPass:
     def _by_products(self, params, n_gradient, part):
         """Products of matrices with the rows as they are: means and scales go into the coefficients."""
         data, (X, center, inverse_scale) = self.data, self.data.features
-        blocks = params.reshape(self.objective.n_outputs, -1)
+        blocks = params.reshape(self.model.n_outputs, -1)
         coef = blocks[:, :-1] * inverse_scale
         intercept = blocks[:, -1] - coef @ center
         value, of_coef, of_intercept = 0.0, np.zeros_like(coef), np.zeros_like(intercept)
@@ -107,14 +107,14 @@ class FullPass:
             return value * factor, np.empty(0)
         total = np.empty_like(blocks)
         total[:, :-1] = (of_coef - np.outer(of_intercept, center)) * inverse_scale
-        total[:, -1] = of_intercept * self.objective.trains_intercept
+        total[:, -1] = of_intercept * self.model.trains_intercept
         return value * factor, total.ravel() * factor
 
     def _by_samples(self, params, n_gradient, part):
         """The same with standardised copies of the rows, where folded means would cost digits."""
         value, total = 0.0, np.zeros(n_gradient)
         for rows in self._blocks(part):
-            sample = Sample(self.data, rows, self.objective, self.loss, self.pointwise)
+            sample = Sample(self.data, rows, self.model, self.loss, self.pointwise)
             loss, gradient = sample.loss_and_gradient(params, self.loss_hyper)
             value += loss
             if n_gradient:
@@ -125,15 +125,15 @@ class FullPass:
     def _by_kernels(self, params, n_gradient, part):
         value, total = np.zeros(1), np.zeros(n_gradient)
         dtype, index = self.storage
-        of_data = "evaluate", dtype, self.objective.kind, index, self.data.y.dtype
+        of_data = "evaluate", dtype, self.model.kind, index, self.data.y.dtype
         get = python_kernel if self.in_python else kernel
         get(*of_data)(
             self.pointwise.call,
             self.loss_hyper,
             self.data,
-            self.model,
+            self.of_kernels,
             params,
-            buffers(self.objective, self.data, self.block_size, self.dtype),
+            buffers(self.model, self.data, self.block_size, self.dtype),
             self.factor,
             np.empty(0 if self.in_units_of_X else params.size, self.dtype),
             total,
@@ -156,16 +156,16 @@ def pointwise(loss: Loss, dtype: np.dtype, warns: bool = False) -> PlugIn:
     )
 
 
-def buffers(objective: Objective, data: Data, block_size: int, dtype: np.dtype, n_fetched: int = 0) -> Buffers:
+def buffers(model: Model, data: Data, block_size: int, dtype: np.dtype, n_fetched: int = 0) -> Buffers:
     """Room for one block of rows, and for what is looked up of so many."""
     n_fetched = max(block_size, n_fetched)
     return Buffers(
         rows=np.empty(n_fetched, np.int64),
-        raw=np.empty((block_size, objective.n_outputs), dtype),
-        derivatives=np.empty((block_size, objective.n_outputs), dtype),
+        raw=np.empty((block_size, model.n_outputs), dtype),
+        derivatives=np.empty((block_size, model.n_outputs), dtype),
         targets=np.empty((n_fetched, data.y.shape[1]), dtype),
         weights=np.empty(n_fetched, dtype),
-        work=np.empty(objective.n_work(block_size, data.features.storage), dtype),
+        work=np.empty(model.n_work(block_size, data.features.storage), dtype),
     )
 
 

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from .. import _parallel as threads
 from .._compile.kernels import activation_kernels
-from .models import NetworkObjective
+from .network import NetworkModel
 from .scaling import Scaling
 
 BLOCK_ENTRIES = 2**20  # of rows that must be converted: so many are at a time
@@ -30,19 +30,17 @@ def raw_predictions(X, coef: np.ndarray, intercept: np.ndarray, n_threads: int) 
     return raw
 
 
-def network_predictions(
-    X, objective: NetworkObjective, params: np.ndarray, scaling: Scaling, n_threads: int
-) -> np.ndarray:
+def network_predictions(X, model: NetworkModel, params: np.ndarray, scaling: Scaling, n_threads: int) -> np.ndarray:
     """Raw predictions in scaled units, computed in the dtype of the parameters, of shape (n_rows, n_outputs)."""
-    n_rows, dtype, width = X.shape[0], params.dtype, max(objective.sizes)
-    activation = activation_kernels(objective.activation, dtype)
-    layers = objective.layers(np.require(params, requirements="W"))  # kernels take no read-only vectors
+    n_rows, dtype, width = X.shape[0], params.dtype, max(model.sizes)
+    activation = activation_kernels(model.activation, dtype)
+    layers = model.layers(np.require(params, requirements="W"))  # kernels take no read-only vectors
     center, inverse_scale = scaling.center.astype(dtype), (1.0 / scaling.scale).astype(dtype)
     if sparse.issparse(X):  # which aren't centred row by row
         coef, intercept = layers[0]
         coef = coef * inverse_scale[:, None]
         layers[0] = coef, intercept - center @ coef
-    raw = np.empty((n_rows, objective.n_outputs), dtype)
+    raw = np.empty((n_rows, model.n_outputs), dtype)
 
     def fill(part):
         for start in range(*part, rows_at_once):
@@ -54,14 +52,14 @@ def network_predictions(
                 a = a.astype(dtype, copy=False)
             for coef, intercept in layers[:-1]:
                 z = np.ascontiguousarray(a @ coef)
-                a = z if objective.activation.from_output else np.empty_like(z)
+                a = z if model.activation.from_output else np.empty_like(z)
                 activation.call(z, intercept, a)
             raw[rows] = a @ layers[-1][0]
             raw[rows] += layers[-1][1]
 
     rows_at_once = max(1, NETWORK_BLOCK_ENTRIES // width)
-    workers = 1 if objective.in_python else n_threads
-    for _ in threads.run_over_rows(fill, n_rows, max(width, objective.n_params // 4), 0, workers):
+    workers = 1 if model.in_python else n_threads
+    for _ in threads.run_over_rows(fill, n_rows, max(width, model.n_params // 4), 0, workers):
         pass
     return raw
 

@@ -9,7 +9,7 @@ from .._kernels.constants import DIFFERENCE
 from .._kernels.structures import Data
 from ..losses import Loss
 from .features import dense_rows
-from .models import LinearObjective
+from .model import LinearModel
 
 SHARE_IN_KINKS = 0.1  # of the rows that the curvature of kinks is averaged over, at least
 
@@ -17,12 +17,12 @@ SHARE_IN_KINKS = 0.1  # of the rows that the curvature of kinks is averaged over
 class Sample:
     """Some of the rows, standardised and held in memory: the objective on them and its curvature."""
 
-    def __init__(self, data: Data, rows: np.ndarray | slice, objective: LinearObjective, loss: Loss, plug_in: PlugIn):
-        self.loss, self.plug_in, self.n_outputs = loss, plug_in, objective.n_outputs
+    def __init__(self, data: Data, rows: np.ndarray | slice, model: LinearModel, loss: Loss, plug_in: PlugIn):
+        self.loss, self.plug_in, self.n_outputs = loss, plug_in, model.n_outputs
         self.targets, self.weight = data.targets_of(rows), data.weight_of(rows)
-        self.Z = np.empty((len(self.targets), objective.n_features + 1))
+        self.Z = np.empty((len(self.targets), model.n_features + 1))
         dense_rows(data.features, rows, self.Z[:, :-1])
-        self.Z[:, -1] = objective.trains_intercept
+        self.Z[:, -1] = model.trains_intercept
 
     def part(self, rows: slice) -> "Sample":
         """Some of these rows."""

@@ -6,12 +6,12 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from .. import _parallel as threads
 from .._compile.kernels import kernel
 from .._kernels.constants import RIDGE, TINY
-from .._kernels.structures import Data, Features, SparseFeatures
-from .._problem.features import dense_columns, mean_squares, scaled_rows
-from .._problem.models import LinearObjective
-from .._problem.objective import pointwise, weight_factor
+from .._problem.features import dense_columns
+from .._problem.objective import pointwise
+from .._problem.problem import Problem
+from .._problem.rows import Rows
 from .._problem.sample import Sample, gram, second_derivatives
-from ..losses import Loss
+from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
 
 SAMPLE_ROWS = 10_000
@@ -138,31 +138,12 @@ class Diagonal:
 class Curvature:
     """Models of the Hessian for one fit: from a sub-sample of rows, or from all, and more exact on demand."""
 
-    def __init__(
-        self,
-        data: Data,
-        objective: LinearObjective,
-        loss: Loss,
-        ridge: np.ndarray,
-        preconditioner: str | None,
-        n_threads: int,
-        has_l1: bool = False,
-    ):
-        self.data, self.objective, self.loss = data, objective, loss
-        self.pointwise = pointwise(loss, np.dtype(np.float64))
-        self.ridge, self.n_threads = ridge, n_threads
-        self.n_columns, self.n_outputs = objective.n_features + 1, objective.n_outputs
-        n, p = data.n_rows, self.n_columns
-        dense = isinstance(data.features, Features)
-        wide = 2 * n < p and p >= WIDE and (n <= MATRIX_ROWS or n * p <= SAMPLE_ENTRIES)
-        self.few_rows = dense and self.n_outputs == 1 and wide and n <= LOW_RANK_MOST_ROWS
-        if preconditioner == "auto":
-            most_columns = MATRIX_COLUMNS if dense and not has_l1 else FEWER_MATRIX_COLUMNS
-            preconditioner = "subsample" if p <= most_columns or self.few_rows else "diagonal"
-        self.kind = preconditioner
-        wanted = DIAGONAL_ROWS if self.kind == "diagonal" else max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
-        held_dense = dense or self.kind != "diagonal"
-        self.size = int(min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted))
+    def __init__(self, problem: Problem, plan: CurvaturePlan):
+        self.rows, self.model_of_rows, self.loss = problem.rows, problem.model, problem.loss
+        self.pointwise = pointwise(problem.loss, np.dtype(np.float64))
+        self.ridge, self.n_threads = problem.ridge, problem.rows.n_threads
+        self.n_columns, self.n_outputs = problem.model.n_features + 1, problem.model.n_outputs
+        self.kind, self.few_rows, self.size = plan
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self._sample: Sample | None = None
         self.squares: np.ndarray | None = None
@@ -170,12 +151,12 @@ class Curvature:
 
     @property
     def of_all_rows(self) -> bool:
-        return self.size == self.data.n_rows
+        return self.size == self.rows.n_rows
 
     @property
     def sample(self) -> Sample:
         if self._sample is None:
-            self._sample = self._rows(self.data.sample_rows(self.size))
+            self._sample = self._sample_of(self.rows.some(self.size))
         return self._sample
 
     @property
@@ -212,13 +193,13 @@ class Curvature:
         width, n_matrices = self.matrix_width, self.n_matrices
         if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
             return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
-        size = min(self.data.n_rows, self.size * GROWTH) if grows else self.size
+        size = min(self.rows.n_rows, self.size * GROWTH) if grows else self.size
         work = n_matrices * width**2 * (size + width) / 8  # products of matrices are fast
         return min(work / (4 * n_rows * p * K + PASS_OVERHEAD), MOST_PATIENCE)
 
     def grow(self) -> bool:
         """Take more rows from now on; whether there are more, at a bearable cost."""
-        n, p = self.data.n_rows, self.n_columns
+        n, p = self.rows.n_rows, self.n_columns
         size = min(n, self.size * GROWTH)
         work = size * p**2 * self.n_outputs
         if self.kind != "subsample" or self.few_rows or size == self.size or work > MOST_WORK:
@@ -238,7 +219,7 @@ class Curvature:
         """
         first = max(self.size // GROWTH, FIRST_ROWS_PER_PARAMETER * self.matrix_width)
         sizes = [first] if 2 * first <= self.size else []
-        return [*sizes, self.size] if self.patience(self.data.n_rows, grows=False) <= 1 or not sizes else sizes
+        return [*sizes, self.size] if self.patience(self.rows.n_rows, grows=False) <= 1 or not sizes else sizes
 
     def model(self, params: np.ndarray, hyper: np.ndarray) -> CurvatureModel:
         """The model at these parameters."""
@@ -258,8 +239,8 @@ class Curvature:
         typical[self.n_columns - 1 :: self.n_columns] = 0.0  # intercepts are what the data tell most about
         return Factor(matrix, ridge, typical)
 
-    def _rows(self, rows):
-        return Sample(self.data, rows, self.objective, self.loss, self.pointwise)
+    def _sample_of(self, rows: Rows, part: slice = slice(None)) -> Sample:
+        return rows.sample(self.model_of_rows, self.loss, self.pointwise, part)
 
     def _matrices(self, params, hyper):
         p, K = self.n_columns, self.n_outputs
@@ -292,11 +273,11 @@ class Curvature:
                 return function(sample.part(slice(*part)))
 
         else:
-            rows = self.data.sample_rows(self.size)
-            weight = self.data.weight_of(rows)
+            rows = self.rows.some(self.size)
+            weight = rows.weight
 
             def of_part(part):
-                return function(self._rows(rows[slice(*part)]))
+                return function(self._sample_of(rows, slice(*part)))
 
         of_matrices = self.n_matrices * self.matrix_width**2
         row_cost = max(self.n_columns * self.n_outputs, of_matrices // PRODUCTS_PER_ENTRY)
@@ -311,18 +292,17 @@ class Curvature:
 
     def _diagonal(self, params, hyper):
         """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
-        data, K = self.data, self.n_outputs
-        some = data.sample_rows(self.size)
-        rows, blocks = scaled_rows(data.features, some), params.reshape(K, -1)
+        some, blocks = self.rows.some(self.size), params.reshape(self.n_outputs, -1)
+        rows = some.scaled()
         raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + blocks[:, -1])
-        targets, weight = data.targets_of(some), data.weight_of(some)
+        targets, weight = some.targets, some.weight
         second = second_derivatives(self.loss, self.pointwise, raw, targets, weight, hyper, self.loss.smooth)
         mean = weight @ second / weight.sum()
         of_rows = rows**2 if isinstance(rows, np.ndarray) else rows.power(2)
         squares = of_rows.T @ weight
         if self.squares is None:
-            sparse = isinstance(data.features, SparseFeatures)
-            self.squares = mean_squares(data.features, self.n_threads) if sparse else squares / weight.sum()
+            of_all = self.rows.mean_squares()
+            self.squares = squares / weight.sum() if of_all is None else of_all
         of_columns = of_rows.T @ (second * weight[:, None])  # (n_features, n_outputs)
         pseudo = squares.sum() / max(np.count_nonzero(squares), 1) * RARE_SHARE + TINY  # speaks for columns not seen
         curvature = (of_columns + pseudo * mean) / (squares + pseudo)[:, None] * self.squares[:, None]
@@ -337,30 +317,15 @@ class Curvature:
         leading = np.add.outer(np.arange(self.n_outputs) * self.n_columns, np.append(columns, self.n_columns - 1))
         Z = np.empty((len(second), n_leading + 1))
         Z[:, :-1] = dense_columns(rows, columns)
-        Z[:, -1] = self.objective.trains_intercept
+        Z[:, -1] = self.model_of_rows.trains_intercept
         matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
         return leading.ravel(), factors
 
     def _second_moments(self) -> np.ndarray:
-        """Z'Z / n of all rows in one pass."""
-        data, p = self.data, self.n_columns
-        if not isinstance(data.features, Features):
-            return self._sum_over_rows(_plain_gram)
-        add = kernel("gram", data.features.X.dtype)
-        room = -(-p // 3) * 3
-
-        def of_part(part):
-            total = np.zeros((room, room))
-            add(data.features, data.weight, data.subset, *part, np.empty((room, 64)), total)
-            return total
-
-        parts = threads.parts(data.n_rows, p - 1, p * p, 64)
-        total = sum(threads.run(of_part, parts, self.n_threads))[:p, :p]
-        total = np.tril(total) + np.tril(total, -1).T
-        if not self.objective.trains_intercept:
-            total[-1], total[:, -1] = 0.0, 0.0
-        return total * (weight_factor(data) / data.n_rows)
+        """Z'Z / n of all rows."""
+        moments = self.rows.second_moments(self.model_of_rows.trains_intercept)
+        return self._sum_over_rows(_plain_gram) if moments is None else moments
 
 
 def _plain_gram(sample: Sample) -> np.ndarray:

@@ -7,14 +7,17 @@ import numpy as np
 
 from .._compile.kernels import kernel, plug_in, python_kernel
 from .._compile.types import signatures
-from .._kernels.structures import Anchor, Data, Linear, Network, Settings
-from .._minimize.function import FunctionObjective
+from .._kernels.structures import Anchor, Linear, Network, Settings
 from .._parallel import single_threaded_blas
-from .._problem.objective import FullPass, buffers, pointwise, weight_factor
+from .._problem.objective import buffers, pointwise, weight_factor
+from .._problem.problem import Problem
 from ..optimizers.sgd import descent_rule
 from ..schedules import Constant, ReduceOnPlateau, factors_at
 from .lazy_epochs import lazy_updates, rows_at_once
-from .training import Plan, Training
+from .outcome import Outcome
+from .plan import Plan
+from .stopping import CRITERIA
+from .training import Training
 
 SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
 CACHE_BYTES = 256_000  # up to here any order is as fast as another
@@ -31,48 +34,34 @@ LARGE_PRODUCT = 2**22  # multiplications in a product of matrices that are worth
 class Epochs:
     """Trains by the optimizer's rule, many epochs to a call of the kernel.
 
-    criterion is what the kernel decides by; with pause it returns after every epoch. So it does where the variance
-    is reduced: every epoch begins with a pass over all rows; and on functions, which are evaluated in between.
+    With pauses it returns after every epoch. So it does where the variance is reduced: every epoch begins with a pass
+    over all rows; and where the rate follows the losses.
     """
 
-    def __init__(
-        self,
-        training: Training,
-        plan: Plan,
-        data: Data,
-        loss_hyper: np.ndarray,
-        criterion: int,
-        pause: bool,
-        judged_by_validation: bool,
-    ):
-        self.training, self.plan, self.data = training, plan, data
-        self.function = training.objective if isinstance(training.objective, FunctionObjective) else None
-        pause = pause or self.function is not None  # for its next value
-        self.loss_hyper, self.criterion, self.pause = loss_hyper, criterion, pause
-        self.judged_by_validation = judged_by_validation
-        self.n_rows = data.n_rows
-        self.storage = data.features.storage
-        self.plateau_state, self.plateau_epochs = ReduceOnPlateau.START, 0
-        objective, optimizer = training.objective, training.optimizer
-        self.by_column = objective.kind is Linear and self.storage.index_dtype is not None
-        self.lazy = lazy_updates(data, plan.batch_size, objective.n_outputs, optimizer) if self.by_column else None
+    def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
+        self.training, self.plan, self.problem, self.data = training, plan, problem, problem.rows.data
+        self.pause = pauses or isinstance(plan.schedule, ReduceOnPlateau)
+        self.n_rows = problem.rows.n_rows
+        self.storage = problem.rows.storage
+        model, optimizer = problem.model, training.optimizer
+        self.by_column = model.kind is Linear and self.storage.index_dtype is not None
+        self.lazy = lazy_updates(self.data, plan, model.n_outputs)
         self.settings = self._settings()
         self.order, self.settings = self._row_order()
         n_fetched = 0 if self.lazy else FETCHED_ROWS
-        self.buffers = buffers(objective, data, self.settings.block_size, training.dtype, n_fetched)
-        self.model = objective.model(self.storage, training.progress["random"])
+        self.buffers = buffers(model, self.data, self.settings.block_size, training.dtype, n_fetched)
+        self.model = model.for_kernels(self.storage, training.progress["random"])
         self.loss = pointwise(training.loss, training.dtype)
         rule_type = signatures(training.dtype).rule
         self.rule = plug_in(optimizer.rule, rule_type, f"{type(optimizer).__name__}.rule", is_rule=True)
         self.hyper = optimizer.hyper()
-        self.python = self.rule.in_python or self.loss.in_python or objective.in_python
+        self.python = self.rule.in_python or self.loss.in_python or model.in_python
         self.budget = self._first_budget()
         self.reduces_variance = optimizer.variance_reduced and plan.batch_size < self.n_rows
-        n_anchor = objective.n_params if self.reduces_variance else 0
+        n_anchor = model.n_params if self.reduces_variance else 0
         self.anchor = Anchor(*(np.zeros(n_anchor, training.dtype) for _ in Anchor._fields))
         if self.reduces_variance:
-            no_ridge = np.zeros(n_anchor)
-            self.full_pass = FullPass(data, objective, training.loss, loss_hyper, no_ridge, plan.n_threads)
+            self.loss_of_all = problem.rows.objective(model, training.loss, problem.loss_hyper, np.zeros(n_anchor))
 
     def _settings(self) -> Settings:
         training, plan = self.training, self.plan
@@ -88,26 +77,26 @@ class Epochs:
             block_size=self._block_size(min(plan.batch_size, self.n_rows)),
             run_length=1,
             weight_factor=weight_factor(self.data),
-            alpha=float(plan.alpha),
+            alpha=float(self.problem.penalty.l2),
             weight_decay=float(training.optimizer.weight_decay),
             clip_norm=float(plan.clip_norm or 0.0),
             average_from=average_from,
-            criterion=self.criterion,
+            criterion=CRITERIA[plan.criterion_of_solver],
             tol=float(plan.tol or 0.0),
             n_iter_no_change=plan.n_iter_no_change,
             pause=self.pause,
-            l1=float(plan.l1),
+            l1=float(self.problem.penalty.l1),
             # what clipping leaves of the gradient isn't a plain step any more
             proximal=training.optimizer.rule is descent_rule and plan.clip_norm is None,
             average_every=average_every,
             least_share=1.0 - decay**average_every,
-            exact=plan.batch_size >= self.n_rows and not training.objective.random,
+            exact=plan.exact,
         )
 
     def _block_size(self, n_rows: int) -> int:
         if self.by_column:
             return n_rows if self.lazy is not None else rows_at_once(self.data.features, n_rows)
-        return self.training.objective.block_size(n_rows, self.training.dtype.itemsize)
+        return self.problem.model.block_size(n_rows, self.training.dtype.itemsize)
 
     def _row_order(self) -> tuple[np.ndarray, Settings]:
         if self.plan.batch_size >= self.n_rows or not self.plan.shuffle:
@@ -119,32 +108,26 @@ class Epochs:
 
     def _first_budget(self) -> int:
         rows = 1 if self.by_column else self.settings.block_size
-        block_flops = self.training.objective.flops_per_row() * rows + BLOCK_OVERHEAD_FLOPS
+        block_flops = self.problem.model.flops_per_row() * rows + BLOCK_OVERHEAD_FLOPS
         return max(1, int(SLICE_SECONDS * FLOPS_PER_SECOND / (block_flops * (1000 if self.python else 1))))
 
-    def advance(self, last_epoch: int) -> int:
-        """One call of the compiled epochs; returns the status it ended with."""
+    def step(self, last_epoch: int) -> Outcome:
+        """One call of the compiled epochs."""
         training, progress = self.training, self.training.progress
-        if self.function is not None:
-            self.function.evaluate(training.state.params)
         rates = self._learning_rates(last_epoch)
         if self.reduces_variance and progress["cursor"][0] == progress["batch_done"][0] == 0:
             self._take_snapshot()
         most_epochs = 1 if self.reduces_variance else self.budget
         losses = np.empty(min(last_epoch - training.epochs, most_epochs))
         epoch, update = training.epochs, progress["update"][0]
-        loss, rule = self.loss.call, self.rule.call
-        if self.function is not None and not self.python:  # one update is a short call
-            loss, rule = self.loss.pointer, self.rule.pointer
         began = time.perf_counter()
-        if self.lazy is None:
-            run_epochs, batch = self._kernel("run_epochs"), []
-        else:
+        run_epochs, batch = self._kernel("run_epochs"), []
+        if self.lazy is not None:
             run_epochs, batch = self._kernel("run_lazy_epochs"), [self.lazy.batch]
         with self._threads_of_blas():
             run_epochs(
-                loss,
-                rule,
+                self.loss.call,
+                self.rule.call,
                 self.data,
                 self.model,
                 training.state,
@@ -152,7 +135,7 @@ class Epochs:
                 self.buffers,
                 *batch,
                 self.settings,
-                self.loss_hyper,
+                self.problem.loss_hyper,
                 self.hyper,
                 rates,
                 self.order,
@@ -161,57 +144,52 @@ class Epochs:
                 self.budget,
             )
         elapsed = time.perf_counter() - began
-        training.losses.extend((losses[: training.epochs - epoch] * training.loss_unit).tolist())
+        training.losses.extend(losses[: training.epochs - epoch] * training.loss_unit)
         training.updates += int(progress["update"][0] - update)
-        if self.function is not None:  # at once, for whoever looks at where the update has led to
-            self.function.project(training.state.params)
-            self.function.evaluate(training.state.params)
         self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))
-        return int(progress["status"][0])
+        return Outcome(int(progress["status"][0]))
 
     def _threads_of_blas(self):
         """All that BLAS has for large products, one for small ones: its threads wait for each other in a busy loop."""
-        objective = self.training.objective
-        large = objective.largest_product(self.settings.block_size) >= LARGE_PRODUCT
-        return single_threaded_blas() if objective.kind is Network and not large else contextlib.nullcontext()
+        model = self.problem.model
+        large = model.largest_product(self.settings.block_size) >= LARGE_PRODUCT
+        return single_threaded_blas() if model.kind is Network and not large else contextlib.nullcontext()
 
     def _take_snapshot(self) -> None:
         """Drop the anchor of variance reduction where the parameters are now."""
         params = self.training.state.params
         self.anchor.params[:] = params
-        self.anchor.gradient[:] = self.full_pass(params.astype(np.float64))[1]
+        self.anchor.gradient[:] = self.loss_of_all(params.astype(np.float64))[1]
 
     def _kernel(self, name: str):
         dtype, index = self.storage
-        of_data = name, dtype, self.training.objective.kind, index, self.data.y.dtype
+        of_data = name, dtype, self.problem.model.kind, index, self.data.y.dtype
         return python_kernel(*of_data) if self.python else kernel(*of_data, self.training.loss.pointwise)
-
-    def rests(self, last_epoch: int) -> bool:
-        """Whether the schedule has come down to zero, from here to the last epoch."""
-        schedule, epochs = self.plan.schedule, self.training.epochs
-        if isinstance(schedule, ReduceOnPlateau | Constant):
-            return False
-        return not factors_at(schedule, np.arange(float(epochs), last_epoch)).any()
 
     def _learning_rates(self, last_epoch: int) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""
         training, schedule = self.training, self.plan.schedule
         if isinstance(schedule, ReduceOnPlateau):
-            history = training.validation_losses if self.judged_by_validation else training.losses
-            factor = self.plateau_state[0]
-            for loss in history[self.plateau_epochs :]:
-                self.plateau_state = schedule.advance(self.plateau_state, loss)
-            if self.plateau_state[0] < factor:
-                training.progress["unimproved"] = training.progress["still"] = 0  # it gets epochs of its own
-            self.plateau_epochs = len(history)
-            return np.array([training.learning_rate * self.plateau_state[0]])
+            return np.array([training.learning_rate * self._plateau_factor(schedule)])
         if isinstance(schedule, Constant):
             return np.array([training.learning_rate])
         self.budget = min(self.budget, MAX_PLANNED_UPDATES)
         per_epoch = -(-self.n_rows // self.settings.batch_size)
         done = training.progress["cursor"][0] // self.settings.batch_size
-        most = 1 if self.function is not None else self.budget
-        n_updates = min(most, (last_epoch - training.epochs) * per_epoch - done)
+        n_updates = min(self.budget, (last_epoch - training.epochs) * per_epoch - done)
         epochs, updates = np.divmod(done + np.arange(n_updates), per_epoch)
         t = (training.epochs + epochs) + updates / per_epoch  # to the same bits, wherever a call begins
         return training.learning_rate * factors_at(schedule, t)
+
+    def _plateau_factor(self, schedule: ReduceOnPlateau) -> float:
+        """The factor after the losses that there are, those on validation rows where these decide."""
+        training = self.training
+        by_validation = self.plan.early_stopping and self.problem.validation is not None
+        losses = (training.validation_losses if by_validation else training.losses).values
+        *state, n_seen = training.plateau
+        for loss in losses[n_seen:]:
+            state = schedule.advance(tuple(state), loss)
+        if state[0] < training.plateau[0]:
+            training.progress["unimproved"] = training.progress["still"] = 0  # it gets epochs of its own
+        training.plateau = (*state, len(losses))
+        return state[0]

@@ -1,16 +1,13 @@
-"""When mini-batches of sparse rows are worked on column by touched column, and the arrays for it."""
+"""Mini-batches of sparse rows that are worked on column by touched column: the arrays for it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .._compile.kernels import kernel
 from .._kernels.structures import Batch, Column, Data, SparseFeatures
 from .._problem.objective import FULL_PASS_ROWS
-from ..optimizers import Optimizer
+from .plan import Plan
 
-# Of a column that a batch touches the gathering costs as much as so many columns of a plain update of them all.
-COST_OF_TOUCHING = 8
 MOST_ROWS_AT_ONCE = 65_536
 
 
@@ -22,26 +19,17 @@ class Lazy:
     average_every: int
 
 
-def lazy_updates(data: Data, batch_size: int, n_outputs: int, optimizer: Optimizer) -> Lazy | None:
-    """What lazy updates need, or None where updates of all columns are as fast or the rule needs them all."""
-    features = data.features
-    if not isinstance(features, SparseFeatures) or batch_size >= data.n_rows or optimizer.follows_path:
+def lazy_updates(data: Data, plan: Plan, n_outputs: int) -> Lazy | None:
+    """What lazy updates need; None where the plan is to update all columns."""
+    chance, features, optimizer, batch_size = plan.chances, data.features, plan.optimizer, plan.batch_size
+    if chance is None:
         return None
-    d = features.center.size
-    largest, count = np.zeros(d), np.zeros(d, np.int64)
-    kernel("largest_entries", features.data.dtype, index=features.indices.dtype)(
-        features, data.weight, data.subset, largest, count, 0, data.n_rows
-    )
-    with np.errstate(divide="ignore"):
-        chance = -np.expm1(batch_size * np.log1p(-count / data.n_rows))
-    chance[0] = 1.0  # column 0 is in every batch
-    touched = float(chance.sum())
-    if COST_OF_TOUCHING * touched >= d:
-        return None
+    assert isinstance(features, SparseFeatures)
+    d, touched = features.center.size, float(chance.sum())
     lengths = np.diff(features.indptr)
     lengths = lengths[data.subset] if data.subset.size else lengths
     most_entries = int(np.partition(lengths, len(lengths) - batch_size)[-batch_size:].sum())
-    most_columns = 1 + min(most_entries, int((count > 0).sum()))
+    most_columns = 1 + min(most_entries, int((chance > 0).sum()))
     size = n_outputs * (most_columns + 1)
     columns = np.empty(d, Column)
     columns["inverse_scale"] = features.inverse_scale

@@ -7,14 +7,14 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, SLOW, TINY
-from .._kernels.structures import CONVERGED, DIVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Data
-from .._minimize.function import FunctionObjective
-from .._problem.features import rows_apart
-from .._problem.models import LinearObjective
-from .._problem.objective import FullPass
-from .curvature import MOST_PATIENCE, Curvature, Sample
-from .quasi_newton import Identity, QuasiNewton, SteepestDescent, first_length
-from .training import Plan, Training
+from .._problem.objective import Objective
+from .._problem.problem import Problem
+from .._problem.sample import Sample
+from .curvature import MOST_PATIENCE, Curvature
+from .outcome import Outcome
+from .plan import Plan
+from .quasi_newton import QuasiNewton
+from .training import Training
 
 SAMPLE_TOL = 0.01  # of parameters per row: by about half of them the sample's optimum is off that of all rows anyway
 SAMPLE_STEPS = 100
@@ -72,7 +72,7 @@ class PreconditionedSearch(QuasiNewton):
         curvature = self.curvature
         if curvature is None:
             return np.inf
-        return curvature.patience(curvature.data.n_rows if self.grows else curvature.size, self.grows and self.improved)
+        return curvature.patience(curvature.rows.n_rows if self.grows else curvature.size, self.grows and self.improved)
 
     def look(self) -> float:
         if self.newton and self.model_steps != self.steps and self.curvature.constant_model is None:  # type: ignore[union-attr]
@@ -91,44 +91,34 @@ class PreconditionedSearch(QuasiNewton):
         return super().move(length)
 
 
-class Descent:
-    """Trains by line searches over all rows; advance() makes one step."""
+class LineSearch:
+    """Trains by line searches over all rows, an epoch each."""
 
-    def __init__(self, training: Training, plan: Plan, data: Data, loss_hyper: np.ndarray):
-        self.training, self.plan, self.data = training, plan, data
+    def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
+        self.training, self.plan, self.problem = training, plan, problem
         self.optimizer = training.optimizer
-        self.hyper = loss_hyper.copy()
+        self.hyper = problem.loss_hyper.copy()  # whose width of kinks will change
         self.smooth = training.loss.smooth
-        self.ridge = plan.alpha * training.state.penalised.astype(np.float64)
-        self.l1 = plan.l1 * training.state.l1_counts.astype(np.float64) if plan.l1 > 0 else None
         self.first_length = self.optimizer.learning_rate or self.optimizer.default_learning_rate
         self.curvature = None
-        if isinstance(training.objective, LinearObjective) and self.optimizer.preconditioner is not None:
-            self.curvature = Curvature(
-                data,
-                training.objective,
-                training.loss,
-                self.ridge,
-                self.optimizer.preconditioner,
-                plan.n_threads,
-                plan.l1 > 0,
-            )
-        self.of_function = isinstance(training.objective, FunctionObjective)
-        self.search: PreconditionedSearch | SteepestDescent | None = None
+        if plan.curvature is not None:
+            self.curvature = Curvature(problem, plan.curvature)
+        self.search: PreconditionedSearch | None = None
 
     # -- the functions that are minimised
 
     def _function(self):
         """The objective over all rows; in memory where the sub-sample holds them all."""
-        training, curvature = self.training, self.curvature
-        if isinstance(training.objective, FunctionObjective):
-            return training.objective
+        curvature = self.curvature
         if curvature is not None and curvature.kind == "subsample" and curvature.of_all_rows:
             return self._sample_function(curvature.sample)
-        return FullPass(self.data, training.objective, training.loss, self.hyper, self.ridge, self.plan.n_threads)
+        return self._objective(self.problem.rows)
+
+    def _objective(self, rows):
+        return rows.objective(self.problem.model, self.training.loss, self.hyper, self.problem.ridge)
 
     def _sample_function(self, sample: Sample):
-        total, ridge, hyper = sample.weight.sum(), self.ridge, self.hyper
+        total, ridge, hyper = sample.weight.sum(), self.problem.ridge, self.hyper
 
         def function(params):
             value, gradient = sample.loss_and_gradient(params, hyper)
@@ -140,7 +130,7 @@ class Descent:
     def _new_search(self, function, params, grows):
         eps = float(np.finfo(self.training.dtype).eps)
         return PreconditionedSearch(
-            function, params, self.optimizer.memory, self.l1, eps, self.curvature, self.hyper, grows
+            function, params, self.optimizer.memory, self.problem.l1, eps, self.curvature, self.hyper, grows
         )
 
     # -- how it goes
@@ -149,12 +139,12 @@ class Descent:
         params = self.training.state.params.astype(np.float64)
         pairs: list = []  # of steps
         function = self._function()
-        self.in_memory = not isinstance(function, FullPass)
+        self.in_memory = not isinstance(function, Objective)
         self.widths = list(WIDTHS) if not self.smooth else []
         if self.curvature is not None and self.curvature.kind == "subsample" and not self.in_memory:
             params = self._settle_on_sample(params)
             self.widths = self.widths[-LAST_WIDTHS:]
-        elif not self.in_memory and self.smooth and self._entries() > MANY_ENTRIES:
+        elif not self.in_memory and self.smooth and self.problem.rows.n_entries > MANY_ENTRIES:
             params, pairs = self._settle_on_part(params)
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
@@ -162,18 +152,8 @@ class Descent:
         self.largest_step = np.inf
         self.promises: deque[float] = deque(maxlen=RATE_STEPS + 1)
         self.objectives: deque[float] = deque(maxlen=2 * WINDOW + 1)
-        if isinstance(function, FunctionObjective):
-            return self._begin_on_function(function, params)
         search = self._new_search(function, params, grows=True)
         search.pairs = pairs  # the curvature of a part of the rows is much like that of all
-        return search
-
-    def _begin_on_function(self, function: FunctionObjective, params: np.ndarray):
-        if not self.optimizer.memory:
-            return SteepestDescent(function, params, function.box)
-        search = self._new_search(function, params, grows=False)
-        search.use(Identity(first_length(params, search.gradient)))
-        search.box = function.box
         return search
 
     def _settle_on_sample(self, params: np.ndarray) -> np.ndarray:
@@ -195,16 +175,12 @@ class Descent:
         curvature.resize(largest)
         return params
 
-    def _entries(self) -> int:
-        return self.data.n_rows * max(1, self.data.features.row_bytes // self.data.features.storage.dtype.itemsize)
-
     def _settle_on_part(self, params: np.ndarray) -> tuple[np.ndarray, list]:
         """Minimise the objective on a part of the rows, as well as it stands for all; the last steps, too."""
-        training, n_rows = self.training, self.data.n_rows // PART
-        if n_rows < params.size // training.objective.n_outputs:  # it would tell little about most of the columns
+        n_rows = self.problem.rows.n_rows // PART
+        if n_rows < params.size // self.problem.model.n_outputs:  # it would tell little about most of the columns
             return params, []
-        of_part = rows_apart(self.data, self.data.sample_rows(n_rows))
-        function = FullPass(of_part, training.objective, training.loss, self.hyper, self.ridge, self.plan.n_threads)
+        function = self._objective(self.problem.rows.some(n_rows))
         search = self._new_search(function, params, grows=False)
         return self._descend(search, PART_TOL / np.sqrt(n_rows), PART_STEPS), search.pairs
 
@@ -216,61 +192,62 @@ class Descent:
         return search.params
 
     def _gain(self, search: QuasiNewton) -> float:
-        """What the fit has gained on the constant model, and so the measure of what is still to come.
-
-        A function has no such model, and its start may be anywhere: the measure is its value.
-        """
-        if self.of_function:
-            return max(abs(search.objective), TINY)
+        """What the fit has gained on the constant model, and so the measure of what is still to come."""
         reference = float(self.training.progress["reference"][0])
         return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)
 
-    def advance(self, last_epoch: int) -> int:
-        """Make one step; the status that it ended with."""
+    def step(self, last_epoch: int) -> Outcome:
+        """Make one step."""
         # threads of BLAS that wait for each other on cores that others use, too, make a step many times as long
-        with threads.single_threaded_blas() if self._entries() > FEW_ENTRIES else contextlib.nullcontext():
-            return self._advance(last_epoch)
+        large = self.problem.rows.n_entries > FEW_ENTRIES
+        with threads.single_threaded_blas() if large else contextlib.nullcontext():
+            return self._step(last_epoch)
 
-    def _advance(self, last_epoch):
-        plan, training = self.plan, self.training
+    def _step(self, last_epoch):
+        training = self.training
         if self.search is None:
             self.search = self._begin()
             training.progress["start_objective"] = self.search.objective
             if training.starts_immense:
-                return DIVERGED  # no step can be trusted there
-        search = self.search
+                return Outcome.DIVERGED  # no step can be trusted there
         if not self.idle:
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                status = self._step(search)
-            if status is not None:
-                return status
-        if self.idle and self.of_function:
-            return CONVERGED  # as near as rounding allows
-        self._count(search)
-        if self.idle and plan.tol is not None and plan.criterion == "objective" and not plan.early_stopping:
-            return CONVERGED
-        return OUT_OF_EPOCHS if training.epochs >= last_epoch else PAUSED
+                outcome = self._move(self.search)
+            if outcome is not None:
+                return outcome
+        self._count(self.search)
+        if self.idle and self._stays_idle():
+            return Outcome.CONVERGED
+        return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
 
-    def _step(self, search: PreconditionedSearch) -> int | None:
-        """Make a step; the status if there was none to make."""
+    def _move(self, search: PreconditionedSearch) -> Outcome | None:
+        """Make a step; how it ended if there was none to make."""
         promise = search.look()
         self.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
         self.training.gradient_norm = self.gradient_norm
         if self._converged(promise, search):
             if self.widths:
                 self._narrow(search)
-                return RUNNING
+                return Outcome.RUNNING
             if self.training.epochs == 0:
                 self._count(search)
-            return CONVERGED
+            return Outcome.CONVERGED
         before = search.params
         if (self.lost and self.smooth) or (not search.move(self.first_length) and not search.improve()):
             if self.widths:
                 self._narrow(search)
-                return RUNNING
+                return Outcome.RUNNING
             self.idle = True
         self.largest_step = float(np.abs(search.params - before).max(initial=0.0))
         return None
+
+    def _stays_idle(self) -> bool:
+        """Whether the criterion is met where no step is to be made any more."""
+        criterion = self.plan.criterion_of_solver
+        if criterion == "step":
+            self.small_steps += 1
+            return self.small_steps >= self.plan.n_iter_no_change
+        return criterion == "objective"
 
     def _narrow(self, search):
         """Go on with kinks less rounded."""
@@ -287,16 +264,13 @@ class Descent:
         self.objectives.append(search.objective)
         if self.widths:
             return self._stands_still(lost or promise <= WIDE_TOL * gain)
-        if plan.tol is None or plan.early_stopping:
+        criterion = plan.criterion_of_solver
+        if criterion == "never":
             return False
-        if plan.criterion == "gradient":
+        if criterion == "gradient":
             return self.gradient_norm <= plan.tol
-        if plan.criterion == "step":
-            if not self.of_function:
-                return self.largest_step <= plan.tol
-            # a single step may be short by chance, or since it goes against the steep side of a valley
-            step = search.longest_step if isinstance(search, SteepestDescent) else self.largest_step
-            self.small_steps = self.small_steps + 1 if step <= plan.tol else 0
+        if criterion == "step":  # a single one may be short by chance
+            self.small_steps = self.small_steps + 1 if self.largest_step <= plan.tol else 0
             return self.small_steps >= plan.n_iter_no_change
         if self.smooth:
             return lost or self._to_come() <= plan.tol * gain

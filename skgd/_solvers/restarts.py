@@ -1,36 +1,30 @@
 """Several trainings from different starts, of which the best is kept."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from joblib import Parallel, delayed
 
-from .._kernels.structures import Data
 from .._parallel import single_threaded_blas
-from .driver import Loop
-from .training import Plan, Training
+from .driver import Driver
+from .training import Training
 
 
-def best_of(
-    trainings: Sequence[Training], plan: Plan, data: Data, validation: Data | None, n_threads: int
-) -> tuple[Training, np.ndarray]:
-    """Train all, in threads, and return the one with the least score, and all scores.
+def best_of(drivers: Sequence[Driver], train: Callable[[Driver], Training], n_threads: int) -> Driver:
+    """Train all, in threads; the driver of the training with the least score, which gets the scores of all.
 
-    That is the best loss on the validation data where these stop the training, else the objective in the end. BLAS has
-    one thread for each, however many run at once: with more its sums would have other last digits.
+    The score is the best loss on the validation data where these stop the training, else the objective in the end. BLAS
+    has one thread for each, however many run at once: with more its sums would have other last digits.
     """
-    alone = replace(plan, n_threads=1, watch=None)
-    loops = [Loop(training, alone, data, validation) for training in trainings]
 
-    def train(loop):
-        beginning = loop.begin()
-        loop.train()
-        return beginning, loop.score()
+    def score(driver):
+        train(driver)
+        return driver.score()
 
     with single_threaded_blas():
         # threads suffice: compiled code holds no lock
-        results = Parallel(n_jobs=min(n_threads, len(loops)), prefer="threads")(map(delayed(train), loops))
-    scores = np.array([score for _, score in results])
-    best = int(np.nanargmin(scores)) if np.isfinite(scores).any() else 0
-    return loops[best].report(results[best][0]), scores * trainings[best].loss_unit
+        results = Parallel(n_jobs=min(n_threads, len(drivers)), prefer="threads")(map(delayed(score), drivers))
+    scores = np.array(results)
+    best = drivers[int(np.nanargmin(scores)) if np.isfinite(scores).any() else 0]
+    best.training.restart_scores = scores * best.training.loss_unit
+    return best

@@ -1,69 +1,94 @@
 """The state of one training: everything that changes while it runs and is kept so that it can go on later."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._kernels.constants import IMMENSE
-from .._kernels.structures import GRADIENT, OBJECTIVE, STEP, Network, Progress, State
-from .._problem.models import Objective
+from .._kernels.structures import Network, Progress, State
+from .._problem.model import Model
+from .._problem.problem import Problem
 from .._problem.scaling import Scaling
 from ..losses import Loss
 from ..optimizers import Optimizer
-from ..schedules import Schedule
+from ..schedules import ReduceOnPlateau
+from .plan import Plan
 
-CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP}
 MUCH = 2.0
 FEW_ROWS = 100  # up to here the scaling of a stream may change the predictions of a network
+SEEDS = 2**31 - 1
+IN_DOUBLE = {"average", "total"}  # vectors of the state that are float64 whatever the others are
 
 
-@dataclass
-class Plan:
-    """The estimator's parameters that concern the loop, with what `auto` became."""
+class Curve:
+    """Numbers that are only ever added to.
 
-    batch_size: int
-    max_iter: int
-    alpha: float  # of the L2 penalty
-    schedule: Schedule | Callable
-    backs_off: bool  # whether a rate that diverges may be reduced
-    safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
-    constant: np.ndarray  # raw prediction of the constant model
-    streaming: bool = False
-    early_stopping: bool = False  # whether validation data stop the training, or are only watched
-    tol: float | None = 1e-4
-    criterion: str = "objective"
-    n_iter_no_change: int = 5
-    shuffle: bool = True
-    average: bool | int | float = False  # a float is the decay of an exponential mean
-    clip_norm: float | None = None
-    verbose: int = 0
-    l1: float = 0.0  # strength of the L1 penalty
-    n_threads: int = 1
-    watch: Callable[["Training"], object] | None = None  # called after every epoch; what is true stops the training
+    Copies share what they have in common: a copy, and what is added to it, take the same time however long it is.
+    """
+
+    def __init__(self, values: Iterable[float] = ()):
+        self._buffer = np.array(list(values), dtype=np.float64)
+        self._size = self._buffer.size
+        self._filled = [self._size]  # of the buffer, by whoever shares it
+
+    def extend(self, values: np.ndarray) -> None:
+        """Add some at the end."""
+        size = self._size + len(values)
+        if self._filled[0] != self._size or size > self._buffer.size:
+            buffer = np.empty(max(2 * size, 16))
+            buffer[: self._size] = self.values
+            self._buffer, self._filled = buffer, [self._size]
+        self._buffer[self._size : size] = values
+        self._size = self._filled[0] = size
+
+    @property
+    def values(self) -> np.ndarray:
+        """All of them, in an array that stays as it is."""
+        return self._buffer[: self._size]
+
+    def copy(self) -> "Curve":
+        """The same numbers, to be gone on with."""
+        return copy.copy(self)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getstate__(self) -> dict:
+        return {"values": self.values.copy()}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__(state["values"])  # type: ignore[misc]
 
 
 @dataclass
 class Training:
     """Everything that one training owns; pickled with the estimator, so that it can go on later."""
 
-    objective: Objective
-    loss: Loss
     optimizer: Optimizer
-    scaling: Scaling
     state: State
     progress: np.ndarray
     learning_rate: float
-    rate_is_auto: bool
-    given_rate: object  # what the learning rate follows from
-    losses: list = field(default_factory=list)  # in the units of the loss
-    validation_losses: list = field(default_factory=list)
+    rate_is_auto: bool = False
+    given_rate: object = None  # what the learning rate follows from
+    loss_unit: float = 1.0  # the loss in the units of y over that of scaled targets
+    model: Any = None
+    loss: Any = None
+    scaling: Any = None
+    moments: tuple = (None, None)  # of features and targets, for the scaling of rows to come
+    facts: dict = field(default_factory=dict)  # of the targets, see Targets
+    losses: Curve = field(default_factory=Curve)  # in the units of the loss
+    validation_losses: Curve = field(default_factory=Curve)
+    plateau: tuple = (*ReduceOnPlateau.START, 0)  # the schedule's state, and how many losses it has seen
+    batch_size: int = 0
     rows_seen: int = 0
     updates: int = 0  # in all; progress["update"] counts those since the optimizer's state began
     stop_reason: str = "max_iter"
     gradient_norm: float | None = None
+    restart_scores: np.ndarray | None = None  # of all starts, where there were several
     precision: np.dtype = field(default_factory=lambda: np.dtype(np.float64))  # of what is published: that of X
 
     @property
@@ -80,72 +105,77 @@ class Training:
         return int(self.progress["epoch"][0])
 
     @property
-    def loss_unit(self) -> float:
-        """The loss in the units of y over that of scaled targets; 1 for several targets, each with its own scale."""
-        scale, power = self.scaling.target_scale, self.loss.target_power
-        with np.errstate(over="ignore"):
-            return float(scale[0] ** power) if power is not None and scale.size == 1 else 1.0
-
-    def __getstate__(self) -> dict:
-        """What a pickle needs: vectors that every fit fills anew stay behind."""
-        scratch = (
-            set(State._fields) - {"params", "slots"} - ({"average"} if self.progress["averaged"][0] > 0 else set())
-        )
-        return self.__dict__ | {"state": self.state._replace(**dict.fromkeys(scratch, np.empty(0)))}
-
-    def __setstate__(self, given: dict) -> None:
-        self.__dict__.update(given)
-        n, in_double = self.state.params.size, {"average", "total"}
-        dropped = [name for name in State._fields if getattr(self.state, name).size == 0 and name != "slots"]
-        made = {name: np.zeros(n, np.float64 if name in in_double else self.dtype) for name in dropped}
-        self.state = self.state._replace(**made)
-
-    @property
     def starts_immense(self) -> bool:
         """Whether the objective is infinite, or as good as that, at the starting parameters."""
         start, reference = (float(self.progress[name][0]) for name in ("start_objective", "reference"))
         return not abs(start) <= IMMENSE * max(abs(reference), 1.0)
 
+    # -- what happens to it
+
     def copy(self) -> "Training":
         """A copy to go on with, so that the original survives whatever happens."""
-        state = State(*(array.copy() for array in self.state))
         return replace(
             self,
-            objective=copy.copy(self.objective),
-            state=state,
+            state=State(*(array.copy() for array in self.state)),
             progress=self.progress.copy(),
-            losses=list(self.losses),
-            validation_losses=list(self.validation_losses),
+            losses=self.losses.copy(),
+            validation_losses=self.validation_losses.copy(),
         )
 
-    def go_on(self, optimizer: Optimizer, scaling: Scaling, dtype: np.dtype) -> None:
+    def model_to_go_on_with(self, asked_for: Model, loss: Loss, scaling: Scaling) -> Model:
+        """The model, for data of another scaling; an error names what changed since training began."""
+        now, then = asked_for.settings(), self.model.settings()
+        changed = [name for name in now if now[name] != then.get(name)]
+        if not same(loss, self.loss):
+            changed.append("loss")
+        if changed:
+            raise ValueError(
+                f"training can't go on where it ended: {', '.join(changed)} changed since it began. Call fit with "
+                "warm_start=False to begin anew"
+            )
+        model = copy.copy(self.model)
+        if not _equal(self.scaling, scaling):
+            model.meet_other_data()
+        return model
+
+    def go_on(self, problem: Problem, plan: Plan) -> None:
         """Prepare for more data: another scaling leaves the model's predictions as they are, once it is settled."""
-        objective, state = self.objective, self.state
-        if any(not np.array_equal(old, new) for old, new in zip(self.scaling, scaling, strict=True)):
-            objective.meet_other_data()
-            differ_much = _differ_much(self.scaling, scaling)
+        self.model, state = problem.model, self.state
+        if not _equal(self.scaling, problem.scaling):
+            differ_much = _differ_much(self.scaling, problem.scaling)
             if differ_much:
                 self.forget()  # state in units so different would be worse than none
             # random weights are meant for standardised units, which the first few rows don't tell
-            if not (differ_much and objective.kind is Network and self.rows_seen < FEW_ROWS):
+            if not (differ_much and self.model.kind is Network and self.rows_seen < FEW_ROWS):
                 for vector in (state.params, state.average):
-                    vector[:] = objective.pack(objective.unpack(vector, self.scaling), scaling)
-        if dtype != self.dtype:
-            state = State(*(array.astype(np.result_type(array, dtype)) for array in state))
-        if not same(optimizer, self.optimizer):
-            state = state._replace(slots=np.zeros((optimizer.n_slots, objective.n_params), dtype))
+                    vector[:] = self.model.pack(self.model.unpack(vector, self.scaling), problem.scaling)
+        if problem.dtype != self.dtype:
+            state = State(*(array.astype(np.result_type(array, problem.dtype)) for array in state))
+        if not same(plan.optimizer, self.optimizer):
+            slots = np.zeros((plan.optimizer.n_slots, state.params.size), problem.dtype)
+            state = state._replace(slots=slots)
             self.progress["update"] = 0
-        elif optimizer.follows_path:
+        elif plan.optimizer.follows_path:
             self.forget()
-        state.penalised[:] = objective.penalised(penalty_factor(self.loss, scaling))
-        state.l1_counts[:] = objective.penalised(penalty_factor(self.loss, scaling, degree=1))
+        state.penalised[:], state.l1_counts[:] = problem.penalised, problem.l1_counts
         state.best[:] = state.params
         begin_anew(self.progress)
-        self.state, self.scaling, self.optimizer = state, scaling, optimizer
+        if plan.average is False:
+            self.progress["averaged"] = 0
+        self.state, self.optimizer = state, plan.optimizer
+        self.learning_rate, self.rate_is_auto, self.given_rate = plan.learning_rate, plan.rate_is_auto, plan.given_rate
+        self.precision = np.result_type(self.precision, problem.rows.storage.dtype)
+        self._take(problem, plan)
 
-    def count_steps(self, objectives) -> None:
+    def _take(self, problem: Problem, plan: Plan) -> None:
+        """What is known of the data and the plan, in place of what was known of earlier ones."""
+        self.scaling, self.moments, self.rows_seen = problem.scaling, problem.moments, problem.rows_seen
+        self.facts, self.restart_scores = problem.facts, None
+        self.loss_unit, self.batch_size = _loss_unit(problem), plan.batch_size
+
+    def count_steps(self, objectives: np.ndarray) -> None:
         """Count steps over all rows, which are epochs, with the objective after each."""
-        self.losses.extend((objectives * self.loss_unit).tolist())
+        self.losses.extend(objectives * self.loss_unit)
         progress = self.progress[0]
         progress["epoch"] += objectives.size
         progress["update"] += objectives.size
@@ -156,11 +186,59 @@ class Training:
         self.state.slots[:] = 0
         self.progress["update"] = 0
 
+    def return_to_best(self) -> None:
+        """Return to the best parameters so far, and begin anew from there."""
+        self.state.params[:] = self.state.best
+        self.state.average[:] = 0
+        self.progress["averaged"] = 0
+        self.forget()
+        best = self.progress["best_objective"][0]
+        begin_anew(self.progress)
+        self.progress["best_objective"] = best
 
-def new_training(objective, loss, optimizer, scaling, params, dtype, rate, given_rate, seed) -> Training:
-    """Training that has not made a step yet."""
-    n = objective.n_params
-    state = State(
+    # -- pickles
+
+    def __getstate__(self) -> dict:
+        """What a pickle needs: vectors that every fit fills anew stay behind."""
+        kept = {"params"} | ({"average"} if self.progress["averaged"][0] > 0 else set())
+        kept |= set() if self.optimizer.searches_line else {"slots"}  # which then tell of the path that led here
+        kept_arrays = {name: array for name, array in self.state._asdict().items() if name in kept}
+        return self.__dict__ | {"state": kept_arrays}
+
+    def __setstate__(self, given: dict) -> None:
+        self.__dict__.update(given)
+        arrays = given["state"]
+        n, dtype = arrays["params"].size, arrays["params"].dtype
+        made = {name: np.zeros(n, np.float64 if name in IN_DOUBLE else dtype) for name in State._fields}
+        made["slots"] = np.zeros((self.optimizer.n_slots, n), dtype)
+        self.state = State(**made | arrays)
+
+
+def begin(problem: Problem, plan: Plan, rng: np.random.RandomState) -> list[Training]:
+    """Trainings that have not made a step yet, one for each start."""
+    trainings = []
+    for _ in range(plan.n_starts):
+        params, seed = problem.model.start(problem.constant, problem.scaling, rng), rng.randint(1, SEEDS)
+        training = Training(
+            plan.optimizer,
+            new_state(params, plan.optimizer, problem.dtype, problem.penalised, problem.l1_counts),
+            new_progress(seed),
+            plan.learning_rate,
+            plan.rate_is_auto,
+            plan.given_rate,
+            model=problem.model,
+            loss=problem.loss,
+            precision=problem.rows.storage.dtype,
+        )
+        training._take(problem, plan)
+        trainings.append(training)
+    return trainings
+
+
+def new_state(params, optimizer: Optimizer, dtype: np.dtype, penalised: np.ndarray, l1_counts: np.ndarray) -> State:
+    """State that nothing has happened to."""
+    n = params.size
+    return State(
         params=params.astype(dtype),
         grads=np.zeros(n, dtype),
         slots=np.zeros((optimizer.n_slots, n), dtype),
@@ -168,24 +246,25 @@ def new_training(objective, loss, optimizer, scaling, params, dtype, rate, given
         epoch_start=np.zeros(n, dtype),
         best=params.astype(dtype),
         total=np.zeros(n),
-        penalised=objective.penalised(penalty_factor(loss, scaling)).astype(dtype),
-        l1_counts=objective.penalised(penalty_factor(loss, scaling, degree=1)).astype(dtype),
+        penalised=penalised.astype(dtype),
+        l1_counts=l1_counts.astype(dtype),
     )
+
+
+def new_progress(seed: int) -> np.ndarray:
+    """Progress of a training that has not made a step yet."""
     progress = np.zeros(1, Progress)
     progress["random"] = seed
     begin_anew(progress)
-    learning_rate, is_auto = rate
-    return Training(objective, loss, optimizer, scaling, state, progress, learning_rate, is_auto, given_rate)
+    return progress
 
 
-def penalty_factor(loss: Loss, scaling: Scaling, degree: int = 2) -> np.ndarray:
-    """What alpha must be multiplied by so that scaling a target by s leaves the solution the same: s^(degree - p).
-
-    The degree is that of the penalty in the parameters: 2 for L2, 1 for L1.
-    """
-    if loss.target_power is None:
-        return np.ones(1)
-    return scaling.target_scale ** float(degree - loss.target_power)
+def begin_anew(progress: np.ndarray) -> None:
+    """Begin an epoch, and judge progress from here on."""
+    for name in ("cursor", "batch_done", "unimproved", "still", "circled"):
+        progress[name] = 0
+    for name in ("best_objective", "last_objective", "last_change", "mark"):
+        progress[name] = np.inf
 
 
 def same(one: BaseEstimator, other: BaseEstimator) -> bool:
@@ -196,12 +275,15 @@ def same(one: BaseEstimator, other: BaseEstimator) -> bool:
     return mine.keys() == theirs.keys() and all(np.array_equal(mine[key], theirs[key]) for key in mine)
 
 
-def begin_anew(progress: np.ndarray) -> None:
-    """Begin an epoch, and judge progress from here on."""
-    for name in ("cursor", "batch_done", "unimproved", "still", "circled"):
-        progress[name] = 0
-    for name in ("best_objective", "last_objective", "last_change", "mark"):
-        progress[name] = np.inf
+def _loss_unit(problem: Problem) -> float:
+    """1 for several targets, each with its own scale."""
+    scale, power = problem.scaling.target_scale, problem.loss.target_power
+    with np.errstate(over="ignore"):
+        return float(scale[0] ** power) if power is not None and scale.size == 1 else 1.0
+
+
+def _equal(old: Scaling, new: Scaling) -> bool:
+    return all(np.array_equal(one, other) for one, other in zip(old, new, strict=True))
 
 
 def _differ_much(old: Scaling, new: Scaling) -> bool:

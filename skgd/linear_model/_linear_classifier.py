@@ -1,5 +1,6 @@
 """Linear classification with any loss for classes."""
 
+from .._classifier import ClassifierFits
 from ._classifier import LinearClassifier
 
 
@@ -165,7 +166,7 @@ class GDLinearClassifier(LinearClassifier):
     False
     """
 
-    _parameter_constraints: dict = LinearClassifier._parameter_constraints | LinearClassifier._loss_constraints
+    _parameter_constraints: dict = LinearClassifier._parameter_constraints | ClassifierFits._parameter_constraints
 
     def __init__(
         self,

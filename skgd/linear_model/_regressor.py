@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._targets.regression import RegressorFits
+from .._regressor import RegressorFits
 from ._base import LinearEstimator
 
 
@@ -167,7 +167,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
     (0.518, 'converged')
     """
 
-    _parameter_constraints: dict = LinearEstimator._parameter_constraints | RegressorFits._loss_constraints
+    _parameter_constraints: dict = LinearEstimator._parameter_constraints | RegressorFits._parameter_constraints
 
     def __init__(
         self,
@@ -221,9 +221,6 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs
-
-    def _shaped(self, coef, intercept):
-        return (coef[0] if self._one_target else coef), intercept
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict targets.

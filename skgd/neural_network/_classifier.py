@@ -1,6 +1,6 @@
 """Networks that predict classes, or labels."""
 
-from .._targets.classification import ClassifierFits
+from .._classifier import ClassifierFits
 from ._base import NetworkEstimator
 
 
@@ -192,9 +192,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
            [1, 0]])
     """
 
-    _parameter_constraints: dict = (
-        NetworkEstimator._parameter_constraints | ClassifierFits._loss_constraints | ClassifierFits._weight_constraints
-    )
+    _parameter_constraints: dict = NetworkEstimator._parameter_constraints | ClassifierFits._parameter_constraints
 
     _takes_labels = True
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._targets.regression import RegressorFits
+from .._regressor import RegressorFits
 from ._base import NetworkEstimator
 
 
@@ -180,7 +180,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
     True
     """
 
-    _parameter_constraints: dict = NetworkEstimator._parameter_constraints | RegressorFits._loss_constraints
+    _parameter_constraints: dict = NetworkEstimator._parameter_constraints | RegressorFits._parameter_constraints
 
     def __init__(
         self,
@@ -254,4 +254,4 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         """
         raw = self._raw_predictions(X)
         predictions = self._training.loss.predict(raw)
-        return predictions[:, 0] if self._one_target else predictions
+        return predictions[:, 0] if self._training.facts["one_target"] else predictions

@@ -1,18 +1,18 @@
-"""Models as one flat vector of parameters: how many there are, where they start, what they mean in the units of X."""
+"""Feed-forward networks as models."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from numbers import Integral
 
 import numpy as np
 
 from .._compile.kernels import PASSES, activation_kernels, kernel, products, python_kernel
 from .._kernels.constants import MOST_OUTPUTS
-from .._kernels.structures import Layer, Layers, Linear, Network, Storage
-from ..activations import Activation
+from .._kernels.structures import Layer, Layers, Network, Storage
+from ..activations import Activation, get_activation
+from ..losses import Loss
 from .scaling import Scaling
 
-_BLOCK_BYTES = 32_768  # rows of a block stay in the processor's first-level cache between the way there and back
-_NETWORK_BLOCK_ROWS = 512
+_BLOCK_ROWS = 512
 SQRT_3 = 3**0.5  # half the width of a uniform distribution of variance one
 
 # Variance of random weights by the numbers of inputs and outputs of a layer.
@@ -24,128 +24,7 @@ VARIANCES = {
 INITS = {"auto", *VARIANCES, *(f"{scheme}_{kind}" for scheme in VARIANCES for kind in ("normal", "uniform"))}
 
 
-class Objective(Protocol):
-    """What the loop and the estimators ask of a model."""
-
-    kind: type
-    n_outputs: int
-    n_params: int
-
-    @property
-    def in_python(self) -> bool:
-        """Whether parts of the model can't be compiled."""
-
-    @property
-    def random(self) -> bool:
-        """Whether predictions in training are random."""
-
-    @staticmethod
-    def compute_dtype(storage: Storage) -> np.dtype:
-        """What parameters, predictions and gradients are computed in."""
-
-    def model(self, storage: Storage, random: np.ndarray | None = None) -> Any:
-        """The model as kernels take it; with the state of a random generator as it is in training."""
-
-    def block_size(self, batch_size: int, itemsize: int) -> int:
-        """Rows that kernels work on at once."""
-
-    def n_work(self, block_size: int, storage: Storage) -> int:
-        """Numbers of workspace that a block needs."""
-
-    def largest_product(self, n_rows: int) -> int:
-        """Multiplications in the largest product of matrices over so many rows."""
-
-    def flops_per_row(self) -> int:
-        """Arithmetic of one row, forwards and backwards, roughly."""
-
-    def penalised(self, factor: np.ndarray) -> np.ndarray:
-        """How much the penalty counts for every parameter: `factor`, one a target or one for all; 0 for intercepts."""
-
-    def settings(self) -> dict:
-        """What makes it the model that it is, by the names of the estimators' parameters."""
-
-    def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
-        """Parameters that training starts from."""
-
-    def unpack(self, params: np.ndarray, scaling: Scaling) -> Any:
-        """Parameters in the units of X and y."""
-
-    def pack(self, unpacked: Any, scaling: Scaling) -> np.ndarray:
-        """The inverse of unpack."""
-
-    def meet_other_data(self) -> None:
-        """Give up what was known of the data that training began with."""
-
-
-class LinearObjective:
-    """raw = Z W' + b for standardised rows Z; per output the coefficients, then the intercept.
-
-    trains_intercept is False where there is none, and where it is known: the loss is quadratic and the data centred.
-    """
-
-    kind = Linear
-    in_python = random = False
-
-    def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool, trains_intercept: bool):
-        self.n_features = n_features
-        self.n_outputs = n_outputs
-        self.fit_intercept = fit_intercept
-        self.trains_intercept = trains_intercept
-        self.n_params = n_outputs * (n_features + 1)
-
-    @staticmethod
-    def compute_dtype(storage: Storage) -> np.dtype:
-        return storage.dtype if storage.index_dtype is None else np.dtype(np.float64)
-
-    def model(self, storage: Storage, random: np.ndarray | None = None) -> Linear:
-        return Linear(self.trains_intercept)
-
-    def block_size(self, batch_size: int, itemsize: int) -> int:
-        return min(batch_size, max(16, _BLOCK_BYTES // (self.n_features * itemsize)))
-
-    def n_work(self, block_size: int, storage: Storage) -> int:
-        return self.n_outputs * self.n_features if storage.index_dtype is None else 0
-
-    def largest_product(self, n_rows: int) -> int:
-        return n_rows * self.n_params
-
-    def flops_per_row(self) -> int:
-        return 4 * self.n_params
-
-    def penalised(self, factor: np.ndarray) -> np.ndarray:
-        counts = np.ones((self.n_outputs, self.n_features + 1)) * factor[:, None]
-        counts[:, -1] = 0
-        return counts.ravel()
-
-    def settings(self) -> dict:
-        return {"number of targets": self.n_outputs, "fit_intercept": self.fit_intercept}
-
-    def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
-        """Starting parameters: the constant model."""
-        params = np.zeros((self.n_outputs, self.n_features + 1))
-        if self.fit_intercept:
-            params[:, -1] = constant
-        return params.ravel()
-
-    def unpack(self, params: np.ndarray, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients (n_outputs, n_features) and intercepts (n_outputs,) in the units of X and y."""
-        blocks = np.asarray(params, dtype=np.float64).reshape(self.n_outputs, -1)
-        target_scale = scaling.target_scale[:, None] if scaling.target_scale.size > 1 else scaling.target_scale
-        coef = blocks[:, :-1] / scaling.scale * target_scale
-        return coef, blocks[:, -1] * scaling.target_scale + scaling.target_center - coef @ scaling.center
-
-    def pack(self, unpacked: tuple[np.ndarray, np.ndarray], scaling: Scaling) -> np.ndarray:
-        """The inverse of unpack."""
-        coef, intercept = unpacked
-        target_scale = scaling.target_scale[:, None] if scaling.target_scale.size > 1 else scaling.target_scale
-        constant = (intercept - scaling.target_center + coef @ scaling.center) / scaling.target_scale
-        return np.column_stack([coef * scaling.scale / target_scale, constant]).ravel()
-
-    def meet_other_data(self) -> None:
-        self.trains_intercept = self.fit_intercept
-
-
-class NetworkObjective:
+class NetworkModel:
     """A feed-forward network; per layer the matrix (n_in, n_out) row by row, then the biases."""
 
     kind = Network
@@ -173,7 +52,7 @@ class NetworkObjective:
     def compute_dtype(storage: Storage) -> np.dtype:
         return storage.dtype
 
-    def model(self, storage: Storage, random: np.ndarray | None = None) -> Network:
+    def for_kernels(self, storage: Storage, random: np.ndarray | None = None) -> Network:
         activation = activation_kernels(self.activation, storage.dtype)
         layers = Layers(
             table=self._table(storage, random is not None)[0],
@@ -203,7 +82,7 @@ class NetworkObjective:
         return table, at + 2 * widest
 
     def block_size(self, batch_size: int, itemsize: int) -> int:
-        return min(batch_size, _NETWORK_BLOCK_ROWS)
+        return min(batch_size, _BLOCK_ROWS)
 
     def n_work(self, block_size: int, storage: Storage) -> int:
         table, n_for_row = self._table(storage, drops=True)
@@ -222,6 +101,22 @@ class NetworkObjective:
             "activation": type(self.activation),
             "dropout": self.dropout,
         }
+
+    @classmethod
+    def of(cls, parameters, n_features: int, n_outputs: int, intercept_known: bool) -> "NetworkModel":
+        hidden = hidden_widths(parameters.hidden_layer_sizes)
+        activation = get_activation(parameters.activation)
+        activation.probe()
+        dropout = dropout_rates(parameters.dropout, len(hidden))
+        return cls([n_features, *hidden, n_outputs], activation, parameters.init, dropout)
+
+    @staticmethod
+    def scales_targets(parameters) -> bool:
+        return bool(parameters.standardize)
+
+    @staticmethod
+    def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool) -> float | None:
+        return None
 
     def penalised(self, factor: np.ndarray) -> np.ndarray:
         # of the standardised problem, whatever the loss: a network's solution isn't independent of the scale of y
@@ -292,3 +187,26 @@ class NetworkObjective:
 
     def meet_other_data(self) -> None:
         pass
+
+
+def hidden_widths(hidden_layer_sizes) -> list[int]:
+    """Units of each hidden layer."""
+    widths = hidden_layer_sizes
+    widths = [widths] if isinstance(widths, Integral) else np.atleast_1d(np.asarray(widths, dtype=object)).tolist()
+    if not all(isinstance(width, Integral) and int(width) > 0 for width in widths):
+        raise ValueError(f"hidden_layer_sizes={hidden_layer_sizes!r} must hold whole numbers above 0, one a layer")
+    return widths
+
+
+def dropout_rates(dropout, n_hidden: int) -> list[float]:
+    """One rate for each hidden layer."""
+    try:
+        rates = np.asarray(dropout, dtype=np.float64)
+        rates = np.full(n_hidden, rates) if rates.ndim == 0 else rates
+    except (TypeError, ValueError):  # no numbers, or none in a row
+        rates = np.full(0, np.nan)
+    if rates.shape != (n_hidden,) or not ((rates >= 0) & (rates < 1)).all():
+        raise ValueError(
+            f"dropout={dropout!r} must be a number from 0 to below 1, or one for each of the {n_hidden} hidden layers"
+        )
+    return rates.tolist()

@@ -1,0 +1,176 @@
+"""From features, targets and parameters to the problem that is to be solved."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from .._kernels.structures import Data, Features, SparseFeatures
+from .._parallel import n_threads
+from .._targets.targets import Targets
+from .features import raw_features, read_only, scaled_rows, stored_alike
+from .problem import Problem
+from .rows import Rows
+from .scaling import Scaling, dense_moments, feature_scales
+
+# Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
+SAFE_FLOAT32 = (1e-15, 1e15)
+EPS = float(np.finfo(np.float64).eps)
+ALL_ROWS = np.empty(0, np.int64)  # as a subset
+
+
+def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, before=None, streaming=False) -> Problem:
+    """The problem that an estimator's parameters make of the data; `kind` is the class of its model.
+
+    before is the training that goes on, if one does: with `streaming` its rows count for the scaling, too.
+    """
+    loss, weight = targets.loss, targets.weight
+    rows, held_out = ALL_ROWS, None
+    if parameters.early_stopping and targets.validation is None:
+        rows, held_out = split(X.shape[0], targets, parameters, rng, streaming)
+    if weight.size and not weight.all():  # rows without weight aren't there, for samples and batches, either
+        rows = rows[weight[rows] > 0] if len(rows) else np.flatnonzero(weight)
+    loss.probe(targets.y, targets.n_outputs)
+
+    scaler = Scaler(parameters, kind, sparse.issparse(X))
+    data, moments = scaler.scaled(X, targets, rows, before.moments if streaming and before else (None, None))
+    scaling = scaling_of(data)
+    model = _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming)
+
+    unseen = None if held_out is None else data._replace(subset=read_only(held_out))
+    if targets.validation is not None:
+        unseen = _of_validation_set(targets.validation, data)
+    workers = n_threads(parameters.n_jobs)
+    return Problem(
+        rows=Rows(data, workers),
+        validation=None if unseen is None else Rows(unseen, workers),
+        model=model,
+        loss=loss,
+        penalty=penalty,
+        scaling=scaling,
+        moments=moments,
+        standardization=scaler.standardization,
+        constant=_starting_constant(targets, data, scaler, kind),
+        facts=targets.facts,
+        rows_seen=data.n_rows + (before.rows_seen if streaming and before else 0),
+        streaming=streaming,
+    )
+
+
+def split(n_rows: int, targets: Targets, parameters: Any, rng, streaming: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers to train on and to validate on."""
+    if streaming:
+        raise ValueError("early_stopping=True needs all data at once, partial_fit sees a part: set it to False")
+    from sklearn.model_selection import train_test_split  # slow to import, and seldom needed
+
+    weight, stratify = targets.weight, targets.stratify
+    counts = np.flatnonzero(weight) if weight.size else np.arange(n_rows)  # rows without weight tell nothing
+    if stratify is not None:
+        stratify = stratify[counts]
+    fraction = parameters.validation_fraction
+    try:
+        rows, held_out = train_test_split(counts, test_size=fraction, random_state=rng, stratify=stratify)
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping=True can't hold out validation_fraction={fraction} of {len(counts)} rows: {error}"
+        ) from error
+    return np.sort(rows), np.sort(held_out)
+
+
+class Scaler:
+    """What `standardize` means for features and targets, and the scaling that follows from the data."""
+
+    def __init__(self, parameters: Any, kind: Any, is_sparse: bool):
+        self.kind, self.is_sparse, self.n_threads = kind, is_sparse, n_threads(parameters.n_jobs)
+        by_name, self.standardization = parameters.standardize, bool(parameters.standardize)
+        if isinstance(by_name, str):
+            self.standardization = "max_abs" if by_name == "max_abs" or is_sparse else True
+        # among raw features the intercept is left to the descent
+        self.centers_targets = bool(self.standardization) and getattr(parameters, "fit_intercept", True)
+        # sparse features never are: the free intercept makes up for it
+        self.centers_features = self.centers_targets and not is_sparse and self.standardization is True
+        self.scales_targets = kind.scales_targets(parameters)
+
+    def scaled(self, X, targets: Targets, rows: np.ndarray, before: tuple) -> tuple[Data, tuple]:
+        """The data as kernels take it, with the scaling of its own rows and of those of the moments before."""
+        y, weight, rows = map(read_only, (targets.y, targets.weight, rows))
+        features = raw_features(X)
+        d, k = X.shape[1], y.shape[1]
+        target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
+        center, scale, of_X = np.zeros(d), np.ones(d), None
+        data = Data(features, y, target_center, target_scale, weight, rows)
+        if self.standardization:
+            of_X = feature_scales(data, self.standardization, before[0], self.n_threads)
+            scale = of_X.scale(np.finfo(X.dtype).eps)
+            center = of_X.mean if self.centers_features else center
+            if self.kind.compute_dtype(features.storage) == np.float32 and not _fits_float32(scale):
+                features = raw_features(X.astype(np.float64))
+        else:
+            check_raw_features(data)
+        if targets.loss.target_power is not None and self.scales_targets:
+            of_y = dense_moments(y, weight, rows, "y", self.n_threads)
+            if before[1] is not None:
+                of_y = before[1].merged(of_y)
+            target_scale = of_y.scale(EPS)
+            target_center = of_y.mean if self.centers_targets else target_center
+        # the center as the kernels see it, rounded to the dtype of X, is the center that counts
+        dtype = self.kind.compute_dtype(features.storage)
+        features = features._replace(center=center.astype(dtype), inverse_scale=(1.0 / scale).astype(dtype))
+        data = data._replace(features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale)
+        return data, (of_X, of_y)
+
+
+def scaling_of(data: Data) -> Scaling:
+    """The scaling that the data carry."""
+    return Scaling(
+        data.features.center.astype(np.float64),
+        1.0 / data.features.inverse_scale.astype(np.float64),
+        data.target_center,
+        1.0 / data.target_inverse_scale,
+    )
+
+
+def _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming):
+    """The model that the parameters ask for, or that of the training that goes on."""
+    # On centred features and targets the best intercept is zero, if the loss is quadratic and no mean rounded.
+    centered = scaler.centers_features and moments[1] is not None and data.features.storage.dtype == np.float64
+    known = targets.loss.quadratic and centered and not streaming and before is None
+    model = kind.of(parameters, data.features.center.size, targets.n_outputs, known)
+    return model if before is None else before.model_to_go_on_with(model, targets.loss, scaling)
+
+
+def _starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -> np.ndarray:
+    loss, n_outputs = targets.loss, targets.n_outputs
+    given = kind.starting_constant(loss, scaler.centers_features, scaler.centers_targets)
+    if given is not None:
+        return np.full(n_outputs, given)
+    rows = data.subset if data.subset.size else slice(None)
+    weight = data.weight[rows] if data.weight.size else None
+    constant = loss.best_constant(data.y[rows], weight, n_outputs)
+    if loss.target_power is not None:  # a class index has no scale
+        constant = (constant - data.target_center) * data.target_inverse_scale
+    return constant
+
+
+def _of_validation_set(validation, data: Data) -> Data:
+    """The validation set as kernels take it, stored and scaled as the training data are."""
+    features: Features | SparseFeatures = raw_features(stored_alike(validation.X, data.features.storage))
+    features = features._replace(center=data.features.center, inverse_scale=data.features.inverse_scale)
+    y, weight = read_only(validation.y.astype(data.y.dtype, copy=False)), read_only(validation.weight)
+    return data._replace(features=features, y=y, weight=weight, subset=read_only(ALL_ROWS))
+
+
+def _fits_float32(scale: np.ndarray) -> bool:
+    low, high = SAFE_FLOAT32
+    return bool(((scale > low) & (scale < high)).all())
+
+
+def check_raw_features(data: Data) -> None:
+    """Refuse raw features whose squares underflow, so that no gradient tells anything."""
+    sample = scaled_rows(data.features, data.sample_rows(1000))
+    largest = np.abs(sample.data if sparse.issparse(sample) else sample).max(initial=0)
+    if 0 < largest < np.sqrt(np.finfo(data.features.inverse_scale.dtype).tiny):
+        raise ValueError(
+            f"standardize=False: the features are so small, {largest:.3g} at most, that their squares underflow; "
+            "standardize=True brings them to one scale"
+        )

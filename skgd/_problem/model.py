@@ -1,0 +1,175 @@
+"""Models as one flat vector of parameters: how many there are, where they start, what they mean in the units of X."""
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from .._kernels.structures import Linear, Storage
+from ..losses import Loss
+from .scaling import Scaling
+
+_BLOCK_BYTES = 32_768  # rows of a block stay in the processor's first-level cache between the way there and back
+# At the mean of y the gradient of the intercept is zero up to rounding: a rule that takes its sign would follow that.
+START_OFFSET = 1e-3
+
+
+class Model(Protocol):
+    """What objectives, solvers and estimators ask of a model."""
+
+    kind: type
+    n_outputs: int
+    n_params: int
+
+    @property
+    def in_python(self) -> bool:
+        """Whether parts of the model can't be compiled."""
+
+    @property
+    def random(self) -> bool:
+        """Whether predictions in training are random."""
+
+    @staticmethod
+    def compute_dtype(storage: Storage) -> np.dtype:
+        """What parameters, predictions and gradients are computed in."""
+
+    def for_kernels(self, storage: Storage, random: np.ndarray | None = None) -> Any:
+        """The model as kernels take it; with the state of a random generator as it is in training."""
+
+    def block_size(self, batch_size: int, itemsize: int) -> int:
+        """Rows that kernels work on at once."""
+
+    def n_work(self, block_size: int, storage: Storage) -> int:
+        """Numbers of workspace that a block needs."""
+
+    def largest_product(self, n_rows: int) -> int:
+        """Multiplications in the largest product of matrices over so many rows."""
+
+    def flops_per_row(self) -> int:
+        """Arithmetic of one row, forwards and backwards, roughly."""
+
+    def penalised(self, factor: np.ndarray) -> np.ndarray:
+        """How much the penalty counts for every parameter: `factor`, one a target or one for all; 0 for intercepts."""
+
+    def settings(self) -> dict:
+        """What makes it the model that it is, by the names of the estimators' parameters."""
+
+    @classmethod
+    def of(cls, parameters: Any, n_features: int, n_outputs: int, intercept_known: bool) -> "Model":
+        """The model that an estimator's parameters ask for."""
+
+    @staticmethod
+    def scales_targets(parameters: Any) -> bool:
+        """Whether targets are scaled where the loss allows."""
+
+    @staticmethod
+    def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool) -> float | None:
+        """Raw prediction of the constant model that training starts from, in scaled units; None: the best one."""
+
+    def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
+        """Parameters that training starts from."""
+
+    def unpack(self, params: np.ndarray, scaling: Scaling) -> Any:
+        """Parameters in the units of X and y."""
+
+    def pack(self, unpacked: Any, scaling: Scaling) -> np.ndarray:
+        """The inverse of unpack."""
+
+    def meet_other_data(self) -> None:
+        """Give up what was known of the data that training began with."""
+
+
+class LinearModel:
+    """raw = Z W' + b for standardised rows Z; per output the coefficients, then the intercept.
+
+    trains_intercept is False where there is none, and where it is known: the loss is quadratic and the data centred.
+    """
+
+    kind = Linear
+    in_python = random = False
+
+    def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool, trains_intercept: bool):
+        self.n_features = n_features
+        self.n_outputs = n_outputs
+        self.fit_intercept = fit_intercept
+        self.trains_intercept = trains_intercept
+        self.n_params = n_outputs * (n_features + 1)
+
+    @staticmethod
+    def compute_dtype(storage: Storage) -> np.dtype:
+        return storage.dtype if storage.index_dtype is None else np.dtype(np.float64)
+
+    def for_kernels(self, storage: Storage, random: np.ndarray | None = None) -> Linear:
+        return Linear(self.trains_intercept)
+
+    def block_size(self, batch_size: int, itemsize: int) -> int:
+        return min(batch_size, max(16, _BLOCK_BYTES // (self.n_features * itemsize)))
+
+    def n_work(self, block_size: int, storage: Storage) -> int:
+        return self.n_outputs * self.n_features if storage.index_dtype is None else 0
+
+    def largest_product(self, n_rows: int) -> int:
+        return n_rows * self.n_params
+
+    def flops_per_row(self) -> int:
+        return 4 * self.n_params
+
+    def penalised(self, factor: np.ndarray) -> np.ndarray:
+        counts = np.ones((self.n_outputs, self.n_features + 1)) * factor[:, None]
+        counts[:, -1] = 0
+        return counts.ravel()
+
+    def settings(self) -> dict:
+        return {"number of targets": self.n_outputs, "fit_intercept": self.fit_intercept}
+
+    @classmethod
+    def of(cls, parameters, n_features: int, n_outputs: int, intercept_known: bool) -> "LinearModel":
+        fit_intercept = parameters.fit_intercept
+        return cls(n_features, n_outputs, fit_intercept, fit_intercept and not intercept_known)
+
+    @staticmethod
+    def scales_targets(parameters) -> bool:
+        return True
+
+    @staticmethod
+    def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool) -> float | None:
+        if loss.trivial_optimum:
+            return None
+        if not centers_targets:  # among raw features the best constant is a bad start: it would be a long way back
+            return 0.0
+        if not loss.quadratic:
+            return None
+        return 0.0 if centers_features else START_OFFSET  # the mean is zero
+
+    def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
+        """Starting parameters: the constant model."""
+        params = np.zeros((self.n_outputs, self.n_features + 1))
+        if self.fit_intercept:
+            params[:, -1] = constant
+        return params.ravel()
+
+    def unpack(self, params: np.ndarray, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (n_outputs, n_features) and intercepts (n_outputs,) in the units of X and y."""
+        blocks = np.asarray(params, dtype=np.float64).reshape(self.n_outputs, -1)
+        target_scale = scaling.target_scale[:, None] if scaling.target_scale.size > 1 else scaling.target_scale
+        coef = blocks[:, :-1] / scaling.scale * target_scale
+        return coef, blocks[:, -1] * scaling.target_scale + scaling.target_center - coef @ scaling.center
+
+    def pack(self, unpacked: tuple[np.ndarray, np.ndarray], scaling: Scaling) -> np.ndarray:
+        """The inverse of unpack."""
+        coef, intercept = unpacked
+        target_scale = scaling.target_scale[:, None] if scaling.target_scale.size > 1 else scaling.target_scale
+        constant = (intercept - scaling.target_center + coef @ scaling.center) / scaling.target_scale
+        return np.column_stack([coef * scaling.scale / target_scale, constant]).ravel()
+
+    def meet_other_data(self) -> None:
+        self.trains_intercept = self.fit_intercept
+
+
+def penalty_factor(loss: Loss, scaling: Scaling, degree: int = 2) -> np.ndarray:
+    """What alpha must be multiplied by so that scaling a target by s leaves the solution the same: s^(degree - p).
+
+    The degree is that of the penalty in the parameters: 2 for L2, 1 for L1.
+    """
+    if loss.target_power is None:
+        return np.ones(1)
+    return scaling.target_scale ** float(degree - loss.target_power)
