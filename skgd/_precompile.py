@@ -70,6 +70,7 @@ def _precompile_line_searches() -> None:
 
 def _precompile_minimize() -> None:
     kernel("run_epochs", FLOAT64, Evaluation)
+    kernel("function_update", FLOAT64)
     _jit.compiled(ObjectiveItself.pointwise, signatures(FLOAT64).loss)
     _compile_rules(FLOAT64)
 

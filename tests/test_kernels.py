@@ -10,7 +10,6 @@ import textwrap
 import numpy as np
 import pytest
 from scipy.stats import chi2
-from skgd._problem.models import LinearModel, NetworkModel
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
 from skgd._compile.jit import LEAN_OPTIONS, bound, compiled, have_numba, inline_into, plain
@@ -20,12 +19,30 @@ from skgd._kernels import epochs as epoch_loops
 from skgd._kernels import layers as layer_kernels
 from skgd._kernels import linear, matrices, vectors
 from skgd._kernels import rows as row_order
-from skgd._kernels.structures import Data, Features, Linear, Network, Progress, SparseFeatures
+from skgd._kernels.structures import (
+    CONVERGED,
+    DIVERGED,
+    GRADIENT,
+    NEVER,
+    RUNNING,
+    STEP,
+    Data,
+    Features,
+    FunctionSettings,
+    FunctionState,
+    Linear,
+    Network,
+    Progress,
+    SparseFeatures,
+)
+from skgd._problem.model import LinearModel
+from skgd._problem.network import NetworkModel
 from skgd._problem.objective import buffers, weight_factor
 from skgd._problem.scaling import feature_moments
 from skgd._solvers import epochs as loop
 from skgd.activations import ACTIVATIONS, get_activation
 from skgd.losses import LogLoss, SquaredError
+from skgd.optimizers import SGD
 
 DTYPES = [np.float64, np.float32]
 
@@ -790,6 +807,74 @@ def test_compiled_and_plain_moments_agree(name):
         function(frozen(X), weights, frozen([], np.int64), X[0].copy(), total, squares, 300, 900)
         results.append((total, squares))
     np.testing.assert_allclose(results[0], results[1], rtol=1e-11)
+
+
+# -- updates on functions
+
+
+FIELDS_OF_A_FUNCTION = "start_objective", "reference", "best_objective", "last_objective", "last_change", "mark"
+
+
+def start_of_function(n_params=3, value=np.inf):
+    state = FunctionState(*np.ones((2, n_params)), np.zeros((1, n_params)), *np.zeros((2, n_params)))
+    progress = np.zeros(1, Progress)
+    for name in FIELDS_OF_A_FUNCTION:
+        progress[name] = np.inf
+    progress["start_objective"], progress["reference"], progress["best_objective"] = np.nan, value, value
+    return state, progress
+
+
+def update_on_function(get, value, state, progress, criterion=NEVER, tol=0.0, weight_decay=0.0, patience=1):
+    """One update by momentum, 0.5 of the sum of gradients before."""
+    optimizer = SGD(momentum=0.5)
+    rule = optimizer.rule if get is python_kernel else optimizer.compiled_rule(np.dtype(float))
+    settings = FunctionSettings(criterion, tol, patience, weight_decay)
+    update = get("function_update", np.dtype(float))
+    status = update(rule, value, state, settings, optimizer.hyper(), 0.1, progress)
+    assert status == progress["status"][0]
+    return status
+
+
+@pytest.mark.parametrize("get", [kernel, python_kernel])
+def test_updates_on_a_function_are_those_of_the_rule(get):
+    state, progress = start_of_function(value=1.0)
+    params, velocity = np.ones(3), np.zeros(3)
+    for t in range(1, 4):
+        state.grads[:] = [1.0, -2.0, t]
+        before = state.params.copy()
+        params = params * (1 - 0.1 * 0.2)
+        velocity = 0.5 * velocity + [1.0, -2.0, t]
+        params = params - 0.1 * velocity
+        assert update_on_function(get, 1.0 / t, state, progress, weight_decay=0.2) == RUNNING
+        np.testing.assert_allclose(state.params, params, rtol=1e-14)
+        np.testing.assert_array_equal(state.epoch_start, before)
+        np.testing.assert_array_equal(state.best, before if t > 1 else np.zeros(3))  # no better than the reference
+        assert progress["update"] == progress["epoch"] == t
+        assert progress["gradient_norm"] == max(2, t)
+
+
+@pytest.mark.parametrize("get", [kernel, python_kernel])
+def test_updates_on_a_function_stop_by_its_criteria(get):
+    for value, status in [(np.nan, DIVERGED), (np.inf, DIVERGED), (2e6, DIVERGED), (0.9e6, RUNNING), (-1e9, RUNNING)]:
+        state, progress = start_of_function(value=1.0)
+        progress["start_objective"] = 1.0
+        assert update_on_function(get, value, state, progress) == status
+        assert (state.params == 1).all() == (status == DIVERGED)
+    state, progress = start_of_function(value=1.0)
+    state.grads[1] = np.inf  # no step that ends anywhere
+    assert update_on_function(get, 1.0, state, progress) == DIVERGED
+    assert progress["epoch"] == 0
+    state, progress = start_of_function(value=1.0)
+    state.grads[:] = [1e-3, -2e-3, 0]
+    assert update_on_function(get, 1.0, state, progress, GRADIENT, 1.9e-3) == RUNNING
+    state.grads[:] = [1e-3, -2e-3, 0]
+    params = state.params.copy()
+    assert update_on_function(get, 1.0, state, progress, GRADIENT, 2e-3) == CONVERGED
+    np.testing.assert_array_equal(state.params, params)
+    state, progress = start_of_function(value=1.0)
+    for expected in (RUNNING, RUNNING, CONVERGED):  # steps of 1e-4, 1.5e-4, 1.75e-4, three in a row
+        state.grads[:] = 1e-3
+        assert update_on_function(get, 1.0, state, progress, STEP, 1.76e-4, patience=3) == expected
 
 
 # -- the whole loop where numba can't be imported

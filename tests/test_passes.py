@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.special import expit, logsumexp, softmax
-from skgd._problem.models import LinearModel
 
 from skgd._kernels.structures import Data
 from skgd._problem.features import raw_features, read_only
+from skgd._problem.model import LinearModel
 from skgd._problem.objective import Objective
 from skgd._solvers.curvature import LEADING_COLUMNS, Curvature
 from skgd.losses import LogLoss

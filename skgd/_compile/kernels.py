@@ -71,7 +71,18 @@ def _passes(model: type, index: np.dtype | None) -> dict[str, Callable]:
 
 def _source(name: str, model: type, sparse: bool) -> Callable:
     # imported here because decorating their helpers imports numba
-    from .._kernels import coordinate_descent, epochs, evaluation, gram, lazy, linear, moments, network, newton
+    from .._kernels import (
+        coordinate_descent,
+        epochs,
+        evaluation,
+        function_update,
+        gram,
+        lazy,
+        linear,
+        moments,
+        network,
+        newton,
+    )
     from .._kernels import sparse as csr
 
     if name == "run_lazy_epochs":
@@ -88,6 +99,7 @@ def _source(name: str, model: type, sparse: bool) -> Callable:
     if name in PASSES:
         return getattr(linear, f"linear_{name}")
     rooms = {"moments": moments, "gram": gram, "coordinate_descent": coordinate_descent, "newton": newton}
+    rooms |= {"function_update": function_update}
     return getattr(rooms.get(name, epochs), name)
 
 

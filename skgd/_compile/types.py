@@ -20,6 +20,8 @@ from .._kernels.structures import (
     Evaluation,
     Features,
     FewRows,
+    FunctionSettings,
+    FunctionState,
     Layer,
     Layers,
     Linear,
@@ -55,6 +57,7 @@ class Signatures(NamedTuple):
     gram: object = None
     coordinate_descent: object = None
     newton: object = None
+    function_update: object = None
 
 
 @functools.cache
@@ -123,7 +126,11 @@ def signatures(
         work = types.NamedTuple([array(f8, 2), array(f8, 3), array(f8, 2), array(f8, 2)], NewtonWork)
         search = array(from_dtype(Search), 1)
         newton = i8(Function(loss), double, few_rows, newton_settings, double, work, search, double)
-        dense = {"gram": gram, "coordinate_descent": coordinate_descent, "newton": newton}
+        function_state = types.NamedTuple([vector, vector, matrix, vector, vector], FunctionState)
+        function_settings = types.NamedTuple([i8, f8, i8, f8], FunctionSettings)
+        function_update = i8(Function(rule), f8, function_state, function_settings, double, f8, progress)
+        dense = {"gram": gram, "coordinate_descent": coordinate_descent}
+        dense |= {"newton": newton, "function_update": function_update}
         return Signatures(*plug_ins, moments, forward, backward, run_epochs, evaluate, **dense)
     columns = array(from_dtype(Column), 1)
     numbers = array(types.uint64, 1)

@@ -12,8 +12,9 @@ Column 0 is in every batch, and first: there a rule may keep a number of its own
 import numpy as np
 
 from .._compile.jit import inline
-from .epochs import add_lasso, add_penalty, add_to_average, begin_epoch, end_batch, in_its_right_mind, keep_side
+from .epochs import add_lasso, add_penalty, add_to_average, begin_epoch, end_batch, keep_side
 from .rows import gather_targets, next_rows
+from .stopping import in_its_right_mind
 from .structures import DIVERGED, RUNNING
 from .vectors import clip, set_zero
 

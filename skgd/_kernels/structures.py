@@ -211,6 +211,25 @@ class Settings(NamedTuple):
     exact: bool  # whether the objective of an epoch is that of its parameters, without noise of batches or dropout
 
 
+class FunctionState(NamedTuple):
+    """What descent on a function changes; each of its updates is an epoch."""
+
+    params: np.ndarray  # (n_params,) float64
+    grads: np.ndarray  # (n_params,), the function's gradient there; the rule may write into it
+    slots: np.ndarray  # (n_slots, n_params), the optimizer's
+    epoch_start: np.ndarray  # (n_params,), the parameters before the update
+    best: np.ndarray  # (n_params,), those where the function was least
+
+
+class FunctionSettings(NamedTuple):
+    """The scalars of a descent on a function."""
+
+    criterion: int
+    tol: float
+    n_iter_no_change: int
+    weight_decay: float
+
+
 OBJECTIVE, GRADIENT, STEP, NEVER = range(4)  # Settings.criterion
 RUNNING, CONVERGED, DIVERGED, PAUSED, OUT_OF_EPOCHS, STUCK = range(6)  # Progress["status"]
 
