@@ -65,7 +65,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
 
     # What a kind of estimator gives: the class of its model, who decides, what its targets are, what it publishes.
     _model: ClassVar[Any]
-    _decide: ClassVar[Callable[[Any, Problem, Training | None], Plan]]
+    _decide: ClassVar[Any]
     _checks_of_y: Any
 
     def _describe_targets(self, X, y, sample_weight, validation, classes, before, streaming) -> Targets:

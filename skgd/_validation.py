@@ -80,14 +80,14 @@ def check_arguments(function: str, constraints: dict, arguments: dict) -> None:
     validate_parameter_constraints(constraints, arguments, caller_name=function)
 
 
-def check_features(estimator, X, *, reset: bool, dtypes: Sequence[type] = FLOATS) -> Any:
+def check_features(estimator, X, *, reset: bool, dtypes: Sequence[Any] = FLOATS) -> Any:
     """X as a C-ordered float array or in CSR, copied only if it is something else."""
     options = {"dtype": list(dtypes), "order": "C", "accept_sparse": "csr"}
     return _plain(validate_data(estimator, X, reset=reset, **options))
 
 
 def check_training_data(
-    estimator, X, y, *, reset: bool, dtypes: Sequence[type] = FLOATS, y_numeric: bool, multi_output: bool
+    estimator, X, y, *, reset: bool, dtypes: Sequence[Any] = FLOATS, y_numeric: bool, multi_output: bool
 ) -> tuple:
     """X as :func:`check_features` returns it, and y of the same length, with several columns only if multi_output."""
     options = {"dtype": list(dtypes), "order": "C", "accept_sparse": "csr"}

@@ -362,10 +362,10 @@ LINEAR_PASSES = {"forward": plain(linear.linear_forward), "backward": plain(line
 def plain_model(objective, storage, random=None):
     """The model with activations and passes in plain Python."""
     if objective.kind is Linear:
-        return objective.model(storage)
+        return objective.for_kernels(storage)
     activation = type(objective.activation)
     forwards = layer_kernels.activate_in_place if activation.from_output else layer_kernels.activate
-    layers = objective.model(storage, random).layers._replace(
+    layers = objective.for_kernels(storage, random).layers._replace(
         activation=plain(inline_into(forwards, function=activation.function)),
         activation_derivative=plain(inline_into(layer_kernels.differentiate, slope=activation.derivative)),
     )
@@ -381,7 +381,7 @@ def value_and_gradient(objective, loss, data, params, dtype=np.float64, block_si
         if objective.kind is Linear:
             evaluate = bound(plain(epoch_loops.evaluate), **LINEAR_PASSES)
     else:
-        model, pointwise = objective.model(storage), compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
+        model, pointwise = objective.for_kernels(storage), compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
         evaluate = kernel("evaluate", storage.dtype, objective.kind, storage.index_dtype)
     work = buffers(objective, data, block_size, np.dtype(dtype))
     work.work[:] = np.nan  # nothing may rely on what was there before
@@ -629,7 +629,7 @@ def run_passes(objective, features, rows, params, derivative, random=None, in_py
     """The same by the kernels, and the workspace that they leave."""
     storage = features.storage
     dtype, n_rows = storage.dtype, len(rows)
-    model = plain_model(objective, storage, random) if in_python else objective.model(storage, random)
+    model = plain_model(objective, storage, random) if in_python else objective.for_kernels(storage, random)
     get = python_kernel if in_python else kernel
     forward, backward = (get(name, dtype, Network, storage.index_dtype) for name in PASSES)
     params = params.astype(dtype)

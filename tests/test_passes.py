@@ -9,7 +9,9 @@ from skgd._kernels.structures import Data
 from skgd._problem.features import raw_features, read_only
 from skgd._problem.model import LinearModel
 from skgd._problem.objective import Objective
+from skgd._problem.rows import Rows
 from skgd._solvers.curvature import LEADING_COLUMNS, Curvature
+from skgd._solvers.plan import CurvaturePlan
 from skgd.losses import LogLoss
 
 RNG = np.random.default_rng(0)
@@ -64,7 +66,9 @@ def test_with_many_columns_those_that_weigh_most_have_a_matrix_and_the_others_a_
     ridge = np.append(np.full(d, 1e-4), 0.0)
     params = np.append(RNG.standard_normal(d) / 10, 0.3)
     objective = LinearModel(d, 1, True, True)
-    model = Curvature(data, objective, LogLoss(), ridge, "diagonal", 2).model(params, np.empty(0))
+    model = Curvature(Rows(data, 2), objective, LogLoss(), ridge, CurvaturePlan("diagonal", False, n)).model(
+        params, np.empty(0)
+    )
 
     ones = np.column_stack([X, np.ones(n)])
     p = expit(ones @ params)

@@ -9,12 +9,12 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier
+from skgd._auto.decide import column_chances
 from skgd._compile.kernels import kernel, plug_in
 from skgd._compile.types import signatures
 from skgd._kernels.structures import Buffers, Data, Linear
 from skgd._problem.features import dense_rows, raw_features, scaled_rows
 from skgd._problem.scaling import feature_moments, largest_entries
-from skgd._solvers.lazy_epochs import lazy_updates
 from skgd.losses import SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, NAdam, Optimizer
 
@@ -92,7 +92,7 @@ def test_lazy_descent_without_a_penalty_makes_the_same_steps(batch_size, n_class
     dense = GDLogisticClassifier(standardize="max_abs", **settings).fit(X.toarray(), c)
     np.testing.assert_allclose(lazy.coef_, dense.coef_, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(lazy.loss_curve_, dense.loss_curve_, rtol=1e-9)
-    assert lazy_updates(data_of(X), batch_size, 1, SGD()) is not None
+    assert column_chances(data_of(X), batch_size, SGD()) is not None
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -151,7 +151,7 @@ def test_lazy_penalties_lead_to_the_optimum_on_average(penalty):
     common = {"penalty": penalty, "alpha": alpha, "l1_ratio": 0.3, "standardize": "max_abs", "random_state": 0}
     settings = {"optimizer": "sgd", "learning_rate": 0.5, "schedule": "invscaling", "max_iter": 400, "tol": None}
     lazy = GDLinearRegressor(batch_size=2, average=100 * 200, **settings, **common).fit(X, y)
-    assert lazy_updates(data_of(X), 2, 1, SGD()) is not None
+    assert column_chances(data_of(X), 2, SGD()) is not None
     best = GDLinearRegressor(max_iter=20_000, tol=1e-10, **common).fit(X, y)
     distance = np.linalg.norm(lazy.coef_ - best.coef_) / np.linalg.norm(best.coef_)
     assert distance < 0.05, distance

@@ -12,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
-from skgd._auto import auto
 from skgd.losses import SquaredError
 from skgd.optimizers import SGD, SVRG, Optimizer
 
@@ -262,6 +261,7 @@ def test_any_rule_can_have_its_gradients_corrected(storage):
 
 
 def test_small_data_still_comes_in_mini_batches():
-    assert auto.auto_batch_size(100, SVRG(), True, False) == auto.MINI_BATCH
-    assert auto.auto_batch_size(100, SGD(), True, False) == 100
-    assert auto.auto_batch_size(5, SVRG(), True, False) == 5
+    X, y = make_data("linear", n=100)
+    assert fitted("linear", X, y, max_iter=5).batch_size_ == 16  # on all of them it would be plain descent
+    assert fitted("linear", X, y, optimizer="sgd", max_iter=5).batch_size_ == 100
+    assert fitted("linear", X[:5], y[:5], max_iter=5).batch_size_ == 5

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._compile.kernels import kernel
-from .._kernels.structures import SparseFeatures
+from .._kernels.structures import Data, SparseFeatures
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.problem import Problem
@@ -54,6 +54,7 @@ def make_plan(
 ) -> Plan:
     """The plan; what hasn't been decided yet follows from what has."""
     streaming, average = problem.streaming, parameters.average
+    linear = isinstance(problem.model, LinearModel)
     rate, is_auto, given = _rate(parameters, before, optimizer, rate_from_data, anneals)
     return Plan(
         solver=_solver(problem, optimizer),
@@ -77,7 +78,7 @@ def make_plan(
         streaming=streaming,
         exact=batch_size >= problem.rows.n_rows and not problem.model.random,
         curvature=curvature_plan(problem, optimizer.preconditioner) if optimizer.searches_line else None,
-        chances=_chances(problem, batch_size, optimizer),
+        chances=column_chances(problem.rows.data, batch_size, optimizer) if linear else None,
     )
 
 
@@ -101,11 +102,13 @@ def _solver(problem: Problem, optimizer: Optimizer) -> str:
     return "newton" if newton_suits(problem, optimizer, in_python) else "line_search"
 
 
-def _chances(problem: Problem, batch_size: int, optimizer: Optimizer) -> np.ndarray | None:
-    """Chance that a batch touches a column; None where updates of all columns are as fast, or the rule needs them."""
-    features, n_rows, data = problem.rows.data.features, problem.rows.n_rows, problem.rows.data
-    by_column = isinstance(features, SparseFeatures) and isinstance(problem.model, LinearModel)
-    if not by_column or batch_size >= n_rows or optimizer.follows_path:
+def column_chances(data: Data, batch_size: int, optimizer: Optimizer) -> np.ndarray | None:
+    """Chance that a batch touches a column of CSR.
+
+    None where updates of all columns are as fast, or the rule needs them all.
+    """
+    features, n_rows = data.features, data.n_rows
+    if not isinstance(features, SparseFeatures) or batch_size >= n_rows or optimizer.follows_path:
         return None
     d = features.center.size
     largest, count = np.zeros(d), np.zeros(d, np.int64)

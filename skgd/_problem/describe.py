@@ -82,7 +82,8 @@ class Scaler:
 
     def __init__(self, parameters: Any, kind: Any, is_sparse: bool):
         self.kind, self.is_sparse, self.n_threads = kind, is_sparse, n_threads(parameters.n_jobs)
-        by_name, self.standardization = parameters.standardize, bool(parameters.standardize)
+        by_name = parameters.standardize
+        self.standardization: bool | str = bool(by_name)
         if isinstance(by_name, str):
             self.standardization = "max_abs" if by_name == "max_abs" or is_sparse else True
         # among raw features the intercept is left to the descent

@@ -7,10 +7,11 @@ from .. import _parallel as threads
 from .._compile.kernels import kernel
 from .._kernels.constants import RIDGE, TINY
 from .._problem.features import dense_columns
+from .._problem.model import LinearModel
 from .._problem.objective import pointwise
-from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._problem.sample import Sample, gram, second_derivatives
+from ..losses import Loss
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
 
@@ -138,11 +139,10 @@ class Diagonal:
 class Curvature:
     """Models of the Hessian for one fit: from a sub-sample of rows, or from all, and more exact on demand."""
 
-    def __init__(self, problem: Problem, plan: CurvaturePlan):
-        self.rows, self.model_of_rows, self.loss = problem.rows, problem.model, problem.loss
-        self.pointwise = pointwise(problem.loss, np.dtype(np.float64))
-        self.ridge, self.n_threads = problem.ridge, problem.rows.n_threads
-        self.n_columns, self.n_outputs = problem.model.n_features + 1, problem.model.n_outputs
+    def __init__(self, rows: Rows, model: LinearModel, loss: Loss, ridge: np.ndarray, plan: CurvaturePlan):
+        self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
+        self.pointwise = pointwise(loss, np.dtype(np.float64))
+        self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
         self.kind, self.few_rows, self.size = plan
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self._sample: Sample | None = None
@@ -240,7 +240,7 @@ class Curvature:
         return Factor(matrix, ridge, typical)
 
     def _sample_of(self, rows: Rows, part: slice = slice(None)) -> Sample:
-        return rows.sample(self.model_of_rows, self.loss, self.pointwise, part)
+        return rows.sample(self.linear, self.loss, self.pointwise, part)
 
     def _matrices(self, params, hyper):
         p, K = self.n_columns, self.n_outputs
@@ -281,7 +281,7 @@ class Curvature:
 
         of_matrices = self.n_matrices * self.matrix_width**2
         row_cost = max(self.n_columns * self.n_outputs, of_matrices // PRODUCTS_PER_ENTRY)
-        return sum(threads.run_over_rows(of_part, self.size, row_cost, of_matrices, self.n_threads)) / weight.sum()
+        return sum(threads.run_over_rows(of_part, self.size, row_cost, of_matrices, self.rows.n_threads)) / weight.sum()
 
     def _low_rank(self, params, hyper):
         sample = self.sample
@@ -317,14 +317,14 @@ class Curvature:
         leading = np.add.outer(np.arange(self.n_outputs) * self.n_columns, np.append(columns, self.n_columns - 1))
         Z = np.empty((len(second), n_leading + 1))
         Z[:, :-1] = dense_columns(rows, columns)
-        Z[:, -1] = self.model_of_rows.trains_intercept
-        matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.n_threads)
+        Z[:, -1] = self.linear.trains_intercept
+        matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
         return leading.ravel(), factors
 
     def _second_moments(self) -> np.ndarray:
         """Z'Z / n of all rows."""
-        moments = self.rows.second_moments(self.model_of_rows.trains_intercept)
+        moments = self.rows.second_moments(self.linear.trains_intercept)
         return self._sum_over_rows(_plain_gram) if moments is None else moments
 
 

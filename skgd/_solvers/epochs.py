@@ -186,9 +186,10 @@ class Epochs:
         training = self.training
         by_validation = self.plan.early_stopping and self.problem.validation is not None
         losses = (training.validation_losses if by_validation else training.losses).values
-        *state, n_seen = training.plateau
+        factor, best, stale, n_seen = training.plateau
+        state = factor, best, stale
         for loss in losses[n_seen:]:
-            state = schedule.advance(tuple(state), loss)
+            state = schedule.advance(state, loss)
         if state[0] < training.plateau[0]:
             training.progress["unimproved"] = training.progress["still"] = 0  # it gets epochs of its own
         training.plateau = (*state, len(losses))

@@ -7,7 +7,6 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, SLOW, TINY
-from .._problem.objective import Objective
 from .._problem.problem import Problem
 from .._problem.sample import Sample
 from .curvature import MOST_PATIENCE, Curvature
@@ -102,7 +101,7 @@ class LineSearch:
         self.first_length = self.optimizer.learning_rate or self.optimizer.default_learning_rate
         self.curvature = None
         if plan.curvature is not None:
-            self.curvature = Curvature(problem, plan.curvature)
+            self.curvature = Curvature(problem.rows, problem.model, problem.loss, problem.ridge, plan.curvature)
         self.search: PreconditionedSearch | None = None
 
     # -- the functions that are minimised
@@ -110,9 +109,8 @@ class LineSearch:
     def _function(self):
         """The objective over all rows; in memory where the sub-sample holds them all."""
         curvature = self.curvature
-        if curvature is not None and curvature.kind == "subsample" and curvature.of_all_rows:
-            return self._sample_function(curvature.sample)
-        return self._objective(self.problem.rows)
+        self.in_memory = curvature is not None and curvature.kind == "subsample" and curvature.of_all_rows
+        return self._sample_function(curvature.sample) if self.in_memory else self._objective(self.problem.rows)
 
     def _objective(self, rows):
         return rows.objective(self.problem.model, self.training.loss, self.hyper, self.problem.ridge)
@@ -139,7 +137,6 @@ class LineSearch:
         params = self.training.state.params.astype(np.float64)
         pairs: list = []  # of steps
         function = self._function()
-        self.in_memory = not isinstance(function, Objective)
         self.widths = list(WIDTHS) if not self.smooth else []
         if self.curvature is not None and self.curvature.kind == "subsample" and not self.in_memory:
             params = self._settle_on_sample(params)
@@ -257,7 +254,7 @@ class LineSearch:
 
     def _converged(self, promise: float, search: QuasiNewton) -> bool:
         """Whether the criterion is met; while there are widths left, whether it is time for the next."""
-        plan, gain = self.plan, self._gain(search)
+        plan, gain, tol = self.plan, self._gain(search), self.plan.tol or 0.0
         # in rounding: little to come, and it doesn't get less
         lost = self.lost = promise <= search.eps * gain and promise > SLOW * (self.promises or [np.inf])[-1]
         self.promises.append(promise)
@@ -268,13 +265,13 @@ class LineSearch:
         if criterion == "never":
             return False
         if criterion == "gradient":
-            return self.gradient_norm <= plan.tol
+            return self.gradient_norm <= tol
         if criterion == "step":  # a single one may be short by chance
-            self.small_steps = self.small_steps + 1 if self.largest_step <= plan.tol else 0
+            self.small_steps = self.small_steps + 1 if self.largest_step <= tol else 0
             return self.small_steps >= plan.n_iter_no_change
         if self.smooth:
-            return lost or self._to_come() <= plan.tol * gain
-        return self._stands_still(lost or promise <= max(plan.tol, 0.0 if self.in_memory else KINK_TOL) * gain)
+            return lost or self._to_come() <= tol * gain
+        return self._stands_still(lost or promise <= max(tol, 0.0 if self.in_memory else KINK_TOL) * gain)
 
     def _to_come(self) -> float:
         """What is left to gain: the next step's promise and, at the rate at which promises shrink, all later ones."""

@@ -45,7 +45,7 @@ def describe_classes(
         y_val = check_validation_labels(y_val) if labelled else column_or_1d(y_val, warn=True)
         return encode(y_val, classes, X.dtype)
 
-    rows_to_look_at = check_validation_set(estimator, *validation, check_targets)
+    rows_to_look_at = check_validation_set(estimator, validation, check_targets)
     if rows_to_look_at is not None:
         of_rows = _times_factors(rows_to_look_at.weight, rows_to_look_at.y, factors, "sample_weight_val")
         rows_to_look_at = rows_to_look_at._replace(weight=of_rows)

@@ -28,5 +28,5 @@ def describe_numbers(estimator: Any, X, y: np.ndarray, sample_weight, validation
         loss.check_targets(y_val)
         return y_val
 
-    rows_to_look_at = check_validation_set(estimator, *validation, check_targets)
+    rows_to_look_at = check_validation_set(estimator, validation, check_targets)
     return Targets(y, weight, loss, loss.n_outputs(n_targets), rows_to_look_at, {"one_target": one_target})

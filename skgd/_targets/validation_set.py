@@ -18,14 +18,17 @@ class ValidationSet(NamedTuple):
 
 
 def check_validation_set(
-    estimator, X_val, y_val, sample_weight_val, check_targets: Callable[[object], np.ndarray]
+    estimator, given: tuple, check_targets: Callable[[object], np.ndarray]
 ) -> ValidationSet | None:
-    """The user's validation data, None where there are none; `check_targets` makes y_val what ValidationSet.y is."""
+    """The user's (X_val, y_val, sample_weight_val), None where there are none.
+
+    `check_targets` makes y_val what ValidationSet.y is.
+    """
+    X_val, y_val, sample_weight_val = given
     if X_val is y_val is sample_weight_val is None:
         return None
-    given = {"X_val": X_val is not None, "y_val": y_val is not None}
-    if not all(given.values()):
-        missing = [name for name in given if not given[name]]
+    missing = [name for name, array in {"X_val": X_val, "y_val": y_val}.items() if array is None]
+    if missing:
         if len(missing) == 1:
             raise ValueError(f"{missing[0]} is missing: validation data need both X_val and y_val")
         raise ValueError("sample_weight_val needs X_val and y_val, which are missing")
