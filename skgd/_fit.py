@@ -7,11 +7,14 @@ from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from . import __version__
 from ._auto.advice import report
+from ._pickles import FORMAT, check_version, from_first_format, packed, unpacked
 from ._problem.describe import describe
 from ._problem.model import LinearModel
 from ._problem.problem import Problem
@@ -71,7 +74,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
     def _describe_targets(self, X, y, sample_weight, validation, classes, before, streaming) -> Targets:
         raise NotImplementedError
 
-    def _publish_parameters(self, training: Training) -> None:
+    def _published_parameters(self, training: Training) -> dict[str, Any]:
         raise NotImplementedError
 
     # Called with the estimator after every epoch, fitted as far as it has come; what is true stops the training.
@@ -121,7 +124,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         streaming: bool = False,
     ) -> Problem:
         either = sparse.issparse(X) and self._model is LinearModel  # computes in float64 then
-        dtypes = FLOATS if before is None or either else (before.dtype,)
+        either = either or before is None or before.optimizer.searches_line
+        dtypes = FLOATS if either else (before.dtype,)  # type: ignore[union-attr]
         X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, before, streaming)
         return describe(X, targets, self._parameters(), self._model, self._penalty(), rng, before, streaming)
@@ -158,25 +162,51 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         return driver.training
 
     def _publish(self, training: Training) -> None:
+        self.__dict__.pop("restart_scores_", None)  # of an earlier fit
         self._training = training
-        self._publish_parameters(training)
-        self.optimizer_ = training.optimizer
-        self.learning_rate_ = training.learning_rate
-        self.batch_size_ = training.batch_size
-        self.n_iter_ = training.epochs
-        self.t_ = training.updates
-        self.loss_curve_ = training.losses.values
-        self.validation_curve_ = training.validation_losses.values
-        self.gradient_norm_ = training.gradient_norm
-        self.stop_reason_ = training.stop_reason
-        self.converged_ = training.stop_reason == "converged"
-        self._publish_if_known("classes_", training.facts.get("classes"))
-        self._publish_if_known("restart_scores_", training.restart_scores)
+        self.__dict__.update(self._published(training))
 
-    def _publish_if_known(self, name: str, value: object) -> None:
-        self.__dict__.pop(name, None)  # of an earlier fit
-        if value is not None:
-            setattr(self, name, value)
+    def _published(self, training: Training) -> dict[str, Any]:
+        """The fitted attributes, which follow from the training's state alone."""
+        known = {"classes_": training.facts.get("classes"), "restart_scores_": training.restart_scores}
+        return self._published_parameters(training) | {
+            "optimizer_": training.optimizer,
+            "learning_rate_": training.learning_rate,
+            "batch_size_": training.batch_size,
+            "n_iter_": training.epochs,
+            "t_": training.updates,
+            "loss_curve_": training.losses.values,
+            "validation_curve_": training.validation_losses.values,
+            "gradient_norm_": training.gradient_norm,
+            "stop_reason_": training.stop_reason,
+            "converged_": training.stop_reason == "converged",
+            **{name: value for name, value in known.items() if value is not None},
+        }
+
+    # -- pickles
+
+    def __getstate__(self) -> dict:
+        """What isn't derived from the training's state, and that state."""
+        state = super().__getstate__().copy()
+        training = state.pop("_training", None)
+        if training is not None:
+            state["_training_state"] = packed(training)
+            for name, value in self._published(training).items():
+                if name in state and _equal(state[name], value):
+                    del state[name]
+        return state | {"_skgd_version": __version__, "_skgd_format": FORMAT}
+
+    def __setstate__(self, state: dict) -> None:
+        state = dict(state)
+        check_version(state, type(self).__name__, __version__)
+        training = None
+        if "_training_state" in state:
+            training = unpacked(state.pop("_training_state"))
+        elif "_training" in state:
+            training = from_first_format(state)
+        if training is not None:
+            self._publish(training)
+        super().__setstate__(state)
 
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -196,3 +226,12 @@ def _line(training: Training, seconds: float) -> str:
     if len(training.validation_losses):
         line += f"  validation {training.validation_losses.values[-1]:.6g}"
     return f"{line}  {seconds:.2f} s"
+
+
+def _equal(one: object, other: object) -> bool:
+    """Whether two attributes are the same to the bit; lists hold arrays."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    return type(one) is type(other) and (one is other or (isinstance(one, int | float | str) and one == other))

@@ -8,6 +8,10 @@ from types import FrameType
 _INSIDE = ("skgd.", "sklearn.", "scipy.", "contextlib.", "joblib.")
 
 
+class InconsistentVersionWarning(UserWarning):
+    """A pickle was made by another release."""
+
+
 def warn_user(message: str, category: type[Warning]) -> None:
     """Warn with the file and line of the innermost frame that belongs to neither skgd nor scikit-learn."""
     level = 2

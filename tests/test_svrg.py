@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
 from skgd.losses import SquaredError
-from skgd.optimizers import SGD, SVRG, Optimizer
+from skgd.optimizers import SVRG, Optimizer
 
 MAKERS = {"linear": GDLinearRegressor, "logistic": GDLogisticClassifier}
 PLAIN = {"standardize": False, "shuffle": False, "tol": None}

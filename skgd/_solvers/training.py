@@ -57,12 +57,6 @@ class Curve:
     def __len__(self) -> int:
         return self._size
 
-    def __getstate__(self) -> dict:
-        return {"values": self.values.copy()}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(state["values"])  # type: ignore[misc]
-
 
 @dataclass
 class Training:
@@ -150,7 +144,7 @@ class Training:
                 for vector in (state.params, state.average):
                     vector[:] = self.model.pack(self.model.unpack(vector, self.scaling), problem.scaling)
         if problem.dtype != self.dtype:
-            state = State(*(array.astype(np.result_type(array, problem.dtype)) for array in state))
+            state = self._in_dtype(problem.dtype)
         if not same(plan.optimizer, self.optimizer):
             slots = np.zeros((plan.optimizer.n_slots, state.params.size), problem.dtype)
             state = state._replace(slots=slots)
@@ -166,6 +160,14 @@ class Training:
         self.learning_rate, self.rate_is_auto, self.given_rate = plan.learning_rate, plan.rate_is_auto, plan.given_rate
         self.precision = np.result_type(self.precision, problem.rows.storage.dtype)
         self._take(problem, plan)
+
+    def _in_dtype(self, dtype: np.dtype) -> State:
+        """The state in a dtype, or in a more precise one that it has; a line search starts from a rounded point."""
+        rounded = State(*(array.astype(np.result_type(array, dtype)) for array in self.state))
+        if not self.optimizer.searches_line:
+            return rounded
+        arrays = rounded._asdict()
+        return State(**{name: a if name in IN_DOUBLE else a.astype(dtype) for name, a in arrays.items()})
 
     def _take(self, problem: Problem, plan: Plan) -> None:
         """What is known of the data and the plan, in place of what was known of earlier ones."""
@@ -195,23 +197,6 @@ class Training:
         best = self.progress["best_objective"][0]
         begin_anew(self.progress)
         self.progress["best_objective"] = best
-
-    # -- pickles
-
-    def __getstate__(self) -> dict:
-        """What a pickle needs: vectors that every fit fills anew stay behind."""
-        kept = {"params"} | ({"average"} if self.progress["averaged"][0] > 0 else set())
-        kept |= set() if self.optimizer.searches_line else {"slots"}  # which then tell of the path that led here
-        kept_arrays = {name: array for name, array in self.state._asdict().items() if name in kept}
-        return self.__dict__ | {"state": kept_arrays}
-
-    def __setstate__(self, given: dict) -> None:
-        self.__dict__.update(given)
-        arrays = given["state"]
-        n, dtype = arrays["params"].size, arrays["params"].dtype
-        made = {name: np.zeros(n, np.float64 if name in IN_DOUBLE else dtype) for name in State._fields}
-        made["slots"] = np.zeros((self.optimizer.n_slots, n), dtype)
-        self.state = State(**made | arrays)
 
 
 def begin(problem: Problem, plan: Plan, rng: np.random.RandomState) -> list[Training]:

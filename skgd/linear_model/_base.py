@@ -72,8 +72,9 @@ class LinearEstimator(GradientDescentEstimator):
             self.coef_ = coef[0] if self._one_target else coef
         return self
 
-    def _publish_parameters(self, training):
-        self.coef_, self.intercept_ = (array.astype(training.precision) for array in self._unrounded(training))
+    def _published_parameters(self, training):
+        coef, intercept = (array.astype(training.precision) for array in self._unrounded(training))
+        return {"coef_": coef, "intercept_": intercept}
 
     def _exact_parameters(self) -> tuple[np.ndarray, np.ndarray]:
         """coef_ and intercept_ in float64, unrounded unless the user has changed them."""
@@ -86,7 +87,7 @@ class LinearEstimator(GradientDescentEstimator):
 
     def _unrounded(self, training) -> tuple[np.ndarray, np.ndarray]:
         coef, intercept = training.model.unpack(training.params, training.scaling)
-        return (coef[0] if self._one_target else coef), intercept
+        return (coef[0] if training.facts.get("one_target") else coef), intercept
 
     @property
     def _one_target(self) -> bool:

@@ -33,10 +33,10 @@ class NetworkEstimator(GradientDescentEstimator):
     _model = NetworkModel
     _decide = staticmethod(decide)
 
-    def _publish_parameters(self, training: Training) -> None:
-        self.coefs_, self.intercepts_ = self._in_units_of_data(training)
-        self.n_layers_ = len(self.coefs_) + 1
-        self.n_outputs_ = training.model.n_outputs
+    def _published_parameters(self, training: Training) -> dict[str, Any]:
+        coefs, intercepts = self._in_units_of_data(training)
+        n_layers, n_outputs = len(coefs) + 1, training.model.n_outputs
+        return {"coefs_": coefs, "intercepts_": intercepts, "n_layers_": n_layers, "n_outputs_": n_outputs}
 
     def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Weights and biases as they are published."""
