@@ -1,6 +1,6 @@
 """Models as one flat vector of parameters: how many there are, where they start, what they mean in the units of X."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -13,79 +13,102 @@ _BLOCK_BYTES = 32_768  # rows of a block stay in the processor's first-level cac
 START_OFFSET = 1e-3
 
 
-class Model(Protocol):
-    """What objectives, solvers and estimators ask of a model."""
+class Model:
+    """What objectives, solvers and estimators ask of a model; a class of models overrides what raises here.
+
+    Attributes
+    ----------
+    kind : type
+        Its name among kernels.
+    n_outputs, n_params : int
+        Raw predictions of a row, and parameters.
+    in_python, random : bool
+        Whether parts of the model can't be compiled, and whether predictions in training are random.
+    flops_per_parameter : int
+        Arithmetic of one row, forwards and backwards, roughly.
+    """
 
     kind: type
     n_outputs: int
     n_params: int
-
-    @property
-    def in_python(self) -> bool:
-        """Whether parts of the model can't be compiled."""
-
-    @property
-    def random(self) -> bool:
-        """Whether predictions in training are random."""
-
-    @staticmethod
-    def compute_dtype(storage: Storage) -> np.dtype:
-        """What parameters, predictions and gradients are computed in."""
-
-    def for_kernels(self, storage: Storage, random: np.ndarray | None = None) -> Any:
-        """The model as kernels take it; with the state of a random generator as it is in training."""
-
-    def block_size(self, batch_size: int, itemsize: int) -> int:
-        """Rows that kernels work on at once."""
-
-    def n_work(self, block_size: int, storage: Storage) -> int:
-        """Numbers of workspace that a block needs."""
-
-    def largest_product(self, n_rows: int) -> int:
-        """Multiplications in the largest product of matrices over so many rows."""
-
-    def flops_per_row(self) -> int:
-        """Arithmetic of one row, forwards and backwards, roughly."""
-
-    def penalised(self, factor: np.ndarray) -> np.ndarray:
-        """How much the penalty counts for every parameter: `factor`, one a target or one for all; 0 for intercepts."""
-
-    def settings(self) -> dict:
-        """What makes it the model that it is, by the names of the estimators' parameters."""
+    flops_per_parameter: int
+    in_python: Any = False
+    random: Any = False
 
     @classmethod
     def of(cls, parameters: Any, n_features: int, n_outputs: int, intercept_known: bool) -> "Model":
         """The model that an estimator's parameters ask for."""
+        raise NotImplementedError
+
+    # -- of the class
+
+    @staticmethod
+    def compute_dtype(storage: Storage) -> np.dtype:
+        """What parameters, predictions and gradients are computed in."""
+        raise NotImplementedError
 
     @staticmethod
     def scales_targets(parameters: Any) -> bool:
         """Whether targets are scaled where the loss allows."""
+        return True
 
     @staticmethod
     def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool) -> float | None:
         """Raw prediction of the constant model that training starts from, in scaled units; None: the best one."""
+        return None
+
+    # -- as kernels take it
+
+    def for_kernels(self, storage: Storage, random: np.ndarray | None = None) -> Any:
+        """The model as kernels take it; with the state of a random generator as it is in training."""
+        raise NotImplementedError
+
+    def block_size(self, batch_size: int, itemsize: int) -> int:
+        """Rows that kernels work on at once."""
+        raise NotImplementedError
+
+    def n_work(self, block_size: int, storage: Storage) -> int:
+        """Numbers of workspace that a block needs."""
+        raise NotImplementedError
+
+    def largest_product(self, n_rows: int) -> int:
+        """Multiplications in the largest product of matrices over so many rows."""
+        raise NotImplementedError
+
+    # -- its parameters
+
+    def penalised(self, factor: np.ndarray) -> np.ndarray:
+        """How much the penalty counts for every parameter: `factor`, one a target or one for all; 0 for intercepts."""
+        raise NotImplementedError
+
+    def settings(self) -> dict:
+        """What makes it the model that it is, by the names of the estimators' parameters."""
+        raise NotImplementedError
 
     def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
         """Parameters that training starts from."""
+        raise NotImplementedError
 
     def unpack(self, params: np.ndarray, scaling: Scaling) -> Any:
         """Parameters in the units of X and y."""
+        raise NotImplementedError
 
     def pack(self, unpacked: Any, scaling: Scaling) -> np.ndarray:
         """The inverse of unpack."""
+        raise NotImplementedError
 
     def meet_other_data(self) -> None:
         """Give up what was known of the data that training began with."""
 
 
-class LinearModel:
+class LinearModel(Model):
     """raw = Z W' + b for standardised rows Z; per output the coefficients, then the intercept.
 
     trains_intercept is False where there is none, and where it is known: the loss is quadratic and the data centred.
     """
 
     kind = Linear
-    in_python = random = False
+    flops_per_parameter = 4
 
     def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool, trains_intercept: bool):
         self.n_features = n_features
@@ -110,9 +133,6 @@ class LinearModel:
     def largest_product(self, n_rows: int) -> int:
         return n_rows * self.n_params
 
-    def flops_per_row(self) -> int:
-        return 4 * self.n_params
-
     def penalised(self, factor: np.ndarray) -> np.ndarray:
         counts = np.ones((self.n_outputs, self.n_features + 1)) * factor[:, None]
         counts[:, -1] = 0
@@ -125,10 +145,6 @@ class LinearModel:
     def of(cls, parameters, n_features: int, n_outputs: int, intercept_known: bool) -> "LinearModel":
         fit_intercept = parameters.fit_intercept
         return cls(n_features, n_outputs, fit_intercept, fit_intercept and not intercept_known)
-
-    @staticmethod
-    def scales_targets(parameters) -> bool:
-        return True
 
     @staticmethod
     def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from .._compile.kernels import PASSES, activation_kernels, kernel, products, pyt
 from .._kernels.constants import MOST_OUTPUTS
 from .._kernels.structures import Layer, Layers, Network, Storage
 from ..activations import Activation, get_activation
-from ..losses import Loss
+from .model import Model
 from .scaling import Scaling
 
 _BLOCK_ROWS = 512
@@ -24,10 +25,11 @@ VARIANCES = {
 INITS = {"auto", *VARIANCES, *(f"{scheme}_{kind}" for scheme in VARIANCES for kind in ("normal", "uniform"))}
 
 
-class NetworkModel:
+class NetworkModel(Model):
     """A feed-forward network; per layer the matrix (n_in, n_out) row by row, then the biases."""
 
     kind = Network
+    flops_per_parameter = 6
 
     def __init__(self, sizes: Sequence[int], activation: Activation, init, dropout: Sequence[float] = ()):
         self.sizes = tuple(int(size) for size in sizes)
@@ -35,17 +37,19 @@ class NetworkModel:
         self.init = init
         self.dropout = tuple(map(float, dropout)) or (0.0,) * (len(self.sizes) - 2)  # rates of the hidden layers
         self.n_outputs = self.sizes[-1]
-        self.n_params = sum((n_in + 1) * n_out for n_in, n_out in self._shapes())
+        self.n_params = sum((n_in + 1) * n_out for n_in, n_out in self.shapes)
 
-    def _shapes(self):
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Inputs and outputs of every layer."""
         return list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
 
     @property
-    def in_python(self) -> bool:
+    def in_python(self) -> bool:  # type: ignore[override]
         return activation_kernels(self.activation, np.dtype(np.float64)).in_python
 
     @property
-    def random(self) -> bool:
+    def random(self) -> bool:  # type: ignore[override]
         return any(self.dropout)
 
     @staticmethod
@@ -68,7 +72,7 @@ class NetworkModel:
 
     def _table(self, storage: Storage, drops: bool) -> tuple[np.ndarray, int]:
         """The layers as kernels take them, and the numbers of workspace that they need for each row."""
-        shapes, kept = self._shapes(), not self.activation.from_output
+        shapes, kept = self.shapes, not self.activation.from_output
         table, params_at, at = np.zeros(len(shapes), Layer), 0, 0
         for k, (n_in, n_out) in enumerate(shapes):
             width = n_in if k > 0 or storage.index_dtype is None else 0
@@ -89,10 +93,7 @@ class NetworkModel:
         return block_size * n_for_row + MOST_OUTPUTS * int(table["width"].max())
 
     def largest_product(self, n_rows: int) -> int:
-        return n_rows * max(n_in * n_out for n_in, n_out in self._shapes())
-
-    def flops_per_row(self) -> int:
-        return 6 * self.n_params
+        return n_rows * max(n_in * n_out for n_in, n_out in self.shapes)
 
     def settings(self) -> dict:
         return {
@@ -114,51 +115,22 @@ class NetworkModel:
     def scales_targets(parameters) -> bool:
         return bool(parameters.standardize)
 
-    @staticmethod
-    def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool) -> float | None:
-        return None
-
     def penalised(self, factor: np.ndarray) -> np.ndarray:
         # of the standardised problem, whatever the loss: a network's solution isn't independent of the scale of y
-        return np.concatenate([np.repeat([1.0, 0.0], [n_in * n_out, n_out]) for n_in, n_out in self._shapes()])
+        return np.concatenate([np.repeat([1.0, 0.0], [n_in * n_out, n_out]) for n_in, n_out in self.shapes])
 
     def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
         """The user's arrays, or random weights with the variance that keeps signals at their size."""
         if not isinstance(self.init, str):
-            return self.pack(self._users_arrays(), scaling)
-        init = self.activation.default_init if self.init == "auto" else self.init
-        if init not in INITS or init == "auto":
-            raise ValueError(
-                f"default_init={init!r} of activation={self.activation!r} must be one of {sorted(INITS - {'auto'})}"
-            )
-        scheme, _, distribution = init.partition("_")
-        parts = []
-        for n_in, n_out in self._shapes():
-            std = np.sqrt(VARIANCES[scheme](n_in, n_out))
-            for size in (n_in * n_out, n_out):
-                normal = distribution == "normal"
-                parts.append(rng.normal(0.0, std, size) if normal else rng.uniform(-SQRT_3 * std, SQRT_3 * std, size))
-        parts[-1] = constant
-        return np.concatenate(parts)
-
-    def _users_arrays(self):
-        shapes = [(n_in, n_out) for n_in, n_out in self._shapes()], [(n_out,) for _, n_out in self._shapes()]
-        expected = f"init must be (coefs, intercepts) of finite numbers with shapes {shapes[0]} and {shapes[1]}"
-        if len(self.init) != 2:
-            raise ValueError(f"{expected}; it has {len(self.init)} parts")
-        try:
-            arrays = [[np.asarray(array, dtype=np.float64) for array in part] for part in self.init]
-        except (TypeError, ValueError):
-            raise ValueError(f"{expected}; it is {self.init!r}") from None
-        given = tuple([array.shape for array in part] for part in arrays)
-        if given != shapes or not all(np.isfinite(array).all() for part in arrays for array in part):
-            raise ValueError(f"{expected}; its shapes are {given[0]} and {given[1]}")
-        return arrays
+            return self.pack(users_arrays(self.init, self.shapes), scaling)
+        weights = random_weights(self.init, self.activation, self.shapes, rng)
+        weights[-self.n_outputs :] = constant
+        return weights
 
     def layers(self, params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Matrix and biases of every layer, views of the parameters."""
         pairs, at = [], 0
-        for n_in, n_out in self._shapes():
+        for n_in, n_out in self.shapes:
             end = at + n_in * n_out
             pairs.append((params[at:end].reshape(n_in, n_out), params[end : end + n_out]))
             at = end + n_out
@@ -185,9 +157,6 @@ class NetworkModel:
             [part for pair in zip(coefs, intercepts, strict=True) for part in (pair[0].ravel(), pair[1])]
         )
 
-    def meet_other_data(self) -> None:
-        pass
-
 
 def hidden_widths(hidden_layer_sizes) -> list[int]:
     """Units of each hidden layer."""
@@ -210,3 +179,38 @@ def dropout_rates(dropout, n_hidden: int) -> list[float]:
             f"dropout={dropout!r} must be a number from 0 to below 1, or one for each of the {n_hidden} hidden layers"
         )
     return rates.tolist()
+
+
+def random_weights(init: str, activation: Activation, shapes: list, rng: np.random.RandomState) -> np.ndarray:
+    """Weights of all layers by a scheme of :data:`INITS`."""
+    scheme = activation.default_init if init == "auto" else init
+    if scheme not in INITS or scheme == "auto":
+        raise ValueError(
+            f"default_init={scheme!r} of activation={activation!r} must be one of {sorted(INITS - {'auto'})}"
+        )
+    scheme, _, distribution = scheme.partition("_")
+    parts = []
+    for n_in, n_out in shapes:
+        std = np.sqrt(VARIANCES[scheme](n_in, n_out))
+        for size in (n_in * n_out, n_out):
+            normal = distribution == "normal"
+            parts.append(rng.normal(0.0, std, size) if normal else rng.uniform(-SQRT_3 * std, SQRT_3 * std, size))
+    return np.concatenate(parts)
+
+
+def users_arrays(init, shapes: list) -> Any:
+    """The user's (coefs, intercepts) as lists of arrays, whose shapes are checked."""
+    expected_shapes = [(n_in, n_out) for n_in, n_out in shapes], [(n_out,) for _, n_out in shapes]
+    expected = (
+        f"init must be (coefs, intercepts) of finite numbers with shapes {expected_shapes[0]} and {expected_shapes[1]}"
+    )
+    if len(init) != 2:
+        raise ValueError(f"{expected}; it has {len(init)} parts")
+    try:
+        arrays = [[np.asarray(array, dtype=np.float64) for array in part] for part in init]
+    except (TypeError, ValueError):
+        raise ValueError(f"{expected}; it is {init!r}") from None
+    given = tuple([array.shape for array in part] for part in arrays)
+    if given != expected_shapes or not all(np.isfinite(array).all() for part in arrays for array in part):
+        raise ValueError(f"{expected}; its shapes are {given[0]} and {given[1]}")
+    return arrays

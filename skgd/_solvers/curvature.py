@@ -1,10 +1,10 @@
 """The curvature of a linear model's objective, from a sub-sample of rows: what preconditions its gradients."""
 
+from collections.abc import Callable
+
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .. import _parallel as threads
-from .._compile.kernels import kernel
 from .._kernels.constants import RIDGE, TINY
 from .._problem.features import dense_columns
 from .._problem.model import LinearModel
@@ -12,6 +12,7 @@ from .._problem.objective import pointwise
 from .._problem.rows import Rows
 from .._problem.sample import Sample, gram, second_derivatives
 from ..losses import Loss
+from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
 
@@ -39,101 +40,50 @@ LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more 
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 
 
-class Factor:
-    """A symmetric positive definite matrix plus diag(ridge), factorised (Cholesky)."""
+class SubSample:
+    """Some of the rows, more on demand, and sums over them."""
 
-    def __init__(self, matrix: np.ndarray, ridge: np.ndarray, typical: np.ndarray | float = 0.0):
-        if not np.isfinite(matrix).all():
-            raise ValueError(
-                "the features are so large that the curvature of the objective overflows; standardize=True brings them "
-                "to one scale"
-            )
-        self.matrix = matrix
-        diagonal = np.diagonal(matrix).copy()
-        jitter = RIDGE * np.maximum(max(diagonal.mean(), TINY), typical)
-        while True:
-            np.fill_diagonal(matrix, diagonal + np.maximum(ridge, jitter))
-            self.lower, failed = dpotrf(matrix, lower=1)
-            if not failed:
-                return
-            jitter *= 100
+    def __init__(self, rows: Rows, model: LinearModel, loss: Loss, size: int):
+        self.rows, self.model, self.loss, self.size = rows, model, loss, size
+        self.pointwise = pointwise(loss, np.dtype(np.float64))
+        self._sample: Sample | None = None
 
-    def solve(self, vector: np.ndarray) -> np.ndarray:
-        return dpotrs(self.lower, vector, lower=1)[0]
+    @property
+    def is_all(self) -> bool:
+        return self.size == self.rows.n_rows
 
+    @property
+    def sample(self) -> Sample:
+        """The rows in an array, which is kept."""
+        if self._sample is None:
+            self._sample = self._in_array(self.rows.some(self.size))
+        return self._sample
 
-class Blocks:
-    """One matrix for each output; or one for all outputs, if there is a single one of the size of all."""
+    def resize(self, size: int) -> None:
+        """Take so many rows from now on."""
+        if size != self.size:
+            self.size, self._sample = size, None
 
-    rough = False
+    def mean(self, function: Callable[[Sample], np.ndarray], row_cost: int, n_numbers: int) -> np.ndarray:
+        """Weighted mean over the rows of what function(sample), an array of so many numbers, sums."""
+        if self._sample is not None or self.size * (self.model.n_features + 1) <= SAMPLE_ENTRIES:
+            sample = self.sample  # made here, not by several threads at once
+            weight = sample.weight
 
-    def __init__(self, factors: list[Factor]):
-        self.factors = factors
+            def of_part(part):
+                return function(sample.part(slice(*part)))
 
-    def _split(self, vector):
-        return vector.reshape(len(self.factors), -1)
+        else:
+            rows = self.rows.some(self.size)
+            weight = rows.weight
 
-    def solve(self, gradient):
-        if len(self.factors) == 1:
-            return self.factors[0].solve(gradient)
-        parts = zip(self.factors, self._split(gradient), strict=True)
-        return np.concatenate([factor.solve(part) for factor, part in parts])
+            def of_part(part):
+                return function(self._in_array(rows, slice(*part)))
 
-    def proximal_step(self, params, gradient, l1):
-        descend = kernel("coordinate_descent", np.dtype(np.float64))
-        step, slope = np.empty_like(params), np.empty_like(params)
-        parts = map(self._split, (params, gradient, l1, slope, step))
-        for factor, *of_block in zip(self.factors, *parts, strict=True):
-            descend(factor.matrix, *of_block)
-        return step
+        return sum(threads.run_over_rows(of_part, self.size, row_cost, n_numbers, self.rows.n_threads)) / weight.sum()
 
-
-class Coupled(Blocks):
-    """One matrix for all outputs, whose loss stays the same if all raw predictions are shifted alike."""
-
-    def __init__(self, factor: Factor, n_outputs: int):
-        super().__init__([factor])
-        self.n_outputs = n_outputs
-
-    def solve(self, gradient):
-        step = super().solve(gradient)
-        of_intercepts = step.reshape(self.n_outputs, -1)[:, -1]
-        of_intercepts -= of_intercepts.mean()  # along which the curvature is nothing but rounding
-        return step
-
-
-class LowRank:
-    """diag(base) + U'U with few rows U (Woodbury): for more columns than rows."""
-
-    rough = False
-
-    def __init__(self, base: np.ndarray, rows: np.ndarray):
-        self.base, self.rows = base, rows
-        self.inner = Factor((rows / base) @ rows.T, np.ones(len(rows)))
-
-    def solve(self, vector):
-        scaled = vector / self.base
-        return scaled - (self.rows.T @ self.inner.solve(self.rows @ scaled)) / self.base
-
-    def proximal_step(self, params, gradient, l1):
-        return None
-
-
-class Diagonal:
-    """A diagonal matrix but for the parameters that weigh most: among these all is known, a matrix for each output."""
-
-    rough = True
-
-    def __init__(self, diagonal: np.ndarray, leading: np.ndarray, factors: list[Factor]):
-        self.diagonal, self.leading, self.block = diagonal, leading, Blocks(factors)
-
-    def solve(self, vector):
-        step = vector / self.diagonal
-        step[self.leading] = self.block.solve(vector[self.leading])
-        return step
-
-    def proximal_step(self, params, gradient, l1):
-        return None
+    def _in_array(self, rows: Rows, part: slice = slice(None)) -> Sample:
+        return rows.sample(self.model, self.loss, self.pointwise, part)
 
 
 class Curvature:
@@ -141,23 +91,12 @@ class Curvature:
 
     def __init__(self, rows: Rows, model: LinearModel, loss: Loss, ridge: np.ndarray, plan: CurvaturePlan):
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
-        self.pointwise = pointwise(loss, np.dtype(np.float64))
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
-        self.kind, self.few_rows, self.size = plan
+        self.kind, self.few_rows, size = plan
+        self.some = SubSample(rows, model, loss, size)
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
-        self._sample: Sample | None = None
         self.squares: np.ndarray | None = None
         self.typical = 0.0  # entry of the diagonal
-
-    @property
-    def of_all_rows(self) -> bool:
-        return self.size == self.rows.n_rows
-
-    @property
-    def sample(self) -> Sample:
-        if self._sample is None:
-            self._sample = self._sample_of(self.rows.some(self.size))
-        return self._sample
 
     @property
     def coupled(self) -> bool:
@@ -177,7 +116,7 @@ class Curvature:
     @property
     def complete(self) -> bool:
         """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
-        sees_kinks = self.loss.smooth or self.of_all_rows
+        sees_kinks = self.loss.smooth or self.some.is_all
         uncoupled = self.n_outputs == 1 or self.loss.coupling(np.zeros((1, self.n_outputs))) is None
         return self.kind == "subsample" and sees_kinks and (uncoupled or self.coupled)
 
@@ -187,39 +126,34 @@ class Curvature:
             return np.inf
         if self.few_rows:
             return min(n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
-        if not self.loss.smooth and self.of_all_rows:
+        if not self.loss.smooth and self.some.is_all:
             return 1  # the curvature of kinks is another one after every step
         p, K = self.n_columns, self.n_outputs
         width, n_matrices = self.matrix_width, self.n_matrices
-        if self.of_all_rows:  # independent of n: a weight of two is the same as two rows
+        if self.some.is_all:  # independent of n: a weight of two is the same as two rows
             return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
-        size = min(self.rows.n_rows, self.size * GROWTH) if grows else self.size
+        size = min(self.rows.n_rows, self.some.size * GROWTH) if grows else self.some.size
         work = n_matrices * width**2 * (size + width) / 8  # products of matrices are fast
         return min(work / (4 * n_rows * p * K + PASS_OVERHEAD), MOST_PATIENCE)
 
     def grow(self) -> bool:
         """Take more rows from now on; whether there are more, at a bearable cost."""
         n, p = self.rows.n_rows, self.n_columns
-        size = min(n, self.size * GROWTH)
+        size = min(n, self.some.size * GROWTH)
         work = size * p**2 * self.n_outputs
-        if self.kind != "subsample" or self.few_rows or size == self.size or work > MOST_WORK:
+        if self.kind != "subsample" or self.few_rows or size == self.some.size or work > MOST_WORK:
             return False
-        self.resize(size)
+        self.some.resize(size)
         return True
-
-    def resize(self, size: int) -> None:
-        """Take so many rows from now on."""
-        if size != self.size:
-            self.size, self._sample = size, None
 
     def sizes_to_settle_on(self) -> list[int]:
         """Rows to minimise the objective on, one sample after the other, before all rows are looked at.
 
         On the largest only where its matrices cost less than the pass over all rows that it may save.
         """
-        first = max(self.size // GROWTH, FIRST_ROWS_PER_PARAMETER * self.matrix_width)
-        sizes = [first] if 2 * first <= self.size else []
-        return [*sizes, self.size] if self.patience(self.rows.n_rows, grows=False) <= 1 or not sizes else sizes
+        first = max(self.some.size // GROWTH, FIRST_ROWS_PER_PARAMETER * self.matrix_width)
+        sizes = [first] if 2 * first <= self.some.size else []
+        return [*sizes, self.some.size] if self.patience(self.rows.n_rows, grows=False) <= 1 or not sizes else sizes
 
     def model(self, params: np.ndarray, hyper: np.ndarray) -> CurvatureModel:
         """The model at these parameters."""
@@ -239,52 +173,34 @@ class Curvature:
         typical[self.n_columns - 1 :: self.n_columns] = 0.0  # intercepts are what the data tell most about
         return Factor(matrix, ridge, typical)
 
-    def _sample_of(self, rows: Rows, part: slice = slice(None)) -> Sample:
-        return rows.sample(self.linear, self.loss, self.pointwise, part)
-
     def _matrices(self, params, hyper):
         p, K = self.n_columns, self.n_outputs
         if self.few_rows:
             return self._low_rank(params, hyper)
         ridge = self.ridge.reshape(K, p)
         if self.loss.quadratic:
-            moments = self._second_moments() if p <= ALL_ROWS_COLUMNS else self._sum_over_rows(_plain_gram)
+            moments = self._second_moments() if p <= ALL_ROWS_COLUMNS else self._mean_over_rows(_plain_gram)
             return Blocks([self._factor(moments, ridge[0])] * K)
         if self.coupled:
-            total = self._sum_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
+            total = self._mean_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
             return Coupled(self._factor(total, self.ridge), K)
-        if K * self.size * p**2 > MATRIX_WORK:  # for very many outputs the same matrix serves all
+        if K * self.some.size * p**2 > MATRIX_WORK:  # for very many outputs the same matrix serves all
 
             def shared(sample):
-                second = sample.second_derivatives(params, hyper, self.of_all_rows).mean(axis=1)
+                second = sample.second_derivatives(params, hyper, self.some.is_all).mean(axis=1)
                 return gram(sample.Z, second * sample.weight)
 
-            return Blocks([self._factor(self._sum_over_rows(shared), ridge[0])] * K)
-        totals = self._sum_over_rows(lambda sample: sample.hessians(params, hyper, self.of_all_rows))
+            return Blocks([self._factor(self._mean_over_rows(shared), ridge[0])] * K)
+        totals = self._mean_over_rows(lambda sample: sample.hessians(params, hyper, self.some.is_all))
         return Blocks([self._factor(total, of_output) for total, of_output in zip(totals, ridge, strict=True)])
 
-    def _sum_over_rows(self, function) -> np.ndarray:
-        """Weighted mean over the rows of what function(sample) sums."""
-        if self._sample is not None or self.size * self.n_columns <= SAMPLE_ENTRIES:
-            sample = self.sample  # made here, not by several threads at once
-            weight = sample.weight
-
-            def of_part(part):
-                return function(sample.part(slice(*part)))
-
-        else:
-            rows = self.rows.some(self.size)
-            weight = rows.weight
-
-            def of_part(part):
-                return function(self._sample_of(rows, slice(*part)))
-
+    def _mean_over_rows(self, function: Callable[[Sample], np.ndarray]) -> np.ndarray:
         of_matrices = self.n_matrices * self.matrix_width**2
         row_cost = max(self.n_columns * self.n_outputs, of_matrices // PRODUCTS_PER_ENTRY)
-        return sum(threads.run_over_rows(of_part, self.size, row_cost, of_matrices, self.rows.n_threads)) / weight.sum()
+        return self.some.mean(function, row_cost, of_matrices)
 
     def _low_rank(self, params, hyper):
-        sample = self.sample
+        sample = self.some.sample
         second = sample.second_derivatives(params, hyper)[:, 0] * sample.weight / sample.weight.sum()
         rows = sample.Z * np.sqrt(second)[:, None]
         typical = float(np.mean(rows**2)) * len(rows) + self.ridge.mean()
@@ -292,11 +208,11 @@ class Curvature:
 
     def _diagonal(self, params, hyper):
         """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
-        some, blocks = self.rows.some(self.size), params.reshape(self.n_outputs, -1)
+        some, blocks = self.rows.some(self.some.size), params.reshape(self.n_outputs, -1)
         rows = some.scaled()
         raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + blocks[:, -1])
         targets, weight = some.targets, some.weight
-        second = second_derivatives(self.loss, self.pointwise, raw, targets, weight, hyper, self.loss.smooth)
+        second = second_derivatives(self.loss, self.some.pointwise, raw, targets, weight, hyper, self.loss.smooth)
         mean = weight @ second / weight.sum()
         of_rows = rows**2 if isinstance(rows, np.ndarray) else rows.power(2)
         squares = of_rows.T @ weight
@@ -325,7 +241,7 @@ class Curvature:
     def _second_moments(self) -> np.ndarray:
         """Z'Z / n of all rows."""
         moments = self.rows.second_moments(self.linear.trains_intercept)
-        return self._sum_over_rows(_plain_gram) if moments is None else moments
+        return self._mean_over_rows(_plain_gram) if moments is None else moments
 
 
 def _plain_gram(sample: Sample) -> np.ndarray:

@@ -108,7 +108,8 @@ class Epochs:
 
     def _first_budget(self) -> int:
         rows = 1 if self.by_column else self.settings.block_size
-        block_flops = self.problem.model.flops_per_row() * rows + BLOCK_OVERHEAD_FLOPS
+        model = self.problem.model
+        block_flops = model.flops_per_parameter * model.n_params * rows + BLOCK_OVERHEAD_FLOPS
         return max(1, int(SLICE_SECONDS * FLOPS_PER_SECOND / (block_flops * (1000 if self.python else 1))))
 
     def step(self, last_epoch: int) -> Outcome:

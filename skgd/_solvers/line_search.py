@@ -71,7 +71,9 @@ class PreconditionedSearch(QuasiNewton):
         curvature = self.curvature
         if curvature is None:
             return np.inf
-        return curvature.patience(curvature.rows.n_rows if self.grows else curvature.size, self.grows and self.improved)
+        return curvature.patience(
+            curvature.rows.n_rows if self.grows else curvature.some.size, self.grows and self.improved
+        )
 
     def look(self) -> float:
         if self.newton and self.model_steps != self.steps and self.curvature.constant_model is None:  # type: ignore[union-attr]
@@ -109,8 +111,8 @@ class LineSearch:
     def _function(self):
         """The objective over all rows; in memory where the sub-sample holds them all."""
         curvature = self.curvature
-        self.in_memory = curvature is not None and curvature.kind == "subsample" and curvature.of_all_rows
-        return self._sample_function(curvature.sample) if self.in_memory else self._objective(self.problem.rows)
+        self.in_memory = curvature is not None and curvature.kind == "subsample" and curvature.some.is_all
+        return self._sample_function(curvature.some.sample) if self.in_memory else self._objective(self.problem.rows)
 
     def _objective(self, rows):
         return rows.objective(self.problem.model, self.training.loss, self.hyper, self.problem.ridge)
@@ -159,17 +161,17 @@ class LineSearch:
         assert curvature is not None
         if self.training.loss.quadratic:
             return params  # the first step on all rows gets as far
-        largest = curvature.size
+        largest = curvature.some.size
         for size in curvature.sizes_to_settle_on() if self.smooth else [largest]:
-            curvature.resize(size)
-            function = self._sample_function(curvature.sample)
+            curvature.some.resize(size)
+            function = self._sample_function(curvature.some.sample)
             for width in self.widths or [0.0]:
                 if self.widths:
                     self.hyper[0] = width
                 search = self._new_search(function, params, grows=False)
                 tol = SAMPLE_TOL * curvature.matrix_width / size if self.smooth else WIDE_TOL
                 params = self._descend(search, tol, SAMPLE_STEPS)
-        curvature.resize(largest)
+        curvature.some.resize(largest)
         return params
 
     def _settle_on_part(self, params: np.ndarray) -> tuple[np.ndarray, list]:
