@@ -97,7 +97,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             before = self._training.copy() if goes_on else None
 
             # describe
-            problem = self._describe(X, y, sample_weight, validation, rng, before, classes, streaming)
+            problem = self._describe(X, y, sample_weight, validation, parameters, rng, before, classes, streaming)
             # decide
             plan = type(self)._decide(parameters, problem, before)
             # solve
@@ -118,6 +118,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         y,
         sample_weight=None,
         validation=(None, None, None),
+        parameters: Any = None,
         rng=None,
         before: Training | None = None,
         classes=None,
@@ -128,7 +129,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         dtypes = FLOATS if either else (before.dtype,)  # type: ignore[union-attr]
         X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, before, streaming)
-        return describe(X, targets, self._parameters(), self._model, self._penalty(), rng, before, streaming)
+        parameters = parameters or self._parameters()
+        return describe(X, targets, parameters, self._model, self._penalty(), rng, before, streaming)
 
     def _penalty(self) -> Penalty:
         return L2(self.alpha)

@@ -90,9 +90,25 @@ def check_training_data(
     estimator, X, y, *, reset: bool, dtypes: Sequence[Any] = FLOATS, y_numeric: bool, multi_output: bool
 ) -> tuple:
     """X as :func:`check_features` returns it, and y of the same length, with several columns only if multi_output."""
+    if _needs_no_conversion(X, y, dtypes) and (reset or X.shape[1] == estimator.n_features_in_):
+        if reset:
+            estimator.n_features_in_ = X.shape[1]
+            estimator.__dict__.pop("feature_names_in_", None)
+        if not hasattr(estimator, "feature_names_in_"):  # else scikit-learn warns of names that are missing
+            return X, y
     options = {"dtype": list(dtypes), "order": "C", "accept_sparse": "csr"}
     X, y = validate_data(estimator, X, y, reset=reset, multi_output=multi_output, y_numeric=y_numeric, **options)
     return _plain(X), y
+
+
+def _needs_no_conversion(X, y, dtypes: Sequence[Any]) -> bool:
+    """Whether validate_data would return X and y as they are: it takes half as long as a small fit does in all."""
+    if not type(X) is type(y) is np.ndarray:
+        return False
+    rows = X.ndim == 2 and X.size > 0 and X.dtype in dtypes and X.flags.c_contiguous
+    numbers = y.ndim == 1 and y.dtype.kind in "iuf" and len(y) == len(X)
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum that isn't finite says that a closer look is needed
+        return bool(rows and numbers and np.isfinite(X.sum()) and np.isfinite(y.sum()))
 
 
 def _plain(X):

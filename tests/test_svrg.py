@@ -262,6 +262,6 @@ def test_any_rule_can_have_its_gradients_corrected(storage):
 
 def test_small_data_still_comes_in_mini_batches():
     X, y = make_data("linear", n=100)
-    assert fitted("linear", X, y, max_iter=5).batch_size_ == 16  # on all of them it would be plain descent
+    assert fitted("linear", X, y, optimizer="svrg", max_iter=5).batch_size_ == 16
     assert fitted("linear", X, y, optimizer="sgd", max_iter=5).batch_size_ == 100
-    assert fitted("linear", X[:5], y[:5], max_iter=5).batch_size_ == 5
+    assert fitted("linear", X[:5], y[:5], optimizer="svrg", max_iter=5).batch_size_ == 5

@@ -4,8 +4,6 @@ import functools
 from numbers import Integral
 from typing import Any
 
-from sklearn.base import clone
-
 from .._problem.problem import Problem
 from .._solvers.plan import Plan
 from .._solvers.training import Training
@@ -62,7 +60,7 @@ def _optimizer(parameters: Any, problem: Problem, before: Training | None) -> Op
         if before is None:
             return AdaGrad(learning_rate=STREAM_RATE)
         # what the stream began with, or plain descent on from the optimum that `fit` has found
-        return SGD() if before.optimizer.follows_path else clone(before.optimizer)
+        return SGD() if before.optimizer.follows_path else before.optimizer
     if problem.loss.trivial_optimum:
         return SGD()  # small steps, as there is nothing to see at the optimum
     if isinstance(parameters.batch_size, Integral) and parameters.batch_size < problem.rows.n_rows:

@@ -1,6 +1,7 @@
 """Passes over all rows: the objective and its gradient."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -151,9 +152,14 @@ def _can_fold_means(features: Features | SparseFeatures) -> bool:
 
 def pointwise(loss: Loss, dtype: np.dtype, warns: bool = False) -> PlugIn:
     """The loss as kernels of a dtype take it."""
-    return plug_in(
-        loss.pointwise, signatures(np.dtype(dtype)).loss, f"{type(loss).__name__}.pointwise", is_rule=False, warns=warns
-    )
+    of_loss = loss.pointwise, np.dtype(dtype), type(loss).__name__
+    found = _pointwise(*of_loss)
+    return _pointwise.__wrapped__(*of_loss, warns=True) if warns and found.in_python else found
+
+
+@functools.cache
+def _pointwise(function: Callable, dtype: np.dtype, name: str, warns: bool = False) -> PlugIn:
+    return plug_in(function, signatures(dtype).loss, f"{name}.pointwise", is_rule=False, warns=warns)
 
 
 def buffers(model: Model, data: Data, block_size: int, dtype: np.dtype, n_fetched: int = 0) -> Buffers:

@@ -21,6 +21,7 @@ from .plan import Plan
 MUCH = 2.0
 FEW_ROWS = 100  # up to here the scaling of a stream may change the predictions of a network
 SEEDS = 2**31 - 1
+KEPT = ("params", "slots", "average")  # vectors of the state that outlive a fit; the others are scratch
 IN_DOUBLE = {"average", "total"}  # vectors of the state that are float64 whatever the others are
 
 
@@ -110,7 +111,7 @@ class Training:
         """A copy to go on with, so that the original survives whatever happens."""
         return replace(
             self,
-            state=State(*(array.copy() for array in self.state)),
+            state=self.state._replace(**{name: getattr(self.state, name).copy() for name in KEPT}),
             progress=self.progress.copy(),
             losses=self.losses.copy(),
             validation_losses=self.validation_losses.copy(),
@@ -141,7 +142,8 @@ class Training:
                 self.forget()  # state in units so different would be worse than none
             # random weights are meant for standardised units, which the first few rows don't tell
             if not (differ_much and self.model.kind is Network and self.rows_seen < FEW_ROWS):
-                for vector in (state.params, state.average):
+                averages = self.progress["averaged"][0] > 0
+                for vector in (state.params, state.average) if averages else (state.params,):
                     vector[:] = self.model.pack(self.model.unpack(vector, self.scaling), problem.scaling)
         if problem.dtype != self.dtype:
             state = self._in_dtype(problem.dtype)
@@ -254,8 +256,8 @@ def begin_anew(progress: np.ndarray) -> None:
 
 def same(one: BaseEstimator, other: BaseEstimator) -> bool:
     """Whether two optimizers or losses are of one class and have equal parameters."""
-    if type(one) is not type(other):
-        return False
+    if one is other or type(one) is not type(other):
+        return one is other
     mine, theirs = one.get_params(), other.get_params()
     return mine.keys() == theirs.keys() and all(np.array_equal(mine[key], theirs[key]) for key in mine)
 
