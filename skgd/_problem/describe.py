@@ -32,7 +32,8 @@ def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, bef
         rows = rows[weight[rows] > 0] if len(rows) else np.flatnonzero(weight)
     loss.probe(targets.y, targets.n_outputs)
 
-    scaler = Scaler(parameters, kind, sparse.issparse(X))
+    workers = n_threads(parameters.n_jobs)
+    scaler = Scaler(parameters, kind, sparse.issparse(X), workers)
     data, moments = scaler.scaled(X, targets, rows, before.moments if streaming and before else (None, None))
     scaling = scaling_of(data)
     model = _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming)
@@ -40,7 +41,6 @@ def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, bef
     unseen = None if held_out is None else data._replace(subset=read_only(held_out))
     if targets.validation is not None:
         unseen = _of_validation_set(targets.validation, data)
-    workers = n_threads(parameters.n_jobs)
     return Problem(
         rows=Rows(data, workers),
         validation=None if unseen is None else Rows(unseen, workers),
@@ -80,8 +80,8 @@ def split(n_rows: int, targets: Targets, parameters: Any, rng, streaming: bool) 
 class Scaler:
     """What `standardize` means for features and targets, and the scaling that follows from the data."""
 
-    def __init__(self, parameters: Any, kind: Any, is_sparse: bool):
-        self.kind, self.is_sparse, self.n_threads = kind, is_sparse, n_threads(parameters.n_jobs)
+    def __init__(self, parameters: Any, kind: Any, is_sparse: bool, n_threads: int):
+        self.kind, self.n_threads = kind, n_threads
         by_name = parameters.standardize
         self.standardization: bool | str = bool(by_name)
         if isinstance(by_name, str):

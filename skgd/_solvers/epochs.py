@@ -125,10 +125,13 @@ class Epochs:
         run_epochs, batch = self._kernel("run_epochs"), []
         if self.lazy is not None:
             run_epochs, batch = self._kernel("run_lazy_epochs"), [self.lazy.batch]
+        loss, rule = self.loss.call, self.rule.call
+        if self.plan.streaming and not self.python:  # a few updates are a short call
+            loss, rule = self.loss.pointer, self.rule.pointer
         with self._threads_of_blas():
             run_epochs(
-                self.loss.call,
-                self.rule.call,
+                loss,
+                rule,
                 self.data,
                 self.model,
                 training.state,
