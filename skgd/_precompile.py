@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ._compile import jit as _jit
-from ._compile.kernels import INLINED, activation_kernels, kernel
+from ._compile.kernels import activation_kernels, kernel
 from ._compile.types import signatures
 from ._kernels.structures import FLOAT64, Evaluation, Linear, Network
 from ._minimize.function import ObjectiveItself
+from ._solvers.epochs import INLINED_LOSSES
 from .activations import ACTIVATIONS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SGD
@@ -47,7 +48,7 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
         for model in (Linear, Network):
             for name in ("forward", "backward", "run_epochs", "evaluate"):
                 kernel(name, dtype, model)
-        for loss in INLINED:
+        for loss in INLINED_LOSSES:
             kernel("run_epochs", dtype, loss=loss)
         _compile_rules(dtype)
         for loss in LOSSES.values():

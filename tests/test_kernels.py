@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import chi2
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
-from skgd._compile.jit import LEAN_OPTIONS, bound, compiled, have_numba, inline_into, plain
+from skgd._compile.jit import bound, compiled, have_numba
 from skgd._compile.kernels import PASSES, kernel, products, python_kernel
 from skgd._compile.types import signatures
 from skgd._kernels import epochs as epoch_loops
@@ -69,7 +69,7 @@ def make_data(X, y=None, weight=(), subset=(), center=None, scale=None, dtype=np
 
 
 NO_SUBSET = np.empty(0, np.int64)
-next_rows, shuffle_runs = plain(row_order.next_rows), plain(row_order.shuffle_runs)
+next_rows, shuffle_runs = row_order.next_rows, row_order.shuffle_runs
 
 
 def epoch(n_rows, run_length, progress, pieces=None, subset=NO_SUBSET, order=None):
@@ -212,17 +212,11 @@ def test_batches_larger_than_a_block_are_still_one_update(monkeypatch):
 # -- vectors
 
 
-def compiled_helper(helper, n_arguments):
-    numba = pytest.importorskip("numba")
-    arguments = ", ".join("abc"[:n_arguments])
-    namespace = {"helper": helper}
-    exec(f"def call({arguments}):\n    return helper({arguments})", namespace)
-    return numba.njit(**LEAN_OPTIONS)(namespace["call"])
-
-
 @pytest.mark.parametrize("compile_it", [True, False], ids=["compiled", "plain"])
 def test_largest_entry_and_clipping(compile_it):
-    largest = compiled_helper(vectors.largest, 1) if compile_it else plain(vectors.largest)
+    largest, clip = vectors.largest, vectors.clip
+    if compile_it:
+        largest, clip = as_kernel(largest, "f8(f8[::1])"), as_kernel(clip, "void(f8[::1], f8)")
     assert largest(np.array([1.0, -3.0, 2.0])) == 3.0
     assert largest(np.array([0.0])) == 0.0
     assert largest(np.array([1.0, -np.inf])) == np.inf
@@ -230,7 +224,6 @@ def test_largest_entry_and_clipping(compile_it):
         vector = np.array([5.0, 1.0, 7.0])
         vector[place] = np.nan
         assert np.isnan(largest(vector))
-    clip = compiled_helper(vectors.clip, 2) if compile_it else plain(vectors.clip)
     vector = np.array([3.0, -4.0])
     clip(vector, 10.0)
     np.testing.assert_array_equal(vector, [3.0, -4.0])
@@ -356,7 +349,7 @@ def test_merged_moments_are_those_of_all_rows(weighted):
 # -- gradients
 
 
-LINEAR_PASSES = {"forward": plain(linear.linear_forward), "backward": plain(linear.linear_backward)}
+LINEAR_PASSES = {"forward": linear.linear_forward, "backward": linear.linear_backward}
 
 
 def plain_model(objective, storage, random=None):
@@ -366,8 +359,8 @@ def plain_model(objective, storage, random=None):
     activation = type(objective.activation)
     forwards = layer_kernels.activate_in_place if activation.from_output else layer_kernels.activate
     layers = objective.for_kernels(storage, random).layers._replace(
-        activation=plain(inline_into(forwards, function=activation.function)),
-        activation_derivative=plain(inline_into(layer_kernels.differentiate, slope=activation.derivative)),
+        activation=bound(forwards, function=activation.function),
+        activation_derivative=bound(layer_kernels.differentiate, slope=activation.derivative),
     )
     return Network(layers, *(python_kernel(name, storage.dtype, Network, storage.index_dtype) for name in PASSES))
 
@@ -379,7 +372,7 @@ def value_and_gradient(objective, loss, data, params, dtype=np.float64, block_si
         model, pointwise = plain_model(objective, storage), loss.pointwise
         evaluate = python_kernel("evaluate", storage.dtype, objective.kind, storage.index_dtype)
         if objective.kind is Linear:
-            evaluate = bound(plain(epoch_loops.evaluate), **LINEAR_PASSES)
+            evaluate = bound(epoch_loops.evaluate, **LINEAR_PASSES)
     else:
         model, pointwise = objective.for_kernels(storage), compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
         evaluate = kernel("evaluate", storage.dtype, objective.kind, storage.index_dtype)
@@ -532,16 +525,13 @@ def as_kernel(function, signature):
     return compiled(function, signature)
 
 
-@pytest.mark.parametrize("way", ["compiled", "plain"])
+@pytest.mark.parametrize("way", ["compiled", "plain", "loops, compiled", "loops"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_products_by_address_are_numpys(dtype, way):
-    multiply = matrices.multiply_in_python
-    if way == "compiled":
-        real = np.dtype(dtype).name
-        matrix = f"{real}[:, ::1]"
-        multiply = as_kernel(
-            bound(call_multiply, multiply=matrices.multiply), f"void(i8, {matrix}, b1, {matrix}, b1, {matrix})"
-        )
+    multiply = matrices.multiply_by_loops if "loops" in way else bound(call_multiply, multiply=matrices.multiply)
+    if "compiled" in way:
+        matrix = f"{np.dtype(dtype).name}[:, ::1]"
+        multiply = as_kernel(multiply, f"void(i8, {matrix}, b1, {matrix}, b1, {matrix})")
     rng, address = np.random.default_rng(0), products(np.dtype(dtype)).gemm
     assert address or not have_numba()
     for m, k, n in itertools.product([0, 1, 2, 7, 33], [0, 1, 3, 20], [1, 2, 9, 40]):
@@ -573,9 +563,9 @@ def fill_view(vector, start, n_rows, n_columns):
 @pytest.mark.parametrize("way", ["compiled", "plain"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_matrices_within_vectors_are_views(dtype, way):
-    fill = bound(fill_view, matrix_at=matrices.matrix_in_python)
+    fill = bound(fill_view, matrix_at=matrices.matrix_at)
     if way == "compiled":
-        fill = as_kernel(bound(fill_view, matrix_at=matrices.matrix_at), f"i8({np.dtype(dtype).name}[::1], i8, i8, i8)")
+        fill = as_kernel(fill, f"i8({np.dtype(dtype).name}[::1], i8, i8, i8)")
     for start, n_rows, n_columns in [(0, 3, 4), (5, 3, 4), (18, 2, 1), (7, 1, 13), (20, 0, 5), (3, 4, 0), (0, 0, 0)]:
         vector = np.full(20, np.nan, dtype)
         assert fill(vector, start, n_rows, n_columns) == n_rows * n_columns

@@ -332,7 +332,8 @@ def test_compiled_and_as_plain_python(loss, targets):
         assert run(call, *arguments, curve) == CONVERGED
         results.append((arguments[3], curve))
     np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-9)
-    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-12)
+    # the finite differences of second derivatives amplify what rounding makes of another order of the sums
+    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-10)
 
 
 def test_trouble_is_reported_and_leaves_the_last_good_parameters():

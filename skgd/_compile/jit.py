@@ -1,26 +1,29 @@
 """Compile functions with numba, or run them as plain Python where numba is missing.
 
-numba is imported by the first compilation, never by ``import skgd``.
+numba is imported by the first compilation, never by ``import skgd``. Sources are plain functions. Those of
+``skgd._kernels`` that a compiled function names become part of it, and so do those that `bound` gives it.
 """
 
 import functools
-import hashlib
 import os
 import types
 from collections.abc import Callable
-from typing import Any
 
+from .. import _kernels
+from .._kernels import elementary, matrices
 from .._warnings import warn_user
+from . import private
+from .cache import DiskCache
 
 # fastmath=True would delete the NaN and infinity tests that spot divergence: these flags keep them.
 SAFE_FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
-_PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 OPTIONS = {"fastmath": set(SAFE_FASTMATH), "nogil": True, "error_model": "numpy"}
 # For functions that allocate nothing. Without numba's runtime nothing counts references to arrays either, which took
 # half the time of a mini-batch of one row.
 LEAN_OPTIONS = OPTIONS | {"_nrt": False}
 # An array is seven words to a call, and mini-batches of few rows are done in the time that calls spend on them.
 _INLINE_OPTIONS: dict = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+_PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 @functools.cache
@@ -40,149 +43,101 @@ def have_numba() -> bool:
     return True
 
 
-def inline(function: Callable) -> Callable:
-    """Decorate a helper that only compiled kernels call: without the wrappers for Python, half the compile time."""
-    return _inline(function, LEAN_OPTIONS)
-
-
-def helper(function: Callable) -> Callable:
-    """Decorate a helper of functions that stay plain Python until one of them is compiled: numba needn't be there yet.
-
-    Its arithmetic is done in the order that it is written in.
-    """
-    function.is_helper = True  # type: ignore[attr-defined]
-    return function
-
-
-def _with_helpers(function: Callable) -> Callable:
-    """The function with the plain helpers that it calls compiled into it."""
-    found = {name: function.__globals__.get(name) for name in function.__code__.co_names}
-    parts = {name: _inline_exactly(part) for name, part in found.items() if getattr(part, "is_helper", False)}
-    return bound(function, **parts) if parts else function
+# -- what a function consists of
 
 
 @functools.cache
-def _inline_exactly(function: Callable) -> Callable:
-    return _inline(function, LEAN_OPTIONS | {"fastmath": {"contract"}})
-
-
-def _inline(function: Callable, options: dict) -> Callable:
-    if not have_numba():
+def bound(function: Callable, /, **parts: Callable) -> Callable:
+    """The function with global names bound to what is given, as they are in the kernels' functions that it calls."""
+    names: dict[str, Callable] = {}
+    for name in function.__code__.co_names:
+        callee = function.__globals__.get(name)
+        if name in parts:
+            names[name] = parts[name]
+        elif _is_source(callee) and (of_parts := bound(callee, **parts)) is not callee:
+            names[name] = of_parts
+    if not names:
         return function
-    import numba
-
-    return numba.njit(**(_INLINE_OPTIONS | options))(_with_helpers(function))
-
-
-@functools.cache
-def inline_into(function: Callable, /, variant: str = "", **parts: Callable) -> Callable:
-    """The function with global names bound to these functions, which become part of its compiled code.
-
-    The cache on disk tells variants with other parts, but the same signature, from each other by their names.
-    """
-    ready = {name: part if hasattr(part, "py_func") else inline(part) for name, part in parts.items()}
-    whole = bound(function, **ready)
-    whole.__qualname__ += variant
-    whole.is_users = not all(map(_is_ours, parts.values()))  # type: ignore[attr-defined]
-    return whole
-
-
-@functools.cache
-def without_pointer(function: Callable) -> Callable:
-    """A plug-in with one argument more in front, where its pointer would be."""
-    inner = inline(function)
-
-    def plug_in(pointer, raw, y, weight, hyper, derivative):
-        return inner(raw, y, weight, hyper, derivative)
-
-    return plug_in
-
-
-def _is_ours(function: Callable) -> bool:
-    function = getattr(function, "py_func", function)
-    return function.__code__.co_filename.startswith(_PACKAGE_FOLDER)
-
-
-def bound(function: Callable, /, **names: Callable) -> Callable:
-    """The function with global names bound to what is given."""
     copy = types.FunctionType(function.__code__, function.__globals__ | names, function.__name__)
+    copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
+    copy.parts = names  # type: ignore[attr-defined]
+    return copy
+
+
+def _is_source(function: object) -> bool:
+    return isinstance(function, types.FunctionType) and function.__module__.startswith(_kernels.__name__ + ".")
+
+
+def _name(function: Callable) -> str:
+    """A name that no other function has, as long as the sources are what they are."""
+    parts = getattr(function, "parts", {})
+    own = f"{function.__module__}.{function.__qualname__}"
+    return own + "".join(f"[{name}={_name(part)}]" for name, part in sorted(parts.items()))
+
+
+def is_ours(function: Callable) -> bool:
+    """Whether nothing in a function comes from outside of skgd."""
+    function = getattr(function, "py_func", function)
+    ours = function.__code__.co_filename.startswith(_PACKAGE_FOLDER)
+    return ours and all(map(is_ours, getattr(function, "parts", {}).values()))
+
+
+def _with_compiled_parts(function: Callable, lean: bool) -> Callable:
+    """The function with the compiled versions of what it calls."""
+    parts, compiled_parts = getattr(function, "parts", {}), {}
+    for name in function.__code__.co_names:
+        callee = function.__globals__.get(name)
+        if name in parts or _is_source(callee):
+            compiled_parts[name] = _compiled_part(callee, lean)
+    copy = types.FunctionType(
+        function.__code__, function.__globals__ | compiled_parts, function.__name__, None, function.__closure__
+    )
     copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
     return copy
 
 
 @functools.cache
-def plain(function: Callable) -> Callable:
-    """A kernel as plain Python, with plain versions of the helpers that it calls."""
-    function = getattr(function, "py_func", function)
-    namespace = dict(function.__globals__)
-    for name in function.__code__.co_names:
-        part: Any = namespace.get(name)
-        if hasattr(part, "plain_version"):
-            namespace[name] = part.plain_version
-        elif hasattr(part, "py_func"):
-            namespace[name] = plain(part)
-    return types.FunctionType(function.__code__, namespace, function.__name__)
+def _compiled_part(function: Callable, lean: bool) -> Callable:
+    """What stands for a function in others that are compiled."""
+    import numba
+
+    from .intrinsics import intrinsic_for
+
+    if hasattr(function, "py_func"):  # compiled before, by a user say
+        return function
+    if function in (matrices.matrix_at, matrices.multiply):
+        intrinsic = intrinsic_for(function)
+        if intrinsic is not None:
+            return intrinsic
+        if function is matrices.multiply:
+            function = matrices.multiply_by_loops
+    options = (LEAN_OPTIONS if lean else OPTIONS) | _INLINE_OPTIONS
+    if function.__module__ == elementary.__name__:  # whose arithmetic is done in the order that it is written in
+        options |= {"fastmath": {"contract"}}
+    return numba.njit(**private.accepted(options))(_with_compiled_parts(function, lean))
+
+
+# -- compilation
 
 
 @functools.cache
 def compiled(function: Callable, signature, lean: bool = True) -> Callable:
-    """Compile ``function`` for one explicit ``signature``, from the cache on disk where there is one.
+    """Compile a function for one explicit signature, or take it from the cache on disk.
 
     Raises whatever numba raises where the function is beyond it.
     """
     if not have_numba():
         return function
-    return _compiled(function, signature, LEAN_OPTIONS if lean else OPTIONS)
-
-
-def _compiled(function: Callable, signature, options: dict) -> Callable:
     import numba
 
-    # a user's function isn't cached on disk: its globals would be frozen with it
-    cache = _is_ours(function) and not getattr(function, "is_users", False)
-    function = _with_helpers(function)
-    # numba keeps all signatures of a function in one index, which processes that start together could mix up
-    distinct = types.FunctionType(
-        function.__code__, function.__globals__, function.__name__, None, function.__closure__
-    )
-    distinct.__module__ = function.__module__
-    distinct.__qualname__ = f"{function.__qualname__}-{hashlib.sha256(str(signature).encode()).hexdigest()[:8]}"
-    try:
-        dispatcher = numba.njit([signature], cache=cache, **options)(distinct)
-    except RuntimeError as error:
-        if "cannot cache" not in str(error):
-            raise
-        dispatcher = numba.njit([signature], **options)(distinct)  # nowhere to write, in a read-only container say
-    _remember_addresses(dispatcher)
+    options = private.accepted(LEAN_OPTIONS if lean else OPTIONS)
+    dispatcher = numba.njit(**options)(_with_compiled_parts(function, lean))
+    if is_ours(function) and function.__closure__ is None:  # a user's globals would be frozen with the function
+        private.cache_on_disk(dispatcher, DiskCache(_name(function), str(signature), repr(sorted(options))))
+    dispatcher.compile(signature)
+    dispatcher.disable_compile()
+    private.remember_addresses(dispatcher)
     return dispatcher
-
-
-class Pointer:
-    """The address of a compiled function with its type, which numba would look up, slowly, whenever it is passed."""
-
-    def __init__(self, dispatcher, address: int):
-        from numba.core.types import FunctionType
-
-        (signature,) = dispatcher.nopython_signatures
-        self._numba_type_ = FunctionType(signature)
-        self.function, self.address = dispatcher, address
-
-    def __wrapper_address__(self) -> int:
-        return self.address
-
-    def __call__(self, *args):
-        return self.function(*args)
-
-
-def _remember_addresses(dispatcher) -> None:
-    """Look the addresses of a compiled function up once: numba does so, slowly, whenever it is passed as a pointer."""
-    (result,) = dispatcher.overloads.values()
-    names = result.fndesc.llvm_cfunc_wrapper_name, result.fndesc.llvm_func_name
-    addresses = {name: result.library.get_pointer_to_function(name) for name in names}
-    library = types.SimpleNamespace(get_pointer_to_function=addresses.__getitem__)
-    remembered = types.SimpleNamespace(fndesc=result.fndesc, library=library)
-    dispatcher.get_compile_result = lambda signature: remembered
-    dispatcher.pointer = Pointer(dispatcher, addresses[names[0]])
 
 
 def pointer(function: Callable, signature) -> object:

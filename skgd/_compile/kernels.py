@@ -3,21 +3,44 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from .._compile.types import signatures
+from .._kernels import (
+    coordinate_descent,
+    epochs,
+    evaluation,
+    function_update,
+    gram,
+    layers,
+    lazy,
+    linear,
+    moments,
+    network,
+    newton,
+    sparse,
+)
+from .._kernels.products import narrow_product, sum_of_outer_products
 from .._kernels.structures import FLOAT64, Evaluation, Linear, Network, Products
-from ..activations import Activation
-from ..losses import LogLoss, SquaredError
+from . import intrinsics
 from . import jit as _jit
+from .types import signatures
 
 PASSES = "forward", "backward"  # of a model over some rows
 LOOPS = "run_epochs", "evaluate"  # kernels that call them by these names
-# Mini-batches of linear models are compiled with these losses inside: calling one takes a third of the time of a batch
-# of few rows. Others are called, so that nothing is compiled for them but themselves.
-INLINED = SquaredError.pointwise, LogLoss.pointwise
+# The rooms of the kernels that have their names in them.
+ROOMS = {
+    "run_epochs": epochs,
+    "evaluate": epochs,
+    "run_lazy_epochs": lazy,
+    "moments": moments,
+    "gram": gram,
+    "coordinate_descent": coordinate_descent,
+    "newton": newton,
+    "function_update": function_update,
+    "largest_entries": sparse,
+}
 
 
 @functools.cache
@@ -31,19 +54,18 @@ def kernel(
 ) -> Callable:
     """Return the kernel `name`, compiled for X of the given dtype and for one kind of model.
 
-    index is the dtype of the columns' numbers in CSR, None for dense X; target that of the targets. loss is the one
-    that the kernel will be given, which may become a part of it.
+    index is the dtype of the columns' numbers in CSR, None for dense X; target that of the targets. loss is the only
+    one that the kernel will be given, if its formula is to become a part of it: calling it takes a third of the time
+    of a batch of few rows.
     """
     signature = getattr(signatures(dtype, index, target, dtype if model is Network else None), name)
     if isinstance(signature, dict):
         signature = signature[model]
     source = _source(name, model, index is not None)
     if name in LOOPS:
-        passes = _passes(model, index)
-        variant = ""
-        if loss in INLINED and name == "run_epochs" and model is Linear and index is None:
-            variant, passes["pointwise"] = loss.__qualname__, _jit.without_pointer(loss)
-        source = _jit.inline_into(source, variant, **passes)
+        source = _jit.bound(source, **_passes(model, index))
+        if loss is not None:
+            source = _jit.bound(source, pointwise=_jit.bound(epochs.pointwise_by_formula, formula=loss))
     return _jit.compiled(source, signature)
 
 
@@ -52,7 +74,7 @@ def python_kernel(
     name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None, target: np.dtype = FLOAT64
 ) -> Callable:
     """Return the same kernel as plain Python, for plug-ins that can't be compiled; the model's passes are."""
-    loop = _jit.plain(_source(name, model, index is not None))
+    loop = _source(name, model, index is not None)
     if name not in LOOPS:
         return loop
     if model is Network:
@@ -62,45 +84,20 @@ def python_kernel(
 
 def _passes(model: type, index: np.dtype | None) -> dict[str, Callable]:
     """What loops over batches call forward and backward."""
-    from .._kernels import network
-
     if model is Network:  # they are compiled by themselves, as they are long
         return dict(network.IN_LOOPS)
     return {part: _source(part, model, index is not None) for part in PASSES}
 
 
-def _source(name: str, model: type, sparse: bool) -> Callable:
-    # imported here because decorating their helpers imports numba
-    from .._kernels import (
-        coordinate_descent,
-        epochs,
-        evaluation,
-        function_update,
-        gram,
-        lazy,
-        linear,
-        moments,
-        network,
-        newton,
-    )
-    from .._kernels import sparse as csr
-
-    if name == "run_lazy_epochs":
-        return lazy.run_lazy_epochs
-    if name == "largest_entries":
-        return csr.largest_entries
-    if model is Network and name in PASSES:
-        first_layer = network.SPARSE_ROWS if sparse else network.DENSE_ROWS
-        return _jit.inline_into(getattr(network, f"network_{name}"), **first_layer)
-    if sparse and name != "run_epochs" and model is Linear:
-        return getattr(csr, f"sparse_{name}")
-    if model is Evaluation and name in PASSES:
+def _source(name: str, model: type, of_sparse: bool) -> Callable:
+    if name in PASSES and model is Network:
+        first_layer = network.SPARSE_ROWS if of_sparse else network.DENSE_ROWS
+        return _jit.bound(getattr(network, f"network_{name}"), **first_layer)
+    if name in PASSES and model is Evaluation:
         return getattr(evaluation, f"evaluation_{name}")
-    if name in PASSES:
-        return getattr(linear, f"linear_{name}")
-    rooms = {"moments": moments, "gram": gram, "coordinate_descent": coordinate_descent, "newton": newton}
-    rooms |= {"function_update": function_update}
-    return getattr(rooms.get(name, epochs), name)
+    if model is Linear and of_sparse and hasattr(sparse, f"sparse_{name}"):
+        return getattr(sparse, f"sparse_{name}")
+    return getattr(linear, f"linear_{name}") if name in PASSES else getattr(ROOMS[name], name)
 
 
 @dataclass
@@ -141,15 +138,18 @@ def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -
 @functools.cache
 def products(dtype: np.dtype, in_python: bool = False) -> Products:
     """How networks of a dtype multiply matrices: by SciPy's BLAS, and by loops where these are faster."""
-    from .._kernels.products import narrow_product, sum_of_outer_products
-
     loops = narrow_product, sum_of_outer_products
     if in_python or not _jit.have_numba():
-        return Products(0, *map(_jit.plain, loops))
-    from numba.extending import get_cython_function_address
+        return Products(0, *loops)
+    return Products(intrinsics.gemm_address(dtype), *(_jit.pointer(loop, signatures(dtype).product) for loop in loops))
 
-    gemm = get_cython_function_address("scipy.linalg.cython_blas", "dgemm" if dtype == np.float64 else "sgemm")
-    return Products(gemm, *(_jit.pointer(loop, signatures(dtype).product) for loop in loops))
+
+class Formulas(Protocol):
+    """What is asked of an activation."""
+
+    function: Callable
+    derivative: Callable
+    from_output: bool
 
 
 class Activations(NamedTuple):
@@ -161,7 +161,7 @@ class Activations(NamedTuple):
     in_python: bool
 
 
-def activation_kernels(activation: Activation, dtype: np.dtype) -> Activations:
+def activation_kernels(activation: Formulas, dtype: np.dtype) -> Activations:
     """An activation and its derivative, compiled, or plain Python where they can't be, with a warning."""
     name = type(activation).__qualname__
     return _activation_kernels(activation.function, activation.derivative, activation.from_output, name, dtype)
@@ -171,18 +171,13 @@ def activation_kernels(activation: Activation, dtype: np.dtype) -> Activations:
 def _activation_kernels(
     function: Callable, derivative: Callable, from_output: bool, name: str, dtype: np.dtype
 ) -> Activations:
-    from .._kernels import layers
-
     types = signatures(dtype)
-    forwards = layers.activate_in_place if from_output else layers.activate
-    # by the names of the methods: a class that inherits them may have the name of another
-    forwards = _jit.inline_into(forwards, function.__qualname__, function=function)
-    backwards = _jit.inline_into(layers.differentiate, derivative.__qualname__, slope=derivative)
+    forwards = _jit.bound(layers.activate_in_place if from_output else layers.activate, function=function)
+    backwards = _jit.bound(layers.differentiate, slope=derivative)
     ready = [
         plug_in(forwards, types.activation, f"{name}.function", is_rule=False),
         plug_in(backwards, types.activation_derivative, f"{name}.derivative", is_rule=False),
     ]
     if any(part.in_python for part in ready):
-        plain = _jit.plain(forwards)
-        return Activations(plain, plain, _jit.plain(backwards), True)
+        return Activations(forwards, forwards, backwards, True)
     return Activations(ready[0].call, ready[0].pointer, ready[1].pointer, False)

@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 
-from .._compile.jit import helper
-
 INVERSE_LN2 = 1.4426950408889634
 # ln 2 in two parts: the first ends in zeros, so that its product with a whole number is exact (Cody and Waite 1980)
 LN2_HIGH, LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10
@@ -14,7 +12,6 @@ EXPONENT_BIAS, EXPONENT_AT = 1023, 52  # where a float64 keeps its power of two
 C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13 = [1.0 / math.factorial(n) for n in range(2, 14)]
 
 
-@helper
 def power_and_rest(x):
     """2^n and p with exp(x) = 2^n (1 + p): n is whole, and p = exp(r) - 1 for |r| <= ln(2) / 2 by Taylor's series."""
     x = max(min(np.float64(x), HIGHEST), LOWEST)  # also as plain Python, where arithmetic would stay in float32
@@ -25,7 +22,6 @@ def power_and_rest(x):
     return np.int64((np.int64(n) + EXPONENT_BIAS) << EXPONENT_AT).view(np.float64), p
 
 
-@helper
 def expm1(x):
     """exp(x) - 1, without loss of digits near zero."""
     if x != x:
@@ -34,7 +30,6 @@ def expm1(x):
     return power * p + (power - 1.0)
 
 
-@helper
 def exp(x):
     """The exponential function, zero where that would be no normal number."""
     if x != x or x < LOWEST:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from .._compile.jit import inline
 from .rows import gather_targets, next_rows, shuffle_runs
 from .stopping import end_epoch, gradient_vanishes, in_its_right_mind
 from .structures import DIVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING
@@ -19,7 +18,6 @@ def backward(features, rows, model, params, work, derivatives, grads):
     raise NotImplementedError
 
 
-@inline
 def add_penalty(params, penalised, alpha, grads):
     """Add the gradient of the L2 penalty alpha / 2 |w|^2 and return its value."""
     total = 0.0
@@ -31,7 +29,6 @@ def add_penalty(params, penalised, alpha, grads):
     return 0.5 * alpha * total
 
 
-@inline
 def add_lasso(params, counts, strength, grads, side):
     """Turn grads into the smallest subgradient with the L1 penalty strength |w|_1 and return the penalty's value.
 
@@ -55,7 +52,6 @@ def add_lasso(params, counts, strength, grads, side):
     return total
 
 
-@inline
 def keep_side(params, counts, passage, side):
     """Set parameters that left their orthant to zero, but let through what exceeds `passage`.
 
@@ -69,7 +65,6 @@ def keep_side(params, counts, passage, side):
             params[j] = -side[j] * beyond if beyond > 0 and side[j] != 0 else 0
 
 
-@inline
 def add_to_average(params, average, settings, progress):
     """Running mean of the parameters (Polyak and Juditsky 1992), or an exponential one, which begins as such."""
     count = progress["update"] - settings.average_from
@@ -80,7 +75,6 @@ def add_to_average(params, average, settings, progress):
             average[j] += (params[j] - average[j]) * share
 
 
-@inline
 def begin_epoch(params, epoch_start, order, n_rows, progress):
     copy_into(epoch_start, params)
     progress["loss_sum"] = 0.0
@@ -89,7 +83,6 @@ def begin_epoch(params, epoch_start, order, n_rows, progress):
         shuffle_runs(order, n_rows, progress)
 
 
-@inline
 def rows_to_fetch(block, batch_rows, rows_left, room):
     """How many rows to look up at once: a block of a batch, or as many whole batches as there is room for."""
     if block < batch_rows:
@@ -97,7 +90,6 @@ def rows_to_fetch(block, batch_rows, rows_left, room):
     return min(max(room // batch_rows, 1), rows_left // batch_rows) * batch_rows
 
 
-@inline
 def end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, first_epoch, losses, progress):
     """Count the batch, and end the epoch with its last one; the status says whether to go on."""
     progress["cursor"] += batch_rows
@@ -113,10 +105,19 @@ def end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, fi
                 progress["status"] = PAUSED
 
 
-@inline
 def pointwise(loss, raw, y, weight, hyper, derivative):
-    """The loss of some rows by its pointer; where a loss's formula takes this place, nobody looks at the pointer."""
+    """The loss of some rows by its pointer."""
     return loss(raw, y, weight, hyper, derivative)
+
+
+def formula(raw, y, weight, hyper, derivative):
+    """A loss: a name for one that takes its place."""
+    raise NotImplementedError
+
+
+def pointwise_by_formula(loss, raw, y, weight, hyper, derivative):
+    """The loss of some rows by a formula, whatever the pointer."""
+    return formula(raw, y, weight, hyper, derivative)
 
 
 def run_epochs(

@@ -11,7 +11,6 @@ Column 0 is in every batch, and first: there a rule may keep a number of its own
 
 import numpy as np
 
-from .._compile.jit import inline
 from .epochs import add_lasso, add_penalty, add_to_average, begin_epoch, end_batch, keep_side
 from .rows import gather_targets, next_rows
 from .stopping import in_its_right_mind
@@ -19,7 +18,6 @@ from .structures import DIVERGED, RUNNING
 from .vectors import clip, set_zero
 
 
-@inline
 def gather_rows(features, rows, batch):
     """Copy the rows, scaled, their columns numbered as they come after column 0; return how many columns there are.
 
@@ -52,7 +50,6 @@ def gather_rows(features, rows, batch):
     return np.int64(n)
 
 
-@inline
 def gather_state(source, target, touched, n_features, n_outputs, n):
     """Fill target with the entries of the touched columns: per output the columns, then the intercept."""
     for k in range(n_outputs):
@@ -63,7 +60,6 @@ def gather_state(source, target, touched, n_features, n_outputs, n):
         gathered[n] = values[n_features]
 
 
-@inline
 def put_back(source, target, touched, n_features, n_outputs, n):
     for k in range(n_outputs):
         gathered = source[k * (n + 1) : (k + 1) * (n + 1)]
@@ -73,7 +69,6 @@ def put_back(source, target, touched, n_features, n_outputs, n):
         values[n_features] = gathered[n]
 
 
-@inline
 def gather_penalty(counts, rarity, most, target, n_features, n_outputs, n):
     """How much the penalty counts for the touched columns, `most` at most; all columns of an output count the same."""
     for k in range(n_outputs):
@@ -83,7 +78,6 @@ def gather_penalty(counts, rarity, most, target, n_features, n_outputs, n):
         target[at + n] = 0
 
 
-@inline
 def batch_forward(batch, m, n, params, raw):
     """Raw predictions of the rows of the batch."""
     values, places, starts = batch.values, batch.places, batch.starts
@@ -96,7 +90,6 @@ def batch_forward(batch, m, n, params, raw):
             raw[i, k] = z
 
 
-@inline
 def batch_backward(batch, m, n, trains_intercept, derivatives, grads):
     """Gradient of the batch's loss."""
     values, places, starts = batch.values, batch.places, batch.starts
@@ -111,7 +104,6 @@ def batch_backward(batch, m, n, trains_intercept, derivatives, grads):
                 gradient[n] += slope
 
 
-@inline
 def reduce_variance(grads, of_batch, of_all, rarity, most, counts, n_features, n_outputs, n):
     """Replace the gradient of the batch at the anchor by that of all rows, right in expectation as the penalty is.
 

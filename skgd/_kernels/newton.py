@@ -5,7 +5,6 @@ All matrices of rows are held by columns, so that the inner loops run over rows 
 
 import numpy as np
 
-from .._compile.jit import inline
 from .constants import ARMIJO, DIFFERENCE, FLATTER, LEAST_GAIN, LONGEST, MAX_TRIALS, RIDGE, SHORTEST, SLOW, TINY
 from .structures import CONVERGED, GRADIENT, OBJECTIVE, PAUSED, STEP, STUCK
 from .vectors import copy_into, largest, set_zero
@@ -13,7 +12,6 @@ from .vectors import copy_into, largest, set_zero
 RAW, DERIVATIVES, SECOND, SCALED = range(4)  # of the workspace's vectors
 
 
-@inline
 def dot(a, b):
     total = 0.0
     for i in range(a.size):
@@ -21,7 +19,6 @@ def dot(a, b):
     return total
 
 
-@inline
 def evaluate(loss, hyper, rows, work, params, gradient):
     """Mean loss plus 1/2 sum_j ridge_j params_j^2, and its gradient."""
     raw, derivatives = work.vectors[RAW], work.vectors[DERIVATIVES]
@@ -38,7 +35,6 @@ def evaluate(loss, hyper, rows, work, params, gradient):
     return value
 
 
-@inline
 def second_derivatives(loss, hyper, rows, work):
     """Weighted second derivatives of the rows' losses by central differences; raw becomes workspace."""
     raw, up, second = work.vectors[RAW], work.vectors[DERIVATIVES], work.vectors[SECOND]
@@ -56,7 +52,6 @@ def second_derivatives(loss, hyper, rows, work):
         second[i] = max((up[i] - second[i]) / (2.0 * step), 0.0)
 
 
-@inline
 def factorise(rows, work, typical, lower):
     """Cholesky factor of the Hessian; returns the mean of its diagonal, NaN where it is not positive definite."""
     second, scaled, mean = work.vectors[SECOND], work.vectors[SCALED], 0.0
@@ -86,7 +81,6 @@ def factorise(rows, work, typical, lower):
     return mean
 
 
-@inline
 def solve(lower, gradient, direction):
     """Fill direction with -H^-1 gradient; returns the slope along it."""
     p = gradient.size
@@ -102,7 +96,6 @@ def solve(lower, gradient, direction):
     return dot(gradient, direction)
 
 
-@inline
 def is_met(settings, search, promise, gain, lost):
     if settings.criterion == OBJECTIVE:
         return lost or promise <= settings.tol * gain

@@ -15,12 +15,10 @@ there for the sake of the same call; they aren't touched.
 
 import numpy as np
 
-from .._compile.jit import inline
 from .rows import gather_targets, next_rows
 from .vectors import set_zero
 
 
-@inline
 def add_gradient(features, rows, model, derivatives, total):
     """Add the gradient of the given rows' loss, sum of d loss / d raw times the scaled row, to the total."""
     entries, columns, starts = features.data, features.indices, features.indptr
@@ -37,7 +35,6 @@ def add_gradient(features, rows, model, derivatives, total):
                 gradient[d] += slope
 
 
-@inline
 def add_raw_gradient(features, rows, model, derivatives, total):
     """The same in the units of X."""
     entries, columns, starts = features.data, features.indices, features.indptr
@@ -54,7 +51,6 @@ def add_raw_gradient(features, rows, model, derivatives, total):
             gradient[d] += of_intercept
 
 
-@inline
 def raw_predictions(features, rows, params, raw):
     """Raw predictions with coefficients in the units of X."""
     entries, columns, starts = features.data, features.indices, features.indptr

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from .._compile.jit import inline
 from .constants import DIVERGENCE_FACTOR, TINY
 from .structures import CONVERGED, DIVERGED, GRADIENT, OBJECTIVE, STEP
 from .vectors import copy_into, largest
@@ -13,7 +12,6 @@ NOISY_FLOOR = 0.1  # share of the first objective below which the mean over mini
 ROUNDING = 4.0  # changes of the objective by so many units in the last place are noise
 
 
-@inline
 def in_its_right_mind(objective, progress):
     """Whether the objective of a batch is finite and not far above that at the start."""
     if np.isnan(progress["start_objective"]):
@@ -22,7 +20,6 @@ def in_its_right_mind(objective, progress):
     return np.isfinite(objective) and objective <= limit
 
 
-@inline
 def gradient_vanishes(grads, settings, progress):
     """Whether the criterion is the gradient, of an exact objective, and met; sets the status, if so."""
     progress["gradient_norm"] = largest(grads)
@@ -32,7 +29,6 @@ def gradient_vanishes(grads, settings, progress):
     return met
 
 
-@inline
 def end_epoch(params, epoch_start, best_params, settings, objective, exact, progress):
     """Compare the epoch with those before it and set the status. One in which the fit diverges doesn't count."""
     step = 0.0
@@ -65,7 +61,6 @@ def end_epoch(params, epoch_start, best_params, settings, objective, exact, prog
     progress["cursor"] = 0
 
 
-@inline
 def epochs_without_progress(objective, exact, settings, progress):
     """Count the epochs in which the objective has made no progress that matters, in units of their limit.
 
@@ -94,7 +89,6 @@ def epochs_without_progress(objective, exact, settings, progress):
     return progress["still"] if slow else max(progress["still"], progress["unimproved"] // CIRCLING)
 
 
-@inline
 def to_come(change, last_change):
     """Estimate what is still to come of a sequence that changes so: a geometric series (Aitken 1926)."""
     if not np.isfinite(last_change):
