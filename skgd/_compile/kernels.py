@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._compile.types import signatures
-from .._kernels.structures import FLOAT64, Evaluation, Linear, Network, Products
+from .._kernels.structures import FLOAT64, Linear, Network, Products
 from ..activations import Activation
 from ..losses import LogLoss, SquaredError
 from . import jit as _jit
@@ -74,7 +74,6 @@ def _source(name: str, model: type, sparse: bool) -> Callable:
     from .._kernels import (
         coordinate_descent,
         epochs,
-        evaluation,
         function_update,
         gram,
         lazy,
@@ -94,8 +93,6 @@ def _source(name: str, model: type, sparse: bool) -> Callable:
         return _jit.inline_into(getattr(network, f"network_{name}"), **first_layer)
     if sparse and name != "run_epochs" and model is Linear:
         return getattr(csr, f"sparse_{name}")
-    if model is Evaluation and name in PASSES:
-        return getattr(evaluation, f"evaluation_{name}")
     if name in PASSES:
         return getattr(linear, f"linear_{name}")
     rooms = {"moments": moments, "gram": gram, "coordinate_descent": coordinate_descent, "newton": newton}
