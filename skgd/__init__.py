@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import losses, optimizers, penalties, plotting, schedules
-    from ._minimize.minimize import minimize, scipy_method
+    from ._minimize import minimize, scipy_method
     from ._precompile import precompile
     from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
     from .neural_network import GDMLPClassifier, GDMLPRegressor
@@ -39,9 +39,9 @@ _HOMES = {
     "GDLogisticClassifier": "linear_model",
     "GDMLPClassifier": "neural_network",
     "GDMLPRegressor": "neural_network",
-    "minimize": "_minimize.minimize",
+    "minimize": "_minimize",
     "precompile": "_precompile",
-    "scipy_method": "_minimize.minimize",
+    "scipy_method": "_minimize",
     "losses": None,
     "optimizers": None,
     "penalties": None,

@@ -8,8 +8,7 @@ from numpy.typing import DTypeLike
 from ._compile import jit as _jit
 from ._compile.kernels import activation_kernels, kernel
 from ._compile.types import signatures
-from ._kernels.structures import FLOAT64, Evaluation, Linear, Network
-from ._minimize.function import ObjectiveItself
+from ._kernels.structures import FLOAT64, Linear, Network
 from ._solvers.epochs import INLINED_LOSSES
 from .activations import ACTIVATIONS
 from .losses import LOSSES
@@ -70,9 +69,7 @@ def _precompile_line_searches() -> None:
 
 
 def _precompile_minimize() -> None:
-    kernel("run_epochs", FLOAT64, Evaluation)
     kernel("function_update", FLOAT64)
-    _jit.compiled(ObjectiveItself.pointwise, signatures(FLOAT64).loss)
     _compile_rules(FLOAT64)
 
 

@@ -718,6 +718,23 @@ def test_a_function_that_fails_for_good(optimizer, last):
     assert result.fun == min(values) == rosen(result.x)
 
 
+def test_a_line_search_that_has_lost_its_function_is_not_told_another_rate():
+    # it tries shorter steps by itself, so no rate would have worked
+    values = []
+
+    def fun(x):
+        if len(values) == 5:
+            raise OSError("the instrument is off")
+        values.append(rosen(x))
+        return values[-1]
+
+    with pytest.warns(ConvergenceWarning, match="Ended in iteration .*the instrument is off") as caught:
+        result = minimize(fun, [-1.2, 1.0], jac=rosen_der, optimizer="lbfgs", learning_rate=0.5)
+    assert "learning_rate" not in str(caught[0].message)
+    assert result.fun == min(values) == rosen(result.x)
+    assert (result.status, result.learning_rate) == (2, None)
+
+
 def test_one_further_argument_needs_no_tuple():
     assert minimize(lambda x, goal: (x - goal) ** 2, 0.0, args=3.0).x == pytest.approx(3, abs=1e-6)
 

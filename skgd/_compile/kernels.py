@@ -10,7 +10,6 @@ import numpy as np
 from .._kernels import (
     coordinate_descent,
     epochs,
-    evaluation,
     function_update,
     gram,
     layers,
@@ -22,7 +21,7 @@ from .._kernels import (
     sparse,
 )
 from .._kernels.products import narrow_product, sum_of_outer_products
-from .._kernels.structures import FLOAT64, Evaluation, Linear, Network, Products
+from .._kernels.structures import FLOAT64, Linear, Network, Products
 from . import intrinsics
 from . import jit as _jit
 from .types import signatures
@@ -93,8 +92,6 @@ def _source(name: str, model: type, of_sparse: bool) -> Callable:
     if name in PASSES and model is Network:
         first_layer = network.SPARSE_ROWS if of_sparse else network.DENSE_ROWS
         return _jit.bound(getattr(network, f"network_{name}"), **first_layer)
-    if name in PASSES and model is Evaluation:
-        return getattr(evaluation, f"evaluation_{name}")
     if model is Linear and of_sparse and hasattr(sparse, f"sparse_{name}"):
         return getattr(sparse, f"sparse_{name}")
     return getattr(linear, f"linear_{name}") if name in PASSES else getattr(ROOMS[name], name)

@@ -17,7 +17,6 @@ from .._kernels.structures import (
     Buffers,
     Column,
     Data,
-    Evaluation,
     Features,
     FewRows,
     FunctionSettings,
@@ -70,7 +69,7 @@ def signatures(
     float64 for CSR.
     """
     if not have_numba():
-        nothing = dict.fromkeys((Linear, Network, Evaluation))
+        nothing = dict.fromkeys((Linear, Network))
         return Signatures(None, None, None, None, None, None, nothing, nothing, nothing, nothing)
     from numba import from_dtype, types
 
@@ -105,14 +104,13 @@ def signatures(
     products = types.NamedTuple([i8, Function(product), Function(product)], Products)
     layers = types.NamedTuple([array(from_dtype(Layer), 1), *activations, flag, random, products], Layers)
     forward, backward = {}, {}
-    evaluation = types.NamedUniTuple(vector, 2, Evaluation)
-    for cls, model in {Linear: linear, Network: layers, Evaluation: evaluation}.items():
+    for cls, model in {Linear: linear, Network: layers}.items():
         forward[cls] = void(features, indices, model, vector, vector, matrix)
         backward[cls] = void(features, indices, model, vector, vector, matrix, vector)
     network = types.NamedTuple([layers, Function(forward[Network]), Function(backward[Network])], Network)
     hypers_to_budget = (double, double, double, indices, progress, double, i8)
     run_epochs, evaluate = {}, {}
-    for cls, model in {Linear: linear, Network: network, Evaluation: evaluation}.items():
+    for cls, model in {Linear: linear, Network: network}.items():
         plugged_in = Function(loss), Function(rule)
         run_epochs[cls] = void(*plugged_in, data, model, state, anchor, buffers, settings, *hypers_to_budget)
         evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)

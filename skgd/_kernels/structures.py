@@ -149,13 +149,6 @@ class Network(NamedTuple):
     backward: object  # function pointer
 
 
-class Evaluation(NamedTuple):
-    """A function's value and gradient at the parameters, as they were found in Python."""
-
-    value: np.ndarray  # (1,)
-    gradient: np.ndarray  # (n_params,)
-
-
 class State(NamedTuple):
     """What training changes: everything that has one entry per parameter."""
 

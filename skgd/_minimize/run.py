@@ -1,42 +1,37 @@
 """One descent on a function: what minimize makes one or several of."""
 
+import copy
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.optimize import OptimizeResult
 
+from .._auto.advice import rate_that_works
+from .._auto.function import decide
 from .._kernels.constants import DIVERGENCE_FACTOR, IMMENSE
-from .._solvers.driver import Loop, Plan
-from .._solvers.training import Training
-from .._warnings import warn_user
-from ..optimizers import Optimizer
-from ..optimizers.sgd import descent_rule
-from ..schedules import Constant, Schedule
-from .function import FunctionObjective, LineSearch, one_row, rate_on, training_on
+from .._kernels.structures import FLOAT64
+from .._solvers.driver import Driver
+from .._solvers.plan import Plan
+from .._solvers.training import Training, new_progress, new_state
+from .function import Function, FunctionObjective
+from .searches import rate_on
+from .solvers import SOLVERS, LineSearch, RuleDescent
 from .surroundings import Surroundings
 
-PATIENCE = 5  # iterations for which a criterion must hold where a single one may meet it by chance
 STATUS = {"converged": 0, "max_iter": 1, "diverged": 2, "no minimum": 3, "rounding": 4, "callback": 99}  # 99: SciPy's
 
 
 class FunctionRun:
     """One descent from one start: how it goes, why it ended, what is told about it."""
 
-    def __init__(
-        self,
-        objective: FunctionObjective,
-        start: np.ndarray,
-        optimizer: Optimizer,
-        learning_rate: float | str,
-        callback: Callable | None,
-        keeps_path: bool,
-    ):
-        self.objective, self.start, self.optimizer = objective, start, optimizer
-        self.given_rate, self.callback, self.keeps_path = learning_rate, callback, keeps_path
-        self.takes_result = callback is not None and _parameters_of(callback) == ["intermediate_result"]
+    def __init__(self, function: Function, start: np.ndarray, arguments: Any):
+        self.function, self.start, self.arguments = function, start, arguments
+        self.objective = FunctionObjective(function)
+        self.callback = arguments.callback
+        self.takes_result = _parameters_of(self.callback) == ["intermediate_result"]
         self.params, self.value, self.gradient = start, np.nan, np.full(start.size, np.nan)
-        self.first_value = np.nan
         self.allowed = 0.0  # that the criterion may leave of the function
         self.path: list[np.ndarray] = []
         self.values: list[float] = []
@@ -46,93 +41,81 @@ class FunctionRun:
 
     # -- how it goes
 
-    def run(self, schedule: Schedule | Callable, max_iter: int, tol: float | None, criterion: str) -> None:
+    def begin(self) -> None:
+        """Evaluate the function at the start; what it raises there passes through."""
+        self.objective.begin(self.start)
+        self.path, self.values = [self.start], [self.objective.first.value]
+
+    def fail(self, error: Exception) -> None:
+        """Say that it can't begin."""
+        self.reason, self.message = "diverged", f"No start: {type(error).__name__}: {error}"
+
+    def run(self) -> None:
         """Descend; nothing is printed and nobody warned."""
-        objective, start = self.objective, self.start
-        assert objective.best is not None
-        first_value = self.first_value = float(objective.value[0])
-        self.path, self.values = [start], [first_value]
-        is_auto = isinstance(self.given_rate, str)
-        rate, self.optimizer = self._rate(schedule)
-        by_line_search = self.optimizer.searches_line
-        textbook = not is_auto and self.optimizer.n_slots == 0
-        plan = Plan(
-            batch_size=1,
-            max_iter=max_iter,
-            alpha=0.0,
-            schedule=schedule,
-            backs_off=is_auto and self.optimizer.learning_rate is None,
-            safe_rate=lambda: None,
-            constant=np.array([first_value]),
-            tol=tol,
-            criterion=criterion,
-            n_iter_no_change=1 if textbook else PATIENCE,
-            watch=self._look,
-        )
-        training = training_on(objective, self.optimizer, rate, start)
-        loop = Loop(training, plan, one_row())
-        beginning = loop.begin()
-        loop.train()
-        self.n_iter, self.rate = training.epochs, None if by_line_search else training.learning_rate
-        idle = getattr(loop.method, "idle", False)
-        endless = first_value - objective.best[1] > IMMENSE * max(abs(first_value), 1.0)
-        lost = idle and not np.isfinite(objective.value[0]) and not endless  # wherever the line search looked
-        self.params = training.params.copy()
-        self.value, self.gradient = objective(self.params)
-        grown = not self.value <= DIVERGENCE_FACTOR * max(abs(first_value), 1.0)  # in the very last iteration
+        objective, arguments, first = self.objective, self.arguments, self.objective.first.value
+        plan = decide(arguments, lambda: rate_on(objective))
+        training = self._training(plan)
+        beginning = None if plan.rate_is_auto or plan.solver != "rule" else training.copy()
+        solver = self._descend(training, plan)
+        self.n_iter, self.rate = training.epochs, training.learning_rate if plan.solver == "rule" else None
+        endless = first - objective.best.value > IMMENSE * max(abs(first), 1.0)
+        # wherever the line search looked
+        lost = solver.idle and not np.isfinite(objective.last.value) and not endless
+        self.params, self.value, self.gradient = objective.evaluate(training.params)
+        grown = not self.value <= DIVERGENCE_FACTOR * max(abs(first), 1.0)  # in the very last iteration
         self.reason = "diverged" if lost or grown else training.stop_reason
         if self.reason == "diverged":
             self.params, self.value, self.gradient = objective.best
-            self.message = self._divergence_in_words(self._advised_rate(loop, beginning))
+            self.message = self._divergence_in_words(self._advised_rate(training, plan, beginning))
             return
-        if idle and criterion == "gradient" and np.abs(self.gradient).max() > (tol or 0.0):
+        criterion, tol = arguments.criterion, arguments.tol
+        if solver.idle and criterion == "gradient" and np.abs(self.gradient).max() > (tol or 0.0):
             self.reason = "rounding"
         if criterion == "objective":
             self.allowed = (tol or 0.0) * abs(self.value)
-        self.message = self._in_words(idle, tol, criterion)
+        self.message = self._in_words(solver.idle, tol, criterion)
 
-    def _advised_rate(self, loop: Loop, beginning: Training | None) -> float | None:
+    def _training(self, plan: Plan) -> Training:
+        everywhere = np.ones(self.start.size)  # decoupled decay of weights takes all variables
+        state = new_state(self.start, plan.optimizer, FLOAT64, everywhere, everywhere)
+        return Training(plan.optimizer, state, new_progress(seed=1), plan.learning_rate)
+
+    def _descend(self, training: Training, plan: Plan) -> RuleDescent | LineSearch:
+        solver = SOLVERS[plan.solver](training, plan, self.objective)
+        driver = Driver(training, plan, self.objective, watched=True, solver=solver)
+        for _ in driver.run():
+            self._look(training, driver)
+        return solver
+
+    def _advised_rate(self, training: Training, plan: Plan, beginning: Training | None) -> float | None:
+        def train(training, plan):
+            probe = copy.copy(self.objective)
+            solver = SOLVERS[plan.solver](training, plan, probe)
+            return Driver(training, plan, probe, solver=solver).train()
+
         try:
-            return loop.rate_that_works(beginning)
+            return rate_that_works(training, plan, beginning, train)
         except ValueError:  # the function fails where it began, too, by now
             return None
 
-    def _rate(self, schedule: Schedule | Callable) -> tuple[float, Optimizer]:
-        """The learning rate, and the optimizer, in whose place there may be a line search."""
-        optimizer = self.optimizer
-        if not isinstance(self.given_rate, str):
-            if optimizer.learning_rate not in (None, self.given_rate):
-                warn_user(f"learning_rate={self.given_rate} is used, not that of optimizer={optimizer}", UserWarning)
-            given = float(self.given_rate)
-            return given, optimizer.set_params(learning_rate=given) if optimizer.searches_line else optimizer
-        if optimizer.learning_rate is not None:
-            return float(optimizer.learning_rate), optimizer
-        if optimizer.rule is descent_rule and isinstance(schedule, Constant):
-            return 1.0, LineSearch()
-        rate = rate_on(self.objective, self.start) if optimizer.steps_with_gradient else None
-        return (optimizer.default_learning_rate if rate is None else rate), optimizer
-
-    def _look(self, training: Training) -> bool:
-        """After every iteration: remember where it has led to, and tell whoever wants to know; whether to stop."""
-        params = training.params.copy()
-        self.objective.evaluate(params)
-        value = float(self.objective.value[0])
+    def _look(self, training: Training, driver: Driver) -> None:
+        """After every iteration: remember where it has led to, and tell whoever wants to know, who may stop it."""
+        params, value, _ = self.objective.evaluate(training.params)
         self.step = float(np.abs(params - self.path[-1]).max())
-        if not self.keeps_path:
+        if not self.arguments.return_path:
             self.path, self.values = [], []
         self.path.append(params)
         self.values.append(value)
         if self.callback is None:
-            return False
-        x, fun = self.objective.shaped(params.copy()), self.objective.sign * value
+            return
+        x, fun = self.function.shaped(params.copy()), self.function.sign * value
         try:
             if self.takes_result:
                 self.callback(intermediate_result=OptimizeResult(x=x, fun=fun))
             else:
                 self.callback(x)
         except StopIteration:
-            return True
-        return False
+            driver.stop("callback")
 
     def verify(self) -> None:
         """Look around where a criterion was met, whether it is a minimum."""
@@ -140,12 +123,12 @@ class FunctionRun:
             return
         surroundings = Surroundings(self.objective, self.params, self.value, self.gradient, self.start)
         if self.reason == "diverged":
-            if not self.objective.differentiates and surroundings.contradict_gradient():
+            if not self.function.differentiates and surroundings.contradict_gradient():
                 self.message += " But jac isn't the gradient of the function, by finite differences there."
             return
-        wrong = surroundings.what_is_wrong(self.first_value - self.value, self.allowed)
+        wrong = surroundings.what_is_wrong(self.objective.first.value - self.value, self.allowed)
         if wrong:
-            extremum = "minimum" if self.objective.sign > 0 else "maximum"
+            extremum = "minimum" if self.function.sign > 0 else "maximum"
             why = self.message.partition(": ")[2].removesuffix(".")
             self.reason = "no minimum"
             self.message = f"Stopped at what is no {extremum}: {wrong}. Why there: {why}."
@@ -164,7 +147,7 @@ class FunctionRun:
             )
         if idle:
             end = "Converged" if self.reason == "converged" else f"Stopped before the gradient was within tol={tol}"
-            turn = "decreases" if self.objective.sign > 0 else "increases"
+            turn = "decreases" if self.function.sign > 0 else "increases"
             return (
                 f"{end}: no step {turn} the function any further, as far as rounding shows; the largest entry of the "
                 f"gradient is {largest:.2g}."
@@ -178,7 +161,8 @@ class FunctionRun:
     def _divergence_in_words(self, rate_that_works: float | None) -> str:
         trouble = self.objective.trouble
         what = trouble or "the function grew a million times as large as at the start"
-        rate = "" if isinstance(self.given_rate, str) else f" with learning_rate={self.rate:.3g}"
+        given = self.arguments.learning_rate != "auto" and self.rate is not None  # not by a line search
+        rate = f" with learning_rate={self.rate:.3g}" if given else ""
         end = "Ended" if trouble else "Diverged"
         message = f"{end} in iteration {self.n_iter}{rate}: {what}. x is the best point before."
         if rate_that_works is not None:
@@ -187,26 +171,29 @@ class FunctionRun:
 
     def result(self) -> OptimizeResult:
         """What is told to the user."""
-        sign = self.objective.sign
+        function = self.function
+        sign, shaped = function.sign, function.shaped
         result = OptimizeResult(
-            x=self.objective.shaped(self.params),
+            x=shaped(self.params),
             fun=sign * self.value,
-            jac=self.objective.shaped(sign * self.gradient),
+            jac=shaped(sign * self.gradient),
             nit=self.n_iter,
-            **self.objective.counts,
+            **function.counts,
             status=STATUS[self.reason],
             success=self.reason == "converged",
             message=self.message,
             learning_rate=self.rate,
         )
-        if self.keeps_path:
-            shape = (len(self.path), *self.objective.shape)
+        if self.arguments.return_path:
+            shape = (len(self.path), *function.shape)
             result.path = np.array(self.path).reshape(shape)
             result.fun_path = sign * np.array(self.values)
         return result
 
 
-def _parameters_of(function: Callable) -> list[str]:
+def _parameters_of(function: Callable | None) -> list[str]:
+    if function is None:
+        return []
     try:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):  # some that are written in C

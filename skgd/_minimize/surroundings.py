@@ -30,7 +30,8 @@ class Surroundings:
         gradient: np.ndarray,
         start: np.ndarray,
     ):
-        self.objective, self.point, self.value, self.gradient = objective, point, value, gradient
+        self.objective, self.function = objective, objective.function
+        self.point, self.value, self.gradient = point, value, gradient
         way, size = (float(np.abs(vector).max(initial=0.0)) for vector in (point - start, point))
         self.near = NEAR * (max(way, min(size, 1.0)) or 1.0)
         directions = np.random.RandomState(0).normal(size=(DIRECTIONS, point.size))
@@ -46,7 +47,7 @@ class Surroundings:
 
     def contradict_gradient(self) -> bool:
         """Whether the gradient is another one than that of the function, as far as the function looks straight."""
-        if self.objective.differentiates and self.gradient.any():
+        if self.function.differentiates and self.gradient.any():
             return False  # it is what differences are, off by a little
         slopes = self.directions @ self.gradient
 
@@ -72,11 +73,11 @@ class Surroundings:
         if box is not None and np.array_equal(*box):
             return ""  # there is no other point
         value, values, noise, near = self.value, self.values, self.noise, self.near
-        down, less, maximum = ("down", "less", "maximum") if self.objective.sign > 0 else ("up", "more", "minimum")
+        down, less, maximum = ("down", "less", "maximum") if self.function.sign > 0 else ("up", "more", "minimum")
         if gained > IMMENSE * max(abs(value + gained), 1.0):
             return f"the function seems to go {down} without end"
         if self.contradict_gradient():
-            if self.objective.differentiates:
+            if self.function.differentiates:
                 return "the function slopes more than its finite differences tell, whose step is lost in rounding"
             hint = "" if self.gradient.any() else "; if it takes differences itself, its step is lost in rounding there"
             return f"jac isn't the gradient of the function, by finite differences around it{hint}"
@@ -106,8 +107,8 @@ class Surroundings:
 
     def _steps(self) -> int:
         """Of the descent: a share of those made before, where each takes as many evaluations as there are variables."""
-        costly = self.objective.differentiates and self.point.size > FEW_VARIABLES
-        return min(STEPS, max(FEW_STEPS, self.objective.counts["njev"] // 5)) if costly else STEPS
+        costly = self.function.differentiates and self.point.size > FEW_VARIABLES
+        return min(STEPS, max(FEW_STEPS, self.function.counts["njev"] // 5)) if costly else STEPS
 
     def _lowest(self) -> np.ndarray | None:
         """The lowest of the points around."""

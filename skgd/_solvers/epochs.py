@@ -183,8 +183,10 @@ class Epochs:
     def _learning_rates(self, last_epoch: int) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""
         training, schedule = self.training, self.plan.schedule
-        if isinstance(schedule, ReduceOnPlateau):
-            return np.array([training.learning_rate * self._plateau_factor(schedule)])
+        if isinstance(schedule, ReduceOnPlateau):  # on validation rows where these decide
+            by_validation = self.plan.early_stopping and self.problem.validation is not None
+            losses = training.validation_losses if by_validation else training.losses
+            return np.array([training.learning_rate * training.plateau_factor(schedule, losses)])
         if isinstance(schedule, Constant):
             return np.array([training.learning_rate])
         self.budget = min(self.budget, MAX_PLANNED_UPDATES)
@@ -194,17 +196,3 @@ class Epochs:
         epochs, updates = np.divmod(done + np.arange(n_updates), per_epoch)
         t = (training.epochs + epochs) + updates / per_epoch  # to the same bits, wherever a call begins
         return training.learning_rate * factors_at(schedule, t)
-
-    def _plateau_factor(self, schedule: ReduceOnPlateau) -> float:
-        """The factor after the losses that there are, those on validation rows where these decide."""
-        training = self.training
-        by_validation = self.plan.early_stopping and self.problem.validation is not None
-        losses = (training.validation_losses if by_validation else training.losses).values
-        factor, best, stale, n_seen = training.plateau
-        state = factor, best, stale
-        for loss in losses[n_seen:]:
-            state = schedule.advance(state, loss)
-        if state[0] < training.plateau[0]:
-            training.progress["unimproved"] = training.progress["still"] = 0  # it gets epochs of its own
-        training.plateau = (*state, len(losses))
-        return state[0]

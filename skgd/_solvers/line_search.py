@@ -1,7 +1,6 @@
 """Training with exact gradients: on a sub-sample first, then on all rows, with the sub-sample's curvature."""
 
 import contextlib
-from collections import deque
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from .._problem.sample import Sample
 from .curvature import MOST_PATIENCE, Curvature
 from .outcome import Outcome
 from .plan import Plan
+from .prospects import Prospects
 from .quasi_newton import QuasiNewton
 from .training import Training
 
@@ -25,9 +25,6 @@ PART = 16  # of so many parts of the rows one, before all of them
 PART_STEPS = 50
 PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
-SLOWEST_RATE = 0.95  # that is believed: at slower ones all that is to come would be a multiple of noise
-WINDOW = 10  # steps whose decrease is compared with that of as many before
-RATE_STEPS = 5  # over which the rate of convergence is judged: that of a single one says little
 FEW_ENTRIES = 2**14  # whose products BLAS doesn't share among threads
 LAST_WIDTHS = 3  # of these are left for all rows
 
@@ -147,10 +144,9 @@ class LineSearch:
             params, pairs = self._settle_on_part(params)
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
-        self.idle, self.lost, self.small_steps = False, False, 0
+        self.idle, self.small_steps = False, 0
         self.largest_step = np.inf
-        self.promises: deque[float] = deque(maxlen=RATE_STEPS + 1)
-        self.objectives: deque[float] = deque(maxlen=2 * WINDOW + 1)
+        self.prospects = Prospects()
         search = self._new_search(function, params, grows=True)
         search.pairs = pairs  # the curvature of a part of the rows is much like that of all
         return search
@@ -232,7 +228,7 @@ class LineSearch:
                 self._count(search)
             return Outcome.CONVERGED
         before = search.params
-        if (self.lost and self.smooth) or (not search.move(self.first_length) and not search.improve()):
+        if (self.prospects.lost and self.smooth) or (not search.move(self.first_length) and not search.improve()):
             if self.widths:
                 self._narrow(search)
                 return Outcome.RUNNING
@@ -257,10 +253,8 @@ class LineSearch:
     def _converged(self, promise: float, search: QuasiNewton) -> bool:
         """Whether the criterion is met; while there are widths left, whether it is time for the next."""
         plan, gain, tol = self.plan, self._gain(search), self.plan.tol or 0.0
-        # in rounding: little to come, and it doesn't get less
-        lost = self.lost = promise <= search.eps * gain and promise > SLOW * (self.promises or [np.inf])[-1]
-        self.promises.append(promise)
-        self.objectives.append(search.objective)
+        self.prospects.see(promise, search.objective, rounding=search.eps * gain)
+        lost = self.prospects.lost
         if self.widths:
             return self._stands_still(lost or promise <= WIDE_TOL * gain)
         criterion = plan.criterion_of_solver
@@ -272,21 +266,8 @@ class LineSearch:
             self.small_steps = self.small_steps + 1 if self.largest_step <= tol else 0
             return self.small_steps >= plan.n_iter_no_change
         if self.smooth:
-            return lost or self._to_come() <= tol * gain
+            return lost or self.prospects.to_come() <= tol * gain
         return self._stands_still(lost or promise <= max(tol, 0.0 if self.in_memory else KINK_TOL) * gain)
-
-    def _to_come(self) -> float:
-        """What is left to gain: the next step's promise and, at the rate at which promises shrink, all later ones."""
-        first, last = self.promises[0], self.promises[-1]
-        steps = len(self.promises) - 1
-        rate = (last / first) ** (1 / steps) if last > 0 and steps else 0.0
-        promised = last / (1 - min(rate, SLOWEST_RATE))
-        if len(self.objectives) < 2 * WINDOW + 1:
-            return promised
-        # a rough model promises little where it knows little: then it counts what many steps have brought
-        earlier, middle, now = self.objectives[0], self.objectives[WINDOW], self.objectives[-1]
-        rate = (middle - now) / max(earlier - middle, TINY)
-        return max(promised, (middle - now) * rate / (1 - min(rate, SLOWEST_RATE)))
 
     def _stands_still(self, small: bool) -> bool:
         """Whether steps are small for good: a small one up to the next kink may be followed by large ones."""

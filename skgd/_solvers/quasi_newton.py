@@ -1,6 +1,5 @@
 """Descent with exact gradients: preconditioned L-BFGS, and proximal Newton steps under an L1 penalty."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -9,10 +8,6 @@ import numpy as np
 from .._kernels.constants import ARMIJO, FLATTER, LONGEST, MAX_TRIALS, SHORTEST, TINY
 from ..penalties import smallest_subgradient
 
-FIRST_STEP = 0.1  # share of the parameters that a first step changes
-LENGTHEN = 10.0  # times the last step against the gradient, where nothing bends
-SHORT_LENGTHS = 5  # of which the shortest is taken
-ALTERNATES = 0.5  # share of the long length below which a short one says that there are other curvatures, too
 CURVED = 1e-14  # cosine between step and change of the gradient from which a pair tells something
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -155,57 +150,3 @@ class QuasiNewton:
         for (step, change, inverse), along in zip(self.pairs, reversed(inner), strict=True):
             direction += step * (along - (change @ direction) * inverse)
         return direction
-
-
-class SteepestDescent(QuasiNewton):
-    """Steps against the gradient that never increase the function.
-
-    The length that is tried first fits the last gradients, alternating between two ways to fit them (ABBmin:
-    Frassoldati, Zanni and Zanghirati 2008, New adaptive stepsize selections in gradient methods); it is shortened until
-    the function has decreased enough.
-    """
-
-    def __init__(self, function: Function, params: np.ndarray, box: tuple[np.ndarray, np.ndarray] | None):
-        super().__init__(function, params, memory=0, l1=None, eps=0.0)
-        self.box = box
-        self.length = self.long = first_length(self.params, self.gradient)
-        self.short: deque[float] = deque(maxlen=SHORT_LENGTHS)
-
-    def look(self) -> float:
-        self.orthant, self.direction = None, -self.length * self.gradient
-        self.slope = float(self.gradient @ self.direction)
-        return -0.5 * self.slope
-
-    def improve(self) -> bool:
-        return False
-
-    @property
-    def longest_step(self) -> float:
-        """Largest change of a parameter in the step, at the longer of the two lengths."""
-        return self.long * float(np.abs(self.gradient).max(initial=0.0))
-
-    def move(self, length: float = 1.0) -> bool:
-        before = self.params
-        return super().move(length) and not np.array_equal(before, self.params)
-
-    def _remember(self, step, change):
-        unit = max(float(np.abs(change).max(initial=0.0)), TINY)  # squares of gradients may be out of range
-        change = change / unit
-        product, square = float(step @ change), float(change @ change)
-        if not product > 0:  # no curvature on the way that could be fitted
-            self.length = self.long = (
-                LENGTHEN * float(np.abs(step).max()) / max(float(np.abs(self.gradient).max()), TINY)
-            )
-            return
-        self.long, short = float(step @ step) / product / unit, product / square / unit
-        self.short.append(short)
-        self.length = min(self.short) if short < ALTERNATES * self.long else self.long
-
-
-def first_length(params: np.ndarray, gradient: np.ndarray) -> float:
-    """Length of a first step that changes parameters by a tenth of their size, where nothing is known of curvature."""
-    largest = float(np.abs(gradient).max(initial=0.0))
-    if largest == 0:
-        return 1.0
-    size = max(float(np.abs(params).max(initial=0.0)), 1.0)
-    return min(FIRST_STEP * size / max(largest, TINY), float(np.finfo(np.float64).max))

@@ -185,6 +185,16 @@ class Training:
         progress["update"] += objectives.size
         self.updates += objectives.size
 
+    def plateau_factor(self, schedule: ReduceOnPlateau, losses: Curve) -> float:
+        """The schedule's factor after the losses that there are."""
+        state, n_seen = self.plateau[:3], self.plateau[3]
+        for loss in losses.values[n_seen:]:
+            state = schedule.advance(state, loss)
+        if state[0] < self.plateau[0]:
+            self.progress["unimproved"] = self.progress["still"] = 0  # it gets epochs of its own
+        self.plateau = (*state, len(losses))
+        return state[0]
+
     def forget(self) -> None:
         """Forget the optimizer's state."""
         self.state.slots[:] = 0

@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,11 +12,12 @@ from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from .._auto.decide import users_optimizer
 from .._validation import Interval, StrOptions, check_arguments
 from .._warnings import warn_user
-from ..optimizers import OPTIMIZERS, Optimizer, get_optimizer
+from ..optimizers import OPTIMIZERS, Optimizer
 from ..schedules import SCHEDULES, Schedule, get_schedule
-from .function import DIFFERENCES, Box, FunctionObjective
+from .function import DIFFERENCES, Box, Function
 from .run import STATUS, FunctionRun
 
 CONSTRAINTS: dict = {
@@ -151,24 +153,26 @@ def minimize(
     >>> skgd.minimize(lambda x: (x**2 - 4) ** 2, 1.0, optimizer="adam", learning_rate=0.1).x.round(3)
     np.float64(2.0)
     """
-    check_arguments("minimize", CONSTRAINTS, {name: value for name, value in locals().items() if name in CONSTRAINTS})
+    given = SimpleNamespace(**locals())
+    check_arguments("minimize", CONSTRAINTS, {name: getattr(given, name) for name in CONSTRAINTS})
     start = _start(x0)
     args = args if isinstance(args, tuple) else (args,)
     box = _box(bounds, start)
     rng = check_random_state(random_state)
+    given.optimizer, given.schedule = users_optimizer(given), get_schedule(schedule, max_iter)
     descents = []
     for k in range(n_restarts):
         params = start.ravel() if k == 0 else _random_start(start.ravel(), box, rng)
-        objective = FunctionObjective(fun, jac, args, start.shape, -1.0 if maximize else 1.0, box)
-        descent = FunctionRun(objective, params, get_optimizer(optimizer), learning_rate, callback, return_path)
+        function = Function(fun, jac, args, start.shape, -1.0 if maximize else 1.0, box)
+        descent = FunctionRun(function, params, given)
         try:
-            objective.first_evaluation(params)
+            descent.begin()
         except Exception as error:
             if k == 0:
                 raise
-            descent.reason, descent.message = "diverged", f"No start: {type(error).__name__}: {error}"
+            descent.fail(error)
         else:
-            descent.run(get_schedule(schedule, max_iter), max_iter, tol, criterion)
+            descent.run()
         descents.append(descent)
         if descent.reason == "callback":
             break
