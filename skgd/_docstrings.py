@@ -156,14 +156,14 @@ class Linear(Shared):
         Step size, positive, for standardised features. "auto" is the optimizer's own ``learning_rate`` if it has one,
         else follows from the curvature of the data where the optimizer's steps are proportional to the
         gradient, else is the optimizer's customary one; it is reduced if the fit diverges.
-    penalty : {"l2", "l1", "elasticnet"} or None, default="l2"
+    penalty : str, ElasticNet or None, default="l2"
         "l2": half the sum of the squares of the coefficients; "l1": the sum of their absolute values, which makes
         coefficients exactly zero; "elasticnet": the sum of l1_ratio times the second and 1 - l1_ratio times the first.
-        None: no penalty.
+        Or an object from :mod:`skgd.penalties`, as ``L1(alpha=0.1)``, which brings its own strength. None: no penalty.
     alpha : float, default=1e-4
-        Strength of the penalty, not negative.
+        Strength of a penalty that is given by its name, not negative. The parameters of an object take its place.
     l1_ratio : float in [0, 1], default=0.15
-        Share of the L1 part in "elasticnet": 0 is L2, 1 is L1.
+        Share of the L1 part in "elasticnet": 0 is L2, 1 is L1. Nothing else looks at it.
     fit_intercept : bool, default=True
         Whether to fit b. Without it features, and targets that are numbers, are scaled, not centred.
     standardize : bool, "max_abs" or "auto", default="auto"

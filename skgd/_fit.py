@@ -33,7 +33,7 @@ from ._validation import (
 from ._warnings import warn_user
 from .losses import Loss
 from .optimizers import OPTIMIZERS, Optimizer, get_optimizer
-from .penalties import L2, Penalty
+from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Constant, Schedule, get_schedule
 
 # Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
@@ -241,7 +241,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         tol = auto_tol() if isinstance(self.tol, str) else self.tol
         return get_schedule(self.schedule, self.max_iter), None if streaming else tol
 
-    def _penalty(self) -> Penalty:
+    def _penalty(self) -> ElasticNet:
         return L2(self.alpha)
 
     def _split(self, n_rows, weight, rng, stratify, streaming) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from .._problem.models import LinearObjective
 from .._problem.predictions import raw_predictions
 from .._validation import Interval, StrOptions, check_features
 from ..optimizers import OPTIMIZERS, SGD, Optimizer
-from ..penalties import PENALTIES, get_penalty
+from ..penalties import L1, L2, PENALTIES, ElasticNet, get_penalty
 
 # At the mean of y the gradient of the intercept is zero up to rounding: a rule that takes its sign would follow that.
 START_OFFSET = 1e-3
@@ -26,7 +26,7 @@ class LinearEstimator(GradientDescentEstimator):
 
     _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
         "optimizer": [StrOptions({*OPTIMIZERS, "auto"}), Optimizer],
-        "penalty": [StrOptions(set(PENALTIES)), None],
+        "penalty": [StrOptions(set(PENALTIES)), L1, L2, ElasticNet, None],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
     }
