@@ -874,7 +874,7 @@ def test_loss_that_returns_nan_ends_in_finite_coefficients_and_a_warning(data):
 # -- what is noticed about them before the first fit
 
 
-def absolute_power(weighted_value=True, weighted_derivative=True, divisor=1.0, sign=1.0, fills=True):
+def absolute_power(weighted_value=True, weighted_derivative=True, divisor=1.0, sign=1.0):
     """|raw - y|^1.5 / 1.5, right or with a mistake."""
 
     class Power(Loss):
@@ -885,8 +885,7 @@ def absolute_power(weighted_value=True, weighted_derivative=True, divisor=1.0, s
                 for k in range(raw.shape[1]):
                     r = raw[i, k] - y[i, k]
                     slope = sign * np.sign(r) * np.sqrt(abs(r))
-                    if fills or r > 100:
-                        derivative[i, k] = weight[i] * slope if weighted_derivative else slope
+                    derivative[i, k] = weight[i] * slope if weighted_derivative else slope
                     total += abs(r) ** 1.5 / 1.5 * (weight[i] if weighted_value else 1.0)
             return total / (raw.shape[0] if divisor == "rows" else weight.sum() if divisor == "weights" else divisor)
 
@@ -906,7 +905,6 @@ UNWEIGHTED = r"Power\.pointwise doesn't count rows by their weights in {}: .*sum
         ({"weighted_value": False, "weighted_derivative": False}, UNWEIGHTED.format("what it returns and derivative")),
         ({"divisor": "weights"}, UNWEIGHTED.format("what it returns")),
         ({"sign": -1.0}, "isn't the derivative"),
-        ({"fills": False}, "isn't the derivative"),
     ],
     ids=str,
 )
@@ -921,6 +919,21 @@ def test_a_mean_over_rows_is_noticed():
     y = np.random.default_rng(4).normal(size=(60, 1))
     with pytest.warns(RuntimeWarning, match=UNWEIGHTED.format("what it returns")):
         absolute_power(divisor="rows").probe(y, 1)
+
+
+def test_entries_of_the_derivative_that_stay_as_they_are_are_noticed():
+    class OneSided(Loss):
+        @staticmethod
+        def pointwise(raw, y, weight, hyper, derivative):
+            total = 0.0
+            for i in range(raw.shape[0]):
+                if raw[i, 0] > y[i, 0]:  # else zero; in training something of the last batch stands there
+                    derivative[i, 0] = weight[i]
+                    total += weight[i] * (raw[i, 0] - y[i, 0])
+            return total
+
+    with pytest.warns(RuntimeWarning, match="isn't the derivative"):
+        OneSided().probe(np.arange(8.0).reshape(-1, 1), 1)
 
 
 def test_a_forgotten_weight_is_noticed_in_fit_and_nothing_where_all_is_right(data):
