@@ -33,7 +33,7 @@ from ._validation import (
     check_training_data,
 )
 from .optimizers import OPTIMIZERS, Optimizer
-from .penalties import L2, Penalty
+from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Schedule
 
 
@@ -132,7 +132,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         parameters = parameters or self._parameters()
         return describe(X, targets, parameters, self._model, self._penalty(), rng, before, streaming)
 
-    def _penalty(self) -> Penalty:
+    def _penalty(self) -> ElasticNet:
         return L2(self.alpha)
 
     def _solve(self, trainings: list[Training], plan: Plan, problem: Problem) -> Training:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..losses import Loss
-from ..penalties import Penalty, smallest_subgradient
+from ..penalties import ElasticNet, smallest_subgradient
 from .model import penalty_factor
 from .objective import Objective, pointwise
 from .rows import Rows
@@ -24,7 +24,7 @@ class Problem:
     validation: Rows | None  # rows to look at, not to learn from
     model: Any
     loss: Loss
-    penalty: Penalty
+    penalty: ElasticNet
     scaling: Scaling
     moments: tuple  # of features and targets, from which the scaling followed; None where there is none
     standardization: bool | str  # what `standardize` means for these features

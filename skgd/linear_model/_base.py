@@ -15,7 +15,7 @@ from .._problem.model import LinearModel
 from .._problem.predictions import raw_predictions
 from .._validation import Interval, StrOptions, check_features
 from ..optimizers import OPTIMIZERS, Optimizer
-from ..penalties import PENALTIES, get_penalty
+from ..penalties import L1, L2, PENALTIES, ElasticNet, get_penalty
 
 
 class LinearEstimator(GradientDescentEstimator):
@@ -23,7 +23,7 @@ class LinearEstimator(GradientDescentEstimator):
 
     _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
         "optimizer": [StrOptions({*OPTIMIZERS, "auto"}), Optimizer],
-        "penalty": [StrOptions(set(PENALTIES)), None],
+        "penalty": [StrOptions(set(PENALTIES)), L1, L2, ElasticNet, None],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
     }
