@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from joblib import Parallel, delayed
 
+from .. import _parallel as threads
 from .._kernels.structures import Data
-from .._parallel import single_threaded_blas
 from .driver import Loop
 from .training import Plan, Training
 
@@ -28,9 +27,7 @@ def best_of(
         loop.train()
         return beginning, loop.score()
 
-    with single_threaded_blas():
-        # threads suffice: compiled code holds no lock
-        results = Parallel(n_jobs=min(n_threads, len(loops)), prefer="threads")(map(delayed(train), loops))
+    results = list(threads.run(train, loops, n_threads))  # compiled code holds no lock
     scores = np.array([score for _, score in results])
     best = int(np.nanargmin(scores)) if np.isfinite(scores).any() else 0
     return loops[best].report(results[best][0]), scores * trainings[best].loss_unit
