@@ -20,7 +20,7 @@ from ._problem.scaling import Scaling, dense_moments, feature_scales
 from ._solvers.driver import Loop, Plan
 from ._solvers.restarts import best_of
 from ._solvers.training import Training, new_training, same
-from ._targets.validation_set import ValidationSet
+from ._targets.validation_set import ValidationSet, hold_out
 from ._validation import (
     FLOATS,
     Interval,
@@ -149,8 +149,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         n_rows, n_features = X.shape
         holds_out = bool(self.early_stopping) and validation is None
         rows, held_out = self._split(n_rows, weight, rng, stratify, streaming) if holds_out else (_ALL_ROWS, None)
-        if weight.size and not weight.all():  # rows without weight aren't there, for samples and batches, either
-            rows = rows[weight[rows] > 0] if len(rows) else np.flatnonzero(weight)
+        if not holds_out and weight.size and not weight.all():  # as if rows without weight weren't there
+            rows = np.flatnonzero(weight)
         before = self._training.copy() if self._continues(streaming) else None
         optimizer = self._resolve_optimizer(len(rows) or n_rows, streaming, before)
         batch_size = self._resolve_batch_size(X, len(rows) or n_rows, n_outputs, optimizer, loss, streaming)
@@ -248,21 +248,14 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         """Row numbers to train on and to validate on."""
         if streaming:
             raise ValueError("early_stopping=True needs all data at once, partial_fit sees a part: set it to False")
-        from sklearn.model_selection import train_test_split  # slow to import, and seldom needed
-
-        counts = np.flatnonzero(weight) if weight.size else np.arange(n_rows)  # rows without weight tell nothing
-        if stratify is not None:
-            stratify = stratify[counts]
         try:
-            rows, held_out = train_test_split(
-                counts, test_size=self.validation_fraction, random_state=rng, stratify=stratify
-            )
+            return hold_out(n_rows, self.validation_fraction, weight, stratify, rng)
         except ValueError as error:
+            n_rows = np.count_nonzero(weight) if weight.size else n_rows
             raise ValueError(
-                f"early_stopping=True can't hold out validation_fraction={self.validation_fraction} of {len(counts)} "
-                f"rows: {error}"
+                f"early_stopping=True can't hold out validation_fraction={self.validation_fraction} of {n_rows} rows: "
+                f"{error}"
             ) from error
-        return np.sort(rows), np.sort(held_out)
 
     def _resolve_optimizer(self, n_rows: int, streaming: bool, before: Training | None) -> Optimizer:
         if isinstance(self.optimizer, str) and self.optimizer == "auto":

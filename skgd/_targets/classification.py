@@ -144,7 +144,8 @@ class ClassifierFits(ClassifierMixin):
             of_rows = _times_factors(validation.weight, validation.y, factors, "sample_weight_val")
             validation = validation._replace(weight=of_rows)
         n_outputs = 1 if len(self.classes_) == 2 and not labelled else len(self.classes_)
-        stratify = y if self.early_stopping and not labelled else None  # seldom do two rows have the same labels
+        # seldom do two rows have the same labels
+        stratify = targets[:, 0] if self.early_stopping and not labelled else None
         self._train(X, targets, n_outputs, weight, loss, streaming=streaming, stratify=stratify, validation=validation)
         return self
 

@@ -13,7 +13,7 @@ from .._parallel import n_threads
 from .._problem.models import INITS, NetworkObjective
 from .._problem.predictions import network_predictions
 from .._solvers.training import Training
-from .._validation import Interval, StrOptions, check_features
+from .._validation import Interval, StrOptions, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation, get_activation
 from ..optimizers import Adam, NAdam, Optimizer
 from ..schedules import SCHEDULES, Constant, Cosine, ReduceOnPlateau, Schedule, get_schedule
@@ -125,7 +125,7 @@ class NetworkEstimator(GradientDescentEstimator):
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
         """Outputs of the last layer in the units of y, of shape (n_rows, n_outputs)."""
         check_is_fitted(self)
-        X = check_features(self, X, reset=False)
+        X = check_rows_to_predict(self, X)
         training = self._training
         objective: Any = training.objective
         params, scaling = training.params, training.scaling
