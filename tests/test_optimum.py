@@ -234,23 +234,6 @@ def test_sparse_and_dense_data_have_the_same_optimum_on_one_scale():
     np.testing.assert_allclose(thin.predict_proba(X), dense.predict_proba(X.toarray()), atol=1e-7)
 
 
-@pytest.mark.parametrize("standardize", [True, "max_abs"])
-@pytest.mark.parametrize("as_sparse", [False, True])
-def test_threads_give_the_same_bits(as_sparse, standardize):
-    X = RNG.standard_normal((120_000, 20))  # enough for several parts
-    X[np.abs(X) < 0.5] = 0
-    y = classes_for(X)
-    data = sparse.csr_array(X) if as_sparse else X
-    models = (GDLogisticClassifier(n_jobs=n_jobs, standardize=standardize) for n_jobs in (1, 2, 5, None))
-    first, *others = (model.fit(data, y) for model in models)
-    for other in others:
-        np.testing.assert_array_equal(other.coef_, first.coef_)
-        np.testing.assert_array_equal(other.loss_curve_, first.loss_curve_)
-        np.testing.assert_array_equal(other.decision_function(data), first.decision_function(data))
-    with pytest.raises(ValueError, match="n_jobs=0"):
-        GDLogisticClassifier(n_jobs=0).fit(X[:100], y[:100])
-
-
 def test_nesterov_at_full_batch_is_the_accelerated_gradient():
     X, y = load_diabetes(return_X_y=True)
     model = GDLinearRegressor(optimizer="nesterov", batch_size=None).fit(X, y)

@@ -1,5 +1,6 @@
 """Sparse data: the same results as dense data, in all formats, with work that follows the entries."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -227,14 +228,20 @@ def test_the_same_seed_gives_the_same_bits():
 # -- formats
 
 
-def formats(X):
-    csr = sparse.csr_matrix(X)
+def reversed_columns(csr):
+    """The same matrix with the entries of each row in the other order."""
     unsorted = csr.copy()
     for row in range(csr.shape[0]):
         part = slice(csr.indptr[row], csr.indptr[row + 1])
         unsorted.indices[part] = unsorted.indices[part][::-1].copy()
         unsorted.data[part] = unsorted.data[part][::-1].copy()
     unsorted.has_sorted_indices = False
+    return unsorted
+
+
+def formats(X):
+    csr = sparse.csr_matrix(X)
+    unsorted = reversed_columns(csr)
     long = csr.copy()
     long.indices, long.indptr = long.indices.astype(np.int64), long.indptr.astype(np.int64)
     twice = sparse.csr_matrix((np.repeat(csr.data / 2, 2), np.repeat(csr.indices, 2), csr.indptr * 2), shape=csr.shape)
@@ -331,13 +338,88 @@ def test_nan_and_infinity_are_refused_and_the_model_survives(bad):
     np.testing.assert_array_equal(model.coef_, coef)
 
 
-def test_columns_out_of_range_are_refused():
+@pytest.mark.parametrize("storage", ["csr", "csc", "bsr", "coo", "lil"])
+def test_columns_and_rows_out_of_range_are_refused(storage):
     X, y = make_data()
-    for column in (-1, X.shape[1]):
-        broken = X.copy()
-        broken.indices[5] = column
-        with pytest.raises(ValueError, match=r"column|ind"):
+    model = quiet(GDLinearRegressor(max_iter=5), X, y)
+    for number in (-1, 10**9):
+        broken = X.asformat(storage).copy()
+        if storage == "coo":
+            broken.row[5] = number
+        elif storage == "lil":
+            broken.rows[5], broken.data[5] = [number], [1.0]
+        else:
+            broken.indices[5] = number
+        for call in (GDLinearRegressor().fit, model.partial_fit, model.score):
+            with pytest.raises(
+                ValueError, match=r"X is no valid C?[A-Z]+ matrix: it has (column|row) numbers outside 0"
+            ):
+                call(broken, y)
+    with pytest.raises(ValueError, match="X_val: X is no valid"):
+        GDLinearRegressor().fit(X, y, X_val=broken, y_val=y)
+
+
+@pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.csr_array])
+def test_rows_that_end_before_they_begin_are_refused(make):
+    X, y = make_data()
+    wrong = {
+        "decreases": lambda X: X.indptr.__setitem__(5, X.indptr[6] + 1),
+        "from 0 on": lambda X: X.indptr.__setitem__(0, 1),
+        "301 entries": lambda X: setattr(X, "indptr", X.indptr[:-1]),
+        "stored entries, but": lambda X: X.indptr.__setitem__(-1, len(X.data) + 1),
+        "of the lengths": lambda X: setattr(X, "indices", X.indices[:-1]),
+    }
+    for message, spoil in wrong.items():
+        broken = make(X.copy())
+        spoil(broken)
+        with pytest.raises(ValueError, match=f"X is no valid CSR matrix: .*{message}"):
             GDLinearRegressor().fit(broken, y)
+
+
+def test_room_behind_the_last_entry_is_not_read():
+    X, y = make_data(60, 8)
+    expected = quiet(GDLinearRegressor(), X, y)
+    roomy = X.copy()
+    roomy.data, roomy.indices = np.append(X.data, 1e9), np.append(X.indices, 3).astype(X.indices.dtype)
+    np.testing.assert_array_equal(quiet(GDLinearRegressor(), roomy, y).coef_, expected.coef_)
+    assert len(roomy.data) == X.nnz + 1
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_unsorted_columns_are_not_copied(index):
+    X, y = make_data(30_000, 100, 0.2)
+    X = reversed_columns(X)
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    settings = {"max_iter": 3, "tol": None, "optimizer": "nesterov", "learning_rate": 0.01, "batch_size": None}
+    expected = GDLinearRegressor(**settings).fit(X.sorted_indices(), y)
+    given = X.indices.copy()
+    tracemalloc.start()
+    model = GDLinearRegressor(**settings).fit(X, y)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 0.5 * (X.data.nbytes + X.indices.nbytes)
+    np.testing.assert_array_equal(X.indices, given)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+    np.testing.assert_allclose(model.predict(X), X @ model.coef_ + model.intercept_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_entries_given_twice_count_for_their_sum(batch_size):
+    X, y = wide(100, 2000)
+    unsorted = reversed_columns(X)
+    at = unsorted.indptr[70]
+    halves = np.insert(unsorted.data, at, unsorted.data[at] / 2)
+    halves[at + 1] /= 2
+    columns, begins = np.insert(unsorted.indices, at, unsorted.indices[at]), unsorted.indptr.copy()
+    begins[71:] += 1
+    twice = sparse.csr_matrix((halves, columns, begins), shape=X.shape)
+    settings = {"batch_size": batch_size, "max_iter": 3, "tol": None, "optimizer": "adam", "random_state": 0}
+    expected = GDLinearRegressor(**settings).fit(X, y)
+    for given in (unsorted, twice):
+        before = given.indices.copy()
+        model = GDLinearRegressor(**settings).fit(given, y)
+        np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(given.indices, before)
 
 
 def test_raw_features_too_small_to_learn_from_are_refused():

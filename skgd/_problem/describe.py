@@ -8,6 +8,7 @@ from scipy import sparse
 from .._kernels.structures import Data, Features, SparseFeatures
 from .._parallel import n_threads
 from .._targets.targets import Targets
+from .._targets.validation_set import hold_out
 from .features import raw_features, read_only, scaled_rows, stored_alike
 from .problem import Problem
 from .rows import Rows
@@ -28,8 +29,8 @@ def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, bef
     rows, held_out = ALL_ROWS, None
     if parameters.early_stopping and targets.validation is None:
         rows, held_out = split(X.shape[0], targets, parameters, rng, streaming)
-    if weight.size and not weight.all():  # rows without weight aren't there, for samples and batches, either
-        rows = rows[weight[rows] > 0] if len(rows) else np.flatnonzero(weight)
+    if held_out is None and weight.size and not weight.all():  # as if rows without weight weren't there
+        rows = np.flatnonzero(weight)
     loss.probe(targets.y, targets.n_outputs)
 
     workers = n_threads(parameters.n_jobs)
@@ -61,20 +62,14 @@ def split(n_rows: int, targets: Targets, parameters: Any, rng, streaming: bool) 
     """Row numbers to train on and to validate on."""
     if streaming:
         raise ValueError("early_stopping=True needs all data at once, partial_fit sees a part: set it to False")
-    from sklearn.model_selection import train_test_split  # slow to import, and seldom needed
-
-    weight, stratify = targets.weight, targets.stratify
-    counts = np.flatnonzero(weight) if weight.size else np.arange(n_rows)  # rows without weight tell nothing
-    if stratify is not None:
-        stratify = stratify[counts]
-    fraction = parameters.validation_fraction
+    weight, fraction = targets.weight, parameters.validation_fraction
     try:
-        rows, held_out = train_test_split(counts, test_size=fraction, random_state=rng, stratify=stratify)
+        return hold_out(n_rows, fraction, weight, targets.stratify, rng)
     except ValueError as error:
+        n_rows = np.count_nonzero(weight) if weight.size else n_rows
         raise ValueError(
-            f"early_stopping=True can't hold out validation_fraction={fraction} of {len(counts)} rows: {error}"
+            f"early_stopping=True can't hold out validation_fraction={fraction} of {n_rows} rows: {error}"
         ) from error
-    return np.sort(rows), np.sort(held_out)
 
 
 class Scaler:

@@ -48,7 +48,7 @@ def network_predictions(X, model: NetworkModel, params: np.ndarray, scaling: Sca
             if sparse.issparse(X):
                 a = _rows(X, rows).astype(dtype, copy=False)
             else:
-                a = (X[rows] - center) * inverse_scale
+                a = (_in_order(X[rows]) - center) * inverse_scale
                 a = a.astype(dtype, copy=False)
             for coef, intercept in layers[:-1]:
                 z = np.ascontiguousarray(a @ coef)
@@ -66,7 +66,12 @@ def network_predictions(X, model: NetworkModel, params: np.ndarray, scaling: Sca
 
 def _float64_rows(X, rows: slice):
     """Some rows: with large means the products of float32 would lose what their sum keeps."""
-    return _rows(X, rows) if sparse.issparse(X) else X[rows].astype(np.float64, copy=False)
+    return _rows(X, rows) if sparse.issparse(X) else np.ascontiguousarray(X[rows], dtype=np.float64)
+
+
+def _in_order(X: np.ndarray) -> np.ndarray:
+    """Rows one after the other in memory, float32 as they are, other numbers in float64."""
+    return np.ascontiguousarray(X, dtype=np.float32 if X.dtype == np.float32 else np.float64)
 
 
 def _rows(X, rows: slice) -> sparse.csr_array:

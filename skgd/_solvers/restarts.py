@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from joblib import Parallel, delayed
 
-from .._parallel import single_threaded_blas
+from .. import _parallel as threads
 from .driver import Driver
 from .training import Training
 
@@ -21,10 +20,7 @@ def best_of(drivers: Sequence[Driver], train: Callable[[Driver], Training], n_th
         train(driver)
         return driver.score()
 
-    with single_threaded_blas():
-        # threads suffice: compiled code holds no lock
-        results = Parallel(n_jobs=min(n_threads, len(drivers)), prefer="threads")(map(delayed(score), drivers))
-    scores = np.array(results)
+    scores = np.array(list(threads.run(score, drivers, n_threads)))  # compiled code holds no lock
     best = drivers[int(np.nanargmin(scores)) if np.isfinite(scores).any() else 0]
     best.training.restart_scores = scores * best.training.loss_unit
     return best

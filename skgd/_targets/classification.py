@@ -56,7 +56,7 @@ def describe_classes(
         n_outputs=1 if len(classes) == 2 and not labelled else len(classes),
         validation=rows_to_look_at,
         facts={"classes": classes} | ({} if totals is None else {"class_totals": totals}),
-        stratify=None if labelled else y,  # seldom do two rows have the same labels
+        stratify=None if labelled else targets[:, 0],  # seldom do two rows have the same labels
     )
 
 

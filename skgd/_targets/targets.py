@@ -17,4 +17,4 @@ class Targets(NamedTuple):
     n_outputs: int
     validation: ValidationSet | None
     facts: dict[str, Any]  # that predictions, and further training, will need: classes, for one
-    stratify: np.ndarray | None = None  # what a part that is held out must have in the same proportions
+    stratify: np.ndarray | None = None  # (n_rows,) class indices: a part that is held out has the same proportions

@@ -13,7 +13,7 @@ from .._fit import GradientDescentEstimator
 from .._parallel import n_threads
 from .._problem.model import LinearModel
 from .._problem.predictions import raw_predictions
-from .._validation import Interval, StrOptions, check_features
+from .._validation import Interval, StrOptions, check_rows_to_predict
 from ..optimizers import OPTIMIZERS, Optimizer
 from ..penalties import L1, L2, PENALTIES, ElasticNet, get_penalty
 
@@ -37,11 +37,12 @@ class LinearEstimator(GradientDescentEstimator):
     def _raw_predictions(self, X) -> np.ndarray:
         """X coef' + intercept in the shape that coef_ implies, in float64."""
         check_is_fitted(self)
-        X = check_features(self, X, reset=False)
-        if sparse.issparse(self.coef_) and X.dtype == np.float64:
+        X = check_rows_to_predict(self, X)
+        if sparse.issparse(self.coef_) and X.dtype != np.float32:
+            X = X if X.dtype == np.float64 else X.astype(np.float64)
             raw = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
             return raw[:, 0] if self._one_target else raw
-        coef, intercept = (self.coef_, self.intercept_) if X.dtype == np.float64 else self._exact_parameters()
+        coef, intercept = (self.coef_, self.intercept_) if X.dtype != np.float32 else self._exact_parameters()
         return raw_predictions(X, coef, intercept, n_threads(self.n_jobs))
 
     def sparsify(self) -> Self:

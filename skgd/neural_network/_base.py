@@ -13,7 +13,7 @@ from .._parallel import n_threads
 from .._problem.network import INITS, NetworkModel
 from .._problem.predictions import network_predictions
 from .._solvers.training import Training
-from .._validation import Interval, StrOptions, check_features
+from .._validation import Interval, StrOptions, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
 
@@ -46,7 +46,7 @@ class NetworkEstimator(GradientDescentEstimator):
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
         """Outputs of the last layer in the units of y, of shape (n_rows, n_outputs)."""
         check_is_fitted(self)
-        X = check_features(self, X, reset=False)
+        X = check_rows_to_predict(self, X)
         training = self._training
         model: Any = training.model
         params, scaling = training.params, training.scaling
