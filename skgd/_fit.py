@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from ._auto import auto
 from ._kernels.structures import Data, Features, SparseFeatures
 from ._parallel import n_threads
+from ._problem.distinct import distinct_rows
 from ._problem.features import raw_features, read_only, scaled_rows, stored_alike
 from ._problem.models import LinearObjective, Objective
 from ._problem.scaling import Scaling, dense_moments, feature_scales
@@ -156,6 +157,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         batch_size = self._resolve_batch_size(X, len(rows) or n_rows, n_outputs, optimizer, loss, streaming)
         if batch_size >= (len(rows) or n_rows) and not streaming:
             optimizer = self._with_exact_gradients(optimizer)
+            if not optimizer.searches_line:  # that finds the optimum, whatever the last digits of sums are
+                weight, rows = distinct_rows(X, y, weight, rows)
         loss.probe(y, n_outputs)
 
         data, moments = self._scaled_data(X, y, weight, rows, loss, before if streaming else None)

@@ -53,9 +53,7 @@ def auto_batch_size(n_rows: int, optimizer: Optimizer, rate_from_data: bool, str
     """
     if streaming:  # whatever the size of its parts, a stream shall make as many steps
         return min(MINI_BATCH, n_rows)
-    if optimizer.variance_reduced:  # on a full batch it would be plain descent
-        return min(MINI_BATCH, n_rows)
-    few = SMALL_ROWS if rate_from_data else VERY_SMALL_ROWS
+    few = SMALL_ROWS if rate_from_data and not optimizer.variance_reduced else VERY_SMALL_ROWS
     return n_rows if optimizer.follows_path or n_rows <= few else MINI_BATCH
 
 
