@@ -4,6 +4,7 @@ import functools
 from numbers import Integral
 from typing import Any
 
+from .._problem.model import LinearModel
 from .._problem.problem import Problem
 from .._solvers.plan import Plan
 from .._solvers.training import Training
@@ -13,7 +14,6 @@ from .decide import make_plan, users_batch_size, users_optimizer
 from .rates import batch_size_for_rate, gradient_rate
 
 SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
-VERY_SMALL_ROWS = 64  # up to here mini-batches would hold much of the data anyway
 MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
 STREAM_RATE = 0.1  # AdaGrad's rate on standardised features: coefficients of a few units within a few hundred updates
 LINE_SEARCH_TOL = 1e-10  # a line search knows what is left to gain, and its last steps are large ones
@@ -84,12 +84,13 @@ def _batch_size(parameters: Any, problem: Problem, optimizer: Optimizer) -> int:
     n_rows, loss, streaming = problem.rows.n_rows, problem.loss, problem.streaming
     if loss.trivial_optimum:  # all rows at once would lead to it
         return min(MINI_BATCH, max(1, n_rows // 4))
-    if streaming or optimizer.variance_reduced:
-        # whatever the size of its parts, a stream shall make as many steps; on a full batch the other would be plain
+    if streaming:  # whatever the size of its parts, it shall make as many steps
         return min(MINI_BATCH, n_rows)
     rate = optimizer.learning_rate if parameters.learning_rate == "auto" else parameters.learning_rate
     curvature = loss.curvature_bound(problem.model.n_outputs) if optimizer.steps_with_gradient else None
-    few = SMALL_ROWS if rate is None and curvature is not None else VERY_SMALL_ROWS
+    if optimizer.variance_reduced:  # on a full batch it would be plain descent
+        return n_rows if n_rows <= LinearModel.few_rows else MINI_BATCH
+    few = SMALL_ROWS if rate is None and curvature is not None else LinearModel.few_rows
     if optimizer.follows_path or n_rows <= few:
         return n_rows
     standardised = problem.rows.is_dense and problem.standardization is True

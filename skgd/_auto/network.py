@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from .._problem.network import NetworkModel
 from .._problem.problem import Problem
 from .._solvers.plan import Plan
 from .._solvers.training import Training
@@ -12,7 +13,7 @@ from .decide import make_plan, users_batch_size, users_optimizer
 
 # Measured by cross-validation on data of 150 to 50,000 rows: with rates that end at zero, networks of one to three
 # layers need fewer epochs, and predict better, than with a constant one.
-FEWEST_ROWS, MOST_ROWS, UPDATES = 32, 256, 1000  # of a batch; of an epoch
+FEWEST_ROWS, MOST_ROWS, UPDATES = NetworkModel.few_rows, 256, 1000  # of a batch; of an epoch
 FEWEST_SPARSE_ROWS = 200  # whose gradient is cheap beside the update of all weights
 ANNEALED_RATE = 3.0  # times Adam's customary rate, where it begins
 TOL = 1e-4  # where the rate stays

@@ -9,6 +9,7 @@ from .._kernels.structures import Data, Features, SparseFeatures
 from .._parallel import n_threads
 from .._targets.targets import Targets
 from .._targets.validation_set import hold_out
+from .distinct import distinct_rows, is_one_batch
 from .features import raw_features, read_only, scaled_rows, stored_alike
 from .problem import Problem
 from .rows import Rows
@@ -31,6 +32,9 @@ def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, bef
         rows, held_out = split(X.shape[0], targets, parameters, rng, streaming)
     if held_out is None and weight.size and not weight.all():  # as if rows without weight weren't there
         rows = np.flatnonzero(weight)
+    if not streaming and is_one_batch(parameters, kind, len(rows) or X.shape[0]) and not loss.trivial_optimum:
+        weight, rows = distinct_rows(X, targets.y, weight, rows)
+        targets = targets._replace(weight=weight)
     loss.probe(targets.y, targets.n_outputs)
 
     workers = n_threads(parameters.n_jobs)

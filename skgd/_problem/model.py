@@ -20,6 +20,8 @@ class Model:
     ----------
     kind : type
         Its name among kernels.
+    few_rows : int
+        Up to so many are all in one batch, if that is left to skgd.
     n_outputs, n_params : int
         Raw predictions of a row, and parameters.
     in_python, random : bool
@@ -29,6 +31,7 @@ class Model:
     """
 
     kind: type
+    few_rows: int
     n_outputs: int
     n_params: int
     flops_per_parameter: int
@@ -108,6 +111,7 @@ class LinearModel(Model):
     """
 
     kind = Linear
+    few_rows = 64  # mini-batches would hold much of the data anyway
     flops_per_parameter = 4
 
     def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool, trains_intercept: bool):

@@ -29,6 +29,7 @@ class NetworkModel(Model):
     """A feed-forward network; per layer the matrix (n_in, n_out) row by row, then the biases."""
 
     kind = Network
+    few_rows = 32
     flops_per_parameter = 6
 
     def __init__(self, sizes: Sequence[int], activation: Activation, init, dropout: Sequence[float] = ()):
