@@ -12,7 +12,6 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from . import __version__
 from ._auto.advice import report
 from ._pickles import FORMAT, check_version, from_first_format, packed, unpacked
 from ._problem.describe import describe
@@ -32,6 +31,7 @@ from ._validation import (
     check_parameters,
     check_training_data,
 )
+from ._version import __version__
 from .optimizers import OPTIMIZERS, Optimizer
 from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Schedule
@@ -110,7 +110,7 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
 
     def _parameters(self) -> SimpleNamespace:
         """The constructor's arguments as they are now."""
-        return SimpleNamespace(**{name: getattr(self, name) for name in self._get_param_names()})
+        return SimpleNamespace(**self.get_params(deep=False))
 
     def _describe(
         self,

@@ -36,7 +36,7 @@ from skgd._kernels.structures import (
     SparseFeatures,
 )
 from skgd._problem.model import LinearModel
-from skgd._problem.network import NetworkModel
+from skgd._problem.network import NetworkModel, layers_of
 from skgd._problem.objective import buffers, weight_factor
 from skgd._problem.scaling import feature_moments
 from skgd._solvers import epochs as loop
@@ -599,7 +599,7 @@ def csr_features(X, scale, dtype, index=np.int32):
 
 def numpy_passes(Z, objective, params, derivative, twin, masks=None):
     """Raw predictions, and the gradient of sum(raw * derivative): written out in float64."""
-    layers, a, kept = objective.layers(params), Z, []
+    layers, a, kept = layers_of(objective, params), Z, []
     for layer, (coef, intercept) in enumerate(layers):
         z = a @ coef + intercept
         kept.append((a, z))

@@ -70,7 +70,7 @@ def split(n_rows: int, targets: Targets, parameters: Any, rng, streaming: bool) 
     try:
         return hold_out(n_rows, fraction, weight, targets.stratify, rng)
     except ValueError as error:
-        n_rows = np.count_nonzero(weight) if weight.size else n_rows
+        n_rows = int(np.count_nonzero(weight)) if weight.size else n_rows
         raise ValueError(
             f"early_stopping=True can't hold out validation_fraction={fraction} of {n_rows} rows: {error}"
         ) from error
@@ -89,7 +89,7 @@ class Scaler:
         self.centers_targets = bool(self.standardization) and getattr(parameters, "fit_intercept", True)
         # sparse features never are: the free intercept makes up for it
         self.centers_features = self.centers_targets and not is_sparse and self.standardization is True
-        self.scales_targets = kind.scales_targets(parameters)
+        self.scales_targets = kind.scales_targets_of_raw_features or bool(self.standardization)
 
     def scaled(self, X, targets: Targets, rows: np.ndarray, before: tuple) -> tuple[Data, tuple]:
         """The data as kernels take it, with the scaling of its own rows and of those of the moments before."""

@@ -31,7 +31,7 @@ def distinct_rows(
     numbers = rows if len(rows) else np.arange(len(y))
     weight = weight.copy() if weight.size else np.ones(len(y))
     alike = defaultdict(list)
-    for i in numbers:
+    for i in numbers.tolist():
         alike[_digest(X, y, i)].append(i)
     distinct = []
     for _, same in sorted(alike.items()):
@@ -40,7 +40,7 @@ def distinct_rows(
     return weight, np.array(distinct)
 
 
-def _digest(X: np.ndarray | sparse.csr_matrix, y: np.ndarray, i: int) -> bytes:
+def _digest(X: Any, y: np.ndarray, i: int) -> bytes:
     """Short for all numbers of a row; sums with 0.0 turn negative zeros into what they equal."""
     if sparse.issparse(X):
         entries = slice(X.indptr[i], X.indptr[i + 1])

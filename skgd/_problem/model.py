@@ -22,6 +22,8 @@ class Model:
         Its name among kernels.
     few_rows : int
         Up to so many are all in one batch, if that is left to skgd.
+    scales_targets_of_raw_features : bool
+        Whether targets are scaled where features aren't.
     n_outputs, n_params : int
         Raw predictions of a row, and parameters.
     in_python, random : bool
@@ -32,6 +34,7 @@ class Model:
 
     kind: type
     few_rows: int
+    scales_targets_of_raw_features = True
     n_outputs: int
     n_params: int
     flops_per_parameter: int
@@ -49,11 +52,6 @@ class Model:
     def compute_dtype(storage: Storage) -> np.dtype:
         """What parameters, predictions and gradients are computed in."""
         raise NotImplementedError
-
-    @staticmethod
-    def scales_targets(parameters: Any) -> bool:
-        """Whether targets are scaled where the loss allows."""
-        return True
 
     @staticmethod
     def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool) -> float | None:

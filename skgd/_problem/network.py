@@ -30,6 +30,7 @@ class NetworkModel(Model):
 
     kind = Network
     few_rows = 32
+    scales_targets_of_raw_features = False
     flops_per_parameter = 6
 
     def __init__(self, sizes: Sequence[int], activation: Activation, init, dropout: Sequence[float] = ()):
@@ -60,7 +61,7 @@ class NetworkModel(Model):
     def for_kernels(self, storage: Storage, random: np.ndarray | None = None) -> Network:
         activation = activation_kernels(self.activation, storage.dtype)
         layers = Layers(
-            table=self._table(storage, random is not None)[0],
+            table=layer_table(self, storage, random is not None)[0],
             activation=activation.forwards,
             activation_derivative=activation.backwards,
             keeps_rows=storage.index_dtype is None,
@@ -71,26 +72,11 @@ class NetworkModel(Model):
         passes = (get(name, storage.dtype, Network, storage.index_dtype) for name in PASSES)
         return Network(layers, *(getattr(compiled, "pointer", compiled) for compiled in passes))
 
-    def _table(self, storage: Storage, drops: bool) -> tuple[np.ndarray, int]:
-        """The layers as kernels take them, and the numbers of workspace that they need for each row."""
-        shapes, kept = self.shapes, not self.activation.from_output
-        table, params_at, at = np.zeros(len(shapes), Layer), 0, 0
-        for k, (n_in, n_out) in enumerate(shapes):
-            width = n_in if k > 0 or storage.index_dtype is None else 0
-            z_at, mask_at = at + width * (kept and k > 0), at + width * (kept + self.random) * (k > 0)
-            few = n_out if n_out <= MOST_OUTPUTS else 0
-            rate = self.dropout[k - 1] if k > 0 and drops else 0.0
-            table[k] = n_in, n_out, params_at, width, at, z_at, mask_at, 0, few, rate
-            params_at, at = params_at + (n_in + 1) * n_out, mask_at + width
-        widest = max(self.sizes[1:-1], default=0)
-        table["below_at"] = at + widest * (np.arange(len(shapes)) % 2)  # two places in turn
-        return table, at + 2 * widest
-
     def block_size(self, batch_size: int, itemsize: int) -> int:
         return min(batch_size, _BLOCK_ROWS)
 
     def n_work(self, block_size: int, storage: Storage) -> int:
-        table, n_for_row = self._table(storage, drops=True)
+        table, n_for_row = layer_table(self, storage, drops=True)
         return block_size * n_for_row + MOST_OUTPUTS * int(table["width"].max())
 
     def largest_product(self, n_rows: int) -> int:
@@ -112,10 +98,6 @@ class NetworkModel(Model):
         dropout = dropout_rates(parameters.dropout, len(hidden))
         return cls([n_features, *hidden, n_outputs], activation, parameters.init, dropout)
 
-    @staticmethod
-    def scales_targets(parameters) -> bool:
-        return bool(parameters.standardize)
-
     def penalised(self, factor: np.ndarray) -> np.ndarray:
         # of the standardised problem, whatever the loss: a network's solution isn't independent of the scale of y
         return np.concatenate([np.repeat([1.0, 0.0], [n_in * n_out, n_out]) for n_in, n_out in self.shapes])
@@ -128,18 +110,9 @@ class NetworkModel(Model):
         weights[-self.n_outputs :] = constant
         return weights
 
-    def layers(self, params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Matrix and biases of every layer, views of the parameters."""
-        pairs, at = [], 0
-        for n_in, n_out in self.shapes:
-            end = at + n_in * n_out
-            pairs.append((params[at:end].reshape(n_in, n_out), params[end : end + n_out]))
-            at = end + n_out
-        return pairs
-
     def unpack(self, params: np.ndarray, scaling: Scaling) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Matrices and biases of the layers in the units of X and y."""
-        layers = self.layers(np.array(params, dtype=np.float64))
+        layers = layers_of(self, np.array(params, dtype=np.float64))
         coefs, intercepts = [coef for coef, _ in layers], [intercept for _, intercept in layers]
         coefs[0] /= scaling.scale[:, None]
         intercepts[0] -= scaling.center @ coefs[0]
@@ -157,6 +130,32 @@ class NetworkModel(Model):
         return np.concatenate(
             [part for pair in zip(coefs, intercepts, strict=True) for part in (pair[0].ravel(), pair[1])]
         )
+
+
+def layers_of(model: NetworkModel, params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Matrix and biases of every layer, views of the parameters."""
+    pairs, at = [], 0
+    for n_in, n_out in model.shapes:
+        end = at + n_in * n_out
+        pairs.append((params[at:end].reshape(n_in, n_out), params[end : end + n_out]))
+        at = end + n_out
+    return pairs
+
+
+def layer_table(model: NetworkModel, storage: Storage, drops: bool) -> tuple[np.ndarray, int]:
+    """The layers as kernels take them, and the numbers of workspace that they need for each row."""
+    shapes, kept = model.shapes, not model.activation.from_output
+    table, params_at, at = np.zeros(len(shapes), Layer), 0, 0
+    for k, (n_in, n_out) in enumerate(shapes):
+        width = n_in if k > 0 or storage.index_dtype is None else 0
+        z_at, mask_at = at + width * (kept and k > 0), at + width * (kept + model.random) * (k > 0)
+        few = n_out if n_out <= MOST_OUTPUTS else 0
+        rate = model.dropout[k - 1] if k > 0 and drops else 0.0
+        table[k] = n_in, n_out, params_at, width, at, z_at, mask_at, 0, few, rate
+        params_at, at = params_at + (n_in + 1) * n_out, mask_at + width
+    widest = max(model.sizes[1:-1], default=0)
+    table["below_at"] = at + widest * (np.arange(len(shapes)) % 2)  # two places in turn
+    return table, at + 2 * widest
 
 
 def hidden_widths(hidden_layer_sizes) -> list[int]:

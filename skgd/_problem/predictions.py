@@ -5,7 +5,7 @@ from scipy import sparse
 
 from .. import _parallel as threads
 from .._compile.kernels import activation_kernels
-from .network import NetworkModel
+from .network import NetworkModel, layers_of
 from .scaling import Scaling
 
 BLOCK_ENTRIES = 2**20  # of rows that must be converted: so many are at a time
@@ -34,7 +34,7 @@ def network_predictions(X, model: NetworkModel, params: np.ndarray, scaling: Sca
     """Raw predictions in scaled units, computed in the dtype of the parameters, of shape (n_rows, n_outputs)."""
     n_rows, dtype, width = X.shape[0], params.dtype, max(model.sizes)
     activation = activation_kernels(model.activation, dtype)
-    layers = model.layers(np.require(params, requirements="W"))  # kernels take no read-only vectors
+    layers = layers_of(model, np.require(params, requirements="W"))  # kernels take no read-only vectors
     center, inverse_scale = scaling.center.astype(dtype), (1.0 / scaling.scale).astype(dtype)
     if sparse.issparse(X):  # which aren't centred row by row
         coef, intercept = layers[0]

@@ -66,7 +66,11 @@ class Problem:
     @cached_property
     def objective(self) -> Objective:
         """The smooth part over all rows."""
-        return self.rows.objective(self.model, self.loss, self.loss_hyper, self.ridge)
+        return self.smooth_part(self.loss_hyper)
+
+    def smooth_part(self, loss_hyper: np.ndarray, rows: Rows | None = None) -> Objective:
+        """The same with other hyper-parameters of the loss, or over other rows."""
+        return (rows or self.rows).objective(self.model, self.loss, loss_hyper, self.ridge)
 
     def value(self, params: np.ndarray) -> float:
         """The objective."""

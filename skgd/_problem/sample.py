@@ -1,6 +1,7 @@
 """Some rows of the data, standardised and in memory: what a linear model's loss looks like on them."""
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 
@@ -36,6 +37,17 @@ class Sample:
         derivatives = np.empty_like(raw)
         value = self.plug_in.call(raw, self.targets, self.weight, hyper, derivatives)
         return value, (derivatives.T @ self.Z).ravel()
+
+    def objective(self, ridge: np.ndarray, hyper: np.ndarray) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        """Weighted mean loss plus 1/2 sum_j ridge_j params_j^2, and its gradient, as a function of the parameters."""
+        total = self.weight.sum()
+
+        def function(params):
+            value, gradient = self.loss_and_gradient(params, hyper)
+            penalty = ridge * params
+            return value / total + 0.5 * float(penalty @ params), gradient / total + penalty
+
+        return function
 
     def hessians(self, params: np.ndarray, hyper: np.ndarray, exact: bool) -> np.ndarray:
         """Weighted sum of the rows' second derivatives, one matrix for each output."""

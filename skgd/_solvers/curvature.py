@@ -179,7 +179,8 @@ class Curvature:
             return self._low_rank(params, hyper)
         ridge = self.ridge.reshape(K, p)
         if self.loss.quadratic:
-            moments = self._second_moments() if p <= ALL_ROWS_COLUMNS else self._mean_over_rows(_plain_gram)
+            moments = self.rows.second_moments(self.linear.trains_intercept) if p <= ALL_ROWS_COLUMNS else None
+            moments = self._mean_over_rows(_plain_gram) if moments is None else moments
             return Blocks([self._factor(moments, ridge[0])] * K)
         if self.coupled:
             total = self._mean_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
@@ -237,11 +238,6 @@ class Curvature:
         matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
         return leading.ravel(), factors
-
-    def _second_moments(self) -> np.ndarray:
-        """Z'Z / n of all rows."""
-        moments = self.rows.second_moments(self.linear.trains_intercept)
-        return self._mean_over_rows(_plain_gram) if moments is None else moments
 
 
 def _plain_gram(sample: Sample) -> np.ndarray:

@@ -7,7 +7,6 @@ import numpy as np
 from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, SLOW, TINY
 from .._problem.problem import Problem
-from .._problem.sample import Sample
 from .curvature import MOST_PATIENCE, Curvature
 from .outcome import Outcome
 from .plan import Plan
@@ -103,27 +102,6 @@ class LineSearch:
             self.curvature = Curvature(problem.rows, problem.model, problem.loss, problem.ridge, plan.curvature)
         self.search: PreconditionedSearch | None = None
 
-    # -- the functions that are minimised
-
-    def _function(self):
-        """The objective over all rows; in memory where the sub-sample holds them all."""
-        curvature = self.curvature
-        self.in_memory = curvature is not None and curvature.kind == "subsample" and curvature.some.is_all
-        return self._sample_function(curvature.some.sample) if self.in_memory else self._objective(self.problem.rows)
-
-    def _objective(self, rows):
-        return rows.objective(self.problem.model, self.training.loss, self.hyper, self.problem.ridge)
-
-    def _sample_function(self, sample: Sample):
-        total, ridge, hyper = sample.weight.sum(), self.problem.ridge, self.hyper
-
-        def function(params):
-            value, gradient = sample.loss_and_gradient(params, hyper)
-            penalty = ridge * params
-            return value / total + 0.5 * float(penalty @ params), gradient / total + penalty
-
-        return function
-
     def _new_search(self, function, params, grows):
         eps = float(np.finfo(self.training.dtype).eps)
         return PreconditionedSearch(
@@ -135,7 +113,12 @@ class LineSearch:
     def _begin(self) -> PreconditionedSearch:
         params = self.training.state.params.astype(np.float64)
         pairs: list = []  # of steps
-        function = self._function()
+        curvature = self.curvature
+        self.in_memory = curvature is not None and curvature.kind == "subsample" and curvature.some.is_all
+        if curvature is not None and self.in_memory:  # where the sub-sample holds all rows
+            function = curvature.some.sample.objective(self.problem.ridge, self.hyper)
+        else:
+            function = self.problem.smooth_part(self.hyper)
         self.widths = list(WIDTHS) if not self.smooth else []
         if self.curvature is not None and self.curvature.kind == "subsample" and not self.in_memory:
             params = self._settle_on_sample(params)
@@ -160,7 +143,7 @@ class LineSearch:
         largest = curvature.some.size
         for size in curvature.sizes_to_settle_on() if self.smooth else [largest]:
             curvature.some.resize(size)
-            function = self._sample_function(curvature.some.sample)
+            function = curvature.some.sample.objective(self.problem.ridge, self.hyper)
             for width in self.widths or [0.0]:
                 if self.widths:
                     self.hyper[0] = width
@@ -175,7 +158,7 @@ class LineSearch:
         n_rows = self.problem.rows.n_rows // PART
         if n_rows < params.size // self.problem.model.n_outputs:  # it would tell little about most of the columns
             return params, []
-        function = self._objective(self.problem.rows.some(n_rows))
+        function = self.problem.smooth_part(self.hyper, self.problem.rows.some(n_rows))
         search = self._new_search(function, params, grows=False)
         return self._descend(search, PART_TOL / np.sqrt(n_rows), PART_STEPS), search.pairs
 

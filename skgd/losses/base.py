@@ -1,16 +1,12 @@
 """What a loss is."""
 
-import types
 from collections.abc import Sequence
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._validation import RemembersValidParameters, check_parameters
-from .._warnings import warn_user
-
-PROBE_ROWS = 8
-PROBE_TOLERANCE = 0.01  # far beyond the error of finite differences
+from .probe import probe
 
 
 class Loss(RemembersValidParameters, BaseEstimator):
@@ -127,65 +123,8 @@ class Loss(RemembersValidParameters, BaseEstimator):
         RuntimeWarning
             If rows don't count by their weights, or the derivative isn't that of the loss by finite differences.
         """
-        if type(self).__module__.startswith(__package__):
-            return
-        name = f"{type(self).__name__}.pointwise"
-        if isinstance(self.pointwise, types.MethodType):
-            raise ValueError(f"{name} must be a static method: put @staticmethod in the line before it")
-        y = np.ascontiguousarray(y[:PROBE_ROWS], dtype=np.float64)
-        raw = np.linspace(-0.7, 0.9, len(y) * n_outputs).reshape(len(y), n_outputs)
-        hyper = self.hyper(np.ones(y.shape[1]))
-        try:
-            with np.errstate(all="ignore"):
-                wrong_slopes, unweighted = self._slopes_that_are_wrong(raw, y, hyper), self._unweighted(raw, y, hyper)
-        except IndexError as error:  # compiled, it would read or write foreign memory
-            raise ValueError(
-                f"{name} reaches outside its arrays ({error}): raw and derivative have {n_outputs} columns, y has "
-                f"{y.shape[1]}, hyper {hyper.size} entries"
-            ) from error
-        except Exception:  # what else is wrong shows in the fit itself
-            return
-        if wrong_slopes > len(y) / 2:  # a kink or two is none of our business
-            warn_user(
-                f"{name} fills derivative with what isn't the derivative of the loss that it returns, by finite "
-                "differences",
-                RuntimeWarning,
-            )
-        if unweighted:
-            warn_user(
-                f"{name} doesn't count rows by their weights in {' and '.join(unweighted)}: it must return the sum of "
-                "weight[i] * loss(raw[i], y[i]) over the rows i, and fill derivative[i] with weight[i] times the "
-                "derivative",
-                RuntimeWarning,
-            )
-
-    def _probed(self, raw: np.ndarray, y: np.ndarray, weight: np.ndarray, hyper: np.ndarray) -> tuple:
-        """What ``pointwise`` returns, and the derivative; training hands over arrays in which anything may stand."""
-        derivative = np.full_like(raw, np.nan)
-        return self.pointwise(raw, y, weight, hyper, derivative), derivative
-
-    def _slopes_that_are_wrong(self, raw: np.ndarray, y: np.ndarray, hyper: np.ndarray) -> int:
-        """Number of rows whose derivative, by the first output, differs from finite differences."""
-        wrong, step, one = 0, 1e-6 * np.eye(1, raw.shape[1]), np.ones(1)
-        for row, target in zip(raw[:, None], y[:, None], strict=True):
-            rise = self._probed(row + step, target, one, hyper)[0] - self._probed(row - step, target, one, hyper)[0]
-            slope, expected = self._probed(row, target, one, hyper)[1][0, 0], rise / (2 * step[0, 0])
-            close = abs(slope - expected) <= PROBE_TOLERANCE * max(abs(expected), PROBE_TOLERANCE)
-            wrong += np.isfinite(expected) and not close
-        return wrong
-
-    def _unweighted(self, raw: np.ndarray, y: np.ndarray, hyper: np.ndarray) -> list[str]:
-        """Those of its results in which a row doesn't count by its weight times what it is alone."""
-        alone = [self._probed(raw[i : i + 1], y[i : i + 1], np.ones(1), hyper) for i in range(len(y))]
-        weight = 2.0 + np.arange(len(y))
-        values = weight * np.array([value for value, _ in alone])
-        slopes = weight[:, None] * np.vstack([derivative for _, derivative in alone])
-        value, derivative = self._probed(raw, y, weight, hyper)
-        differences = {
-            "what it returns": (abs(value - values.sum()), np.abs(values).sum()),
-            "derivative": (np.abs(derivative - slopes).max(), np.abs(slopes).max()),
-        }
-        return [name for name, (d, size) in differences.items() if d > PROBE_TOLERANCE * max(size, PROBE_TOLERANCE)]
+        if not type(self).__module__.startswith(__package__):
+            probe(self, y, n_outputs)
 
     def hyper(self, target_scale: np.ndarray) -> np.ndarray:
         """What :meth:`hyperparameters` returns as an array."""
