@@ -51,7 +51,7 @@ def settings_to_check():
     """Every optimizer at full batch, standardised and raw, and in mini-batches; then every other parameter once."""
     for name, make in ESTIMATORS.items():
         if name == "GDLinearClassifier":  # but for the loss that is GDLogisticClassifier
-            for loss in CLASS_LOSSES:
+            for loss in sorted(CLASS_LOSSES):
                 # weights are repetitions at full batch, which is not the perceptron's default
                 settings = {"batch_size": None} if loss == "perceptron" else {}
                 yield pytest.param(make(loss=loss, **settings), id=f"{name}-{loss}")
@@ -84,7 +84,7 @@ def settings_to_check():
             {"optimizer": Adam(learning_rate=RATE, amsgrad=True), "max_iter": 60, "tol": None},
             *({"schedule": schedule} for schedule in SCHEDULES),
             *([{"penalty": None}] if name == "GDLinearRegressor" else []),
-            *({"loss": loss} for loss in REGRESSION_LOSSES if name in REGRESSORS),
+            *({"loss": loss} for loss in sorted(REGRESSION_LOSSES) if name in REGRESSORS),
             *({"loss": loss} for loss in sorted(CLASS_LOSSES) if name == "GDMLPClassifier"),
             # without intercepts LogisticRegression fails check_class_weight_classifiers, too: the data need one
             *([{"fit_intercept": False}] if name == "GDLinearRegressor" else []),

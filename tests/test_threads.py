@@ -2,10 +2,11 @@
 
 import multiprocessing
 import threading
+import time
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 import skgd.linear_model  # loads the libraries of BLAS that fits work with
 from skgd import _parallel as threads
@@ -14,7 +15,11 @@ from skgd import _parallel as threads
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
 @pytest.mark.parametrize("n_tasks", [1, 2, 7])
 def test_results_come_in_the_order_of_the_tasks(n_threads, n_tasks):
-    assert list(threads.run(lambda task: task**2, range(n_tasks), n_threads)) == [task**2 for task in range(n_tasks)]
+    def work(task):
+        time.sleep(0.03 if task % 2 == 0 else 0.0)  # so that others are done before
+        return task**2
+
+    assert list(threads.run(work, range(n_tasks), n_threads)) == [task**2 for task in range(n_tasks)]
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -42,8 +47,30 @@ def blas_threads():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
-def test_blas_has_its_threads_back_whoever_leaves_first():
+@pytest.fixture
+def two_threads_of_blas():
+    """As many, whatever the machine and the environment give it."""
+    libraries = [found for found in ThreadpoolController().lib_controllers if found.user_api == "blas"]
+
+    def give(numbers):
+        def each():
+            for library, number in zip(libraries, numbers, strict=True):
+                library.set_num_threads(number)
+
+        # threadpoolctl lets one thread decide while it lives: not this one
+        helper = threading.Thread(target=each)
+        helper.start()
+        helper.join()
+
+    before = [library.num_threads for library in libraries]
+    give([2] * len(libraries))
+    yield
+    give(before)
+
+
+def test_blas_has_its_threads_back_whoever_leaves_first(two_threads_of_blas):
     before = blas_threads()
+    assert set(before) == {2}
     entered, leave = threading.Event(), threading.Event()
 
     def stay():
