@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 from scipy.optimize import OptimizeWarning, rosen, rosen_der
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -111,6 +111,21 @@ def test_restarts_without_bounds_are_drawn_around_the_start():
     starts = np.array(met)
     assert 40 < np.abs(starts - 100).max() < 600
     assert 100.0 in starts
+
+
+def test_restarts_within_bounds_are_drawn_evenly():
+    # the first variable between two limits, the second below one, the third free
+    settings = {"n_restarts": 300, "max_iter": 1, "tol": None, "return_path": True, "random_state": 0}
+    bounds = [(0, 1000), (None, 2), (None, None)]
+    result = minimize(lambda x: x @ x, [1.0, 0.0, -3.0], bounds=bounds, jac=lambda x: 2 * x, **settings)
+    starts = np.array([each.path[0] for each in result.restarts])
+    drawn = starts[(starts != [1.0, 0.0, -3.0]).all(axis=1)]
+    assert len(drawn) == 299
+    assert stats.kstest(drawn[:, 0] / 1000, "uniform").pvalue > 0.01
+    assert (drawn[:, 1] <= 2).all()
+    inside = drawn[drawn[:, 1] < 2, 1]  # what fell beyond the limit starts there
+    assert stats.kstest(inside, stats.truncnorm(-np.inf, 2).cdf).pvalue > 0.01
+    assert stats.kstest((drawn[:, 2] + 3) / 3, "norm").pvalue > 0.01
 
 
 # -- x and its gradient
@@ -499,6 +514,13 @@ def test_a_gradient_that_is_another_functions():
     assert not result.success
     with pytest.warns(ConvergenceWarning, match="Diverged.*jac isn't the gradient"):
         minimize(rosen, [-1.2, 1.0], jac=lambda x: -rosen_der(x), learning_rate=1e-3)
+
+
+def test_a_wrong_gradient_that_no_step_can_follow_is_told():
+    # no step in its direction leads down, and it is far from zero: is it rounding, or another function's?
+    with pytest.warns(ConvergenceWarning, match="jac isn't the gradient"):
+        result = minimize(rosen, [-1.2, 1.0], jac=lambda x: -rosen_der(x), criterion="gradient")
+    assert (result.status, result.success) == (3, False)
 
 
 def test_what_is_wrong_at_the_start_is_an_error():

@@ -128,6 +128,17 @@ def test_a_curve_that_explodes_leaves_the_picture_and_does_not_crush_the_others(
     np.testing.assert_array_equal(display.lines_["explodes"].get_ydata(), explodes)
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_a_curve_leaves_the_picture_where_its_line_crosses_the_edge(log):
+    leaves = np.array([3.0, 2.5, 4.0, 400.0, 1e4])
+    display = LossCurveDisplay({"falls": [3.0, 0.02, 0.01], "leaves": leaves}, log=log).plot()
+    edge = display.ax_.get_ylim()[1]
+    of = np.log if log else np.asarray
+    expected = np.interp(of(edge), of(leaves[1:]), np.arange(2.0, 6.0))
+    assert 3 < expected < 5
+    assert display.exits_["leaves"].get_xdata()[0] == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize("last", [np.inf, np.nan])
 def test_a_curve_may_end_in_infinity(last):
     display = LossCurveDisplay({"a": [2.0, 1.0, last], "b": [1.0, 0.5, 0.1]}).plot()
@@ -575,6 +586,15 @@ def test_a_curve_for_each_learning_rate():
     assert display.ax_.get_ylim()[1] < 2 * display.losses[0][0]
 
 
+def test_the_best_rate_is_that_of_the_least_loss_in_the_end():
+    # not of the least on the way, and not one that diverged
+    losses = [np.array([3.0, 2.0, 1.5]), np.array([3.0, 0.1, 1.6]), np.array([3.0, 1.0, 0.2])]
+    reasons = ["max_iter", "max_iter", "diverged"]
+    display = LearningRateDisplay([0.1, 0.2, 0.3], losses, [np.arange(3)] * 3, stop_reasons=reasons).plot()
+    assert display.best_rate_ == 0.1
+    assert LearningRateDisplay([0.1, 0.2, 0.3], losses, [np.arange(3)] * 3).plot().best_rate_ == 0.3
+
+
 def test_a_fit_that_diverges_in_its_first_epoch_is_told_in_the_legend():
     model = descent(5.0, batch_size=1, max_iter=3)
     display = LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.001, 5.0], max_iter=3)
@@ -619,6 +639,29 @@ def test_the_suggested_rate_of_plain_descent_is_stable_and_fast():
     assert f"suggested rate: {display.suggested_rate_:.2g}" in texts_of(display)
     assert display.ax_.get_xscale() == "log"
     assert display.ax_.get_ylim()[1] < 2 * display.losses[0]
+
+
+def test_the_suggested_rate_is_a_sixth_of_the_last_one_before_the_smoothed_loss_rises():
+    rates = np.geomspace(1e-4, 1.0, 81)  # twenty to the decade
+    decades = np.log10(rates)
+    losses = np.where(decades < -3, 1.0, np.where(decades < -1.5, 1 - 0.6 * (decades + 3), 0.1))
+    losses = losses + np.where(decades > -1, 0.3 * (decades + 1) ** 2, 0.0) + 0.01 * np.sin(np.arange(81))
+    losses[-3:] = 1e6  # it explodes
+    cut = np.minimum(losses, 2 * losses[0] - losses.min())
+    padded = np.concatenate([np.full(100, cut[0]), cut, np.full(100, cut[-1])])
+    weights = np.exp(-0.5 * ((decades[:, None] - 0.05 * (np.arange(281) - 100) - decades[0]) / 0.2) ** 2)
+    smooth = weights @ padded / weights.sum(axis=1)
+    lowest = int(smooth.argmin())
+    limit = smooth[lowest] + 0.02 * (smooth[0] - smooth[lowest])
+    last = lowest
+    while smooth[last + 1] <= limit:
+        last += 1
+    assert lowest < last < 70
+    display = RangeTestDisplay(rates, losses)
+    np.testing.assert_allclose(display.smoothed_, smooth, rtol=1e-3)
+    assert display.suggested_rate_ == pytest.approx(rates[last] / 6)
+    # a loss that falls to the end: the last rate tried
+    assert RangeTestDisplay(rates, 2 - losses[0] - decades).suggested_rate_ == pytest.approx(1 / 6)
 
 
 CASES = {

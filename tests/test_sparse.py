@@ -143,13 +143,12 @@ def replayed_lazily(X, c, batch_size, n_epochs, rate, alpha=0.0, l1=0.0, decay=0
     chance = -np.expm1(batch_size * np.log1p(-np.minimum(count / n, 1 - 1e-16)))
     chance[0] = 1.0  # belongs to every batch, as the intercept does
     rarity = np.append(1 / np.where(chance > 0, chance, 1), 0.0)
-    theta, m, v, t = np.zeros(d + 1), np.zeros(d + 1), np.zeros(d + 1), 0
+    theta, m, v = np.zeros(d + 1), np.zeros(d + 1), np.zeros(d + 1)
     Z = np.column_stack([X.toarray(), np.ones(n)])
-    for start in n_epochs * list(range(0, n, batch_size)):
+    for t, start in enumerate(n_epochs * list(range(0, n, batch_size)), start=1):
         rows = slice(start, start + batch_size)
         touched = (Z[rows] != 0).any(axis=0)
         touched[[0, -1]] = True
-        t += 1
         w = theta[touched]
         counts = rarity[touched]
         gradient = (Z[rows].T @ (expit(Z[rows] @ theta) - c[rows]))[touched] / len(Z[rows])

@@ -1108,6 +1108,27 @@ def test_batch_size_where_the_rate_says_nothing_of_the_noise(given, X):
         assert GDLinearRegressor(**settings).fit(X, rows[:, 0]).batch_size_ == 16
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("batch_size", [None, 16])
+@pytest.mark.parametrize(("estimator", "curvature"), [(GDLinearRegressor, 1.0), (GDLogisticClassifier, 0.25)])
+def test_the_rate_follows_from_the_curvature_and_the_noise_of_batches(estimator, curvature, batch_size, momentum):
+    # rows come as often as one another, so that the weights count in the noise by their squares
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((640, 7)) @ rng.standard_normal((7, 7))
+    y = X[:, 0] + rng.standard_normal(640) > 0
+    weight = rng.lognormal(0, 1.5, 640)
+    weight /= weight.mean()
+    mean = np.average(X, axis=0, weights=weight)
+    Z = np.column_stack([(X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight)), np.ones(640)])
+    bound = 1.1 * np.linalg.eigvalsh((Z * weight[:, None]).T @ Z / 640)[-1]  # with a margin
+    if batch_size is not None:
+        noise = 2 * np.mean(weight**2 * (Z**2).sum(axis=1)) / (1 - momentum)
+        bound = (bound * (batch_size - 1) + noise) / batch_size * np.sqrt(640 / batch_size)
+    model = estimator(optimizer=SGD(momentum=momentum), batch_size=batch_size, alpha=0.3, max_iter=1, tol=None)
+    model.fit(X, y, sample_weight=weight)
+    assert model.learning_rate_ == pytest.approx(1 / (curvature * bound + 0.3), rel=1e-9)
+
+
 def test_small_and_large_rates_come_near_the_optimum():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((5000, 10))
