@@ -439,14 +439,6 @@ def test_training_goes_on_from_dense_to_sparse_and_back(dtype):
         assert model.score(X, y) > 0.98
 
 
-def test_early_stopping_holds_sparse_rows_out():
-    X, y = wide()
-    model = GDLogisticClassifier(early_stopping=True, optimizer="adam", batch_size=8, random_state=0, max_iter=300)
-    quiet(model, X, targets("classifier", y))
-    assert model.stop_reason_ == "early_stopping"
-    assert len(model.validation_curve_) == model.n_iter_
-
-
 def test_the_rate_from_data_is_that_of_dense_data():
     X, y = make_data(1000, 200)
     for batch_size in (None, 16):
