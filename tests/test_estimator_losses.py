@@ -434,14 +434,12 @@ def test_balanced_class_weights_in_a_stream_follow_from_all_rows_so_far(labelled
 
 
 def test_balanced_class_weights_in_a_stream_that_begins_without_some_classes(data):
-    X, _, _, _ = data
+    X = standardised(data[0], np.ones(ROWS))
     y = np.concatenate([np.zeros(20), np.ones(20), np.arange(20) % 3]).astype(int)
     weight = np.ones(60)
     weight[20:24] = 0
-    stream, by_hand = (
-        GDLogisticClassifier(class_weight="balanced", random_state=0),
-        GDLogisticClassifier(random_state=0),
-    )
+    settings = {"random_state": 0, "standardize": False}  # means and deviations would be those of other weights
+    stream, by_hand = (GDLogisticClassifier(class_weight=each, **settings) for each in ("balanced", None))
     for seen in (20, 40, 60):
         part = slice(seen - 20, seen)
         stream.partial_fit(X[part], y[part], classes=[0, 1, 2], sample_weight=weight[part])
