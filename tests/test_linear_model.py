@@ -459,6 +459,25 @@ def test_classifier_outputs_are_those_of_logistic_regression(names):
     assert np.array_equal(ours.predict(X), ours.classes_[full.argmax(axis=1)])
 
 
+@pytest.mark.parametrize("last", [1022, 1023, 1024, 1025])
+def test_whole_numbers_as_classes_however_far_apart(last):
+    X = plain(np.random.default_rng(0), 60, 2)
+    y = np.where(X[:, 0] > 0, last, -1)
+    model = GDLogisticClassifier().fit(X, y)
+    np.testing.assert_array_equal(model.classes_, [-1, last])
+    assert model.score(X, y) > 0.95
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_coefficients_that_the_user_changes_are_those_that_predict(dtype):
+    X, y, _ = problem(plain)
+    X = X.astype(dtype)
+    model = GDLinearRegressor().fit(X, y)
+    model.coef_, model.intercept_ = 2 * model.coef_, model.intercept_ + 1
+    expected = X.astype(float) @ model.coef_ + model.intercept_
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_log_probabilities_are_exact_where_probabilities_underflow(n_classes):
     rng = np.random.default_rng(9)

@@ -215,24 +215,52 @@ def test_preconditioners_lead_to_the_optimum(preconditioner, memory):
 
 
 @pytest.mark.parametrize("tol", [1e-4, 1e-5, 1e-6])
-def test_a_loose_tolerance_is_about_what_a_fit_leaves(tol):
+@pytest.mark.parametrize("kind", ["plain", "weak signal", "outliers of little weight"])
+def test_a_loose_tolerance_is_about_what_a_fit_leaves(kind, tol):
     # correlated columns, and nothing is known of their curvature: many steps that promise little each
     rng = np.random.default_rng(0)
     X = rng.standard_normal((2_000, 60))
     for j in range(1, 60):
         X[:, j] = 0.97 * X[:, j - 1] + np.sqrt(1 - 0.97**2) * X[:, j]
-    y = X @ rng.standard_normal(60) + 5 * rng.standard_normal(len(X))
-    Z = StandardScaler().fit_transform(X)
-    exact = Ridge(alpha=ALPHA * len(X)).fit(Z, y)
-    model = GDLinearRegressor(optimizer=LBFGS(preconditioner=None), criterion="objective", tol=tol).fit(X, y)
+    y = X @ rng.standard_normal(60) + (200 if kind == "weak signal" else 5) * rng.standard_normal(len(X))
+    weight = np.ones(len(X))
+    if kind == "outliers of little weight":
+        y[::10], weight[::10] = 1e4, 1e-12
+    Z = StandardScaler().fit(X, sample_weight=weight).transform(X)
+    exact = Ridge(alpha=ALPHA * weight.sum()).fit(Z, y, sample_weight=weight)
+    model = GDLinearRegressor(optimizer=LBFGS(preconditioner=None), criterion="objective", tol=tol)
+    model.fit(X, y, sample_weight=weight)
 
     def objective(prediction, coef):
-        return 0.5 * np.mean((prediction - y) ** 2) + 0.5 * ALPHA * coef @ coef
+        return 0.5 * np.average((prediction - y) ** 2, weights=weight) + 0.5 * ALPHA * coef @ coef
 
+    scale = np.sqrt(np.average((X - np.average(X, axis=0, weights=weight)) ** 2, axis=0, weights=weight))
     best = objective(exact.predict(Z), exact.coef_)
-    left = objective(model.predict(X), model.coef_ * X.std(axis=0)) - best
+    left = objective(model.predict(X), model.coef_ * scale) - best
+    null = 0.5 * np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
     assert model.converged_
-    assert left <= 4 * tol * (0.5 * np.var(y) - best)
+    assert left <= 4 * tol * (null - best)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(12_000, 5), (300, 700)])
+def test_least_squares_is_a_single_step_however_rows_weigh(n_rows, n_columns, fit_intercept):
+    # with the matrix of all rows, or of low rank where columns are more
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, n_columns)) + 3
+    y = X[:, 0] + rng.standard_normal(n_rows)
+    model = GDLinearRegressor(fit_intercept=fit_intercept, alpha=0.1)
+    model.fit(X, y, sample_weight=rng.lognormal(0, 2, n_rows) * 100)
+    assert model.converged_
+    assert model.n_iter_ <= 2
+
+
+def test_softmax_takes_newtons_steps():
+    # classes apart would take many times as many
+    X, y = load_iris(return_X_y=True)
+    model = GDLogisticClassifier(alpha=1e-3).fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ <= 12
 
 
 @pytest.mark.parametrize(("penalty", "alpha"), [("l2", ALPHA), ("l1", 0.02)])
@@ -280,6 +308,7 @@ def test_threads_give_the_same_bits(as_sparse, standardize):
         np.testing.assert_array_equal(other.coef_, first.coef_)
         np.testing.assert_array_equal(other.loss_curve_, first.loss_curve_)
         np.testing.assert_array_equal(other.decision_function(data), first.decision_function(data))
+    np.testing.assert_allclose(first.decision_function(data), data @ first.coef_[0] + first.intercept_, rtol=1e-9)
     with pytest.raises(ValueError, match="n_jobs=0"):
         GDLogisticClassifier(n_jobs=0).fit(X[:100], y[:100])
 

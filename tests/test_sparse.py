@@ -7,6 +7,7 @@ import pytest
 from scipy import sparse
 from scipy.special import expit
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
+from sklearn.model_selection import train_test_split
 
 from skgd import GDLinearRegressor, GDLogisticClassifier
 from skgd._compile.kernels import kernel, plug_in
@@ -186,6 +187,19 @@ def test_lazy_penalties_count_as_often_as_their_columns_are_rare(batch_size, set
     model.set_params(alpha=settings.get("l1", settings.get("alpha", 0.0)), standardize=False, shuffle=False)
     model.set_params(max_iter=3, tol=None).fit(X, c)
     np.testing.assert_allclose(np.append(model.coef_, model.intercept_), theta, rtol=1e-4, atol=1e-6)
+
+
+def test_rows_held_out_of_lazy_updates_are_those_that_are_judged():
+    X, y = wide()
+    c = targets("classifier", y)
+    X = sparse.csr_matrix(X.multiply((np.arange(500) % 5 > 0)[:, None]))  # rows of very different lengths
+    X.eliminate_zeros()
+    _, rows = train_test_split(np.arange(500), test_size=0.1, random_state=np.random.RandomState(0), stratify=c)
+    model = GDLogisticClassifier(early_stopping=True, optimizer="adam", batch_size=8, random_state=0, max_iter=300)
+    quiet(model.set_params(tol=0.0), X, c)
+    assert model.stop_reason_ == "early_stopping"
+    expected = -model.predict_log_proba(X)[rows, c[rows]].mean()
+    assert model.validation_curve_.min() == pytest.approx(expected, rel=1e-9)
 
 
 def test_untouched_columns_keep_parameters_and_state():

@@ -160,12 +160,14 @@ def test_the_loss_curve_is_the_objective_at_full_batch(kind):
 
 def test_every_row_counts_once_in_a_shuffled_epoch():
     # from w = 0 with a tiny rate, an epoch of single rows moves along the sum of all gradients at the start
-    for n in (7, 61, 513):
+    for n in (7, 61, 513, 40_000):  # the last exceed the cache, and are read in runs of rows
         X, y = make_data(n=n)
         replay = Replay(X, y)
         model = GDLinearRegressor(optimizer="sgd", learning_rate=1e-9, batch_size=1, max_iter=1, tol=None, alpha=0)
         replay_step = -1e-9 * n * replay.gradient()
-        np.testing.assert_allclose(replay.take(model.fit(X, y)).theta[:-1], replay_step[:-1], rtol=1e-5)
+        np.testing.assert_allclose(
+            replay.take(model.fit(X, y)).theta[:-1], replay_step[:-1], rtol=1e-5 if n < 1000 else 1e-3
+        )
 
 
 @pytest.mark.parametrize(("n_rows", "n_features"), [(61, 3), (40_000, 4)])
@@ -209,30 +211,32 @@ def test_averaging_is_the_mean_of_the_parameters(average, first):
         np.testing.assert_allclose(parameters(model), replay.parameters(expected), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("momentum", "rate"), [(0.0, 0.5), (0.9, 0.1)])
-def test_l1_on_mini_batches_makes_proximal_steps(momentum, rate):
-    # plain descent; with momentum a coefficient stays where its sign is, and passes zero in a later step
+@pytest.mark.parametrize(("momentum", "rate", "clip_norm"), [(0.0, 0.5, None), (0.9, 0.1, None), (0.0, 0.5, 0.3)])
+def test_l1_on_mini_batches_makes_proximal_steps(momentum, rate, clip_norm):
+    # plain descent; with momentum, or clipped, a coefficient stays on its side, and passes zero in a later step
     X, y = make_data()
     X[:, 0] = np.random.default_rng(3).standard_normal(len(y))  # which tells nothing: its coefficient changes sides
     model = GDLinearRegressor(optimizer=SGD(momentum=momentum), learning_rate=rate, penalty="l1", alpha=0.1)
-    model.set_params(batch_size=7, shuffle=False, max_iter=3, tol=None).fit(X, y)
+    model.set_params(clip_norm=clip_norm, batch_size=7, shuffle=False, max_iter=3, tol=None).fit(X, y)
     replay = Replay(X, y)
     strength = 0.1 / replay.target_scale  # in units of scaled targets, as |w| is of degree one and the loss of two
     velocity, changes = np.zeros(3), 0
     for rows in 3 * in_order(61, 7):
         w, gradient = replay.theta[:-1], replay.gradient(rows)[:-1]
-        if momentum == 0:
+        if momentum == 0 and clip_norm is None:
             moved = w - rate * gradient
             moved = np.sign(moved) * np.maximum(np.abs(moved) - rate * strength, 0)
         else:
             at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - strength, 0)
             slope = np.where(w != 0, gradient + strength * np.sign(w), at_zero)
             side = np.where(w != 0, np.sign(w), -np.sign(slope))
+            if clip_norm is not None:
+                slope *= min(1, clip_norm / np.linalg.norm(slope))
             velocity = momentum * velocity - rate * slope
             moved = np.where((w + velocity) * side > 0, w + velocity, 0.0)
         changes += np.sum(moved * w < 0)
         replay.theta = np.append(moved, replay.theta[-1])
-    assert changes > 0 or momentum > 0
+    assert (changes > 0) == (momentum == 0 and clip_norm is None)
     np.testing.assert_allclose(parameters(model), replay.parameters(), rtol=1e-9, atol=1e-12)
 
 
@@ -919,6 +923,14 @@ def test_few_columns_of_float32_need_little_memory_beside_them(model):
         tracemalloc.stop()
 
 
+def test_float64_targets_keep_their_digits_beside_float32_features():
+    X = np.random.default_rng(0).standard_normal((500, 3)).astype(np.float32)
+    y = X.astype(float) @ [1.0, 2.0, 3.0]
+    for optimizer in ("auto", "nesterov"):
+        model = GDLinearRegressor(optimizer=optimizer, alpha=0).fit(X, y + 1e9)  # of which float32 knows the hundreds
+        np.testing.assert_allclose(model.coef_, [1.0, 2.0, 3.0], rtol=1e-3)
+
+
 @pytest.mark.parametrize("parameters", [{}, {"loss": "huber"}, {"loss": "quantile"}, {"optimizer": "adam"}])
 def test_float32_targets_are_their_values(parameters):
     X = np.random.default_rng(0).standard_normal((2_000, 3)).astype(np.float32)
@@ -1115,27 +1127,6 @@ def test_batch_size_where_the_rate_says_nothing_of_the_noise(given, X):
     for rate in (1e-6, 1e-2):
         settings = {"optimizer": "sgd", "learning_rate": rate, "max_iter": 1, "tol": None, **given}
         assert GDLinearRegressor(**settings).fit(X, rows[:, 0]).batch_size_ == 16
-
-
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.parametrize("batch_size", [None, 16])
-@pytest.mark.parametrize(("estimator", "curvature"), [(GDLinearRegressor, 1.0), (GDLogisticClassifier, 0.25)])
-def test_the_rate_follows_from_the_curvature_and_the_noise_of_batches(estimator, curvature, batch_size, momentum):
-    # rows come as often as one another, so that the weights count in the noise by their squares
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((640, 7)) @ rng.standard_normal((7, 7))
-    y = X[:, 0] + rng.standard_normal(640) > 0
-    weight = rng.lognormal(0, 1.5, 640)
-    weight /= weight.mean()
-    mean = np.average(X, axis=0, weights=weight)
-    Z = np.column_stack([(X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight)), np.ones(640)])
-    bound = 1.1 * np.linalg.eigvalsh((Z * weight[:, None]).T @ Z / 640)[-1]  # with a margin
-    if batch_size is not None:
-        noise = 2 * np.mean(weight**2 * (Z**2).sum(axis=1)) / (1 - momentum)
-        bound = (bound * (batch_size - 1) + noise) / batch_size * np.sqrt(640 / batch_size)
-    model = estimator(optimizer=SGD(momentum=momentum), batch_size=batch_size, alpha=0.3, max_iter=1, tol=None)
-    model.fit(X, y, sample_weight=weight)
-    assert model.learning_rate_ == pytest.approx(1 / (curvature * bound + 0.3), rel=1e-9)
 
 
 def test_small_and_large_rates_come_near_the_optimum():
