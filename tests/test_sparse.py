@@ -345,6 +345,9 @@ def test_float32_gives_float32_coefficients():
     np.testing.assert_allclose(model.coef_, exact.coef_, rtol=1e-4, atol=1e-6)
     model.partial_fit(X, y)
     assert model.coef_.dtype == np.float32
+    model.partial_fit(X.astype(np.float64), y)  # from then on there is more to tell
+    assert model.coef_.dtype == np.float64
+    assert model.partial_fit(X, y).coef_.dtype == np.float64
 
 
 def test_inputs_are_neither_copied_nor_changed(tmp_path):
