@@ -330,14 +330,6 @@ def test_wrong_sample_weights_are_refused(make, problem):
 
 
 @each_estimator
-@pytest.mark.parametrize("size", [1e-300, 1e300, 5.0])
-def test_only_the_proportions_of_sample_weights_count(make, size):
-    weight = np.linspace(0.5, 2.0, 60)
-    expected, model = (make().fit(X, targets(make), sample_weight=w) for w in (weight, weight * size))
-    np.testing.assert_allclose(predictions(model), predictions(expected), rtol=1e-6, atol=1e-9)
-
-
-@each_estimator
 @pytest.mark.parametrize("size", [1e308, 1e-320])
 def test_sample_weights_beyond_what_sums_can_hold_fit_or_are_refused_by_name(make, size):
     try:

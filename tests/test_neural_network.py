@@ -611,6 +611,9 @@ def test_the_best_of_several_starts_is_kept(data, settings):
             for ours, theirs in zip(model.coefs_ + model.intercepts_, one.coefs_ + one.intercepts_, strict=True):
                 assert np.array_equal(ours, theirs)
             assert np.array_equal(model.loss_curve_, one.loss_curve_)
+        generator = np.random.RandomState(seed)  # which fits one after the other draw their starts from
+        each = [GDMLPRegressor(**settings | {"random_state": generator}).fit(X, y) for _ in range(4)]
+        np.testing.assert_allclose([objective_of(model, X, y) for model in each], scores, rtol=1e-12)
         fewer = GDMLPRegressor(n_restarts=2, **settings).fit(X, y)
         assert np.array_equal(fewer.restart_scores_, scores[:2])
     assert len(kept) > 1

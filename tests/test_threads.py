@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn import config_context, get_config
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor  # loads the BLAS that fits work with
 from skgd import _parallel as threads
@@ -115,8 +115,30 @@ def blas_threads():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
-def test_blas_is_limited_until_the_last_has_left():
+@pytest.fixture
+def two_threads_of_blas():
+    """As many, whatever the machine and the environment give it."""
+    libraries = [found for found in ThreadpoolController().lib_controllers if found.user_api == "blas"]
+
+    def give(numbers):
+        def each():
+            for library, number in zip(libraries, numbers, strict=True):
+                library.set_num_threads(number)
+
+        # threadpoolctl lets one thread decide while it lives: not this one
+        helper = threading.Thread(target=each)
+        helper.start()
+        helper.join()
+
+    before = [library.num_threads for library in libraries]
+    give([2] * len(libraries))
+    yield
+    give(before)
+
+
+def test_blas_is_limited_until_the_last_has_left(two_threads_of_blas):
     before = blas_threads()
+    assert set(before) == {2}
     entered, leave = threading.Event(), threading.Event()
 
     def stay():

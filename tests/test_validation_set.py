@@ -80,12 +80,12 @@ def test_without_early_stopping_the_criterion_decides(make, criterion):
     assert len(model.validation_curve_) == model.n_iter_
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("dtype", "average"), [(np.float64, False), (np.float64, True), (np.float32, False)])
 @each_estimator
-def test_with_early_stopping_they_stop_the_fit_at_the_best_parameters_for_them(make, dtype):
+def test_with_early_stopping_they_stop_the_fit_at_the_best_parameters_for_them(make, dtype, average):
     X, y, X_val, y_val = data_for(make)
     settings = {"optimizer": "adam", "learning_rate": 0.1, "batch_size": 16, "max_iter": 300, "n_iter_no_change": 5}
-    model = make(early_stopping=True, tol=0.0, random_state=0, **settings)
+    model = make(early_stopping=True, average=average, tol=0.0, random_state=0, **settings)
     model.fit(X.astype(dtype), y, X_val=X_val, y_val=y_val)
     assert model.stop_reason_ == "early_stopping"
     assert len(model.validation_curve_) == model.n_iter_ < 300
@@ -126,10 +126,13 @@ def test_several_targets_quantiles_and_links():
     Y = np.column_stack([TARGETS, -TARGETS])
     rows = {"max_iter": 10, "tol": None}
     model = GDLinearRegressor(**rows).fit(X[TRAIN], Y[TRAIN], X_val=X[VALID], y_val=Y[VALID])
-    assert len(model.validation_curve_) == 10
+    of_targets = 0.5 * np.mean((model.predict(X[VALID]) - Y[VALID]) ** 2, axis=0) / Y[TRAIN].var(axis=0)
+    assert model.validation_curve_[-1] == pytest.approx(of_targets.sum())  # each in units of its variance
     model = GDLinearRegressor(loss="quantile", quantile=[0.1, 0.9], **rows)
     model.fit(X[TRAIN], TARGETS[TRAIN], X_val=X[VALID], y_val=TARGETS[VALID])
-    assert len(model.validation_curve_) == 10
+    residual = TARGETS[VALID, None] - (X[VALID] @ model.coef_.T + model.intercept_)
+    pinball = np.maximum([0.1, 0.9] * residual, [-0.9, -0.1] * residual).mean(axis=0)
+    assert model.validation_curve_[-1] == pytest.approx(pinball.sum())  # of kinks as they are, not rounded off
     model = GDLinearRegressor(loss=Huber(10.0), **rows).fit(
         X[TRAIN], TARGETS[TRAIN], X_val=X[VALID], y_val=TARGETS[VALID]
     )
