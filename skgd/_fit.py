@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state
 
 from ._auto import auto
@@ -20,6 +20,7 @@ from ._problem.scaling import Scaling, dense_moments, feature_scales
 from ._solvers.driver import Loop, Plan
 from ._solvers.restarts import best_of
 from ._solvers.training import Training, new_training, same
+from ._targets.classes import class_totals
 from ._targets.validation_set import ValidationSet, hold_out
 from ._validation import (
     FLOATS,
@@ -337,9 +338,14 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
 
     def _starting_constant(self, n_outputs: int, loss: Loss, data: Data) -> np.ndarray:
         """Raw prediction of the constant model that training starts from, in scaled units."""
-        rows = data.subset if data.subset.size else slice(None)
-        weight = data.weight[rows] if data.weight.size else None
-        constant = loss.best_constant(data.y[rows], weight, n_outputs)
+        y, weight = data.y, data.weight if data.weight.size else None
+        if data.subset.size and is_classifier(self) and not loss.multilabel:
+            # counted, where a copy of some rows' targets would be a good part of a narrow X
+            weight = class_totals(y, data.weight, max(2, n_outputs), data.subset)
+            y = np.arange(float(len(weight)))[:, None]
+        elif data.subset.size:
+            y, weight = y[data.subset], None if weight is None else weight[data.subset]
+        constant = loss.best_constant(y, weight, n_outputs)
         if loss.target_power is not None:  # a class index has no scale
             constant = (constant - data.target_center) * data.target_inverse_scale
         return constant
