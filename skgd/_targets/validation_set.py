@@ -60,7 +60,7 @@ def hold_out(
 
     n_classes = 1 if classes is None else int(classes.max()) + 1
     starts = range(0, n_rows, ROWS_AT_ONCE)
-    left = sum(np.bincount(rows_from(start)[1], minlength=n_classes) for start in starts)
+    left = np.sum([np.bincount(rows_from(start)[1], minlength=n_classes) for start in starts], axis=0)
     wanted = _in_proportion(left, fraction)
     part = np.full(n_rows, NEITHER, np.int8)
     for start in starts:
