@@ -29,7 +29,6 @@ MANY_ENTRIES = 2**20
 SLOWEST_RATE = 0.95  # that is believed: at slower ones all that is to come would be a multiple of noise
 WINDOW = 10  # steps whose decrease is compared with that of as many before
 RATE_STEPS = 5  # over which the rate of convergence is judged: that of a single one says little
-FEW_ENTRIES = 2**14  # whose products BLAS doesn't share among threads
 LAST_WIDTHS = 3  # of these are left for all rows
 
 
@@ -227,8 +226,9 @@ class Descent:
 
     def advance(self, last_epoch: int) -> int:
         """Make one step; the status that it ended with."""
-        # threads of BLAS that wait for each other on cores that others use, too, make a step many times as long
-        with threads.single_threaded_blas() if self._entries() > FEW_ENTRIES else contextlib.nullcontext():
+        # threads of BLAS that wait for each other on cores that others use, too, make a step many times as long, and
+        # other last digits; a function of the user's may have them
+        with contextlib.nullcontext() if self.of_function else threads.single_threaded_blas():
             return self._advance(last_epoch)
 
     def _advance(self, last_epoch):
