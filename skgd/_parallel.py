@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 from ._validation import openmp_threads
 
 PART_ENTRIES = 2**20  # entries of X that one thread works on at a time: some milliseconds
-FEW_ENTRIES = 2**12  # up to here BLAS takes one thread by itself, and to tell it so would take longer than the work
+FEW_ENTRIES = 2**17  # of work that takes no longer than to limit the threads of BLAS, which it would hardly use
 ENTRIES_PER_PARAMETER = 8  # of a part, at least: the sums of its own that it needs are few beside them
 
 

@@ -208,7 +208,8 @@ def test_fits_in_several_threads_at_once_give_the_bits_of_each_alone():
     fits = {
         "line search": (GDLogisticClassifier(), X, y > 0),
         "several classes": (GDLogisticClassifier(), X, np.digitize(y, [-5, 0, 5])),
-        "many features, few rows": (GDLogisticClassifier(alpha=0.1), X[:300], y[:300] > 0),
+        "Newton": (GDLogisticClassifier(alpha=0.1), X[:300], y[:300] > 0),
+        "more columns than rows": (GDLogisticClassifier(alpha=0.1), X[:6000].reshape(100, -1)[:, :160], y[:100] > 0),
         "network": (GDMLPRegressor(hidden_layer_sizes=(50,), max_iter=2, random_state=0), X[:4000], y[:4000]),
     }
     alone = [parameters_of(model.fit(*data)) for model, *data in fits.values()]

@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd._targets import validation_set
 from skgd.losses import Huber
 
 ESTIMATORS = {
@@ -237,3 +238,39 @@ def test_they_are_not_changed(make):
     for now, then in zip(copies, (X_val, y_val, WEIGHT[VALID]), strict=True):
         np.testing.assert_array_equal(now, then)
         assert now.flags.writeable
+
+
+@pytest.mark.parametrize("rows_at_once", [7, 1000])
+def test_rows_are_held_out_at_random_and_every_class_in_proportion(rows_at_once, monkeypatch):
+    monkeypatch.setattr(validation_set, "ROWS_AT_ONCE", rows_at_once)
+    rng = np.random.RandomState(0)
+    classes = np.repeat([0.0, 1.0, 2.0], [60, 30, 10])[rng.permutation(100)]
+    weight = np.where(np.arange(100) % 10 == 3, 0.0, 1.0)
+    times = np.zeros(100)
+    for _ in range(400):
+        rows, held_out = validation_set.hold_out(100, 0.2, np.empty(0), classes, rng)
+        np.testing.assert_array_equal(np.sort(np.concatenate([rows, held_out])), np.arange(100))
+        assert (np.diff(rows) > 0).all()
+        np.testing.assert_array_equal(np.bincount(classes[held_out].astype(int)), [12, 6, 2])
+        times[held_out] += 1
+    # each row is drawn with a chance of 0.2: within five standard deviations of 80
+    assert np.abs(times - 80).max() < 5 * np.sqrt(400 * 0.2 * 0.8)
+    rows, held_out = validation_set.hold_out(100, 0.25, weight, None, rng)
+    assert len(held_out) == np.ceil(0.25 * 90)
+    np.testing.assert_array_equal(np.sort(np.concatenate([rows, held_out])), np.flatnonzero(weight))
+
+
+def test_what_cant_be_held_out_is_refused():
+    for counts, fraction in (([50, 1], 0.5), ([5, 5], 0.1), ([1], 0.5)):
+        y = np.repeat(np.arange(len(counts)), counts)
+        model = GDLogisticClassifier if len(counts) > 1 else GDLinearRegressor
+        message = f"early_stopping=True can't hold out validation_fraction={fraction} of {len(y)} rows"
+        with pytest.raises(ValueError, match=message):
+            model(early_stopping=True, validation_fraction=fraction).fit(np.eye(len(y)), y)
+
+
+def test_a_row_of_every_class_is_left_to_train_on():
+    classes = np.repeat([0.0, 1.0, 2.0], [40, 2, 3])
+    rows, held_out = validation_set.hold_out(45, 0.9, np.empty(0), classes, np.random.RandomState(0))
+    np.testing.assert_array_equal(np.bincount(classes[rows].astype(int)), [4, 1, 1])
+    np.testing.assert_array_equal(np.bincount(classes[held_out].astype(int)), [36, 1, 2])

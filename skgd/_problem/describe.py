@@ -7,6 +7,7 @@ from scipy import sparse
 
 from .._kernels.structures import Data, Features, SparseFeatures
 from .._parallel import n_threads
+from .._targets.classes import class_totals
 from .._targets.targets import Targets
 from .._targets.validation_set import hold_out
 from .distinct import distinct_rows, is_one_batch
@@ -144,9 +145,14 @@ def _starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) 
     given = kind.starting_constant(loss, scaler.centers_features, scaler.centers_targets)
     if given is not None:
         return np.full(n_outputs, given)
-    rows = data.subset if data.subset.size else slice(None)
-    weight = data.weight[rows] if data.weight.size else None
-    constant = loss.best_constant(data.y[rows], weight, n_outputs)
+    y, weight = data.y, data.weight if data.weight.size else None
+    if data.subset.size and "classes" in targets.facts and not loss.multilabel:
+        # counted, where a copy of some rows' targets would be a good part of a narrow X
+        weight = class_totals(y, data.weight, max(2, n_outputs), data.subset)
+        y = np.arange(float(len(weight)))[:, None]
+    elif data.subset.size:
+        y, weight = y[data.subset], None if weight is None else weight[data.subset]
+    constant = loss.best_constant(y, weight, n_outputs)
     if loss.target_power is not None:  # a class index has no scale
         constant = (constant - data.target_center) * data.target_inverse_scale
     return constant

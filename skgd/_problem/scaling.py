@@ -10,7 +10,7 @@ from .._compile.kernels import kernel
 from .._kernels.constants import TINY
 from .._kernels.structures import Data, SparseFeatures
 
-_CHUNK_ENTRIES = 10_000_000
+_CHUNK_ENTRIES = 2**17  # of X whose absolute values stay in the cache
 _LEAST_SQUARE = TINY**0.5
 _LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
 
@@ -107,10 +107,10 @@ def largest_entries(data: Data, n_threads: int = 1) -> LargestEntries:
         return LargestEntries(largest)
     rows_at_once = max(1, _CHUNK_ENTRIES // d)
     for start in range(0, data.n_rows, rows_at_once):
-        rows = np.arange(start, min(start + rows_at_once, data.n_rows))
+        rows: slice | np.ndarray = slice(start, min(start + rows_at_once, data.n_rows))
         rows = data.subset[rows] if data.subset.size else rows
         if data.weight.size:
-            rows = rows[data.weight[rows] > 0]
+            rows = (np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows)[data.weight[rows] > 0]
         np.maximum(largest, np.abs(features.X[rows]).max(axis=0, initial=0), out=largest)
     return LargestEntries(largest)
 

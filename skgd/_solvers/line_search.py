@@ -1,7 +1,5 @@
 """Training with exact gradients: on a sub-sample first, then on all rows, with the sub-sample's curvature."""
 
-import contextlib
-
 import numpy as np
 
 from .. import _parallel as threads
@@ -24,7 +22,6 @@ PART = 16  # of so many parts of the rows one, before all of them
 PART_STEPS = 50
 PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
-FEW_ENTRIES = 2**14  # whose products BLAS doesn't share among threads
 LAST_WIDTHS = 3  # of these are left for all rows
 
 
@@ -176,9 +173,9 @@ class LineSearch:
 
     def step(self, last_epoch: int) -> Outcome:
         """Make one step."""
-        # threads of BLAS that wait for each other on cores that others use, too, make a step many times as long
-        large = self.problem.rows.n_entries > FEW_ENTRIES
-        with threads.single_threaded_blas() if large else contextlib.nullcontext():
+        # threads of BLAS that wait for each other on cores that others use, too, make a step many times as long, and
+        # other last digits
+        with threads.single_threaded_blas():
             return self._step(last_epoch)
 
     def _step(self, last_epoch):

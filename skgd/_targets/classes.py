@@ -82,10 +82,15 @@ def label_indicator(y: np.ndarray, labels: np.ndarray, dtype: np.dtype) -> np.nd
     return np.ascontiguousarray(y, dtype=dtype)
 
 
-def class_totals(index: np.ndarray, weight: np.ndarray, n_classes: int) -> np.ndarray:
-    """Sum of the weights (empty: rows count one) of every class."""
-    weights = weight if weight.size else None
-    return np.bincount(index[:, 0].astype(np.intp), weights=weights, minlength=n_classes).astype(np.float64)
+def class_totals(index: np.ndarray, weight: np.ndarray, n_classes: int, subset: np.ndarray | None = None) -> np.ndarray:
+    """Sum of the weights (empty: rows count one) of every class, in a subset of the rows if there is one."""
+    totals = np.zeros(n_classes)
+    for start in range(0, len(index) if subset is None else len(subset), ENCODING_ROWS):
+        rows: slice | np.ndarray = slice(start, start + ENCODING_ROWS)
+        rows = rows if subset is None else subset[rows]
+        weights = weight[rows] if weight.size else None
+        totals += np.bincount(index[rows, 0].astype(np.intp), weights=weights, minlength=n_classes)
+    return totals
 
 
 def balancing_factors(totals: np.ndarray) -> np.ndarray:

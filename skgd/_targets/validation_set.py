@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def hold_out(
 
     n_classes = 1 if classes is None else int(classes.max()) + 1
     starts = range(0, n_rows, ROWS_AT_ONCE)
-    left: Any = sum(np.bincount(rows_from(start)[1], minlength=n_classes) for start in starts)
+    left = np.sum([np.bincount(rows_from(start)[1], minlength=n_classes) for start in starts], axis=0)
     wanted = _in_proportion(left, fraction)
     part = np.full(n_rows, NEITHER, np.int8)
     for start in starts:
