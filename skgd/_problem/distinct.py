@@ -10,9 +10,7 @@ FEW_ROWS = 64  # up to here an order of their own costs nothing beside the epoch
 SHORT_ROW = 1_000  # columns up to which rows are copied to be compared: that is faster than digests
 
 
-def distinct_rows(
-    X: np.ndarray | sparse.csr_matrix, y: np.ndarray, weight: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def distinct_rows(X, y: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights of the rows, and the numbers of the distinct ones among `rows` (empty: all), if these are few.
 
     A row that is repeated and one that has as much weight say the same, and so do rows in another order. Sums over
@@ -38,7 +36,7 @@ def _copies(X: np.ndarray, y: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return block.view(f"V{block.shape[1] * block.itemsize}").ravel()
 
 
-def _digests(X: np.ndarray | sparse.csr_matrix, y: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+def _digests(X, y: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """The same in 16 bytes for each row."""
     digests = []
     for i in numbers:
