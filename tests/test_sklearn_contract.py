@@ -612,7 +612,12 @@ def few_rows(estimator, regression, classes):
     ]
 
 
-@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def wide(X):
+    """Columns of zeros that change nothing."""
+    return np.hstack([X, np.zeros((len(X), 1100))])
+
+
+@pytest.mark.parametrize("container", [np.asarray, wide, sparse.csr_array], ids=["dense", "wide", "sparse"])
 @pytest.mark.parametrize("optimizer", ["svrg", "rmsprop", "nadam"])
 @each_estimator
 @ignore_convergence
