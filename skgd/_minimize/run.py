@@ -33,9 +33,9 @@ class FunctionRun:
         self.takes_result = _parameters_of(self.callback) == ["intermediate_result"]
         self.params, self.value, self.gradient = start, np.nan, np.full(start.size, np.nan)
         self.allowed = 0.0  # that the criterion may leave of the function
-        self.path: list[np.ndarray] = []
+        self.path: list[np.ndarray] = []  # the last two points, or all if asked for
         self.values: list[float] = []
-        self.n_iter, self.step = 0, np.inf
+        self.n_iter = 0
         self.rate: float | None = None
         self.reason, self.message = "max_iter", ""
 
@@ -101,9 +101,8 @@ class FunctionRun:
     def _look(self, training: Training, driver: Driver) -> None:
         """After every iteration: remember where it has led to, and tell whoever wants to know, who may stop it."""
         params, value, _ = self.objective.evaluate(training.params)
-        self.step = float(np.abs(params - self.path[-1]).max())
         if not self.arguments.return_path:
-            self.path, self.values = [], []
+            del self.path[:-1], self.values[:-1]
         self.path.append(params)
         self.values.append(value)
         if self.callback is None:
@@ -116,6 +115,11 @@ class FunctionRun:
                 self.callback(x)
         except StopIteration:
             driver.stop("callback")
+
+    @property
+    def step(self) -> float:
+        """Largest change of a variable in the last iteration."""
+        return float(np.abs(self.path[-1] - self.path[-2]).max()) if self.n_iter else np.inf
 
     def verify(self) -> None:
         """Look around where a criterion was met, whether it is a minimum."""
