@@ -17,7 +17,7 @@ from .._solvers.plan import Plan
 from .._solvers.training import Training, new_progress, new_state
 from .function import Function, FunctionObjective
 from .searches import rate_on
-from .solvers import SOLVERS, LineSearch, RuleDescent
+from .solvers import SOLVERS, FunctionLineSearch, RuleDescent
 from .surroundings import Surroundings
 
 STATUS = {"converged": 0, "max_iter": 1, "diverged": 2, "no minimum": 3, "rounding": 4, "callback": 99}  # 99: SciPy's
@@ -80,7 +80,7 @@ class FunctionRun:
         state = new_state(self.start, plan.optimizer, FLOAT64, everywhere, everywhere)
         return Training(plan.optimizer, state, new_progress(seed=1), plan.learning_rate)
 
-    def _descend(self, training: Training, plan: Plan) -> RuleDescent | LineSearch:
+    def _descend(self, training: Training, plan: Plan) -> RuleDescent | FunctionLineSearch:
         solver = SOLVERS[plan.solver](training, plan, self.objective)
         driver = Driver(training, plan, self.objective, watched=True, solver=solver)
         for _ in driver.run():
