@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skgd import minimize, scipy_method
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Optimizer
-from skgd.schedules import SCHEDULES, StepDecay, get_schedule
+from skgd.schedules import SCHEDULES, ReduceOnPlateau, StepDecay, get_schedule
 
 # -- the usual test functions, with their minima
 
@@ -368,6 +368,14 @@ def test_the_first_small_step_ends_plain_descent_at_a_given_rate():
     result = minimize(lambda x: x**2, 1.0, jac=lambda x: 2 * x, learning_rate=0.25, tol=0.01, return_path=True)
     np.testing.assert_allclose(result.path, 0.5 ** np.arange(8))  # 1/64 - 1/128 is the first difference below 0.01
     assert "the last step, 0.0078, is within tol=0.01" in result.message
+
+
+@pytest.mark.parametrize("optimizer", [SGD(momentum=0.9), SGD(momentum=0.9, nesterov=True)], ids=str)
+def test_momentum_must_stand_still_for_five_iterations(optimizer):
+    result = minimize(rosen, [-1.2, 1.0], jac=rosen_der, optimizer=optimizer, learning_rate=1e-3, return_path=True)
+    small = np.abs(np.diff(result.path, axis=0)).max(axis=1) <= 1e-6
+    ends = [k for k in range(5, len(small) + 1) if small[k - 5 : k].all()]
+    assert ends == [result.nit]
 
 
 def test_max_iter():
@@ -824,6 +832,22 @@ def test_schedules_by_name(schedule):
     # what falls for good has no plateau
     factors = np.ones(100) if schedule == "plateau" else get_schedule(schedule, 100)(np.arange(100.0))
     np.testing.assert_allclose(np.diff(result.path, axis=0), -0.1 * factors[:, None] * slope, rtol=1e-9, atol=1e-13)
+
+
+def test_a_plateau_reduces_the_rate():
+    schedule = ReduceOnPlateau(decay=0.5, patience=2)
+    result = minimize(
+        lambda x: 1.0,
+        0.0,
+        jac=lambda x: 2.0,
+        learning_rate=0.1,
+        schedule=schedule,
+        max_iter=12,
+        tol=None,
+        return_path=True,
+    )
+    # the first value is one to beat; of those after it every second one is the end of a patience
+    np.testing.assert_allclose(np.diff(result.path), -0.2 * 0.5 ** (np.maximum(np.arange(12) - 1, 0) // 2))
 
 
 @pytest.mark.parametrize("rate", [0.005, 0.01, 0.02, 0.05, "auto"])

@@ -56,6 +56,8 @@ class Function:
         return self._number(self.fun(self.shaped(params.copy()), *self.args))
 
     def _number(self, value):
+        if isinstance(value, float):  # NumPy's are, too
+            return float(value)
         if np.size(value) != 1 or np.iscomplexobj(value):
             raise ValueError(f"fun must return a real number, it returned {value!r:.200}")
         return float(np.asarray(value).reshape(()))
@@ -110,6 +112,7 @@ class FunctionObjective:
         self.function, self.box = function, function.box
         unknown = np.full(math.prod(function.shape), np.nan)
         self.first = self.last = self.best = Point(unknown, np.inf, unknown)
+        self.at = b""  # where the last evaluation was: bytes are compared in a tenth of the time that arrays take
         self.trouble: str | None = None
 
     def begin(self, params: np.ndarray) -> None:
@@ -127,6 +130,7 @@ class FunctionObjective:
                 at = f"{function.shaped(params)!s:.200}"
                 raise ValueError(f"{name} is not finite at x0: it is {found!s:.200} at {at}")
         self.first = self.last = self.best = Point(params.copy(), value, gradient)
+        self.at = params.tobytes()
 
     def reference(self, dtype: np.dtype) -> float:
         """Where it began: the measure of what is much and what is little."""
@@ -134,16 +138,17 @@ class FunctionObjective:
 
     def evaluate(self, params: np.ndarray) -> Point:
         """Value and gradient at the parameters; nothing is called where these are the last ones."""
-        if (params == self.last.params).all():
+        at = params.tobytes()
+        if at == self.at:
             return self.last
         try:
             value, gradient = self._evaluate(params)
         except Exception as error:
             self.trouble = f"{type(error).__name__}: {error}, at x = {self.function.shaped(params)!s:.200}"
             value, gradient = np.nan, np.full(params.size, np.nan)
-        if not np.isfinite(gradient).all():
+        if self.trouble is not None and not np.isfinite(gradient).all():
             value = np.nan  # a point from which no step can be made
-        self.last = Point(params.copy(), value, gradient)
+        self.at, self.last = at, Point(params.copy(), value, gradient)
         if value < self.best.value:
             self.best = self.last
         return self.last

@@ -17,7 +17,7 @@ from .._solvers.plan import Plan
 from .._solvers.training import Training, new_progress, new_state
 from .function import Function, FunctionObjective
 from .searches import rate_on
-from .solvers import SOLVERS, LineSearch, RuleDescent
+from .solvers import SOLVERS, FunctionLineSearch, RuleDescent
 from .surroundings import Surroundings
 
 STATUS = {"converged": 0, "max_iter": 1, "diverged": 2, "no minimum": 3, "rounding": 4, "callback": 99}  # 99: SciPy's
@@ -33,9 +33,9 @@ class FunctionRun:
         self.takes_result = _parameters_of(self.callback) == ["intermediate_result"]
         self.params, self.value, self.gradient = start, np.nan, np.full(start.size, np.nan)
         self.allowed = 0.0  # that the criterion may leave of the function
-        self.path: list[np.ndarray] = []
+        self.path: list[np.ndarray] = []  # the last two points, or all if asked for
         self.values: list[float] = []
-        self.n_iter, self.step = 0, np.inf
+        self.n_iter = 0
         self.rate: float | None = None
         self.reason, self.message = "max_iter", ""
 
@@ -80,7 +80,7 @@ class FunctionRun:
         state = new_state(self.start, plan.optimizer, FLOAT64, everywhere, everywhere)
         return Training(plan.optimizer, state, new_progress(seed=1), plan.learning_rate)
 
-    def _descend(self, training: Training, plan: Plan) -> RuleDescent | LineSearch:
+    def _descend(self, training: Training, plan: Plan) -> RuleDescent | FunctionLineSearch:
         solver = SOLVERS[plan.solver](training, plan, self.objective)
         driver = Driver(training, plan, self.objective, watched=True, solver=solver)
         for _ in driver.run():
@@ -101,9 +101,8 @@ class FunctionRun:
     def _look(self, training: Training, driver: Driver) -> None:
         """After every iteration: remember where it has led to, and tell whoever wants to know, who may stop it."""
         params, value, _ = self.objective.evaluate(training.params)
-        self.step = float(np.abs(params - self.path[-1]).max())
         if not self.arguments.return_path:
-            self.path, self.values = [], []
+            del self.path[:-1], self.values[:-1]
         self.path.append(params)
         self.values.append(value)
         if self.callback is None:
@@ -116,6 +115,11 @@ class FunctionRun:
                 self.callback(x)
         except StopIteration:
             driver.stop("callback")
+
+    @property
+    def step(self) -> float:
+        """Largest change of a variable in the last iteration."""
+        return float(np.abs(self.path[-1] - self.path[-2]).max()) if self.n_iter else np.inf
 
     def verify(self) -> None:
         """Look around where a criterion was met, whether it is a minimum."""

@@ -60,7 +60,7 @@ class RuleDescent:
         return float(factors_at(self.schedule, np.array([float(iteration)]))[0])
 
 
-class LineSearch:
+class FunctionLineSearch:
     """Descends by a line search; it is idle once no step decreases the function any more."""
 
     def __init__(self, training: Training, plan: Plan, objective: FunctionObjective):
@@ -105,8 +105,8 @@ class LineSearch:
         self.training.count_steps(np.array([self.search.objective]))
 
 
-SOLVERS: dict[str, Callable[[Training, Plan, FunctionObjective], RuleDescent | LineSearch]] = {
+SOLVERS: dict[str, Callable[[Training, Plan, FunctionObjective], RuleDescent | FunctionLineSearch]] = {
     "rule": RuleDescent,  # updates by the optimizer's rule
-    "steepest_descent": LineSearch,  # as long as fits the curvature on the way
-    "quasi_newton": LineSearch,  # L-BFGS
+    "steepest_descent": FunctionLineSearch,  # as long as fits the curvature on the way
+    "quasi_newton": FunctionLineSearch,  # L-BFGS
 }
