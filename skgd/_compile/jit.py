@@ -7,13 +7,15 @@ numba is imported by the first compilation, never by ``import skgd``. Sources ar
 import functools
 import os
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from .. import _kernels
-from .._kernels import elementary, matrices
+from .._kernels import elementary
+from .._kernels.matrices import multiply, multiply_by_loops
 from .._warnings import warn_user
 from . import private
 from .cache import DiskCache
+from .intrinsics import INTRINSICS, give_up_intrinsics, intrinsic_for
 
 # fastmath=True would delete the NaN and infinity tests that spot divergence: these flags keep them.
 SAFE_FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
@@ -101,16 +103,13 @@ def _compiled_part(function: Callable, lean: bool) -> Callable:
     """What stands for a function in others that are compiled."""
     import numba
 
-    from .intrinsics import intrinsic_for
-
     if hasattr(function, "py_func"):  # compiled before, by a user say
         return function
-    if function in (matrices.matrix_at, matrices.multiply):
+    if function in INTRINSICS:
         intrinsic = intrinsic_for(function)
         if intrinsic is not None:
             return intrinsic
-        if function is matrices.multiply:
-            function = matrices.multiply_by_loops
+        function = {multiply: multiply_by_loops}.get(function, function)
     options = (LEAN_OPTIONS if lean else OPTIONS) | _INLINE_OPTIONS
     if function.__module__ == elementary.__name__:  # whose arithmetic is done in the order that it is written in
         options |= {"fastmath": {"contract"}}
@@ -128,6 +127,16 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
     """
     if not have_numba():
         return function
+    try:
+        return _compiled(function, signature, lean)
+    except Exception as error:
+        if not (_calls(function, INTRINSICS) and give_up_intrinsics(error)):
+            raise
+        _compiled_part.cache_clear()
+        return _compiled(function, signature, lean)
+
+
+def _compiled(function: Callable, signature, lean: bool) -> Callable:
     import numba
 
     options = private.accepted(LEAN_OPTIONS if lean else OPTIONS)
@@ -140,15 +149,26 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
     return dispatcher
 
 
+def _calls(function: Callable, others: Collection[Callable]) -> bool:
+    """Whether a function calls one of the others, directly or not."""
+    callees = [function.__globals__.get(name) for name in function.__code__.co_names]
+    return any(callee in others or _calls(callee, others) for callee in callees if _is_source(callee))
+
+
 def pointer(function: Callable, signature) -> object:
     """Compile a function that travels inside a named tuple, where numba takes addresses only."""
     ready = compiled(function, signature)
     return getattr(ready, "pointer", ready)
 
 
+compiles_users_code = False  # whether a function of a user's has been compiled in this process
+
+
 @functools.cache
 def _compiled_plug_in(function: Callable, signature) -> tuple[Callable, Exception | None]:
     """A plug-in compiled, or as it is with the reason why it can't be."""
+    global compiles_users_code
+    compiles_users_code = compiles_users_code or not is_ours(function)
     try:
         return compiled(function, signature), None
     except Exception:  # numba raises many kinds, from its own and from what it wraps
