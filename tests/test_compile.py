@@ -192,10 +192,12 @@ PASS = """
 """
 
 
-def start(script, **environment):
+def start(script, folder=None, **environment):
     environment = {name: value for name, value in (os.environ | environment).items() if value}
     arguments = [sys.executable, "-c", textwrap.dedent(script)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=folder
+    )
 
 
 def answer_of(process):
@@ -210,7 +212,7 @@ def test_an_upgrade_never_runs_the_old_code(tmp_path):
     package = tmp_path / "site" / "skgd"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     where = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": str(tmp_path)}
-    run = functools.partial(start, PASS, **where)
+    run = functools.partial(start, PASS, tmp_path, **where)
     assert answer_of(run()) == [[6.0, 0.0, 3.0], 0]
     assert answer_of(run()) == [[6.0, 0.0, 3.0], 1]
     helpers = package / "_kernels" / "vectors.py"
@@ -320,42 +322,109 @@ def test_a_blas_that_is_another(fresh, what, monkeypatch):
 
 
 FITS = """
-    import json, sys, warnings
+    import json, warnings
     import numpy as np
-    {breaks}
     from skgd import GDLinearRegressor, GDMLPRegressor
+    from skgd._compile import intrinsics
+    from skgd._kernels.matrices import matrix_at
+
+    def broken():
+        from numba import types
+        from numba.extending import intrinsic
+
+        @intrinsic
+        def matrix_at(typingctx, vector, start, n_rows, n_columns):
+            def generate(context, builder, signature, args):
+                raise AttributeError("gone")
+
+            return types.Array(vector.dtype, 2, "C")(vector, types.int64, types.int64, types.int64), generate
+
+        return matrix_at
+
+    if {breaks}:
+        intrinsics.INTRINSICS[matrix_at] = broken
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 20))
     y = X[:, 0] + rng.normal(size=60)
-    found = []
-    few = dict(max_iter=3, tol=None, random_state=0, batch_size=16)
+    found, few = [], dict(hidden_layer_sizes=(12, 10), max_iter=3, tol=None, random_state=0, batch_size=16)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found.append(GDLinearRegressor().fit(X, y).predict(X).tolist())
         of_linear = len(caught)
-        found.append(GDMLPRegressor((12, 10), **few).fit(X, y).predict(X).tolist())
+        found.append(GDMLPRegressor(**few).fit(X, y).predict(X).tolist())
     print(json.dumps([found, of_linear, [str(warning.message) for warning in caught]]))
 """
 
 
 def test_a_broken_intrinsic_of_networks_stops_neither_them_nor_linear_models(tmp_path):
-    broken = textwrap.indent(
-        textwrap.dedent("""
-            import numba.np.arrayobj as arrays
-            del arrays.populate_array
-        """),
-        "    ",
-    )
-    whole, without = (
-        answer_of(start(FITS.format(breaks=breaks), NUMBA_CACHE_DIR=folder))
-        for breaks, folder in (("", os.environ["NUMBA_CACHE_DIR"]), (broken, str(tmp_path)))
-    )
+    whole = answer_of(start(FITS.format(breaks=False)))
+    without = answer_of(start(FITS.format(breaks=True), NUMBA_CACHE_DIR=str(tmp_path)))
     assert whole[1:] == [0, []]
     assert without[1] == 0
-    (message,) = without[2]
-    assert "without views by way of the intrinsics" in message
+    assert sorted(message.partition(" of numba")[0] for message in without[2]) == [
+        "skgd does without BLAS, by way",
+        "skgd does without views by way of the intrinsics",
+    ]
     for ours, other in zip(whole[0], without[0], strict=True):
         np.testing.assert_allclose(ours, other, rtol=1e-9)
+
+
+# -- what precompile leaves
+
+ASKS = """
+    import io, json, sys, types, warnings
+    import numpy as np
+    import scipy.sparse
+    import skgd
+    from skgd import *
+    from skgd._compile import jit, kernels
+
+    warnings.simplefilter("ignore")
+    dtype = np.dtype("{dtype}")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 6)).astype(dtype)
+    wide = scipy.sparse.random_array((80, 900), density=0.01, format="csr", rng=0, dtype=dtype)
+    y = X[:, 0].astype(float) + rng.normal(size=80)
+    few = dict(max_iter=2, random_state=0)
+    network = dict(hidden_layer_sizes=(3,), **few)
+    classes, many = y > 0, np.digitize(y, [-1, 0, 1])
+    for rows in (X, wide):
+        for target in (y, y.astype(dtype)):
+            GDLinearRegressor(**few).fit(rows, target).predict(rows)
+            GDLinearRegressor(optimizer="adam", batch_size=8, **few).fit(rows, target)
+            GDLinearRegressor(optimizer="nesterov", loss="huber", **few).fit(rows, target)
+            GDLinearRegressor(penalty="l1", alpha=0.1, **few).fit(rows, target)
+            GDMLPRegressor(optimizer="sgd", early_stopping=True, **network).fit(rows, target).predict(rows)
+            GDMLPRegressor(optimizer="lbfgs", **network).fit(rows, target)
+        for target in (classes, many):
+            GDLogisticClassifier(**few).fit(rows, target).predict_proba(rows)
+            GDLogisticClassifier(optimizer="sgd", batch_size=8, **few).fit(rows, target)
+            GDLinearClassifier(loss="hinge", **few).fit(rows, target)
+            GDMLPClassifier(**network).fit(rows, target).predict_proba(rows)
+    GDLinearRegressor(optimizer="svrg", average=True, **few).fit(wide, y)
+    minimize(lambda x: float(x @ x), np.ones(2), jac=lambda x: 2 * x, optimizer="adam", max_iter=3)
+    asked = set(jit.asked_for)
+
+    jit.asked_for.clear()
+    for module in (jit, kernels):
+        for function in vars(module).values():
+            getattr(function, "cache_clear", int)()
+    jit._compiled = lambda *arguments: types.SimpleNamespace(pointer=None)
+    sys.stderr = io.StringIO()
+    skgd.precompile([dtype], sparse=True)
+    lines = sys.stderr.getvalue().splitlines()
+    sys.stderr = sys.__stderr__
+    print(json.dumps([len(asked), sorted(asked - jit.asked_for), len(jit.asked_for), lines]))
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_precompile_leaves_nothing_to_compile(dtype):
+    n_asked, left, n_ready, lines = answer_of(start(ASKS.format(dtype=dtype)))
+    assert n_asked > 40
+    assert left == []
+    assert n_ready >= n_asked
+    assert lines[0].startswith(f"skgd.precompile: 1 of {len(lines)}: moments {dtype}")
 
 
 # -- exceptions in users' code
@@ -434,7 +503,7 @@ def test_exceptions_in_compiled_rules_surface():
 def test_exceptions_in_compiled_activations_surface():
     X, y = frames()
     few = {"activation": FailingActivation(), "max_iter": 3, "tol": None, "random_state": 0, "standardize": False}
-    model = GDMLPRegressor((3,), **few).fit(X, y)
+    model = GDMLPRegressor(hidden_layer_sizes=(3,), **few).fit(X, y)
     before = model.predict(X)
     with pytest.raises(ValueError, match="too much for a unit"):
         model.fit(X * 1e4, y)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .._kernels.matrices import matrix_at, multiply
-from .private import warn_without
+from .private import in_words, warn_without
 
 GEMM = {np.dtype(np.float64): "dgemm", np.dtype(np.float32): "sgemm"}
 C_REAL = {np.dtype(np.float64): ctypes.c_double, np.dtype(np.float32): ctypes.c_float}
@@ -30,7 +30,7 @@ def intrinsic_for(function: Callable):
                 _gemm_address(dtype)
         return INTRINSICS[function]()
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:400]
+        reason = in_words(error)
         if function is multiply:
             warn_without("BLAS, by way", "networks multiply matrices by loops, slower.", reason)
         else:

@@ -113,10 +113,13 @@ def _compiled_part(function: Callable, lean: bool) -> Callable:
     options = (LEAN_OPTIONS if lean else OPTIONS) | _INLINE_OPTIONS
     if function.__module__ == elementary.__name__:  # whose arithmetic is done in the order that it is written in
         options |= {"fastmath": {"contract"}}
-    return numba.njit(**private.accepted(options))(_with_compiled_parts(function, lean))
+    of_parts = private.compilers().part if is_ours(function) else {}
+    return numba.njit(**private.accepted(options), **of_parts)(_with_compiled_parts(function, lean))
 
 
 # -- compilation
+
+asked_for: set[tuple[str, str]] = set()  # functions and signatures that this process has compiled or loaded
 
 
 @functools.cache
@@ -127,20 +130,24 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
     """
     if not have_numba():
         return function
+    asked_for.add((_name(function), str(signature)))
     try:
         return _compiled(function, signature, lean)
     except Exception as error:
-        if not (_calls(function, INTRINSICS) and give_up_intrinsics(error)):
+        # what is ours compiles, unless a private part of numba's has changed
+        uses_intrinsics = is_ours(function) and _calls(function, INTRINSICS) and give_up_intrinsics(error)
+        if not (uses_intrinsics or (is_ours(function) and private.give_up_compilers(error))):
             raise
         _compiled_part.cache_clear()
-        return _compiled(function, signature, lean)
+        return compiled(function, signature, lean)
 
 
 def _compiled(function: Callable, signature, lean: bool) -> Callable:
     import numba
 
     options = private.accepted(LEAN_OPTIONS if lean else OPTIONS)
-    dispatcher = numba.njit(**options)(_with_compiled_parts(function, lean))
+    by_compiler = private.compilers().whole if is_ours(function) else {}
+    dispatcher = numba.njit(**options, **by_compiler)(_with_compiled_parts(function, lean))
     if is_ours(function) and function.__closure__ is None:  # a user's globals would be frozen with the function
         private.cache_on_disk(dispatcher, DiskCache(_name(function), str(signature), repr(sorted(options))))
     dispatcher.compile(signature)

@@ -173,14 +173,6 @@ def look_up(data, buffers, order, settings, position, batch_rows, m, progress):
     return count
 
 
-def subtract_anchor(loss, features, rows, targets, weights, model, anchor, work, raw, loss_hyper, derivatives, grads):
-    """Take the gradient at the anchor off that of some rows."""
-    forward(features, rows, model, anchor.params, work, raw)
-    pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
-    backward(features, rows, model, anchor.params, work, derivatives, anchor.of_block)
-    subtract_from(grads, anchor.of_block)
-
-
 def add_block(block_loss, grads, total, m, batch_rows, progress):
     """Add a block of m rows to its batch; whether that is complete: then grads is its gradient."""
     if m == batch_rows:
@@ -242,26 +234,27 @@ def run_epochs(
         if m != raw.shape[0]:
             raw, derivatives = buffers.raw[:m], buffers.derivatives[:m]
         if position >= fetched_end:
-            fetched, count = position, look_up(data, buffers, order, settings, position, batch_rows, m, progress)
-            fetched_end = fetched + count
+            fetched = position
+            fetched_end = fetched + look_up(data, buffers, order, settings, position, batch_rows, m, progress)
         at = position - fetched
         rows, targets, weights = buffers.rows[at : at + m], buffers.targets[at : at + m], buffers.weights[at : at + m]
         forward(features, rows, model, params, work, raw)
         block_loss = pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
         backward(features, rows, model, params, work, derivatives, grads)
         if anchor.params.size > 0:
-            of_rows = features, rows, targets, weights
-            subtract_anchor(loss, *of_rows, model, anchor, work, raw, loss_hyper, derivatives, grads)
+            forward(features, rows, model, anchor.params, work, raw)
+            pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
+            backward(features, rows, model, anchor.params, work, derivatives, anchor.of_block)
+            subtract_from(grads, anchor.of_block)
         if not add_block(block_loss, grads, total, m, batch_rows, progress):
             continue
 
         # 2. the batch is complete: its objective and its update, perhaps the end of the epoch
         if anchor.params.size > 0:
             add_into(grads, anchor.gradient)
-        batch_loss, learning_rate = progress["batch_loss"], rate_of_update(learning_rates, first_update, progress)
-        if not after_gradient(
-            rule, batch_loss, variables, settings, hyper, learning_rate, batch_rows, n_rows, progress
-        ) or not after_update(batch_rows, n_rows, state, settings, first_epoch, losses, progress):
+        rate, loss_sum = rate_of_update(learning_rates, first_update, progress), progress["batch_loss"]
+        goes_on = after_gradient(rule, loss_sum, variables, settings, hyper, rate, batch_rows, n_rows, progress)
+        if not goes_on or not after_update(batch_rows, n_rows, state, settings, first_epoch, losses, progress):
             break
 
 

@@ -11,9 +11,8 @@ Column 0 is in every batch, and first: there a rule may keep a number of its own
 
 import numpy as np
 
-from .epochs import after_gradient, after_update, begin_epoch, rate_of_update
+from .epochs import after_gradient, after_update, begin_epoch, look_up, rate_of_update
 from .matrices import matrix_at
-from .rows import gather_targets, next_rows
 from .structures import RUNNING, Variables
 from .vectors import set_zero
 
@@ -147,10 +146,9 @@ def gather_variables(state, batch, settings, most, n_features, n_outputs, n):
     return variables
 
 
-def correct_by_anchor(
-    loss, model, anchor, batch, state, grads, targets, weights, loss_hyper, raw, derivatives, most, n
-):
+def correct_by_anchor(loss, of_loss, model, anchor, batch, state, grads, most, n):
     """Replace the gradient at the anchor, of the rows of the batch, by that of all rows."""
+    targets, weights, loss_hyper, raw, derivatives = of_loss
     d, n_outputs, m = batch.columns.size, raw.shape[1], raw.shape[0]
     there, correction = batch.anchor[: grads.size], batch.correction[: grads.size]
     gather_state(anchor.params, there, batch.touched, d, n_outputs, n)
@@ -196,13 +194,11 @@ def run_lazy_epochs(
         if m != rows.size:
             rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
             targets, weights = buffers.targets[:m], buffers.weights[:m]
-        next_rows(order, settings.run_length, progress["offset"], data.subset, n_rows, cursor, rows, m)
-        gather_targets(data, buffers, m, settings.weight_factor / m)
+        look_up(data, buffers, order, settings, cursor, m, m, progress)
         n = gather_rows(data.features, rows, batch)
-        learning_rate = rate_of_update(learning_rates, first_update, progress)
+        rate = rate_of_update(learning_rates, first_update, progress)
         # a penalty's step that shrinks a parameter by more than itself would make it swing
-        shrinkage = learning_rate * settings.alpha
-        most = 1.0 / shrinkage if shrinkage > 0.0 else np.inf
+        most = 1.0 / (rate * settings.alpha) if rate * settings.alpha > 0.0 else np.inf
         variables = gather_variables(state, batch, settings, most, d, n_outputs, n)
 
         # 2. loss, gradient
@@ -211,10 +207,10 @@ def run_lazy_epochs(
         batch_backward(batch, m, n, model.trains_intercept, derivatives, variables.grads)
         if anchor.params.size > 0:
             of_loss = targets, weights, loss_hyper, raw, derivatives
-            correct_by_anchor(loss, model, anchor, batch, state, variables.grads, *of_loss, most, n)
+            correct_by_anchor(loss, of_loss, model, anchor, batch, state, variables.grads, most, n)
 
         # 3. the update, perhaps the end of the epoch
-        goes_on = after_gradient(rule, batch_loss, variables, settings, hyper, learning_rate, m, n_rows, progress)
+        goes_on = after_gradient(rule, batch_loss, variables, settings, hyper, rate, m, n_rows, progress)
         if goes_on:
             put_all_back(variables, state, touched, d, n_outputs, n)
         for i in range(n):
