@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .._kernels.matrices import matrix_at, multiply
-from .private import warn_without
+from .private import in_words, warn_without
 
 GEMM = {np.dtype(np.float64): "dgemm", np.dtype(np.float32): "sgemm"}
 C_REAL = {np.dtype(np.float64): ctypes.c_double, np.dtype(np.float32): ctypes.c_float}
@@ -22,18 +22,32 @@ SIGNATURE = "void(char*,char*,int*,int*,int*,real*,real*,int*,real*,int*,real*,r
 @functools.cache
 def intrinsic_for(function: Callable):
     """What stands for a function of the kernels in compiled code, or None where that can't be."""
-    make, part, instead = {
-        matrix_at: (_matrix_at, "intrinsics for views", "small batches of networks are slower."),
-        multiply: (_multiply, "BLAS", "networks multiply matrices by loops, slower."),
-    }[function]
     try:
+        if _given_up:
+            raise _given_up[0]
         if function is multiply:
             for dtype in GEMM:
                 _gemm_address(dtype)
-        return make()
+        return INTRINSICS[function]()
     except Exception as error:
-        warn_without(part, instead, f"{type(error).__name__}: {error}")
+        reason = in_words(error)
+        if function is multiply:
+            warn_without("BLAS, by way", "networks multiply matrices by loops, slower.", reason)
+        else:
+            warn_without("views by way of the intrinsics", "small batches of networks are slower.", reason)
         return None
+
+
+_given_up: list[Exception] = []
+
+
+def give_up_intrinsics(error: Exception) -> bool:
+    """Do without intrinsics from here on, since a function that uses them can't be compiled; False if so before."""
+    if _given_up:
+        return False
+    _given_up.append(error)
+    intrinsic_for.cache_clear()
+    return True
 
 
 def gemm_address(dtype: np.dtype) -> int:
@@ -146,3 +160,6 @@ def _multiply():
         return types.void(types.int64, a, types.boolean, b, types.boolean, c), generate
 
     return multiply
+
+
+INTRINSICS: dict[Callable, Callable] = {matrix_at: _matrix_at, multiply: _multiply}

@@ -7,13 +7,15 @@ numba is imported by the first compilation, never by ``import skgd``. Sources ar
 import functools
 import os
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from .. import _kernels
-from .._kernels import elementary, matrices
+from .._kernels import elementary
+from .._kernels.matrices import multiply, multiply_by_loops
 from .._warnings import warn_user
 from . import private
 from .cache import DiskCache
+from .intrinsics import INTRINSICS, give_up_intrinsics, intrinsic_for
 
 # fastmath=True would delete the NaN and infinity tests that spot divergence: these flags keep them.
 SAFE_FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
@@ -101,23 +103,23 @@ def _compiled_part(function: Callable, lean: bool) -> Callable:
     """What stands for a function in others that are compiled."""
     import numba
 
-    from .intrinsics import intrinsic_for
-
     if hasattr(function, "py_func"):  # compiled before, by a user say
         return function
-    if function in (matrices.matrix_at, matrices.multiply):
+    if function in INTRINSICS:
         intrinsic = intrinsic_for(function)
         if intrinsic is not None:
             return intrinsic
-        if function is matrices.multiply:
-            function = matrices.multiply_by_loops
+        function = {multiply: multiply_by_loops}.get(function, function)
     options = (LEAN_OPTIONS if lean else OPTIONS) | _INLINE_OPTIONS
     if function.__module__ == elementary.__name__:  # whose arithmetic is done in the order that it is written in
         options |= {"fastmath": {"contract"}}
-    return numba.njit(**private.accepted(options))(_with_compiled_parts(function, lean))
+    of_parts = private.compilers().part if is_ours(function) else {}
+    return numba.njit(**private.accepted(options), **of_parts)(_with_compiled_parts(function, lean))
 
 
 # -- compilation
+
+asked_for: set[tuple[str, str]] = set()  # functions and signatures that this process has compiled or loaded
 
 
 @functools.cache
@@ -128,10 +130,24 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
     """
     if not have_numba():
         return function
+    asked_for.add((_name(function), str(signature)))
+    try:
+        return _compiled(function, signature, lean)
+    except Exception as error:
+        # what is ours compiles, unless a private part of numba's has changed
+        uses_intrinsics = is_ours(function) and _calls(function, INTRINSICS) and give_up_intrinsics(error)
+        if not (uses_intrinsics or (is_ours(function) and private.give_up_compilers(error))):
+            raise
+        _compiled_part.cache_clear()
+        return compiled(function, signature, lean)
+
+
+def _compiled(function: Callable, signature, lean: bool) -> Callable:
     import numba
 
     options = private.accepted(LEAN_OPTIONS if lean else OPTIONS)
-    dispatcher = numba.njit(**options)(_with_compiled_parts(function, lean))
+    by_compiler = private.compilers().whole if is_ours(function) else {}
+    dispatcher = numba.njit(**options, **by_compiler)(_with_compiled_parts(function, lean))
     if is_ours(function) and function.__closure__ is None:  # a user's globals would be frozen with the function
         private.cache_on_disk(dispatcher, DiskCache(_name(function), str(signature), repr(sorted(options))))
     dispatcher.compile(signature)
@@ -140,15 +156,26 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
     return dispatcher
 
 
+def _calls(function: Callable, others: Collection[Callable]) -> bool:
+    """Whether a function calls one of the others, directly or not."""
+    callees = [function.__globals__.get(name) for name in function.__code__.co_names]
+    return any(callee in others or _calls(callee, others) for callee in callees if _is_source(callee))
+
+
 def pointer(function: Callable, signature) -> object:
     """Compile a function that travels inside a named tuple, where numba takes addresses only."""
     ready = compiled(function, signature)
     return getattr(ready, "pointer", ready)
 
 
+compiles_users_code = False  # whether a function of a user's has been compiled in this process
+
+
 @functools.cache
 def _compiled_plug_in(function: Callable, signature) -> tuple[Callable, Exception | None]:
     """A plug-in compiled, or as it is with the reason why it can't be."""
+    global compiles_users_code
+    compiles_users_code = compiles_users_code or not is_ours(function)
     try:
         return compiled(function, signature), None
     except Exception:  # numba raises many kinds, from its own and from what it wraps

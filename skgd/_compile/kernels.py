@@ -24,6 +24,7 @@ from .._kernels.products import narrow_product, sum_of_outer_products
 from .._kernels.structures import FLOAT64, Linear, Network, Products
 from . import intrinsics
 from . import jit as _jit
+from .exceptions import surfacing
 from .types import signatures
 
 PASSES = "forward", "backward"  # of a model over some rows
@@ -42,7 +43,6 @@ ROOMS = {
 }
 
 
-@functools.cache
 def kernel(
     name: str,
     dtype: np.dtype,
@@ -57,6 +57,12 @@ def kernel(
     one that the kernel will be given, if its formula is to become a part of it: calling it takes a third of the time
     of a batch of few rows.
     """
+    ready = _kernel(name, dtype, model, index, target, loss)
+    return surfacing(ready) if _jit.compiles_users_code else ready
+
+
+@functools.cache
+def _kernel(name, dtype, model, index, target, loss):
     signature = getattr(signatures(dtype, index, target, dtype if model is Network else None), name)
     if isinstance(signature, dict):
         signature = signature[model]

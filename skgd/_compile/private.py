@@ -2,7 +2,7 @@
 
 import functools
 import types
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._warnings import warn_user
 
@@ -15,6 +15,10 @@ def warn_without(part: str, consequence: str, reason: str) -> None:
     import numba
 
     warn_user(f"skgd does without {part} of numba {numba.__version__} ({reason}): {consequence}", RuntimeWarning)
+
+
+def in_words(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:400]
 
 
 # -- options
@@ -45,8 +49,101 @@ def _why_refused(option: str) -> str:
         dispatcher.targetdescr.options.parse_as_flags(flags, dispatcher.targetoptions)
         getattr(flags, option.removeprefix("_"))
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return in_words(error)
     return ""
+
+
+# -- the compiler
+
+# What it does for generators, closures, parallel loops and expressions of whole arrays, which the kernels have none of.
+UNUSED_PASSES = {
+    "WithLifting",
+    "InlineClosureLikes",
+    "MakeFunctionToJitFunction",
+    "InlineInlinables",
+    "FindLiterallyCalls",
+    "LiteralUnroll",
+    "LiteralPropagationSubPipelinePass",
+    "NopythonRewrites",
+    "DumpParforDiagnostics",
+}
+
+
+class Compilers(NamedTuple):
+    """Options that let numba compile in less time what is skgd's own."""
+
+    whole: dict  # for functions that are called
+    part: dict  # for what becomes part of others, which are optimised and made machine code of as a whole
+
+
+@functools.cache
+def compilers() -> Compilers:
+    """Numba's compiler without what is of no use here; as it is, where it isn't what it was."""
+    try:
+        if _without_compiler:
+            raise _without_compiler[0]
+        return _make_compilers()
+    except Exception as error:
+        warn_without("a shorter way through the compiler", "compiling takes longer.", in_words(error))
+        return Compilers({}, {})
+
+
+_without_compiler: list[Exception] = []
+
+
+def give_up_compilers(error: Exception) -> bool:
+    """Do without them from here on, since a function can't be compiled; False if so before."""
+    if _without_compiler:
+        return False
+    _without_compiler.append(error)
+    compilers.cache_clear()
+    return True
+
+
+def _make_compilers() -> Compilers:
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.compiler import Compiler
+
+    for name in (
+        "_optimize_functions",
+        "_optimize_final_module",
+        "_finalize_final_module",
+        "_finalize_dynamic_globals",
+    ):
+        getattr(JITCodeLibrary, name)
+
+    class PartLibrary(JITCodeLibrary):
+        """Code that is linked into that of others, and never called by itself."""
+
+        codegen = types.SimpleNamespace(set_env=lambda name, env: None)  # type: ignore[assignment]
+
+        def _optimize_functions(self, ll_module):
+            ll_module.data_layout = self._codegen._data_layout
+
+        def _optimize_final_module(self):
+            pass
+
+        def _finalize_final_module(self):
+            self._finalize_dynamic_globals()
+            self._finalized = True
+
+        def get_pointer_to_function(self, name):
+            return 0
+
+    class WholeCompiler(Compiler):
+        def define_pipelines(self):
+            (manager,) = super().define_pipelines()
+            manager.passes = [entry for entry in manager.passes if entry[0].__name__ not in UNUSED_PASSES]
+            return [manager]
+
+    class PartCompiler(WholeCompiler):
+        def define_pipelines(self):
+            state = self.state
+            state.library = PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library.enable_object_caching()
+            return super().define_pipelines()
+
+    return Compilers({"pipeline_class": WholeCompiler}, {"pipeline_class": PartCompiler})
 
 
 # -- addresses
@@ -72,24 +169,15 @@ class Pointer:
 def remember_addresses(dispatcher) -> None:
     """Look the addresses of a compiled function up once: numba does so, slowly, whenever it is passed as a pointer."""
     dispatcher.pointer = dispatcher
-    if not _addresses_are_found():
-        return
-    try:
-        _remember_addresses(dispatcher)
-    except Exception as error:
-        _do_without_addresses(error)
+    if not _without_addresses:
+        try:
+            _remember_addresses(dispatcher)
+        except Exception as error:
+            _without_addresses.append(error)
+            warn_without("the addresses of functions", "fits of small data are slower.", in_words(error))
 
 
-_without_addresses: list[str] = []
-
-
-def _addresses_are_found() -> bool:
-    return not _without_addresses
-
-
-def _do_without_addresses(error: Exception) -> None:
-    _without_addresses.append(f"{type(error).__name__}: {error}")
-    warn_without("the addresses of functions", "fits of small data are slower.", _without_addresses[-1])
+_without_addresses: list[Exception] = []
 
 
 def _remember_addresses(dispatcher: Any) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from .rows import gather_targets, next_rows, shuffle_runs
 from .stopping import end_epoch, gradient_vanishes, in_its_right_mind
-from .structures import DIVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING
+from .structures import DIVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Variables
 from .vectors import add_into, clip, copy_into, set_zero, subtract_from
 
 
@@ -90,12 +90,50 @@ def rows_to_fetch(block, batch_rows, rows_left, room):
     return min(max(room // batch_rows, 1), rows_left // batch_rows) * batch_rows
 
 
-def end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, first_epoch, losses, progress):
-    """Count the batch, and end the epoch with its last one; the status says whether to go on."""
+def decay_weights(params, penalised, rarity, share):
+    """Shrink the parameters that are penalised; of columns in batches, 1 / rarity of all, as often as is right."""
+    n = rarity.size
+    if n == 0:
+        for j in range(params.size):
+            if penalised[j] > 0.0:
+                params[j] -= share * params[j]
+        return
+    for at in range(0, params.size, n + 1):
+        for i in range(n):
+            params[at + i] *= 1.0 - min(share * rarity[i], 1.0)
+
+
+def after_gradient(rule, loss, variables, settings, hyper, learning_rate, batch_rows, n_rows, progress):
+    """Judge a batch by its loss and make its update; False where the fit ends before, as the status says."""
+    params, grads, slots, penalised, l1_counts, side, rarity = variables
+    objective = loss + add_penalty(params, penalised, settings.alpha, grads)
+    if settings.l1 > 0.0:
+        objective += add_lasso(params, l1_counts, settings.l1, grads, side)
+    if not in_its_right_mind(objective, progress):
+        progress["status"] = DIVERGED
+        return False
+    progress["loss_sum"] += objective * batch_rows
+    if batch_rows == n_rows and gradient_vanishes(grads, settings, progress):
+        return False
+    if settings.clip_norm > 0.0:
+        clip(grads, settings.clip_norm)
+    if settings.weight_decay > 0.0:
+        decay_weights(params, penalised, rarity, learning_rate * settings.weight_decay)
+    progress["update"] += 1
+    rule(params, grads, slots, hyper, learning_rate, progress["update"])
+    if settings.l1 > 0.0:
+        passage = 2.0 * learning_rate * settings.l1 if settings.proximal else np.inf
+        keep_side(params, l1_counts, passage, side)
+    return True
+
+
+def after_update(batch_rows, n_rows, state, settings, first_epoch, losses, progress):
+    """Count the batch, and end the epoch with its last one; whether to go on."""
+    add_to_average(state.params, state.average, settings, progress)
     progress["cursor"] += batch_rows
     if progress["cursor"] == n_rows:
         mean_objective = progress["loss_sum"] / n_rows
-        end_epoch(params, epoch_start, best_params, settings, mean_objective, settings.exact, progress)
+        end_epoch(state.params, state.epoch_start, state.best, settings, mean_objective, settings.exact, progress)
         if progress["status"] != DIVERGED:
             n_ended = progress["epoch"] - first_epoch
             losses[n_ended - 1] = mean_objective
@@ -103,6 +141,11 @@ def end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, fi
                 progress["status"] = OUT_OF_EPOCHS
             elif progress["status"] == RUNNING and settings.pause:
                 progress["status"] = PAUSED
+    return progress["status"] == RUNNING
+
+
+def rate_of_update(learning_rates, first_update, progress):
+    return learning_rates[progress["update"] - first_update if learning_rates.size > 1 else 0]
 
 
 def pointwise(loss, raw, y, weight, hyper, derivative):
@@ -118,6 +161,34 @@ def formula(raw, y, weight, hyper, derivative):
 def pointwise_by_formula(loss, raw, y, weight, hyper, derivative):
     """The loss of some rows by a formula, whatever the pointer."""
     return formula(raw, y, weight, hyper, derivative)
+
+
+def look_up(data, buffers, order, settings, position, batch_rows, m, progress):
+    """Fetch rows from a position of the epoch on, for a block of m or for several batches; return how many."""
+    n_rows = data.subset.size if data.subset.size > 0 else data.y.shape[0]
+    count = rows_to_fetch(m, batch_rows, n_rows - progress["cursor"], buffers.rows.size)
+    offset = progress["offset"]
+    next_rows(order, settings.run_length, offset, data.subset, n_rows, position, buffers.rows, count)
+    gather_targets(data, buffers, count, settings.weight_factor / batch_rows)
+    return count
+
+
+def add_block(block_loss, grads, total, m, batch_rows, progress):
+    """Add a block of m rows to its batch; whether that is complete: then grads is its gradient."""
+    if m == batch_rows:
+        progress["batch_loss"] = block_loss
+        return True
+    if progress["batch_done"] == 0:
+        progress["batch_loss"] = 0.0
+        set_zero(total)
+    progress["batch_loss"] += block_loss
+    progress["batch_done"] += m
+    add_into(total, grads)
+    if progress["batch_done"] < batch_rows:
+        return False
+    progress["batch_done"] = 0
+    copy_into(grads, total)
+    return True
 
 
 def run_epochs(
@@ -143,87 +214,47 @@ def run_epochs(
     objective of each epoch that ends, and its size is the number of epochs that may.
     """
     progress = progress[0]
-    features, subset = data.features, data.subset
-    params, grads, slots, average, epoch_start, best_params, total, penalised, l1_counts = state
-    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
+    features, params, grads, total = data.features, state.params, state.grads, state.total
+    n_rows = data.subset.size if data.subset.size > 0 else data.y.shape[0]
     raw, derivatives, work = buffers.raw, buffers.derivatives, buffers.work
+    # the total of the gradient has done its service when the sides of the L1 penalty are asked for
+    variables = Variables(params, grads, state.slots, state.penalised, state.l1_counts, total, params[:0])
     fetched, fetched_end = 0, 0  # from where to where in the epoch the rows are in the buffers
-    reduces_variance = anchor.params.size > 0
     first_epoch, first_update = progress["epoch"], progress["update"]
     progress["status"] = RUNNING
     for _ in range(budget):
-        cursor, done = progress["cursor"], progress["batch_done"]
-        if cursor == 0 and done == 0:
-            begin_epoch(params, epoch_start, order, n_rows, progress)
+        if progress["cursor"] == 0 and progress["batch_done"] == 0:
+            begin_epoch(params, state.epoch_start, order, n_rows, progress)
             fetched_end = 0
 
         # 1. one block of the batch: raw predictions, loss, gradient
-        batch_rows = min(settings.batch_size, n_rows - cursor)
-        m = min(settings.block_size, batch_rows - done)
+        position = progress["cursor"] + progress["batch_done"]
+        batch_rows = min(settings.batch_size, n_rows - progress["cursor"])
+        m = min(settings.block_size, batch_rows - progress["batch_done"])
         if m != raw.shape[0]:
             raw, derivatives = buffers.raw[:m], buffers.derivatives[:m]
-        position = cursor + done
         if position >= fetched_end:
             fetched = position
-            count = rows_to_fetch(m, batch_rows, n_rows - cursor, buffers.rows.size)
-            next_rows(order, settings.run_length, progress["offset"], subset, n_rows, position, buffers.rows, count)
-            factor = settings.weight_factor / batch_rows
-            gather_targets(data, buffers, count, factor)
-            fetched_end = position + count
+            fetched_end = fetched + look_up(data, buffers, order, settings, position, batch_rows, m, progress)
         at = position - fetched
         rows, targets, weights = buffers.rows[at : at + m], buffers.targets[at : at + m], buffers.weights[at : at + m]
         forward(features, rows, model, params, work, raw)
-        batch_loss = pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
+        block_loss = pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
         backward(features, rows, model, params, work, derivatives, grads)
-        if reduces_variance:
+        if anchor.params.size > 0:
             forward(features, rows, model, anchor.params, work, raw)
             pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
             backward(features, rows, model, anchor.params, work, derivatives, anchor.of_block)
             subtract_from(grads, anchor.of_block)
-        if m < batch_rows:
-            if done == 0:
-                progress["batch_loss"] = 0.0
-                set_zero(total)
-            progress["batch_loss"] += batch_loss
-            add_into(total, grads)
-            if done + m < batch_rows:
-                progress["batch_done"] += m
-                continue
-            copy_into(grads, total)
-            batch_loss = progress["batch_loss"]
-            progress["batch_done"] = 0
+        if not add_block(block_loss, grads, total, m, batch_rows, progress):
+            continue
 
-        # 2. the whole batch: its objective, and whether the fit is still in its right mind
-        if reduces_variance:
+        # 2. the batch is complete: its objective and its update, perhaps the end of the epoch
+        if anchor.params.size > 0:
             add_into(grads, anchor.gradient)
-        objective = batch_loss + add_penalty(params, penalised, settings.alpha, grads)
-        if settings.l1 > 0.0:
-            objective += add_lasso(params, l1_counts, settings.l1, grads, total)  # the total has done its service
-        if not in_its_right_mind(objective, progress):
-            progress["status"] = DIVERGED
-            break
-        progress["loss_sum"] += objective * batch_rows
-        if batch_rows == n_rows and gradient_vanishes(grads, settings, progress):
-            break
-
-        # 3. the update
-        if settings.clip_norm > 0.0:
-            clip(grads, settings.clip_norm)
-        learning_rate = learning_rates[progress["update"] - first_update if learning_rates.size > 1 else 0]
-        if settings.weight_decay > 0.0:
-            for j in range(params.size):
-                if penalised[j] > 0.0:
-                    params[j] -= learning_rate * settings.weight_decay * params[j]
-        progress["update"] += 1
-        rule(params, grads, slots, hyper, learning_rate, progress["update"])
-        if settings.l1 > 0.0:
-            passage = 2.0 * learning_rate * settings.l1 if settings.proximal else np.inf
-            keep_side(params, l1_counts, passage, total)
-        add_to_average(params, average, settings, progress)
-
-        # 4. the end of the batch, and perhaps of the epoch
-        end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, first_epoch, losses, progress)
-        if progress["status"] != RUNNING:
+        rate, loss_sum = rate_of_update(learning_rates, first_update, progress), progress["batch_loss"]
+        goes_on = after_gradient(rule, loss_sum, variables, settings, hyper, rate, batch_rows, n_rows, progress)
+        if not goes_on or not after_update(batch_rows, n_rows, state, settings, first_epoch, losses, progress):
             break
 
 

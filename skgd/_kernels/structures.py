@@ -163,6 +163,18 @@ class State(NamedTuple):
     l1_counts: np.ndarray  # (n_params,), how much the L1 penalty counts; 0 for intercepts
 
 
+class Variables(NamedTuple):
+    """What an update sees: all parameters, or those of the columns that a batch touches."""
+
+    params: np.ndarray
+    grads: np.ndarray
+    slots: np.ndarray
+    penalised: np.ndarray
+    l1_counts: np.ndarray
+    side: np.ndarray  # workspace of the L1 penalty
+    rarity: np.ndarray  # of the columns that are touched, see Batch; empty: all parameters are there
+
+
 class Anchor(NamedTuple):
     """The snapshot by which variance reduction corrects the gradients of batches; empty arrays: no such correction."""
 
