@@ -353,6 +353,27 @@ def test_rows_without_weight_are_not_there(loss):
     assert model.converged_
 
 
+def test_a_first_row_far_off_of_next_to_no_weight_costs_no_digits():
+    # moments are summed as distances from it
+    X = RNG.standard_normal((300, 3))
+    y = X @ [1.0, 2.0, 3.0] + RNG.standard_normal(300)
+    alone = GDLinearRegressor().fit(X[1:], y[1:])
+    X[0], weight = 1e9, np.ones(300)
+    weight[0] = 1e-24
+    model = GDLinearRegressor().fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(model.coef_, alone.coef_, rtol=1e-5)
+    np.testing.assert_allclose(model.intercept_, alone.intercept_, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_weights_count_in_the_scale_of_features_of_extreme_size(size):
+    X = RNG.standard_normal((200, 2)) + 1
+    y = X[:, 0] + RNG.standard_normal(200)
+    weight = np.where(X[:, 0] > 1, 1e-3, 1.0)
+    model, expected = (GDLinearRegressor(alpha=1.0).fit(data, y, weight) for data in (size * X, X))
+    np.testing.assert_allclose(model.predict(size * X), expected.predict(X), rtol=1e-6)
+
+
 @pytest.mark.parametrize("n_columns", [1_200, 3_200])  # with a matrix of them all, and of some
 def test_many_columns_that_few_factors_explain(n_columns):
     factors = RNG.standard_normal((1_500, 10))
