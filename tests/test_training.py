@@ -594,7 +594,7 @@ def test_partial_fit_standardises_by_all_rows_so_far():
     np.testing.assert_allclose(model.coef_ - coef_before, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "momentum"])  # which forgets steps in other units
 def test_new_means_and_deviations_leave_the_predictions_as_they_are(kind, optimizer):
     X, y = make_data(kind)
     model = ESTIMATORS[kind](optimizer=optimizer, learning_rate=0.05, random_state=0, alpha=0)
@@ -806,6 +806,16 @@ def test_a_fit_that_goes_round_in_circles_ends_with_its_best_parameters():
     assert model.loss_curve_[-1] > 1.001 * model.loss_curve_.min()  # or this tests nothing
     replay = Replay(X, y, 1e-4).take(model)
     assert replay.objective() * replay.target_scale**2 == pytest.approx(model.loss_curve_.min(), rel=1e-9)
+
+
+def test_a_stream_finds_a_rate_that_works_if_it_may():
+    X, y = make_data(n=400)
+    model = GDLinearRegressor(loss=Understated(), optimizer="sgd", batch_size=1, random_state=0)
+    first = GDLinearRegressor(optimizer="sgd", batch_size=1).partial_fit(X[:100], y[:100]).learning_rate_
+    for rows in 5 * in_order(400, 100):
+        model.partial_fit(X[rows], y[rows])  # a warning would be an error
+    assert model.learning_rate_ < 20 * first  # it began with fifty times as much
+    assert model.score(X, y) > 0.9
 
 
 def test_divergence_in_a_stream_is_told():

@@ -98,6 +98,19 @@ def test_with_early_stopping_they_stop_the_fit_at_the_best_parameters_for_them(m
     assert model.t_ == model.n_iter_ * 8
 
 
+@pytest.mark.parametrize("make", [GDLinearRegressor, GDLogisticClassifier])
+@pytest.mark.parametrize("times", [1, 50])
+def test_with_early_stopping_nothing_else_ends_a_line_search(make, times):
+    # neither Newton's steps on few rows nor those on many: the optimum on the training rows is no reason
+    X, y, X_val, y_val = data_for(make)
+    y = y == "a" if is_classifier(make()) else y
+    y_val = y_val == "a" if is_classifier(make()) else y_val
+    model = make(early_stopping=True, alpha=1.0, tol=1e-4, n_iter_no_change=30)
+    model.fit(np.tile(X, (times, 1)), np.tile(y, times), X_val=X_val, y_val=y_val)
+    assert model.stop_reason_ == "early_stopping"
+    assert model.n_iter_ > 30
+
+
 @each_estimator
 def test_early_stopping_on_a_part_held_out_is_as_before(make):
     X, y, _, _ = data_for(make)
