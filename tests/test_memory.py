@@ -62,7 +62,7 @@ def test_early_stopping_copies_no_rows(mapped, name):
 def test_predictions_convert_some_rows_at_a_time(make, dtype):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 2 if dtype is bool else 5, (200_000, 50)).astype(dtype)
-    model = make().fit(X[:1000], X[:1000, 0].astype(float))
+    model = make().set_params(n_jobs=2).fit(X[:1000], X[:1000, 0].astype(float))
     predictions = model.predict(X.astype(float))
     assert most_memory(lambda: np.testing.assert_array_equal(model.predict(X), predictions)) < 0.5 * 8 * X.size
     np.testing.assert_array_equal(model.predict(np.asfortranarray(X)), predictions)
@@ -71,7 +71,7 @@ def test_predictions_convert_some_rows_at_a_time(make, dtype):
 @pytest.mark.parametrize("make", [GDLinearRegressor, lambda: GDMLPRegressor(hidden_layer_sizes=(4,), max_iter=2)])
 def test_predictions_from_columns_copy_some_rows_at_a_time(make):
     X = np.random.default_rng(0).standard_normal((200_000, 50))
-    model = make().fit(X[:1000], X[:1000, 0])
+    model = make().set_params(n_jobs=2).fit(X[:1000], X[:1000, 0])
     predictions, by_columns = model.predict(X), np.asfortranarray(X)
     assert most_memory(lambda: np.testing.assert_array_equal(model.predict(by_columns), predictions)) < 0.5 * X.nbytes
 

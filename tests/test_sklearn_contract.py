@@ -14,13 +14,14 @@ from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd._targets.validation_set import hold_out
 from skgd.activations import ACTIVATIONS
 from skgd.losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES, MultilabelLogLoss
 from skgd.optimizers import OPTIMIZERS, Adam
@@ -645,9 +646,7 @@ def test_rows_held_out_keep_their_own_weights_where_few_are_trained_on(regressio
     weight = np.linspace(1.0, 2.0, len(y))
     model = GDLinearRegressor(optimizer="adam", batch_size=None, early_stopping=True, max_iter=5, tol=None)
     model.set_params(standardize=False, random_state=0).fit(X, y, sample_weight=weight)
-    _, held_out = train_test_split(
-        np.arange(len(y)), test_size=model.validation_fraction, random_state=np.random.RandomState(0)
-    )
+    _, held_out = hold_out(len(y), model.validation_fraction, weight, None, np.random.RandomState(0))
     losses = 0.5 * (model.predict(X[held_out]) - y[held_out]) ** 2
     expected = np.average(losses, weights=weight[held_out])
     np.testing.assert_allclose(model.validation_curve_.min(), expected, rtol=1e-6)

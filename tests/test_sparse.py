@@ -8,7 +8,6 @@ import pytest
 from scipy import sparse
 from scipy.special import expit
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
-from sklearn.model_selection import train_test_split
 
 from skgd import GDLinearRegressor, GDLogisticClassifier
 from skgd._auto.decide import column_chances
@@ -17,6 +16,7 @@ from skgd._compile.types import signatures
 from skgd._kernels.structures import Buffers, Data, Linear
 from skgd._problem.features import dense_rows, raw_features, scaled_rows
 from skgd._problem.scaling import feature_moments, largest_entries
+from skgd._targets.validation_set import hold_out
 from skgd.losses import SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, NAdam, Optimizer
 
@@ -195,7 +195,7 @@ def test_rows_held_out_of_lazy_updates_are_those_that_are_judged():
     c = targets("classifier", y)
     X = sparse.csr_matrix(X.multiply((np.arange(500) % 5 > 0)[:, None]))  # rows of very different lengths
     X.eliminate_zeros()
-    _, rows = train_test_split(np.arange(500), test_size=0.1, random_state=np.random.RandomState(0), stratify=c)
+    _, rows = hold_out(500, 0.1, np.empty(0), c, np.random.RandomState(0))
     model = GDLogisticClassifier(early_stopping=True, optimizer="adam", batch_size=8, random_state=0, max_iter=300)
     quiet(model.set_params(tol=0.0), X, c)
     assert model.stop_reason_ == "early_stopping"

@@ -15,9 +15,9 @@ from scipy.special import expit, logit
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import train_test_split
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd._targets.validation_set import hold_out
 from skgd.losses import SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from skgd.schedules import InverseScaling, ReduceOnPlateau, Schedule, StepDecay
@@ -466,14 +466,13 @@ def test_early_stopping_restores_the_parameters_that_were_best_on_the_part_held_
 
 
 @pytest.mark.parametrize("as_sparse", [False, True])
-def test_early_stopping_looks_at_the_rows_that_scikit_learn_would_hold_out(kind, as_sparse):
+def test_early_stopping_looks_at_the_rows_that_are_held_out(kind, as_sparse):
     X, y = make_data(kind, n=300)
     if as_sparse:
         X = sparse.csr_array(np.where(np.abs(X) < 0.5, 0.0, X))
     weight = np.random.default_rng(0).uniform(0, 2, 300) * (np.arange(300) % 7 > 0)
-    counts = np.flatnonzero(weight)
-    stratify = y[counts] if kind in CLASSIFIERS else None
-    _, rows = train_test_split(counts, test_size=0.2, random_state=np.random.RandomState(5), stratify=stratify)
+    classes = y if kind in CLASSIFIERS else None
+    _, rows = hold_out(300, 0.2, weight, classes, np.random.RandomState(5))
     model = ESTIMATORS[kind](early_stopping=True, validation_fraction=0.2, optimizer="adam", learning_rate=0.1)
     model.set_params(batch_size=20, tol=0.0, n_iter_no_change=3, max_iter=500, random_state=5)
     model.fit(X, y, sample_weight=weight)

@@ -33,7 +33,7 @@ def users_optimizer(parameters: Any) -> Optimizer:
 
 def users_batch_size(parameters: Any, problem: Problem, optimizer: Optimizer, auto: Callable[[], int]) -> int:
     """Rows per update: all, as many as were asked for, or what `auto()` says."""
-    n_rows = problem.rows.n_rows
+    n_rows = problem.n_given
     if parameters.batch_size is None or optimizer.searches_line:
         return n_rows
     return auto() if parameters.batch_size == "auto" else min(int(parameters.batch_size), n_rows)

@@ -31,7 +31,7 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
     """The plan of a fit, or of its continuation."""
     optimizer = _optimizer(parameters, problem, before)
     batch_size = users_batch_size(parameters, problem, optimizer, lambda: _batch_size(parameters, problem, optimizer))
-    if batch_size >= problem.rows.n_rows and not problem.streaming and _is(parameters.optimizer, "nesterov"):
+    if batch_size >= problem.n_given and not problem.streaming and _is(parameters.optimizer, "nesterov"):
         # momentum that grows, and restarts, in place of a fixed one that mini-batches need
         optimizer = SGD(momentum="auto", nesterov=True)
     tol = _tol(parameters, problem, optimizer, batch_size) if isinstance(parameters.tol, str) else parameters.tol
@@ -63,7 +63,7 @@ def _optimizer(parameters: Any, problem: Problem, before: Training | None) -> Op
         return SGD() if before.optimizer.follows_path else before.optimizer
     if problem.loss.trivial_optimum:
         return SGD()  # small steps, as there is nothing to see at the optimum
-    if isinstance(parameters.batch_size, Integral) and parameters.batch_size < problem.rows.n_rows:
+    if isinstance(parameters.batch_size, Integral) and parameters.batch_size < problem.n_given:
         return SGD(momentum=0.9, nesterov=True)
     # a learning rate, a schedule or what else belongs to the steps of a rule
     own_steps = (
@@ -81,7 +81,7 @@ def _batch_size(parameters: Any, problem: Problem, optimizer: Optimizer) -> int:
     A rate that follows from the data makes good use of exact gradients. Other ones, the customary and the user's, take
     small steps: there must be many of them.
     """
-    n_rows, loss, streaming = problem.rows.n_rows, problem.loss, problem.streaming
+    n_rows, loss, streaming = problem.n_given, problem.loss, problem.streaming
     if loss.trivial_optimum:  # all rows at once would lead to it
         return min(MINI_BATCH, max(1, n_rows // 4))
     if streaming:  # whatever the size of its parts, it shall make as many steps
@@ -102,7 +102,7 @@ def _batch_size(parameters: Any, problem: Problem, optimizer: Optimizer) -> int:
 def _tol(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: int) -> float:
     if parameters.early_stopping and optimizer.searches_line:
         return EARLY_STOPPING_TOL
-    n_rows = problem.rows.n_rows
+    n_rows = problem.n_given
     if optimizer.searches_line and parameters.criterion == "objective":
         if problem.rows.n_features > MANY_FEATURES:
             return MANY_FEATURES_TOL if problem.l1 is None else MANY_FEATURES_L1_TOL

@@ -46,7 +46,7 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
 
 def _batch_size(problem: Problem) -> int:
     fewest = FEWEST_ROWS if problem.rows.is_dense else FEWEST_SPARSE_ROWS
-    n_rows = problem.rows.n_rows
+    n_rows = problem.n_given
     return min(max(fewest, min(n_rows // UPDATES, MOST_ROWS)), n_rows)
 
 

@@ -33,7 +33,8 @@ def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, bef
         rows, held_out = split(X.shape[0], targets, parameters, rng, streaming)
     if held_out is None and weight.size and not weight.all():  # as if rows without weight weren't there
         rows = np.flatnonzero(weight)
-    if not streaming and is_one_batch(parameters, kind, len(rows) or X.shape[0]) and not loss.trivial_optimum:
+    n_given = len(rows) or X.shape[0]
+    if not streaming and is_one_batch(parameters, kind, n_given) and not loss.trivial_optimum:
         weight, rows = distinct_rows(X, targets.y, weight, rows)
         targets = targets._replace(weight=weight)
     loss.probe(targets.y, targets.n_outputs)
@@ -58,7 +59,8 @@ def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, bef
         standardization=scaler.standardization,
         constant=_starting_constant(targets, data, scaler, kind),
         facts=targets.facts,
-        rows_seen=data.n_rows + (before.rows_seen if streaming and before else 0),
+        n_given=n_given,
+        rows_seen=n_given + (before.rows_seen if streaming and before else 0),
         streaming=streaming,
     )
 

@@ -30,6 +30,7 @@ class Problem:
     standardization: bool | str  # what `standardize` means for these features
     constant: np.ndarray  # raw prediction of the constant model
     facts: dict  # of the targets, that predictions will need
+    n_given: int  # rows, before those that say the same became one
     rows_seen: int  # of a stream, with those before
     streaming: bool
 
