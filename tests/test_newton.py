@@ -299,7 +299,7 @@ def problem(loss, targets, criterion=OBJECTIVE, tol=1e-20, ridge=ALPHA, quadrati
     search = np.zeros(1, Search)
     search["reference"] = 1.0
     search["last_promise"] = search["largest_step"] = np.inf
-    settings = NewtonSettings(criterion, tol, 1.0, np.finfo(float).eps, quadratic)
+    settings = NewtonSettings(criterion, tol, 1, 1.0, np.finfo(float).eps, quadratic)
     work = NewtonWork(vectors, vectors[:, :, None], np.empty((4, p)), np.empty((p, p)))
     return loss.hyper(np.ones(1)), rows, settings, np.zeros(p), work, search
 

@@ -408,3 +408,24 @@ def test_lasso_with_many_correlated_columns_agrees_with_scikit_learn():
     model = GDLinearRegressor(penalty="l1", alpha=0.1).fit(X, y)
     exact = Lasso(alpha=0.1, tol=1e-10, max_iter=100_000).fit(StandardScaler().fit_transform(X), y)
     np.testing.assert_allclose(model.coef_ * X.std(axis=0), exact.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "sgd", "adam"])
+@pytest.mark.parametrize("penalty", ["l2", "l1"])  # Newton's method proper of small data, and line searches
+def test_the_step_criterion_needs_as_many_small_steps_as_are_asked_for(penalty, optimizer):
+    X, y = load_breast_cancer(return_X_y=True)
+    path = []
+    model = GDLogisticClassifier(penalty=penalty, alpha=0.01, optimizer=optimizer, batch_size=None, standardize=True)
+    model.set_params(criterion="step", tol=1e-3, learning_rate=0.1 if optimizer == "adam" else "auto")
+    model._watch = lambda model: path.append(
+        np.append(model.coef_ * X.std(axis=0), model.decision_function([X.mean(0)]))
+    )
+    for patience in (1, 4):
+        path.clear()
+        model.set_params(n_iter_no_change=patience).fit(X, y)
+        steps = np.abs(np.diff(path, axis=0)).max(axis=1)
+        assert model.converged_
+        small = steps <= 1e-3 * (1 + 1e-9)
+        assert small[len(small) - patience + 1 :].all()
+        ended = np.flatnonzero(np.convolve(small, np.ones(patience, int), "valid") == patience)
+        assert ended.size == 0 or ended[0] + patience + 1 >= len(path)  # no sooner, and no later

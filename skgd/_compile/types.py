@@ -172,7 +172,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     vector, matrix, double, square = _array(real, 1), _array(real, 2), _array(f8, 1), _array(f8, 2)
     double_in, indices_in, progress = _array(f8, 1, True), _array(i8, 1, True), training[-1][4]
     few_rows = types.NamedTuple([square, square, double, double], FewRows)
-    newton_settings = types.NamedTuple([i8, f8, f8, f8, flag], NewtonSettings)
+    newton_settings = types.NamedTuple([i8, f8, i8, f8, f8, flag], NewtonSettings)
     work = types.NamedTuple([square, _array(f8, 3), square, square], NewtonWork)
     function_state = types.NamedTuple([vector, vector, matrix, vector, vector], FunctionState)
     function_settings = types.NamedTuple([i8, f8, i8, f8], FunctionSettings)

@@ -101,7 +101,7 @@ def is_met(settings, search, promise, gain, lost):
         return lost or promise <= settings.tol * gain
     if settings.criterion == GRADIENT:
         return search["gradient_norm"] <= settings.tol
-    return settings.criterion == STEP and search["largest_step"] <= settings.tol
+    return settings.criterion == STEP and search["still"] >= settings.n_iter_no_change
 
 
 def newton(loss, hyper, rows, settings, params, work, search, curve):
@@ -160,6 +160,7 @@ def newton(loss, hyper, rows, settings, params, work, search, curve):
         if not found:
             return STUCK
         search["largest_step"] = length * largest(direction)
+        search["still"] = search["still"] + 1 if search["largest_step"] <= settings.tol else 0
         search["objective"] = curve[step] = after
         search["steps"] += 1
         copy_into(params, trial)

@@ -309,6 +309,7 @@ class NewtonSettings(NamedTuple):
 
     criterion: int
     tol: float
+    n_iter_no_change: int  # steps that must be small for the criterion of steps
     first_length: float  # of a step that is tried
     eps: float  # relative rounding of the objective
     quadratic: bool  # whether the second derivatives are one
@@ -331,6 +332,7 @@ Search = np.dtype(
         ("gradient_norm", np.float64),  # before the last step
         ("last_promise", np.float64),  # decrease that the last step was to bring
         ("largest_step", np.float64),  # of any parameter in the last step
+        ("still", np.int64),  # steps on end that were small
         ("typical", np.float64),  # largest mean of the Hessian's diagonal so far
     ],
     align=True,

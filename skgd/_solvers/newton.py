@@ -34,6 +34,7 @@ class Newton:
         self.settings = NewtonSettings(
             criterion=CRITERIA[plan.criterion_of_solver],
             tol=plan.tol or 0.0,
+            n_iter_no_change=plan.n_iter_no_change,
             first_length=optimizer.learning_rate or optimizer.default_learning_rate,
             eps=float(np.finfo(training.dtype).eps),
             quadratic=training.loss.quadratic,
