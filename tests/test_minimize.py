@@ -304,6 +304,25 @@ def test_a_rate_that_leads_astray_is_reduced_if_it_is_auto():
     assert abs(start.x[0]) < 0.1
 
 
+class Bold(Optimizer):
+    """Plain descent whose customary rate is far too large."""
+
+    default_learning_rate = 10.0
+
+    @staticmethod
+    def rule(params, grads, slots, hyper, learning_rate, t):
+        for j in range(params.size):
+            params[j] -= learning_rate * grads[j]
+
+
+def test_a_customary_rate_is_divided_by_four_until_it_leads_down():
+    result = minimize(lambda x: x @ x, [1.0, -2.0], jac=lambda x: 2 * x, optimizer=Bold())
+    assert result.success
+    assert result.learning_rate == 10 / 4**2  # 2.5 leads astray, too: it multiplies x by -4
+    with pytest.warns(ConvergenceWarning, match="Diverged"):  # the user's own rate stays as it is
+        minimize(lambda x: x @ x, [1.0, -2.0], jac=lambda x: 2 * x, optimizer=Bold(), learning_rate=10.0)
+
+
 def test_customary_rates_of_adaptive_rules():
     result = minimize(booth, [0.0, 0.0], optimizer="adam", max_iter=1, tol=None)
     assert result.learning_rate == 0.001

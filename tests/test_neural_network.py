@@ -495,6 +495,13 @@ def test_sparse_rows_of_float32_are_computed_in_float32(kind):
     assert_same_network(ours, exact, rtol=1e-3)
 
 
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_what_was_learned_from_dense_rows_predicts_for_sparse_ones(kind):
+    rows = SPARSE.toarray() + 3.0  # which are centred in training
+    model = NETWORKS[kind](**SMALL).fit(rows, target_of(kind))
+    np.testing.assert_allclose(model.predict(sparse.csr_array(rows)), model.predict(rows), rtol=1e-9)
+
+
 def test_standardized_sparse_rows_are_scaled_and_not_centred(twins):
     few = {"hidden_layer_sizes": (7,), "batch_size": 32, "max_iter": 12, "tol": None, "random_state": 0}
     model = GDMLPRegressor(**few).fit(SPARSE, SPARSE_TARGET)
