@@ -98,8 +98,9 @@ class Model:
         """The inverse of unpack."""
         raise NotImplementedError
 
-    def meet_other_data(self) -> None:
-        """Give up what was known of the data that training began with."""
+    def of_other_data(self) -> "Model":
+        """The model without what was known of the data that training began with."""
+        return self
 
 
 class LinearModel(Model):
@@ -179,8 +180,10 @@ class LinearModel(Model):
         constant = (intercept - scaling.target_center + coef @ scaling.center) / scaling.target_scale
         return np.column_stack([coef * scaling.scale / target_scale, constant]).ravel()
 
-    def meet_other_data(self) -> None:
-        self.trains_intercept = self.fit_intercept
+    def of_other_data(self) -> "LinearModel":
+        if self.trains_intercept == self.fit_intercept:
+            return self
+        return LinearModel(self.n_features, self.n_outputs, self.fit_intercept, self.fit_intercept)
 
 
 def penalty_factor(loss: Loss, scaling: Scaling, degree: int = 2) -> np.ndarray:
