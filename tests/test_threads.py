@@ -95,7 +95,7 @@ def test_blas_has_its_threads_back_whoever_leaves_first(two_threads_of_blas):
         leave.clear()
 
 
-def fitted_coefficients(n_rows=60_000):
+def fitted_coefficients(n_rows=150_000):  # in parts enough for threads
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_rows, 30))
     return skgd.linear_model.GDLogisticClassifier().fit(X, X[:, 0] + rng.logistic(size=n_rows) > 0).coef_
