@@ -502,6 +502,19 @@ def test_what_was_learned_from_dense_rows_predicts_for_sparse_ones(kind):
     np.testing.assert_allclose(model.predict(sparse.csr_array(rows)), model.predict(rows), rtol=1e-9)
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_weights_that_the_user_changes_are_those_that_predict(data, activation, twins):
+    X, y = data
+    model = GDMLPRegressor(activation=activation, **SMALL).fit(X, y)
+    model.coefs_ = [1.5 * coef for coef in model.coefs_]
+    model.intercepts_[-1] = model.intercepts_[-1] - 3
+    a = X
+    for coef, intercept in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
+        a = twins[activation].function(a @ coef + intercept)
+    expected = (a @ model.coefs_[-1] + model.intercepts_[-1])[:, 0]
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-9, atol=1e-9)
+
+
 def test_standardized_sparse_rows_are_scaled_and_not_centred(twins):
     few = {"hidden_layer_sizes": (7,), "batch_size": 32, "max_iter": 12, "tol": None, "random_state": 0}
     model = GDMLPRegressor(**few).fit(SPARSE, SPARSE_TARGET)

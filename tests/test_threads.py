@@ -177,7 +177,7 @@ def parameters_of(model):
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
-def fitted_coefficients(n_rows=60_000):
+def fitted_coefficients(n_rows=150_000):  # in parts enough for threads
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_rows, 30))
     return GDLogisticClassifier().fit(X, X[:, 0] + rng.logistic(size=n_rows) > 0).coef_
