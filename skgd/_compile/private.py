@@ -73,7 +73,7 @@ class Compilers(NamedTuple):
     """Options that let numba compile in less time what is skgd's own."""
 
     whole: dict  # for functions that are called
-    part: dict  # for what becomes part of others, which are optimised and made machine code of as a whole
+    part: dict  # for what becomes part of others: optimised, which vectors need (float32 networks), no machine code
 
 
 @functools.cache
@@ -116,12 +116,6 @@ def _make_compilers() -> Compilers:
         """Code that is linked into that of others, and never called by itself."""
 
         codegen = types.SimpleNamespace(set_env=lambda name, env: None)  # type: ignore[assignment]
-
-        def _optimize_functions(self, ll_module):
-            ll_module.data_layout = self._codegen._data_layout
-
-        def _optimize_final_module(self):
-            pass
 
         def _finalize_final_module(self):
             self._finalize_dynamic_globals()
