@@ -547,6 +547,21 @@ def test_dropout_is_one_rate_or_one_for_each_layer(data):
     assert np.array_equal(one.predict(X), one.predict(X))  # with all units
 
 
+@pytest.mark.parametrize("rate", [0.2, 0.5])
+def test_units_that_dropout_leaves_make_up_for_the_others(rate):
+    # on average the predictions are those without dropout, and their variance is that of a binomial
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((2000, 3)), np.full(2000, 1.0)
+    init = [rng.standard_normal((3, 8)), rng.standard_normal((8, 1))], [rng.standard_normal(8), np.zeros(1)]
+    settings = {"hidden_layer_sizes": (8,), "init": init, "activation": "tanh", "standardize": False, "alpha": 0}
+    model = GDMLPRegressor(dropout=rate, optimizer="sgd", learning_rate=1e-300, max_iter=30, tol=None, **settings)
+    curve = model.set_params(random_state=0).fit(X, y).loss_curve_
+    parts = np.tanh(X @ init[0][0] + init[1][0]) * init[0][1][:, 0]
+    variance = rate / (1 - rate) * (parts**2).sum(axis=1)
+    expected = 0.5 * np.mean((parts.sum(axis=1) - y) ** 2 + variance)
+    assert curve.mean() == pytest.approx(expected, rel=0.02)
+
+
 def test_no_dropout_leaves_every_bit(data):
     X, y = data
     for settings in ({}, {"batch_size": None}, {"optimizer": "lbfgs"}):

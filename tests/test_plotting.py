@@ -88,6 +88,12 @@ def test_full_batch_losses_stand_at_the_updates_before_them():
     np.testing.assert_array_equal(display.lines_["sgd"].get_xdata(), np.arange(20))
 
 
+def test_losses_of_a_line_search_stand_at_the_updates_after_which_they_are_measured():
+    model = GDLogisticClassifier().fit(X_CANCER, y_cancer)
+    display = LossCurveDisplay.from_estimator(model, x="updates")
+    np.testing.assert_array_equal(display.lines_["GDLogisticClassifier"].get_xdata(), np.arange(1, model.n_iter_ + 1))
+
+
 def test_mini_batch_losses_stand_at_the_mean_of_their_updates():
     model = descent(0.01, batch_size=100, max_iter=3).fit(X[:400], y[:400])  # 4 updates an epoch: 0 to 3, 4 to 7, ...
     display = LossCurveDisplay.from_estimator(model, x="updates")
