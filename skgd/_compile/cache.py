@@ -49,7 +49,8 @@ def _environment() -> str:
     from numba.core.registry import cpu_target
 
     machine = cpu_target.target_context.codegen().magic_tuple()  # kind of machine, name of the CPU, its features
-    return repr((sys.version, numba.__version__, llvmlite.__version__, numba.config.OPT, machine))
+    config: Any = numba.config
+    return repr((sys.version, numba.__version__, llvmlite.__version__, config.OPT, machine))
 
 
 # -- where
@@ -59,7 +60,8 @@ def _folders() -> list[pathlib.Path]:
     """Where code may lie, the best place first."""
     import numba
 
-    beside = numba.config.CACHE_DIR or PACKAGE / "__pycache__"
+    config: Any = numba.config
+    beside = config.CACHE_DIR or PACKAGE / "__pycache__"
     return [pathlib.Path(place, PREFIX + sources_digest()) for place in (beside, _users_folder())]
 
 

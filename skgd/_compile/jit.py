@@ -8,6 +8,7 @@ import functools
 import os
 import types
 from collections.abc import Callable, Collection
+from typing import Any
 
 from .. import _kernels
 from .._kernels import elementary
@@ -158,7 +159,7 @@ def _compiled(function: Callable, signature, lean: bool) -> Callable:
 
 def _calls(function: Callable, others: Collection[Callable]) -> bool:
     """Whether a function calls one of the others, directly or not."""
-    callees = [function.__globals__.get(name) for name in function.__code__.co_names]
+    callees: list[Any] = [function.__globals__.get(name) for name in function.__code__.co_names]
     return any(callee in others or _calls(callee, others) for callee in callees if _is_source(callee))
 
 

@@ -45,7 +45,7 @@ def _why_refused(option: str) -> str:
     try:
         from numba.core.compiler import Flags
 
-        dispatcher, flags = numba.njit(**{option: True})(_why_refused), Flags()
+        dispatcher, flags = numba.njit(**{option: True})(_why_refused), Flags()  # type: ignore[call-overload]
         dispatcher.targetdescr.options.parse_as_flags(flags, dispatcher.targetoptions)
         getattr(flags, option.removeprefix("_"))
     except Exception as error:

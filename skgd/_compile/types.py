@@ -77,11 +77,9 @@ def signatures(
     plug_ins = _plug_ins(real)
     data = _data(entry, real, None if index is None else from_dtype(np.dtype(index)), from_dtype(np.dtype(target)))
     training = _training(real)
-    return Signatures(
-        *plug_ins,
-        **_of_models(plug_ins, data, real, training),
-        **(_of_dense if index is None else _of_sparse)(plug_ins, data, entry, real, training),
-    )
+    of_storage = _of_dense if index is None else _of_sparse
+    others: dict = of_storage(plug_ins, data, entry, real, training)
+    return Signatures(*plug_ins, **_of_models(plug_ins, data, real, training) | others)  # type: ignore[misc]
 
 
 def _array(scalar, ndim: int, readonly: bool = False):
