@@ -68,7 +68,7 @@ def _kernel(name, dtype, model, index, target, loss):
         signature = signature[model]
     source = _source(name, model, index is not None)
     if name in LOOPS:
-        source = _jit.bound(source, **_passes(model, index))
+        source = _jit.bound(source, **_passes(name, model, index))
         if loss is not None:
             source = _jit.bound(source, pointwise=_jit.bound(epochs.pointwise_by_formula, formula=loss))
     return _jit.compiled(source, signature)
@@ -82,13 +82,15 @@ def python_kernel(
     loop = _source(name, model, index is not None)
     if name not in LOOPS:
         return loop
-    if model is Network:
-        return _jit.bound(loop, **_passes(model, index))
+    if model is Network or (name == "evaluate" and index is not None):
+        return _jit.bound(loop, **_passes(name, model, index))
     return _jit.bound(loop, **{part: kernel(part, dtype, model, index) for part in PASSES})
 
 
-def _passes(model: type, index: np.dtype | None) -> dict[str, Callable]:
+def _passes(loop: str, model: type, index: np.dtype | None) -> dict[str, Callable]:
     """What loops over batches call forward and backward."""
+    if model is Linear and index is not None and loop == "evaluate":
+        return dict(sparse.IN_FULL_PASSES)
     if model is Network:  # they are compiled by themselves, as they are long
         return dict(network.IN_LOOPS)
     return {part: _source(part, model, index is not None) for part in PASSES}

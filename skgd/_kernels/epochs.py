@@ -18,6 +18,12 @@ def backward(features, rows, model, params, work, derivatives, grads):
     raise NotImplementedError
 
 
+def add_gradient(features, rows, model, params, work, derivatives, grads, total):
+    """Add the gradient of the rows' loss to the total; a model may have a way of its own."""
+    backward(features, rows, model, params, work, derivatives, grads)
+    add_into(total, grads)
+
+
 def add_penalty(params, penalised, alpha, grads):
     """Add the gradient of the L2 penalty alpha / 2 |w|^2 and return its value."""
     total = 0.0
@@ -293,7 +299,6 @@ def evaluate(
         forward(features, rows, model, params, work, raw)
         value[0] += loss(raw, targets, weights, loss_hyper, derivatives)
         if total.size > 0:
-            backward(features, rows, model, params, work, derivatives, grads)
-            add_into(total, grads)
+            add_gradient(features, rows, model, params, work, derivatives, grads, total)
         start += m
     return start
