@@ -86,6 +86,9 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_training")
+
     # -- the four stages
 
     def _fit(self, X, y, sample_weight, validation=(None, None, None), *, classes=None, streaming=False) -> Self:

@@ -98,9 +98,9 @@ class Scaler:
         """The data as kernels take it, with the scaling of its own rows and of those of the moments before."""
         y, weight, rows = map(read_only, (targets.y, targets.weight, rows))
         features = raw_features(X)
-        d, k = X.shape[1], y.shape[1]
+        k = y.shape[1]
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
-        center, scale, of_X = np.zeros(d), np.ones(d), None
+        center, scale, of_X = features.center, features.inverse_scale, None
         data = Data(features, y, target_center, target_scale, weight, rows)
         if self.standardization:
             of_X = feature_scales(data, self.standardization, before[0], self.n_threads)

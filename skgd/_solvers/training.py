@@ -1,7 +1,7 @@
 """The state of one training: everything that changes while it runs and is kept so that it can go on later."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -110,13 +110,12 @@ class Training:
 
     def copy(self) -> "Training":
         """A copy to go on with, so that the original survives whatever happens."""
-        return replace(
-            self,
-            state=self.state._replace(**{name: getattr(self.state, name).copy() for name in KEPT}),
-            progress=self.progress.copy(),
-            losses=self.losses.copy(),
-            validation_losses=self.validation_losses.copy(),
-        )
+        other = object.__new__(Training)
+        other.__dict__.update(self.__dict__)
+        other.state = self.state._replace(**{name: getattr(self.state, name).copy() for name in KEPT})
+        other.progress = self.progress.copy()
+        other.losses, other.validation_losses = self.losses.copy(), self.validation_losses.copy()
+        return other
 
     def model_to_go_on_with(self, asked_for: Model, loss: Loss, scaling: Scaling) -> Model:
         """The model, for data of another scaling; an error names what changed since training began."""
@@ -129,7 +128,8 @@ class Training:
                 f"training can't go on where it ended: {', '.join(changed)} changed since it began. Call fit with "
                 "warm_start=False to begin anew"
             )
-        return self.model if _equal(self.scaling, scaling) else self.model.of_other_data()
+        general = self.model.of_other_data()
+        return self.model if general is self.model or _equal(self.scaling, scaling) else general
 
     def go_on(self, problem: Problem, plan: Plan) -> None:
         """Prepare for more data: another scaling leaves the model's predictions as they are, once it is settled."""
@@ -278,7 +278,7 @@ def _loss_unit(problem: Problem) -> float:
 
 
 def _equal(old: Scaling, new: Scaling) -> bool:
-    return all(np.array_equal(one, other) for one, other in zip(old, new, strict=True))
+    return all((one == other).all() for one, other in zip(old, new, strict=True))
 
 
 def _differ_much(old: Scaling, new: Scaling) -> bool:
