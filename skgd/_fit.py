@@ -1,6 +1,7 @@
 """How estimators are fitted: describe the problem, decide on a plan, solve, publish."""
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Iterator
 from numbers import Integral, Real
@@ -112,8 +113,8 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         return self
 
     def _parameters(self) -> SimpleNamespace:
-        """The constructor's arguments as they are now."""
-        return SimpleNamespace(**self.get_params(deep=False))
+        """The parameters as they are now, those that a subclass's constructor doesn't have, too."""
+        return SimpleNamespace(**{name: getattr(self, name) for name in self._parameter_constraints})
 
     def _describe(
         self,
@@ -212,6 +213,17 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
         if training is not None:
             self._publish(training)
         super().__setstate__(state)
+
+    def __copy__(self) -> Self:
+        """A copy, which pickles leave something out of, has everything: training goes on from it to the same bits."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        other = type(self).__new__(type(self))
+        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return other
 
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[None]:

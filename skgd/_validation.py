@@ -122,9 +122,10 @@ def _needs_no_conversion(X, y, dtypes: Sequence[Any]) -> bool:
     if not type(X) is type(y) is np.ndarray:
         return False
     rows = X.ndim == 2 and X.size > 0 and X.dtype in dtypes and X.flags.c_contiguous
-    numbers = y.ndim == 1 and y.dtype.kind in "iuf" and len(y) == len(X)
+    if not (rows and y.ndim == 1 and y.dtype.kind in "iuf" and len(y) == len(X)):
+        return False
     with np.errstate(over="ignore", invalid="ignore"):  # a sum that isn't finite says that a closer look is needed
-        return bool(rows and numbers and np.isfinite(X.sum()) and np.isfinite(y.sum()))
+        return bool(np.isfinite(X.sum()) and np.isfinite(y.sum()))
 
 
 def _storage(dtypes: Sequence[Any]) -> dict:

@@ -206,6 +206,10 @@ def get_penalty(penalty: str | ElasticNet | None, alpha: float, l1_ratio: float 
             "skgd.penalties"
         )
     penalty.check()
+    for name in "l1", "l2":
+        strength = getattr(penalty, name)
+        if not (isinstance(strength, Real) and 0 <= float(strength) < np.inf):
+            raise ValueError(f"penalty={penalty!r}: {name} must be a finite number, not negative; it is {strength!r}")
     for name in "value", "gradient", "proximal":
         if getattr(type(penalty), name) is not getattr(ElasticNet, name):
             raise ValueError(

@@ -4,7 +4,7 @@ from typing import Any
 
 from .._problem.model import LinearModel
 from .._problem.problem import Problem
-from .._solvers.curvature import ROWS_PER_PARAMETER, SAMPLE_ENTRIES
+from .._solvers.curvature import NEWTON_COLUMNS, ROWS_PER_PARAMETER, SAMPLE_ENTRIES
 from .._solvers.plan import CurvaturePlan
 
 SAMPLE_ROWS = 10_000
@@ -14,7 +14,6 @@ FEWER_MATRIX_COLUMNS = 1_000  # sparse columns are less correlated; an L1 penalt
 WIDE = 300  # from so many columns on fewer rows make smaller matrices
 MATRIX_ROWS = 1_000  # so many make a matrix that is factorised in less than a tenth of a second
 LOW_RANK_MOST_ROWS = 3_000  # as many as columns have a matrix
-NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 

@@ -41,6 +41,9 @@ def sources_digest() -> str:
     return digest.hexdigest()[:16] if found else ""
 
 
+sources_digest()  # of the sources as they are imported: they may be others when something is compiled
+
+
 @functools.cache
 def _environment() -> str:
     """What machine code depends on beside the sources."""

@@ -21,6 +21,7 @@ from .searches import LimitedMemory, SteepestDescent
 class RuleDescent:
     """Descends by the optimizer's rule: evaluate, then the compiled update."""
 
+    dtype = FLOAT64
     idle = False  # a rule always has a step to make
 
     def __init__(self, training: Training, plan: Plan, objective: FunctionObjective):
@@ -62,6 +63,8 @@ class RuleDescent:
 
 class FunctionLineSearch:
     """Descends by a line search; it is idle once no step decreases the function any more."""
+
+    dtype = FLOAT64
 
     def __init__(self, training: Training, plan: Plan, objective: FunctionObjective):
         self.training, self.plan, self.prospects = training, plan, Prospects()

@@ -100,7 +100,7 @@ class Scaler:
         features = raw_features(X)
         k = y.shape[1]
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
-        center, scale, of_X = features.center, features.inverse_scale, None
+        center, scale, of_X = features.center, features.inverse_scale, None  # zeros and ones
         data = Data(features, y, target_center, target_scale, weight, rows)
         if self.standardization:
             of_X = feature_scales(data, self.standardization, before[0], self.n_threads)

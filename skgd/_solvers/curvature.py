@@ -16,26 +16,19 @@ from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
 
-SAMPLE_ROWS = 10_000
-DIAGONAL_ROWS = 4_000  # some thirty for each of the columns that have a matrix beside the diagonal
 ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
 FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
-MATRIX_COLUMNS = 3_000  # up to here a matrix costs less than the hundreds of steps that correlated columns take without
-FEWER_MATRIX_COLUMNS = 1_000  # sparse columns are less correlated; an L1 penalty takes many sweeps over a matrix
-WIDE = 300  # from so many columns on fewer rows make smaller matrices
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
 SAMPLE_ENTRIES = 2**23
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
 GROWTH = 8
-MOST_WORK = 1e11
+MOST_MATRIX_WORK = 1e11
 PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
-MATRIX_ROWS = 1_000  # so many make a matrix that is factorised in less than a tenth of a second
-LOW_RANK_MOST_ROWS = 3_000  # as many as columns have a matrix
 LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 
@@ -141,7 +134,7 @@ class Curvature:
         n, p = self.rows.n_rows, self.n_columns
         size = min(n, self.some.size * GROWTH)
         work = size * p**2 * self.n_outputs
-        if self.kind != "subsample" or self.few_rows or size == self.some.size or work > MOST_WORK:
+        if self.kind != "subsample" or self.few_rows or size == self.some.size or work > MOST_MATRIX_WORK:
             return False
         self.some.resize(size)
         return True

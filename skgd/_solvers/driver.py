@@ -58,6 +58,8 @@ class Driver:
                 training.return_to_best()
                 if not self.plan.rate_is_auto or back_offs == 0:
                     training.stop_reason = "diverged"
+                    if self.early is not None:
+                        self.early.restore()
                     return
                 back_offs -= 1
                 training.learning_rate *= BACK_OFF
@@ -87,8 +89,7 @@ class Driver:
         training.stop_reason, training.gradient_norm = "max_iter", None
         progress = training.progress
         progress["start_objective"] = np.nan
-        dtype = np.dtype(np.float64) if plan.searches_line else training.dtype  # which computes so where it can
-        progress["reference"] = progress["best_objective"] = self.problem.reference(dtype)
+        progress["reference"] = progress["best_objective"] = self.problem.reference(self.solver.dtype)
 
     def _look(self) -> None:
         """Look at the epoch that has just ended, whether it is to be the last one."""

@@ -44,6 +44,7 @@ class Epochs:
 
     def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
         self.training, self.plan, self.problem, self.data = training, plan, problem, problem.rows.data
+        self.dtype = training.dtype
         self.pause = pauses or isinstance(plan.schedule, ReduceOnPlateau)
         self.n_rows = problem.rows.n_rows
         self.storage = problem.rows.storage

@@ -88,6 +88,8 @@ class PreconditionedSearch(QuasiNewton):
 class LineSearch:
     """Trains by line searches over all rows, an epoch each."""
 
+    dtype = np.dtype(np.float64)
+
     def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
         self.training, self.plan, self.problem = training, plan, problem
         self.optimizer = training.optimizer

@@ -18,6 +18,8 @@ STEPS_AT_ONCE = 100
 class Newton:
     """Newton steps, many in one call; where they lead nowhere, line searches go on from there."""
 
+    dtype = np.dtype(np.float64)
+
     def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
         self.training, self.plan, self.problem, self.pauses = training, plan, problem, pauses
         self.line_search: LineSearch | None = None

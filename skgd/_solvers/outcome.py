@@ -3,6 +3,8 @@
 from enum import IntEnum
 from typing import Protocol
 
+import numpy as np
+
 from .._kernels import structures as kernels
 
 
@@ -19,6 +21,8 @@ class Outcome(IntEnum):
 
 class Solver(Protocol):
     """What the driver asks of a method of minimisation."""
+
+    dtype: np.dtype  # that it computes in
 
     def step(self, last_epoch: int) -> Outcome:
         """Go on: until an epoch has ended if somebody will look, else as far as one call leads.

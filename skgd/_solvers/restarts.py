@@ -15,12 +15,19 @@ def best_of(drivers: Sequence[Driver], train: Callable[[Driver], Training], n_th
     The score is the best loss on the validation data where these stop the training, else the objective in the end. BLAS
     has one thread for each, however many run at once: with more its sums would have other last digits.
     """
+    errors = []
 
     def score(driver):
-        train(driver)
+        try:
+            train(driver)
+        except ValueError as error:  # a start from which nothing can be learnt
+            errors.append(error)
+            return np.inf
         return driver.score()
 
     scores = np.array(list(threads.run(score, drivers, n_threads)))  # compiled code holds no lock
+    if len(errors) == len(drivers):
+        raise errors[0]
     best = drivers[int(np.nanargmin(scores)) if np.isfinite(scores).any() else 0]
     best.training.restart_scores = scores * best.training.loss_unit
     return best

@@ -47,8 +47,10 @@ class Curve:
 
     @property
     def values(self) -> np.ndarray:
-        """All of them, in an array that stays as it is."""
-        return self._buffer[: self._size]
+        """All of them, in a read-only array that stays as it is."""
+        view = self._buffer[: self._size]
+        view.flags.writeable = False
+        return view
 
     def copy(self) -> "Curve":
         """The same numbers, to be gone on with."""
@@ -154,7 +156,7 @@ class Training:
         state.penalised[:], state.l1_counts[:] = problem.penalised, problem.l1_counts
         state.best[:] = state.params
         begin_anew(self.progress)
-        if plan.average is False:
+        if plan.average is False or plan.searches_line:  # which has no mean to go on with
             self.progress["averaged"] = 0
         self.state, self.optimizer = state, plan.optimizer
         self.learning_rate, self.rate_is_auto, self.given_rate = plan.learning_rate, plan.rate_is_auto, plan.given_rate

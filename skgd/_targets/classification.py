@@ -38,7 +38,8 @@ def describe_classes(
     encode = label_indicator if labelled else class_index
     targets = encode(y, classes, X.dtype)
     loss.check_targets(targets)
-    earlier = ({} if before is None else before.facts).get("class_totals", 0.0) if streaming else None
+    facts = (before.facts if streaming and before is not None else {}) | {"classes": classes}
+    earlier = facts.get("class_totals", 0.0) if streaming else None
     factors, totals = _class_factors(estimator.class_weight, targets, weight, classes, earlier)
 
     def check_targets(y_val):
@@ -55,7 +56,7 @@ def describe_classes(
         loss=loss,
         n_outputs=1 if len(classes) == 2 and not labelled else len(classes),
         validation=rows_to_look_at,
-        facts={"classes": classes} | ({} if totals is None else {"class_totals": totals}),
+        facts=facts | ({} if totals is None else {"class_totals": totals}),
         stratify=None if labelled else targets[:, 0],  # seldom do two rows have the same labels
     )
 

@@ -52,6 +52,9 @@ class NetworkEstimator(GradientDescentEstimator):
         params, scaling = training.params, training.scaling
         published = self.coefs_, self.intercepts_
         if not _same_arrays(published, self._in_units_of_data(training)):  # the user has changed them
+            shapes = [*model.shapes], [(n_out,) for _, n_out in model.shapes]
+            if tuple([np.shape(array) for array in part] for part in published) != shapes:
+                raise ValueError(f"coefs_ and intercepts_ must keep their shapes, {shapes[0]} and {shapes[1]}")
             params = model.pack(published, scaling)
         raw = network_predictions(X, model, params.astype(training.dtype, copy=False), scaling, n_threads(self.n_jobs))
         return (raw * scaling.target_scale + scaling.target_center).astype(training.dtype, copy=False)
