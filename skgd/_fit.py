@@ -1,20 +1,17 @@
 """How estimators are fitted: describe the problem, decide on a plan, solve, publish."""
 
 import contextlib
-import copy
 import time
 from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from ._auto.advice import report
-from ._pickles import FORMAT, check_version, from_first_format, packed, unpacked
+from ._pickles import Pickles
 from ._problem.describe import describe
 from ._problem.model import LinearModel
 from ._problem.problem import Problem
@@ -32,13 +29,12 @@ from ._validation import (
     check_parameters,
     check_training_data,
 )
-from ._version import __version__
 from .optimizers import OPTIMIZERS, Optimizer
 from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Schedule
 
 
-class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
+class GradientDescentEstimator(RemembersValidParameters, Pickles):
     """Base of the estimators; holds no formula of any model."""
 
     _parameter_constraints: dict = {
@@ -189,42 +185,6 @@ class GradientDescentEstimator(RemembersValidParameters, BaseEstimator):
             **{name: value for name, value in known.items() if value is not None},
         }
 
-    # -- pickles
-
-    def __getstate__(self) -> dict:
-        """What isn't derived from the training's state, and that state."""
-        state = super().__getstate__().copy()
-        training = state.pop("_training", None)
-        if training is not None:
-            state["_training_state"] = packed(training)
-            for name, value in self._published(training).items():
-                if name in state and _equal(state[name], value):
-                    del state[name]
-        return state | {"_skgd_version": __version__, "_skgd_format": FORMAT}
-
-    def __setstate__(self, state: dict) -> None:
-        state = dict(state)
-        check_version(state, type(self).__name__, __version__)
-        training = None
-        if "_training_state" in state:
-            training = unpacked(state.pop("_training_state"))
-        elif "_training" in state:
-            training = from_first_format(state)
-        if training is not None:
-            self._publish(training)
-        super().__setstate__(state)
-
-    def __copy__(self) -> Self:
-        """A copy, which pickles leave something out of, has everything: training goes on from it to the same bits."""
-        other = type(self).__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        return other
-
-    def __deepcopy__(self, memo: dict) -> Self:
-        other = type(self).__new__(type(self))
-        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
-        return other
-
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
         """Leave the estimator as it was if anything fails on the way."""
@@ -243,12 +203,3 @@ def _line(training: Training, seconds: float) -> str:
     if len(training.validation_losses):
         line += f"  validation {training.validation_losses.values[-1]:.6g}"
     return f"{line}  {seconds:.2f} s"
-
-
-def _equal(one: object, other: object) -> bool:
-    """Whether two attributes are the same to the bit; lists hold arrays."""
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
-    return type(one) is type(other) and (one is other or (isinstance(one, int | float | str) and one == other))

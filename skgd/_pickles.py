@@ -5,15 +5,18 @@ search starts from is the point where it ended, so such a training is kept in th
 and scratch, which would be several times the model. `partial_fit` goes on from there with the moments of its own rows.
 """
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from ._kernels.structures import Progress, State
 from ._problem.model import LinearModel
 from ._problem.network import NetworkModel
 from ._problem.scaling import LargestEntries, Moments, Scaling
 from ._solvers.training import Curve, Training, new_progress, new_state
+from ._version import __version__
 from ._warnings import InconsistentVersionWarning, warn_user
 
 FORMAT = 2
@@ -136,3 +139,56 @@ def _made(named: tuple[str, dict], names: dict[str, type]) -> Any:
     thing: Any = object.__new__(names[name])
     thing.__dict__.update(attributes)
     return thing
+
+
+class Pickles(BaseEstimator):
+    """How estimators are pickled and copied.
+
+    They have `_training`, if they are fitted, and `_published(training)`: the fitted attributes that follow from it.
+    """
+
+    _published: Any
+    _publish: Any
+
+    def __getstate__(self) -> dict:
+        """What isn't derived from the training's state, and that state."""
+        state = super().__getstate__().copy()
+        training = state.pop("_training", None)
+        if training is not None:
+            state["_training_state"] = packed(training)
+            for name, value in self._published(training).items():
+                if name in state and _equal(state[name], value):
+                    del state[name]
+        return state | {"_skgd_version": __version__, "_skgd_format": FORMAT}
+
+    def __setstate__(self, state: dict) -> None:
+        state = dict(state)
+        check_version(state, type(self).__name__, __version__)
+        training = None
+        if "_training_state" in state:
+            training = unpacked(state.pop("_training_state"))
+        elif "_training" in state:
+            training = from_first_format(state)
+        if training is not None:
+            self._publish(training)
+        super().__setstate__(state)
+
+    def __copy__(self) -> Self:
+        """A copy, which pickles leave something out of, has everything: training goes on from it to the same bits."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        other = type(self).__new__(type(self))
+        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return other
+
+
+def _equal(one: object, other: object) -> bool:
+    """Whether two attributes are the same to the bit; lists hold arrays."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    return type(one) is type(other) and (one is other or (isinstance(one, int | float | str) and one == other))

@@ -116,10 +116,10 @@ def test_another_version_is_warned_of_and_a_later_format_refused(monkeypatch):
     X, y = load_diabetes(return_X_y=True)
     stored = pickle.dumps(GDLinearRegressor().fit(X, y))
     assert pickle.loads(stored).__dict__.keys().isdisjoint({"_skgd_version", "_skgd_format"})
-    monkeypatch.setattr("skgd._fit.__version__", "9.9.9")
+    monkeypatch.setattr("skgd._pickles.__version__", "9.9.9")
     with pytest.warns(InconsistentVersionWarning, match=rf"by skgd {skgd.__version__} and is loaded by 9\.9\.9"):
         pickle.loads(stored)
-    monkeypatch.setattr("skgd._fit.FORMAT", 99)
+    monkeypatch.setattr("skgd._pickles.FORMAT", 99)
     later = pickle.dumps(GDLinearRegressor().fit(X, y))
     with pytest.raises(ValueError, match="can't read its format"):
         pickle.loads(later)

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import _kernels
 from .._kernels import elementary
-from .._kernels.matrices import multiply, multiply_by_loops
+from .._kernels.matrices import matrix_at, multiply, multiply_by_loops
 from .._warnings import warn_user
 from . import private
 from .cache import DiskCache
@@ -132,6 +132,8 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
     if not have_numba():
         return function
     asked_for.add((_name(function), str(signature)))
+    if lean and is_ours(function) and _calls(function, [matrix_at]) and intrinsic_for(matrix_at) is None:
+        lean = False  # views that aren't made by an intrinsic need numba's runtime
     try:
         return _compiled(function, signature, lean)
     except Exception as error:

@@ -26,8 +26,8 @@ class Model:
         Whether targets are scaled where features aren't.
     n_outputs, n_params : int
         Raw predictions of a row, and parameters.
-    in_python, random : bool
-        Whether parts of the model can't be compiled, and whether predictions in training are random.
+    random : bool
+        Whether predictions in training are random.
     flops_per_parameter : int
         Arithmetic of one row, forwards and backwards, roughly.
     """
@@ -38,7 +38,6 @@ class Model:
     n_outputs: int
     n_params: int
     flops_per_parameter: int
-    in_python: Any = False
     random: Any = False
 
     @classmethod
@@ -59,6 +58,10 @@ class Model:
         return None
 
     # -- as kernels take it
+
+    def in_python(self, dtype: np.dtype) -> bool:
+        """Whether parts of the model can't be compiled for a dtype."""
+        return False
 
     def for_kernels(self, storage: Storage, random: np.ndarray | None = None) -> Any:
         """The model as kernels take it; with the state of a random generator as it is in training."""

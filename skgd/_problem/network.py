@@ -46,9 +46,8 @@ class NetworkModel(Model):
         """Inputs and outputs of every layer."""
         return list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
 
-    @property
-    def in_python(self) -> bool:  # type: ignore[override]
-        return activation_kernels(self.activation, np.dtype(np.float64)).in_python
+    def in_python(self, dtype: np.dtype) -> bool:
+        return activation_kernels(self.activation, dtype).in_python
 
     @property
     def random(self) -> bool:  # type: ignore[override]

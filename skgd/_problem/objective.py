@@ -41,7 +41,7 @@ class Objective:
         self.in_units_of_X = linear and sparse
         self.dtype = np.dtype(np.float64) if self.by_blas else model.compute_dtype(self.storage)
         self.pointwise = pointwise(loss, self.dtype)
-        self.in_python = self.pointwise.in_python or model.in_python
+        self.in_python = self.pointwise.in_python or model.in_python(self.dtype)
         self.n_threads = 1 if self.in_python else n_threads
         row_entries = max(1, data.features.row_bytes // self.storage.dtype.itemsize)
         if self.by_blas:

@@ -58,7 +58,7 @@ def network_predictions(X, model: NetworkModel, params: np.ndarray, scaling: Sca
             raw[rows] += layers[-1][1]
 
     rows_at_once = max(1, NETWORK_BLOCK_ENTRIES // width)
-    workers = 1 if model.in_python else n_threads
+    workers = 1 if model.in_python(dtype) else n_threads
     for _ in threads.run_over_rows(fill, n_rows, max(width, model.n_params // 4), 0, workers):
         pass
     return raw

@@ -60,7 +60,7 @@ class Epochs:
         rule_type = signatures(training.dtype).rule
         self.rule = plug_in(optimizer.rule, rule_type, f"{type(optimizer).__name__}.rule", is_rule=True)
         self.hyper = optimizer.hyper()
-        self.python = self.rule.in_python or self.loss.in_python or model.in_python
+        self.python = self.rule.in_python or self.loss.in_python or model.in_python(training.dtype)
         self.budget = self._first_budget()
         self.reduces_variance = optimizer.variance_reduced and plan.batch_size < self.n_rows
         n_anchor = model.n_params if self.reduces_variance else 0
