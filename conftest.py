@@ -6,6 +6,9 @@ import sys
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # no window
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads of BLAS in several processes wait for each other's cores
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

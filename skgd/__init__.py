@@ -7,14 +7,14 @@ optimizer, schedule and loss as a plug-in.
 import importlib
 from typing import TYPE_CHECKING
 
+from ._version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from . import losses, optimizers, penalties, plotting, schedules
+    from . import activations, losses, optimizers, penalties, plotting, schedules
     from ._minimize import minimize, scipy_method
     from ._precompile import precompile
     from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
     from .neural_network import GDMLPClassifier, GDMLPRegressor
-
-__version__ = "0.1.0"
 
 __all__ = [
     "GDLinearClassifier",
@@ -22,6 +22,7 @@ __all__ = [
     "GDLogisticClassifier",
     "GDMLPClassifier",
     "GDMLPRegressor",
+    "activations",
     "losses",
     "minimize",
     "optimizers",
@@ -42,6 +43,7 @@ _HOMES = {
     "minimize": "_minimize",
     "precompile": "_precompile",
     "scipy_method": "_minimize",
+    "activations": None,
     "losses": None,
     "optimizers": None,
     "penalties": None,

@@ -1,24 +1,27 @@
 """Compile everything ahead of time."""
 
+import sys
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from . import _jit
-from ._engine.functions import ObjectiveItself
-from ._engine.kernels import INLINED, activation_kernels, kernel
-from ._kernels.signatures import FLOAT64, Evaluation, Linear, Network, signatures
+from ._compile.kernels import LOOPS, PASSES, activation_kernels, kernel, products
+from ._kernels.structures import FLOAT64, Linear, Network
+from ._problem.objective import pointwise
+from ._solvers.epochs import INLINED_LOSSES
 from .activations import ACTIVATIONS
 from .losses import LOSSES
-from .optimizers import OPTIMIZERS, SGD
+from .optimizers import OPTIMIZERS, SGD, Optimizer
 
 
 def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: bool = False) -> None:
-    """Fill numba's cache on disk, so that no later process has to compile what skgd brings.
+    """Fill the cache on disk, so that no later process has to compile what skgd brings.
 
-    Worth a line in a Dockerfile, or before workers are spawned. Takes half a minute or so the first time, and next to
-    nothing after. The cache lies beside the installed package, or where ``NUMBA_CACHE_DIR`` says.
+    Worth a line in a Dockerfile, or before workers are spawned. Takes half a minute or so for a dtype the first time,
+    and next to nothing after; what is being compiled is printed to ``sys.stderr``. The cache lies beside the installed
+    package, or where ``NUMBA_CACHE_DIR`` says.
 
     Parameters
     ----------
@@ -37,63 +40,57 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
     >>> import skgd
     >>> skgd.precompile(["float64"])
     """
-    for dtype in [np.dtype(given) for given in dtypes]:
+    given = [np.dtype(dtype) for dtype in dtypes]
+    for dtype in given:
         if dtype not in (np.float64, np.float32):
             raise ValueError(f"dtypes may hold float64 and float32, not {dtype}")
-        types = signatures(dtype)
-        for name in ("moments", "gram"):
-            kernel(name, dtype)
-        for model in (Linear, Network):
-            for name in ("forward", "backward", "run_epochs", "evaluate"):
-                kernel(name, dtype, model)
-        for loss in INLINED:
-            kernel("run_epochs", dtype, loss=loss)
-        _compile_rules(dtype)
-        for loss in LOSSES.values():
-            _jit.compiled(loss().pointwise, types.loss)
-        for activation in ACTIVATIONS.values():
-            activation_kernels(activation(), dtype)
-        if sparse:
-            _precompile_sparse(dtype)
-    _precompile_line_searches()
-    _precompile_minimize()
+    jobs = [job for dtype in given for job in _of_dtype(dtype)]
+    jobs += [job for dtype in given if sparse for job in _of_sparse(dtype)]
+    jobs += _of_small_data_and_functions()
+    for number, (what, *arguments) in enumerate(jobs, 1):
+        name = " ".join(str(getattr(part, "__name__", part)) for part in arguments if part is not None)
+        print(f"skgd.precompile: {number} of {len(jobs)}: {name}", file=sys.stderr, flush=True)
+        what(*arguments)
 
 
-def _precompile_line_searches() -> None:
-    # in float64, whatever X is
-    for name in ("moments", "newton", "coordinate_descent"):
-        kernel(name, FLOAT64)
-    for loss in LOSSES.values():
-        _jit.compiled(loss().pointwise, signatures(FLOAT64).loss)
+Job = tuple[Any, ...]  # a function and its arguments
 
 
-def _precompile_minimize() -> None:
-    kernel("run_epochs", FLOAT64, Evaluation)
-    _jit.compiled(ObjectiveItself.pointwise, signatures(FLOAT64).loss)
-    _compile_rules(FLOAT64)
+def _of_dtype(dtype: np.dtype) -> list[Job]:
+    """For dense X."""
+    targets = {FLOAT64, dtype}  # y may be as X is
+    jobs: list[Job] = [(kernel, name, dtype) for name in ("moments", "gram")]
+    for model in (Linear, Network):
+        jobs += [(kernel, name, dtype, model) for name in PASSES]
+        jobs += [(kernel, name, dtype, model, None, target) for name in LOOPS for target in targets]
+    jobs += [(kernel, "run_epochs", dtype, Linear, None, y, loss) for y in targets for loss in INLINED_LOSSES]
+    jobs += [(activation_kernels, activation(), dtype) for activation in ACTIVATIONS.values()]
+    return [*jobs, (products, dtype), *_plug_ins(dtype)]
 
 
-def _compile_rules(dtype: np.dtype) -> None:
-    for optimizer in [make() for make in OPTIMIZERS.values()] + [SGD(momentum="auto", nesterov=True)]:
-        optimizer.compiled_rule(dtype)
+def _of_sparse(dtype: np.dtype) -> list[Job]:
+    """For CSR with 32-bit indices."""
+    index, targets = np.dtype(np.int32), {FLOAT64, dtype}
+    jobs: list[Job] = [
+        (kernel, name, dtype, Linear, index) for name in ("largest_entries", "square_sums", "moments", *PASSES)
+    ]
+    loops = [(Linear, "run_lazy_epochs"), *((model, name) for model in (Linear, Network) for name in LOOPS)]
+    jobs += [(kernel, name, dtype, model, index, target) for model, name in loops for target in targets]
+    jobs += [(kernel, name, dtype, Network, index) for name in PASSES]
+    return jobs + _plug_ins(FLOAT64)  # linear models compute in float64 there
 
 
-def _precompile_sparse(dtype: np.dtype) -> None:
-    # rules and losses compute in float64 there
-    index_dtype = np.dtype(np.int32)
-    for name in (
-        "largest_entries",
-        "square_sums",
-        "moments",
-        "forward",
-        "backward",
-        "evaluate",
-        "run_epochs",
-        "run_lazy_epochs",
-    ):
-        kernel(name, dtype, Linear, index_dtype)
-    for name in ("forward", "backward", "evaluate", "run_epochs"):
-        kernel(name, dtype, Network, index_dtype)
-    _compile_rules(FLOAT64)
-    for loss in LOSSES.values():
-        _jit.compiled(loss().pointwise, signatures(dtype, index_dtype).loss)
+def _of_small_data_and_functions() -> list[Job]:
+    """In float64, whatever X is."""
+    names = "moments", "newton", "coordinate_descent", "function_update"
+    return [(kernel, name, FLOAT64) for name in names] + _plug_ins(FLOAT64)
+
+
+def _plug_ins(dtype: np.dtype) -> list[Job]:
+    optimizers = [*(make() for make in OPTIMIZERS.values()), SGD(momentum="auto", nesterov=True)]
+    rules = [(_rule, type(optimizer).__name__, optimizer, dtype) for optimizer in optimizers]
+    return [*rules, *((pointwise, loss(), dtype) for loss in LOSSES.values())]
+
+
+def _rule(name: str, optimizer: Optimizer, dtype: np.dtype) -> None:
+    optimizer.compiled_rule(dtype)

@@ -4,8 +4,21 @@ import sys
 import warnings
 from types import FrameType
 
+from sklearn import exceptions
+
 # Frames that stand between the user's call and the place where something is noticed.
 _INSIDE = ("skgd.", "sklearn.", "scipy.", "contextlib.", "joblib.")
+
+
+class InconsistentVersionWarning(exceptions.InconsistentVersionWarning):
+    """A pickle was made by another release: scikit-learn's warning of that, in words of ours."""
+
+    def __init__(self, message: str):
+        UserWarning.__init__(self, message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def warn_user(message: str, category: type[Warning]) -> None:

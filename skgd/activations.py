@@ -6,7 +6,7 @@ from types import FunctionType
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from ._elementary import exp, expm1
+from ._kernels.elementary import exp, expm1
 from ._warnings import warn_user
 
 SLOPE_BELOW_ZERO = 0.01  # of LeakyReLU, customary

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from skgd import GDMLPRegressor
-from skgd import _elementary as elementary
-from skgd._engine.kernels import _activation_kernels, activation_kernels
-from skgd._jit import compiled, have_numba, inline_into, plain
-from skgd._kernels import layers
+from skgd._compile.jit import bound, compiled, have_numba
+from skgd._compile.kernels import _activation_kernels, activation_kernels
+from skgd._kernels import elementary, layers
 from skgd.activations import ACTIVATIONS, Activation, Tanh, get_activation
 
 DTYPES = [np.float64, np.float32]
@@ -25,9 +24,7 @@ each_way = pytest.mark.parametrize("way", WAYS)
 def plain_kernels(cls, dtype):
     """The same kernels as those that are compiled, as they run where they can't be."""
     forwards = layers.activate_in_place if cls.from_output else layers.activate
-    forwards = inline_into(forwards, cls.__qualname__, function=cls.function)
-    backwards = inline_into(layers.differentiate, cls.__qualname__, slope=cls.derivative)
-    return plain(forwards), plain(backwards)
+    return bound(forwards, function=cls.function), bound(layers.differentiate, slope=cls.derivative)
 
 
 def kernels(cls, dtype, way):

@@ -1,7 +1,12 @@
 """Training that goes on, in streams and warm starts, and parameters that change on the way."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.linear_model import Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.losses import Loss, SquaredError
@@ -237,3 +242,49 @@ def test_float32_predictions_survive_large_means():
     prediction = model.predict(X)
     assert prediction.dtype == np.float32
     assert np.mean((prediction - y) ** 2) < 1e-4 * np.var(y)
+
+
+def test_a_mean_of_an_earlier_rule_is_not_what_a_line_search_has_found():
+    X, y = load_diabetes(return_X_y=True)
+    model = GDLinearRegressor(optimizer="sgd", average=True, warm_start=True, max_iter=10, tol=None).fit(X, y)
+    model.set_params(optimizer="lbfgs").fit(X, -y)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    np.testing.assert_allclose(model.predict(X), -Ridge(1e-4 * len(y)).fit(Z, y).predict(Z), rtol=1e-5)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+
+
+def test_balanced_streams_remember_what_they_saw_before_a_call_without_balance():
+    X, y = load_breast_cancer(return_X_y=True)
+    paused = GDLogisticClassifier(class_weight="balanced", random_state=0)
+    paused.partial_fit(X[:300], y[:300], classes=[0, 1])
+    paused.set_params(class_weight=None).partial_fit(X[300:310], y[300:310])
+    paused.set_params(class_weight="balanced").partial_fit(X[310:320], y[310:320])
+    counts = np.bincount(y[:300], minlength=2) + np.bincount(y[310:320], minlength=2)
+    np.testing.assert_array_equal(paused._training.facts["class_totals"], counts)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_copies_go_on_to_the_same_bits(copied):
+    X, y = load_breast_cancer(return_X_y=True)
+    model = GDLogisticClassifier(random_state=0).fit(X[:300], y[:300])
+    other = copied(model)
+    for each in (model, other):
+        each.partial_fit(X[300:305], y[300:305])
+    np.testing.assert_array_equal(other.coef_, model.coef_)
+
+
+def test_curves_cannot_be_written_into():
+    X, y = load_diabetes(return_X_y=True)
+    model = GDLinearRegressor(optimizer="sgd", max_iter=5, tol=None).fit(X, y)
+    with pytest.raises(ValueError, match="read-only"):
+        model.loss_curve_[0] = 0.0
+
+
+def test_a_subclass_may_leave_parameters_at_their_defaults():
+    class Strong(GDLogisticClassifier):
+        def __init__(self, strength=1.0):
+            super().__init__(alpha=strength / 100)
+            self.strength = strength
+
+    X, y = load_breast_cancer(return_X_y=True)
+    np.testing.assert_array_equal(Strong(2.0).fit(X, y).coef_, GDLogisticClassifier(alpha=0.02).fit(X, y).coef_)

@@ -18,14 +18,16 @@ PACKAGE = Path(skgd.__file__).parent
 
 # From the ground up. A room may import from itself and from the floors below it, not from a neighbour.
 FLOORS = [
-    {"_warnings"},
-    {"_classes", "_jit", "_validation"},
-    {"_elementary"},
-    {"_kernels", "_validation_set", "activations", "losses", "penalties", "schedules"},
-    {"optimizers"},
-    {"_engine"},
-    {"_classification", "_estimator", "_function_run", "_regression"},
-    {"_minimize", "_precompile", "linear_model", "neural_network"},
+    {"_kernels", "_version", "_warnings"},
+    {"_compile", "_validation"},
+    {"_parallel", "activations", "losses", "optimizers", "penalties", "schedules"},
+    {"_docstrings", "_targets"},
+    {"_problem"},
+    {"_engine", "_solvers"},
+    {"_auto", "_pickles"},
+    {"_fit"},
+    {"_classifier", "_minimize", "_regressor"},
+    {"_precompile", "linear_model", "neural_network"},
     {"plotting"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -64,7 +66,7 @@ def in_new_process(code):
 def test_every_room_has_its_floor():
     rooms = {room_of(path) for path in FILES} - {"__init__"}
     assert rooms <= FLOOR_OF.keys(), "a new module needs a place in FLOORS"
-    assert {"_kernels", "optimizers", "_engine", "linear_model"} <= rooms  # the walk found the package
+    assert {"_kernels", "optimizers", "_solvers", "linear_model"} <= rooms  # the walk found the package
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -82,7 +84,41 @@ def test_imports_run_downwards(path):
 
 def test_the_test_of_floors_sees_relative_imports():
     found = {name for name, _ in imported_names(PACKAGE / "optimizers" / "base.py")}
-    assert {"skgd._jit", "skgd._validation.Interval", "numpy"} <= found
+    assert {"skgd._validation.Interval", "numpy"} <= found
+
+
+MOST_LINES, MOST_CODE, MOST_METHODS = 400, 60, 15
+
+
+def lines_of_code(path, node):
+    """How many lines of a definition are neither blank, nor comment, nor docstring."""
+    skipped = set()
+    for each in ast.walk(node):
+        if isinstance(each, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(each) is not None:
+            skipped |= set(range(each.body[0].lineno, each.body[0].end_lineno + 1))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    numbers = set(range(node.lineno, node.end_lineno + 1)) - skipped
+    return sum(bool(lines[n - 1].strip()) and not lines[n - 1].strip().startswith("#") for n in numbers)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_functions_and_classes_are_of_a_size_to_be_read(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= MOST_LINES
+    for node in ast.walk(parsed(path)):
+        said = isinstance(node, ast.FunctionDef | ast.ClassDef) and "# long:" in lines[node.lineno - 1]  # and why
+        if isinstance(node, ast.FunctionDef):
+            assert said or lines_of_code(path, node) <= MOST_CODE, f"{path}:{node.lineno} {node.name}"
+        if isinstance(node, ast.ClassDef):
+            methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+            assert said or len(methods) <= MOST_METHODS, f"{path}:{node.lineno} {node.name}"
+
+
+def test_kernels_know_nothing_of_numba():
+    for path in (PACKAGE / "_kernels").glob("*.py"):
+        roots = {name.split(".")[0] for name, _ in imported_names(path)}
+        assert roots <= {"skgd", "numpy", *sys.stdlib_module_names}
+        assert not any(name.startswith("skgd._compile") for name, _ in imported_names(path))
 
 
 def test_every_module_can_be_imported_first():
@@ -106,7 +142,7 @@ def test_every_module_can_be_imported_first():
 
 HEAVY = ["numba", "llvmlite", "matplotlib", "pandas", "rich", "dask", "torch"]
 CORE = {"numpy", "scipy", "sklearn", "numba", "joblib", "threadpoolctl"}
-BROUGHT_ALONG = {"llvmlite": "_kernels/matrices.py"}  # by numba, for what it has no words for: in one module only
+BROUGHT_ALONG = {"llvmlite": "_compile"}  # by numba, for what it has no words for: in one room only
 
 
 @pytest.mark.parametrize(
@@ -156,7 +192,7 @@ def test_only_core_dependencies_are_imported(path):
     for name, line in imported_names(path):
         top = name.split(".")[0]
         known = top in CORE or top == "skgd" or top in sys.stdlib_module_names
-        known = known or BROUGHT_ALONG.get(top) == path.relative_to(PACKAGE).as_posix()
+        known = known or BROUGHT_ALONG.get(top) == room_of(path)
         assert known or room_of(path) == "plotting", f"{path}:{line} imports {name}"
 
 
@@ -202,6 +238,7 @@ def test_every_name_in_all_is_there(name):
     "name",
     [
         "skgd",
+        "skgd.activations",
         "skgd.linear_model",
         "skgd.losses",
         "skgd.neural_network",
@@ -225,7 +262,8 @@ def test_public_modules_list_their_names(name):
 
 def test_public_names_are_the_promised_ones():
     promised = {"GDLinearRegressor", "GDLogisticClassifier", "GDMLPClassifier", "GDMLPRegressor", "minimize"}
-    promised |= {"losses", "optimizers", "penalties", "plotting", "precompile", "schedules", "scipy_method"}
+    promised |= {"activations", "losses", "optimizers", "penalties", "plotting", "schedules"}
+    promised |= {"precompile", "scipy_method"}
     assert promised <= set(skgd.__all__)
     assert set(skgd.__all__) <= set(dir(skgd))
     assert skgd.GDLinearRegressor is importlib.import_module("skgd.linear_model").GDLinearRegressor

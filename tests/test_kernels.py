@@ -12,19 +12,37 @@ import pytest
 from scipy.stats import chi2
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
-from skgd._engine import epochs as loop
-from skgd._engine.kernels import PASSES, kernel, products, python_kernel
-from skgd._engine.objectives import LinearObjective, NetworkObjective
-from skgd._engine.passes import buffers, weight_factor
-from skgd._engine.scaling import feature_moments
-from skgd._jit import LEAN_OPTIONS, bound, compiled, have_numba, inline_into, plain
+from skgd._compile.jit import bound, compiled, have_numba
+from skgd._compile.kernels import PASSES, kernel, products, python_kernel
+from skgd._compile.types import signatures
 from skgd._kernels import epochs as epoch_loops
 from skgd._kernels import layers as layer_kernels
 from skgd._kernels import linear, matrices, vectors
 from skgd._kernels import rows as row_order
-from skgd._kernels.signatures import Data, Features, Linear, Network, Progress, SparseFeatures, signatures
+from skgd._kernels.structures import (
+    CONVERGED,
+    DIVERGED,
+    GRADIENT,
+    NEVER,
+    RUNNING,
+    STEP,
+    Data,
+    Features,
+    FunctionSettings,
+    FunctionState,
+    Linear,
+    Network,
+    Progress,
+    SparseFeatures,
+)
+from skgd._problem.model import LinearModel
+from skgd._problem.network import NetworkModel, layers_of
+from skgd._problem.objective import buffers, weight_factor
+from skgd._problem.scaling import feature_moments
+from skgd._solvers import epochs as loop
 from skgd.activations import ACTIVATIONS, get_activation
 from skgd.losses import LogLoss, SquaredError
+from skgd.optimizers import SGD
 
 DTYPES = [np.float64, np.float32]
 
@@ -51,7 +69,7 @@ def make_data(X, y=None, weight=(), subset=(), center=None, scale=None, dtype=np
 
 
 NO_SUBSET = np.empty(0, np.int64)
-next_rows, shuffle_runs = plain(row_order.next_rows), plain(row_order.shuffle_runs)
+next_rows, shuffle_runs = row_order.next_rows, row_order.shuffle_runs
 
 
 def epoch(n_rows, run_length, progress, pieces=None, subset=NO_SUBSET, order=None):
@@ -184,7 +202,7 @@ def test_batches_larger_than_a_block_are_still_one_update(monkeypatch):
     X, y = rng.normal(size=(300, 3)), rng.normal(size=300)
     settings = {"optimizer": "adam", "batch_size": 100, "max_iter": 3, "tol": None, "random_state": 0}
     whole = GDLinearRegressor(**settings).fit(X, y)
-    monkeypatch.setattr(LinearObjective, "block_size", lambda self, batch_size, itemsize: 7)
+    monkeypatch.setattr(LinearModel, "block_size", lambda self, batch_size, itemsize: 7)
     parts = GDLinearRegressor(**settings).fit(X, y)
     np.testing.assert_allclose(parts.coef_, whole.coef_, rtol=1e-10)
     np.testing.assert_allclose(parts.loss_curve_, whole.loss_curve_, rtol=1e-10)
@@ -194,17 +212,11 @@ def test_batches_larger_than_a_block_are_still_one_update(monkeypatch):
 # -- vectors
 
 
-def compiled_helper(helper, n_arguments):
-    numba = pytest.importorskip("numba")
-    arguments = ", ".join("abc"[:n_arguments])
-    namespace = {"helper": helper}
-    exec(f"def call({arguments}):\n    return helper({arguments})", namespace)
-    return numba.njit(**LEAN_OPTIONS)(namespace["call"])
-
-
 @pytest.mark.parametrize("compile_it", [True, False], ids=["compiled", "plain"])
 def test_largest_entry_and_clipping(compile_it):
-    largest = compiled_helper(vectors.largest, 1) if compile_it else plain(vectors.largest)
+    largest, clip = vectors.largest, vectors.clip
+    if compile_it:
+        largest, clip = as_kernel(largest, "f8(f8[::1])"), as_kernel(clip, "void(f8[::1], f8)")
     assert largest(np.array([1.0, -3.0, 2.0])) == 3.0
     assert largest(np.array([0.0])) == 0.0
     assert largest(np.array([1.0, -np.inf])) == np.inf
@@ -212,7 +224,6 @@ def test_largest_entry_and_clipping(compile_it):
         vector = np.array([5.0, 1.0, 7.0])
         vector[place] = np.nan
         assert np.isnan(largest(vector))
-    clip = compiled_helper(vectors.clip, 2) if compile_it else plain(vectors.clip)
     vector = np.array([3.0, -4.0])
     clip(vector, 10.0)
     np.testing.assert_array_equal(vector, [3.0, -4.0])
@@ -338,18 +349,18 @@ def test_merged_moments_are_those_of_all_rows(weighted):
 # -- gradients
 
 
-LINEAR_PASSES = {"forward": plain(linear.linear_forward), "backward": plain(linear.linear_backward)}
+LINEAR_PASSES = {"forward": linear.linear_forward, "backward": linear.linear_backward}
 
 
 def plain_model(objective, storage, random=None):
     """The model with activations and passes in plain Python."""
     if objective.kind is Linear:
-        return objective.model(storage)
+        return objective.for_kernels(storage)
     activation = type(objective.activation)
     forwards = layer_kernels.activate_in_place if activation.from_output else layer_kernels.activate
-    layers = objective.model(storage, random).layers._replace(
-        activation=plain(inline_into(forwards, function=activation.function)),
-        activation_derivative=plain(inline_into(layer_kernels.differentiate, slope=activation.derivative)),
+    layers = objective.for_kernels(storage, random).layers._replace(
+        activation=bound(forwards, function=activation.function),
+        activation_derivative=bound(layer_kernels.differentiate, slope=activation.derivative),
     )
     return Network(layers, *(python_kernel(name, storage.dtype, Network, storage.index_dtype) for name in PASSES))
 
@@ -361,9 +372,9 @@ def value_and_gradient(objective, loss, data, params, dtype=np.float64, block_si
         model, pointwise = plain_model(objective, storage), loss.pointwise
         evaluate = python_kernel("evaluate", storage.dtype, objective.kind, storage.index_dtype)
         if objective.kind is Linear:
-            evaluate = bound(plain(epoch_loops.evaluate), **LINEAR_PASSES)
+            evaluate = bound(epoch_loops.evaluate, **LINEAR_PASSES)
     else:
-        model, pointwise = objective.model(storage), compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
+        model, pointwise = objective.for_kernels(storage), compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
         evaluate = kernel("evaluate", storage.dtype, objective.kind, storage.index_dtype)
     work = buffers(objective, data, block_size, np.dtype(dtype))
     work.work[:] = np.nan  # nothing may rely on what was there before
@@ -447,11 +458,11 @@ def test_linear_gradients_match_finite_differences(name, case, dtype, problem):
         return share @ function(linear_raw(Z[used], params, n_outputs), y[used])
 
     params = rng.normal(size=n_outputs * 5)
-    value, gradient = value_and_gradient(LinearObjective(4, n_outputs, True, True), loss, data, params, dtype)
+    value, gradient = value_and_gradient(LinearModel(4, n_outputs, True, True), loss, data, params, dtype)
     tolerance = 1e-7 if dtype == np.float64 else 1e-4
     np.testing.assert_allclose(value, reference(params), rtol=tolerance)
     np.testing.assert_allclose(gradient, numerical_gradient(reference, params), rtol=tolerance, atol=tolerance)
-    _, free = value_and_gradient(LinearObjective(4, n_outputs, False, False), loss, data, params, dtype)
+    _, free = value_and_gradient(LinearModel(4, n_outputs, False, False), loss, data, params, dtype)
     mask = np.arange(params.size) % 5 == 4
     assert (free[mask] == 0).all()
     np.testing.assert_allclose(free[~mask], gradient[~mask], rtol=1e-6)
@@ -487,7 +498,7 @@ def test_compiled_and_plain_kernels_agree(activation, stored, dtype, problem):
     X, center, scale, rng = problem
     y, weight = targets(SquaredError(), 3, rng), rng.uniform(0, 2, 21)
     if activation == "linear model":
-        objectives = [LinearObjective(4, 3, True, True)]
+        objectives = [LinearModel(4, 3, True, True)]
     else:
         objectives = [network_of([4, *hidden, 3], activation) for hidden in [(), (5, 2), (40, 1, 7)]]
     if stored == "CSR":
@@ -514,16 +525,13 @@ def as_kernel(function, signature):
     return compiled(function, signature)
 
 
-@pytest.mark.parametrize("way", ["compiled", "plain"])
+@pytest.mark.parametrize("way", ["compiled", "plain", "loops, compiled", "loops"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_products_by_address_are_numpys(dtype, way):
-    multiply = matrices.multiply_in_python
-    if way == "compiled":
-        real = np.dtype(dtype).name
-        matrix = f"{real}[:, ::1]"
-        multiply = as_kernel(
-            bound(call_multiply, multiply=matrices.multiply), f"void(i8, {matrix}, b1, {matrix}, b1, {matrix})"
-        )
+    multiply = matrices.multiply_by_loops if "loops" in way else bound(call_multiply, multiply=matrices.multiply)
+    if "compiled" in way:
+        matrix = f"{np.dtype(dtype).name}[:, ::1]"
+        multiply = as_kernel(multiply, f"void(i8, {matrix}, b1, {matrix}, b1, {matrix})")
     rng, address = np.random.default_rng(0), products(np.dtype(dtype)).gemm
     assert address or not have_numba()
     for m, k, n in itertools.product([0, 1, 2, 7, 33], [0, 1, 3, 20], [1, 2, 9, 40]):
@@ -555,9 +563,9 @@ def fill_view(vector, start, n_rows, n_columns):
 @pytest.mark.parametrize("way", ["compiled", "plain"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_matrices_within_vectors_are_views(dtype, way):
-    fill = bound(fill_view, matrix_at=matrices.matrix_in_python)
+    fill = bound(fill_view, matrix_at=matrices.matrix_at)
     if way == "compiled":
-        fill = as_kernel(bound(fill_view, matrix_at=matrices.matrix_at), f"i8({np.dtype(dtype).name}[::1], i8, i8, i8)")
+        fill = as_kernel(fill, f"i8({np.dtype(dtype).name}[::1], i8, i8, i8)")
     for start, n_rows, n_columns in [(0, 3, 4), (5, 3, 4), (18, 2, 1), (7, 1, 13), (20, 0, 5), (3, 4, 0), (0, 0, 0)]:
         vector = np.full(20, np.nan, dtype)
         assert fill(vector, start, n_rows, n_columns) == n_rows * n_columns
@@ -572,7 +580,7 @@ def test_matrices_within_vectors_are_views(dtype, way):
 
 
 def network_of(sizes, activation, dropout=()):
-    return NetworkObjective(sizes, get_activation(activation), "auto", dropout)
+    return NetworkModel(sizes, get_activation(activation), "auto", dropout)
 
 
 def csr_features(X, scale, dtype, index=np.int32):
@@ -591,7 +599,7 @@ def csr_features(X, scale, dtype, index=np.int32):
 
 def numpy_passes(Z, objective, params, derivative, twin, masks=None):
     """Raw predictions, and the gradient of sum(raw * derivative): written out in float64."""
-    layers, a, kept = objective.layers(params), Z, []
+    layers, a, kept = layers_of(objective, params), Z, []
     for layer, (coef, intercept) in enumerate(layers):
         z = a @ coef + intercept
         kept.append((a, z))
@@ -611,7 +619,7 @@ def run_passes(objective, features, rows, params, derivative, random=None, in_py
     """The same by the kernels, and the workspace that they leave."""
     storage = features.storage
     dtype, n_rows = storage.dtype, len(rows)
-    model = plain_model(objective, storage, random) if in_python else objective.model(storage, random)
+    model = plain_model(objective, storage, random) if in_python else objective.for_kernels(storage, random)
     get = python_kernel if in_python else kernel
     forward, backward = (get(name, dtype, Network, storage.index_dtype) for name in PASSES)
     params = params.astype(dtype)
@@ -789,6 +797,74 @@ def test_compiled_and_plain_moments_agree(name):
         function(frozen(X), weights, frozen([], np.int64), X[0].copy(), total, squares, 300, 900)
         results.append((total, squares))
     np.testing.assert_allclose(results[0], results[1], rtol=1e-11)
+
+
+# -- updates on functions
+
+
+FIELDS_OF_A_FUNCTION = "start_objective", "reference", "best_objective", "last_objective", "last_change", "mark"
+
+
+def start_of_function(n_params=3, value=np.inf):
+    state = FunctionState(*np.ones((2, n_params)), np.zeros((1, n_params)), *np.zeros((2, n_params)))
+    progress = np.zeros(1, Progress)
+    for name in FIELDS_OF_A_FUNCTION:
+        progress[name] = np.inf
+    progress["start_objective"], progress["reference"], progress["best_objective"] = np.nan, value, value
+    return state, progress
+
+
+def update_on_function(get, value, state, progress, criterion=NEVER, tol=0.0, weight_decay=0.0, patience=1):
+    """One update by momentum, 0.5 of the sum of gradients before."""
+    optimizer = SGD(momentum=0.5)
+    rule = optimizer.rule if get is python_kernel else optimizer.compiled_rule(np.dtype(float))
+    settings = FunctionSettings(criterion, tol, patience, weight_decay)
+    update = get("function_update", np.dtype(float))
+    status = update(rule, value, state, settings, optimizer.hyper(), 0.1, progress)
+    assert status == progress["status"][0]
+    return status
+
+
+@pytest.mark.parametrize("get", [kernel, python_kernel])
+def test_updates_on_a_function_are_those_of_the_rule(get):
+    state, progress = start_of_function(value=1.0)
+    params, velocity = np.ones(3), np.zeros(3)
+    for t in range(1, 4):
+        state.grads[:] = [1.0, -2.0, t]
+        before = state.params.copy()
+        params = params * (1 - 0.1 * 0.2)
+        velocity = 0.5 * velocity + [1.0, -2.0, t]
+        params = params - 0.1 * velocity
+        assert update_on_function(get, 1.0 / t, state, progress, weight_decay=0.2) == RUNNING
+        np.testing.assert_allclose(state.params, params, rtol=1e-14)
+        np.testing.assert_array_equal(state.epoch_start, before)
+        np.testing.assert_array_equal(state.best, before if t > 1 else np.zeros(3))  # no better than the reference
+        assert progress["update"] == progress["epoch"] == t
+        assert progress["gradient_norm"] == max(2, t)
+
+
+@pytest.mark.parametrize("get", [kernel, python_kernel])
+def test_updates_on_a_function_stop_by_its_criteria(get):
+    for value, status in [(np.nan, DIVERGED), (np.inf, DIVERGED), (2e6, DIVERGED), (0.9e6, RUNNING), (-1e9, RUNNING)]:
+        state, progress = start_of_function(value=1.0)
+        progress["start_objective"] = 1.0
+        assert update_on_function(get, value, state, progress) == status
+        assert (state.params == 1).all() == (status == DIVERGED)
+    state, progress = start_of_function(value=1.0)
+    state.grads[1] = np.inf  # no step that ends anywhere
+    assert update_on_function(get, 1.0, state, progress) == DIVERGED
+    assert progress["epoch"] == 0
+    state, progress = start_of_function(value=1.0)
+    state.grads[:] = [1e-3, -2e-3, 0]
+    assert update_on_function(get, 1.0, state, progress, GRADIENT, 1.9e-3) == RUNNING
+    state.grads[:] = [1e-3, -2e-3, 0]
+    params = state.params.copy()
+    assert update_on_function(get, 1.0, state, progress, GRADIENT, 2e-3) == CONVERGED
+    np.testing.assert_array_equal(state.params, params)
+    state, progress = start_of_function(value=1.0)
+    for expected in (RUNNING, RUNNING, CONVERGED):  # steps of 1e-4, 1.5e-4, 1.75e-4, three in a row
+        state.grads[:] = 1e-3
+        assert update_on_function(get, 1.0, state, progress, STEP, 1.76e-4, patience=3) == expected
 
 
 # -- the whole loop where numba can't be imported

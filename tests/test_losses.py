@@ -13,8 +13,8 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import log_loss, mean_squared_error, mean_tweedie_deviance
 
 from skgd import GDLinearRegressor, GDMLPRegressor
-from skgd._jit import compiled
-from skgd._kernels.signatures import signatures
+from skgd._compile.jit import compiled
+from skgd._compile.types import signatures
 from skgd.losses import (
     LOSSES,
     AbsoluteError,
@@ -422,12 +422,19 @@ def test_best_constant_is_near_the_optimum(case, weighted):
     weight = np.concatenate([weight] * 20) if weighted else np.ones(len(y))
     n_outputs = raw.shape[1]
 
-    def mean(constant):
+    def mean(constant, y=y):
         return reference(np.tile(constant, (len(y), 1)), y, weight) / weight.sum()
+
+    def least(y, start):
+        found = (minimize(mean, at, args=(y,), method="Nelder-Mead", tol=1e-10) for at in (start, np.zeros(start.size)))
+        return min(each.fun for each in found)
 
     constant = loss.best_constant(y, weight if weighted else None, n_outputs)
     assert constant.shape == (n_outputs,)
-    best = min(minimize(mean, start, method="Nelder-Mead", tol=1e-10).fun for start in (constant, np.zeros(n_outputs)))
+    if y.shape[1] == n_outputs:  # each has targets of its own, and an optimum that the others don't touch
+        best = sum(least(y[:, [k]], constant[[k]]) for k in range(n_outputs))
+    else:
+        best = least(y, constant)
     share = NEAR.get(type(loss), 0.0)
     assert mean(constant) <= best + share * (mean(constant + 1.0) - best) + 1e-6
 
@@ -869,3 +876,108 @@ def test_loss_that_returns_nan_ends_in_finite_coefficients_and_a_warning(data):
         model = GDLinearRegressor(loss=Root(), learning_rate=0.1, max_iter=50).fit(X, y)
     assert np.isfinite(model.coef_).all()
     assert model.stop_reason_ == "diverged"
+
+
+# -- what is noticed about them before the first fit
+
+
+def absolute_power(weighted_value=True, weighted_derivative=True, divisor=1.0, sign=1.0):
+    """|raw - y|^1.5 / 1.5, right or with a mistake."""
+
+    class Power(Loss):
+        @staticmethod
+        def pointwise(raw, y, weight, hyper, derivative):
+            total = 0.0
+            for i in range(raw.shape[0]):
+                for k in range(raw.shape[1]):
+                    r = raw[i, k] - y[i, k]
+                    slope = sign * np.sign(r) * np.sqrt(abs(r))
+                    derivative[i, k] = weight[i] * slope if weighted_derivative else slope
+                    total += abs(r) ** 1.5 / 1.5 * (weight[i] if weighted_value else 1.0)
+            return total / (raw.shape[0] if divisor == "rows" else weight.sum() if divisor == "weights" else divisor)
+
+    return Power()
+
+
+UNWEIGHTED = r"Power\.pointwise doesn't count rows by their weights in {}: .*sum of weight\[i\] \* loss"
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 60])
+@pytest.mark.parametrize("n_targets", [1, 2])
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ({"weighted_value": False}, UNWEIGHTED.format("what it returns")),
+        ({"weighted_derivative": False}, UNWEIGHTED.format("derivative")),
+        ({"weighted_value": False, "weighted_derivative": False}, UNWEIGHTED.format("what it returns and derivative")),
+        ({"divisor": "weights"}, UNWEIGHTED.format("what it returns")),
+        ({"sign": -1.0}, "isn't the derivative"),
+    ],
+    ids=str,
+)
+def test_a_mistake_that_spoils_every_fit_is_noticed(mistake, message, n_targets, n_rows):
+    y = np.random.default_rng(4).normal(size=(n_rows, n_targets)) * 5
+    with pytest.warns(RuntimeWarning, match=message) as caught:
+        absolute_power(**mistake).probe(y, n_targets)
+    assert len(caught) == 1
+
+
+def test_a_mean_over_rows_is_noticed():
+    y = np.random.default_rng(4).normal(size=(60, 1))
+    with pytest.warns(RuntimeWarning, match=UNWEIGHTED.format("what it returns")):
+        absolute_power(divisor="rows").probe(y, 1)
+
+
+def test_entries_of_the_derivative_that_stay_as_they_are_are_noticed():
+    class OneSided(Loss):
+        @staticmethod
+        def pointwise(raw, y, weight, hyper, derivative):
+            total = 0.0
+            for i in range(raw.shape[0]):
+                if raw[i, 0] > y[i, 0]:  # else zero; in training something of the last batch stands there
+                    derivative[i, 0] = weight[i]
+                    total += weight[i] * (raw[i, 0] - y[i, 0])
+            return total
+
+    with pytest.warns(RuntimeWarning, match="isn't the derivative"):
+        OneSided().probe(np.arange(8.0).reshape(-1, 1), 1)
+
+
+def test_a_forgotten_weight_is_noticed_in_fit_and_nothing_where_all_is_right(data):
+    X, y, _ = data
+    GDLinearRegressor(loss=absolute_power(), max_iter=3, tol=None).fit(X, y)  # a warning would be an error
+    with pytest.warns(RuntimeWarning, match=UNWEIGHTED.format("what it returns")):
+        GDLinearRegressor(loss=absolute_power(weighted_value=False), max_iter=3, tol=None).fit(X, y)
+
+
+@pytest.mark.parametrize("make", [GDLinearRegressor, GDMLPRegressor])
+def test_a_loss_that_is_no_static_method_is_refused(make, data):
+    class Bound(Loss):
+        def pointwise(self, raw, y, weight, hyper, derivative):
+            derivative[:] = weight[:, None] * (raw - y)
+            return 0.5 * float(weight @ (raw - y)[:, 0] ** 2)
+
+    X, y, _ = data
+    with pytest.raises(ValueError, match=r"Bound\.pointwise must be a static method: put @staticmethod"):
+        make(loss=Bound()).fit(X, y)
+
+
+USERS = [*LOSSES.values(), MultilabelLogLoss]
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("cls", USERS, ids=lambda cls: cls.__name__)
+def test_what_is_right_is_not_warned_of(cls, n_outputs):
+    # each as if it were a user's, on targets of any size, kinks, zeros and few rows included
+    loss, rng = type("Own", (cls,), {})(), np.random.default_rng(5)
+    make = labels if loss.multilabel else classes if loss.for_classes else positive
+    for scale in [1.0] if loss.for_classes else [1e-3, 1.0, 1e4]:
+        for n_rows in (1, 2, N_ROWS):
+            loss.probe(scale * make(rng, n_outputs)[:n_rows], n_outputs)
+    if not loss.for_classes and cls not in (Gamma,):
+        loss.probe(np.zeros((5, n_outputs)), n_outputs)
+
+
+def test_a_users_quantiles_of_one_target_are_not_warned_of():
+    own = type("Own", (Quantile,), {})([0.1, 0.5, 0.9])
+    own.probe(np.random.default_rng(5).normal(size=(N_ROWS, 1)), 3)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 from scipy.optimize import OptimizeWarning, rosen, rosen_der
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import minimize, scipy_method
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Optimizer
-from skgd.schedules import SCHEDULES, StepDecay, get_schedule
+from skgd.schedules import SCHEDULES, ReduceOnPlateau, StepDecay, get_schedule
 
 # -- the usual test functions, with their minima
 
@@ -111,6 +111,21 @@ def test_restarts_without_bounds_are_drawn_around_the_start():
     starts = np.array(met)
     assert 40 < np.abs(starts - 100).max() < 600
     assert 100.0 in starts
+
+
+def test_restarts_within_bounds_are_drawn_evenly():
+    # the first variable between two limits, the second below one, the third free
+    settings = {"n_restarts": 300, "max_iter": 1, "tol": None, "return_path": True, "random_state": 0}
+    bounds = [(0, 1000), (None, 2), (None, None)]
+    result = minimize(lambda x: x @ x, [1.0, 0.0, -3.0], bounds=bounds, jac=lambda x: 2 * x, **settings)
+    starts = np.array([each.path[0] for each in result.restarts])
+    drawn = starts[(starts != [1.0, 0.0, -3.0]).all(axis=1)]
+    assert len(drawn) == 299
+    assert stats.kstest(drawn[:, 0] / 1000, "uniform").pvalue > 0.01
+    assert (drawn[:, 1] <= 2).all()
+    inside = drawn[drawn[:, 1] < 2, 1]  # what fell beyond the limit starts there
+    assert stats.kstest(inside, stats.truncnorm(-np.inf, 2).cdf).pvalue > 0.01
+    assert stats.kstest((drawn[:, 2] + 3) / 3, "norm").pvalue > 0.01
 
 
 # -- x and its gradient
@@ -239,6 +254,45 @@ def test_momentum_gets_its_rate_from_the_curvature():
     assert result.learning_rate == pytest.approx(1 / 100)
 
 
+def test_momentum_gets_the_rate_of_the_steepest_direction():
+    curvatures = np.array([1.0, 30.0, 100.0])
+    result = minimize(lambda x: curvatures @ x**2 / 2, np.ones(3), jac=lambda x: curvatures * x, optimizer="momentum")
+    assert result.success
+    assert 0.95 <= result.learning_rate * 100 <= 1.5
+
+
+def test_an_explosion_in_the_very_last_iteration_is_one():
+    settings = {"jac": lambda x: 2 * x, "learning_rate": 1e4, "max_iter": 1, "tol": None}
+    with pytest.warns(ConvergenceWarning, match="Diverged"):
+        result = minimize(lambda x: x @ x, [1.0, 2.0], **settings)
+    assert result.status == 2
+    np.testing.assert_array_equal(result.x, [1.0, 2.0])
+
+
+@pytest.mark.parametrize(("jac", "digits"), [("2-point", 1e-6), ("3-point", 1e-9), ("cs", 1e-14)])
+def test_differences_are_those_that_are_asked_for(jac, digits):
+    start = np.array([-1.2, 1.0, 0.7])
+    result = minimize(rosen, start, jac=jac, learning_rate=1e-300, max_iter=1, tol=None)
+    error = np.abs(result.jac - rosen_der(start)).max() / np.abs(rosen_der(start)).max()
+    assert digits / 1e6 < error + digits / 1e5 < digits
+
+
+def test_quasi_newton_steps_are_about_as_many_as_scipys():
+    theirs = optimize.minimize(rosen, np.full(10, -1.0), jac=rosen_der, method="L-BFGS-B", options={"ftol": 0})
+    ours = minimize(rosen, np.full(10, -1.0), jac=rosen_der, optimizer="lbfgs", criterion="gradient", tol=1e-5)
+    assert ours.success
+    assert ours.nit < 1.5 * theirs.nit
+
+
+def test_a_gradient_goes_below_what_the_value_can_show():
+    # of the last steps the value, with sixteen digits, tells nothing
+    result = minimize(
+        lambda x: 1e4 + rosen(x), [-1.2, 1.0], jac=rosen_der, optimizer="lbfgs", criterion="gradient", tol=1e-8
+    )
+    assert result.success, result.message
+    assert np.abs(rosen_der(result.x)).max() <= 1e-8
+
+
 def test_a_rate_that_leads_astray_is_reduced_if_it_is_auto():
     # nearly flat where it begins, and steep where that leads to
     def fun(x):
@@ -248,6 +302,25 @@ def test_a_rate_that_leads_astray_is_reduced_if_it_is_auto():
     assert result.success
     start = minimize(lambda x: x[0] ** 4 + 1e-4 * x[0] ** 2, [5.0], optimizer="rmsprop", max_iter=20_000)
     assert abs(start.x[0]) < 0.1
+
+
+class Bold(Optimizer):
+    """Plain descent whose customary rate is far too large."""
+
+    default_learning_rate = 10.0
+
+    @staticmethod
+    def rule(params, grads, slots, hyper, learning_rate, t):
+        for j in range(params.size):
+            params[j] -= learning_rate * grads[j]
+
+
+def test_a_customary_rate_is_divided_by_four_until_it_leads_down():
+    result = minimize(lambda x: x @ x, [1.0, -2.0], jac=lambda x: 2 * x, optimizer=Bold())
+    assert result.success
+    assert result.learning_rate == 10 / 4**2  # 2.5 leads astray, too: it multiplies x by -4
+    with pytest.warns(ConvergenceWarning, match="Diverged"):  # the user's own rate stays as it is
+        minimize(lambda x: x @ x, [1.0, -2.0], jac=lambda x: 2 * x, optimizer=Bold(), learning_rate=10.0)
 
 
 def test_customary_rates_of_adaptive_rules():
@@ -314,6 +387,14 @@ def test_the_first_small_step_ends_plain_descent_at_a_given_rate():
     result = minimize(lambda x: x**2, 1.0, jac=lambda x: 2 * x, learning_rate=0.25, tol=0.01, return_path=True)
     np.testing.assert_allclose(result.path, 0.5 ** np.arange(8))  # 1/64 - 1/128 is the first difference below 0.01
     assert "the last step, 0.0078, is within tol=0.01" in result.message
+
+
+@pytest.mark.parametrize("optimizer", [SGD(momentum=0.9), SGD(momentum=0.9, nesterov=True)], ids=str)
+def test_momentum_must_stand_still_for_five_iterations(optimizer):
+    result = minimize(rosen, [-1.2, 1.0], jac=rosen_der, optimizer=optimizer, learning_rate=1e-3, return_path=True)
+    small = np.abs(np.diff(result.path, axis=0)).max(axis=1) <= 1e-6
+    ends = [k for k in range(5, len(small) + 1) if small[k - 5 : k].all()]
+    assert ends == [result.nit]
 
 
 def test_max_iter():
@@ -501,6 +582,13 @@ def test_a_gradient_that_is_another_functions():
         minimize(rosen, [-1.2, 1.0], jac=lambda x: -rosen_der(x), learning_rate=1e-3)
 
 
+def test_a_wrong_gradient_that_no_step_can_follow_is_told():
+    # no step in its direction leads down, and it is far from zero: is it rounding, or another function's?
+    with pytest.warns(ConvergenceWarning, match="jac isn't the gradient"):
+        result = minimize(rosen, [-1.2, 1.0], jac=lambda x: -rosen_der(x), criterion="gradient")
+    assert (result.status, result.success) == (3, False)
+
+
 def test_what_is_wrong_at_the_start_is_an_error():
     with pytest.raises(ZeroDivisionError):
         minimize(lambda x: 1 / 0, 1.0)
@@ -641,6 +729,14 @@ def test_scipy_passes_on_all_it_has():
     assert len(few.path) == 4
 
 
+def test_options_of_scipy_go_before_the_settings():
+    method = scipy_method("sgd", max_iter=2, tol=1e-3)
+    result = optimize.minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=method, options={"maxiter": 7})
+    assert result.nit == 7
+    loose = optimize.minimize(booth, [0.0, 0.0], method=scipy_method(max_iter=5000), tol=10.0)
+    assert loose.nit <= 5
+
+
 def test_scipy_callback_can_stop_it():
     def callback(intermediate_result):
         if intermediate_result.fun < 1:
@@ -718,6 +814,23 @@ def test_a_function_that_fails_for_good(optimizer, last):
     assert result.fun == min(values) == rosen(result.x)
 
 
+def test_a_line_search_that_has_lost_its_function_is_not_told_another_rate():
+    # it tries shorter steps by itself, so no rate would have worked
+    values = []
+
+    def fun(x):
+        if len(values) == 5:
+            raise OSError("the instrument is off")
+        values.append(rosen(x))
+        return values[-1]
+
+    with pytest.warns(ConvergenceWarning, match="Ended in iteration .*the instrument is off") as caught:
+        result = minimize(fun, [-1.2, 1.0], jac=rosen_der, optimizer="lbfgs", learning_rate=0.5)
+    assert "learning_rate" not in str(caught[0].message)
+    assert result.fun == min(values) == rosen(result.x)
+    assert (result.status, result.learning_rate) == (2, None)
+
+
 def test_one_further_argument_needs_no_tuple():
     assert minimize(lambda x, goal: (x - goal) ** 2, 0.0, args=3.0).x == pytest.approx(3, abs=1e-6)
 
@@ -738,6 +851,22 @@ def test_schedules_by_name(schedule):
     # what falls for good has no plateau
     factors = np.ones(100) if schedule == "plateau" else get_schedule(schedule, 100)(np.arange(100.0))
     np.testing.assert_allclose(np.diff(result.path, axis=0), -0.1 * factors[:, None] * slope, rtol=1e-9, atol=1e-13)
+
+
+def test_a_plateau_reduces_the_rate():
+    schedule = ReduceOnPlateau(decay=0.5, patience=2)
+    result = minimize(
+        lambda x: 1.0,
+        0.0,
+        jac=lambda x: 2.0,
+        learning_rate=0.1,
+        schedule=schedule,
+        max_iter=12,
+        tol=None,
+        return_path=True,
+    )
+    # the first value is one to beat; of those after it every second one is the end of a patience
+    np.testing.assert_allclose(np.diff(result.path), -0.2 * 0.5 ** (np.maximum(np.arange(12) - 1, 0) // 2))
 
 
 @pytest.mark.parametrize("rate", [0.005, 0.01, 0.02, 0.05, "auto"])

@@ -495,6 +495,26 @@ def test_sparse_rows_of_float32_are_computed_in_float32(kind):
     assert_same_network(ours, exact, rtol=1e-3)
 
 
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_what_was_learned_from_dense_rows_predicts_for_sparse_ones(kind):
+    rows = SPARSE.toarray() + 3.0  # which are centred in training
+    model = NETWORKS[kind](**SMALL).fit(rows, target_of(kind))
+    np.testing.assert_allclose(model.predict(sparse.csr_array(rows)), model.predict(rows), rtol=1e-9)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_weights_that_the_user_changes_are_those_that_predict(data, activation, twins):
+    X, y = data
+    model = GDMLPRegressor(activation=activation, **SMALL).fit(X, y)
+    model.coefs_ = [1.5 * coef for coef in model.coefs_]
+    model.intercepts_[-1] = model.intercepts_[-1] - 3
+    a = X
+    for coef, intercept in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
+        a = twins[activation].function(a @ coef + intercept)
+    expected = (a @ model.coefs_[-1] + model.intercepts_[-1])[:, 0]
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-9, atol=1e-9)
+
+
 def test_standardized_sparse_rows_are_scaled_and_not_centred(twins):
     few = {"hidden_layer_sizes": (7,), "batch_size": 32, "max_iter": 12, "tol": None, "random_state": 0}
     model = GDMLPRegressor(**few).fit(SPARSE, SPARSE_TARGET)
@@ -525,6 +545,21 @@ def test_dropout_is_one_rate_or_one_for_each_layer(data):
     for model in others:
         assert not np.array_equal(model.loss_curve_, one.loss_curve_)
     assert np.array_equal(one.predict(X), one.predict(X))  # with all units
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5])
+def test_units_that_dropout_leaves_make_up_for_the_others(rate):
+    # on average the predictions are those without dropout, and their variance is that of a binomial
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((2000, 3)), np.full(2000, 1.0)
+    init = [rng.standard_normal((3, 8)), rng.standard_normal((8, 1))], [rng.standard_normal(8), np.zeros(1)]
+    settings = {"hidden_layer_sizes": (8,), "init": init, "activation": "tanh", "standardize": False, "alpha": 0}
+    model = GDMLPRegressor(dropout=rate, optimizer="sgd", learning_rate=1e-300, max_iter=30, tol=None, **settings)
+    curve = model.set_params(random_state=0).fit(X, y).loss_curve_
+    parts = np.tanh(X @ init[0][0] + init[1][0]) * init[0][1][:, 0]
+    variance = rate / (1 - rate) * (parts**2).sum(axis=1)
+    expected = 0.5 * np.mean((parts.sum(axis=1) - y) ** 2 + variance)
+    assert curve.mean() == pytest.approx(expected, rel=0.02)
 
 
 def test_no_dropout_leaves_every_bit(data):
@@ -611,6 +646,9 @@ def test_the_best_of_several_starts_is_kept(data, settings):
             for ours, theirs in zip(model.coefs_ + model.intercepts_, one.coefs_ + one.intercepts_, strict=True):
                 assert np.array_equal(ours, theirs)
             assert np.array_equal(model.loss_curve_, one.loss_curve_)
+        generator = np.random.RandomState(seed)  # which fits one after the other draw their starts from
+        each = [GDMLPRegressor(**settings | {"random_state": generator}).fit(X, y) for _ in range(4)]
+        np.testing.assert_allclose([objective_of(model, X, y) for model in each], scores, rtol=1e-12)
         fewer = GDMLPRegressor(n_restarts=2, **settings).fit(X, y)
         assert np.array_equal(fewer.restart_scores_, scores[:2])
     assert len(kept) > 1

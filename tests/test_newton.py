@@ -10,9 +10,9 @@ from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegr
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
-from skgd._engine import newton
-from skgd._engine.kernels import kernel, plug_in, python_kernel
-from skgd._kernels.signatures import (
+from skgd._compile.kernels import kernel, plug_in, python_kernel
+from skgd._compile.types import signatures
+from skgd._kernels.structures import (
     CONVERGED,
     NEVER,
     OBJECTIVE,
@@ -23,8 +23,9 @@ from skgd._kernels.signatures import (
     NewtonSettings,
     NewtonWork,
     Search,
-    signatures,
 )
+from skgd._solvers import newton
+from skgd._solvers.solvers import SOLVERS
 from skgd.losses import Huber, LogLoss, Loss, Poisson, SquaredError
 from skgd.optimizers import LBFGS
 
@@ -132,7 +133,7 @@ def raw_predictions(model):
 
 @pytest.fixture
 def made(monkeypatch):
-    """The Newton objects of all fits; descent is None where they needed no help."""
+    """The Newton objects of all fits; line_search is None where they needed no help."""
     found = []
 
     class Recorded(newton.Newton):
@@ -140,7 +141,7 @@ def made(monkeypatch):
             super().__init__(*args)
             found.append(self)
 
-    monkeypatch.setattr("skgd._engine.loop.Newton", Recorded)
+    monkeypatch.setitem(SOLVERS, "newton", Recorded)
     return found
 
 
@@ -151,7 +152,7 @@ def test_fits_of_small_data_reach_the_optimum(name, fit_intercept, made):
     objective = objective_of(loss, slope, fit_intercept)
     best = optimum(objective)
     model = clone(model).set_params(alpha=ALPHA, fit_intercept=fit_intercept).fit(X, y)
-    assert [each.descent for each in made] == [None]
+    assert [each.line_search for each in made] == [None]
     scale = X.std(axis=0)
     coef = np.ravel(model.coef_) * scale
     theta = np.append(coef, model.intercept_[0] + (X.mean(axis=0) / scale @ coef if fit_intercept else 0.0))
@@ -181,7 +182,7 @@ def test_against_solvers_of_scikit_learn(made):
         peer.fit(Z, y)
         raw = Z @ np.ravel(peer.coef_) + np.ravel(peer.intercept_)
         np.testing.assert_allclose(raw_predictions(model), raw, atol=1e-7)
-    assert [each.descent for each in made] == [None] * len(exact)
+    assert [each.line_search for each in made] == [None] * len(exact)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -192,7 +193,7 @@ def test_weights_equal_repetition(name, made):
     weighted = raw_predictions(model.fit(X, y, sample_weight=counts * 7.0))
     repeated = raw_predictions(model.fit(np.repeat(X, counts, axis=0), np.repeat(y, counts)))
     np.testing.assert_allclose(weighted, repeated, rtol=1e-7, atol=1e-7)
-    assert [each.descent for each in made] == [None, None]
+    assert [each.line_search for each in made] == [None, None]
 
 
 @pytest.mark.parametrize("alpha", [1e-4, 1e-8])
@@ -252,7 +253,7 @@ def test_all_epochs_where_there_is_no_tolerance(made):
     assert model.n_iter_ == model.t_ == len(model.loss_curve_) == 250
     assert model.stop_reason_ == "max_iter"
     assert model.loss_curve_[-1] == pytest.approx(GDLinearRegressor(loss="poisson").fit(X, COUNTS).loss_curve_[-1])
-    assert made[0].descent is not None  # where rounding was reached
+    assert made[0].line_search is not None  # where rounding was reached
 
 
 def test_criteria():
@@ -298,7 +299,7 @@ def problem(loss, targets, criterion=OBJECTIVE, tol=1e-20, ridge=ALPHA, quadrati
     search = np.zeros(1, Search)
     search["reference"] = 1.0
     search["last_promise"] = search["largest_step"] = np.inf
-    settings = NewtonSettings(criterion, tol, 1.0, np.finfo(float).eps, quadratic)
+    settings = NewtonSettings(criterion, tol, 1, 1.0, np.finfo(float).eps, quadratic)
     work = NewtonWork(vectors, vectors[:, :, None], np.empty((4, p)), np.empty((p, p)))
     return loss.hyper(np.ones(1)), rows, settings, np.zeros(p), work, search
 
@@ -331,7 +332,8 @@ def test_compiled_and_as_plain_python(loss, targets):
         assert run(call, *arguments, curve) == CONVERGED
         results.append((arguments[3], curve))
     np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-9)
-    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-12)
+    # the finite differences of second derivatives amplify what rounding makes of another order of the sums
+    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-10)
 
 
 def test_trouble_is_reported_and_leaves_the_last_good_parameters():

@@ -822,3 +822,98 @@ def test_optimizer_without_a_rule_says_what_is_missing(regression):
         warnings.simplefilter("ignore", RuntimeWarning)  # that it can't be compiled either
         with pytest.raises(NotImplementedError, match="needs a static method rule"):
             model.fit(*regression)
+
+
+# -- what is noticed about rules before the first fit
+
+
+def ascent(params, grads, slots, hyper, learning_rate, t):
+    for j in range(params.size):
+        params[j] += learning_rate * grads[j]
+
+
+def momentum_with_the_wrong_sign(params, grads, slots, hyper, learning_rate, t):
+    for j in range(params.size):
+        slots[0, j] = 0.9 * slots[0, j] + learning_rate * grads[j]
+        params[j] += slots[0, j]
+
+
+def ascent_after_a_pause(params, grads, slots, hyper, learning_rate, t):
+    if t > 1:
+        params += learning_rate * grads / (1.0 + np.sqrt(np.sum(grads**2)))
+
+
+@pytest.mark.parametrize("rule", [ascent, momentum_with_the_wrong_sign, ascent_after_a_pause])
+def test_a_rule_that_goes_uphill_is_noticed(rule, regression):
+    own = type("Own", (Optimizer,), {"rule": staticmethod(rule), "n_slots": 1})
+    message = r"Own\.rule goes uphill: none of its first updates was a step against the gradient, as in params\[j\] -="
+    with pytest.warns(RuntimeWarning, match=message) as caught:
+        own().probe()
+    assert len(caught) == 1
+    with pytest.warns(RuntimeWarning, match=message):
+        GDLinearRegressor(optimizer=own(), learning_rate=1e-3, max_iter=2, tol=None).fit(*regression)
+
+
+def sign(params, grads, slots, hyper, learning_rate, t):
+    params -= learning_rate * np.sign(grads)
+
+
+NOISE = np.random.default_rng(6)
+
+
+def langevin(params, grads, slots, hyper, learning_rate, t):
+    # gradient descent with so much noise that it samples from exp(-objective)
+    params += -learning_rate * grads + np.sqrt(2 * learning_rate) * NOISE.standard_normal(params.size)
+
+
+def sharpness_aware(params, grads, slots, hyper, learning_rate, t):
+    # uphill to the worst point around, and from its gradient down (Foret, Kleiner, Mobahi and Neyshabur 2021)
+    if t % 2:
+        slots[0] = 0.05 * grads / np.sqrt(np.sum(grads**2))
+        params += slots[0]
+    else:
+        params -= slots[0] + learning_rate * grads
+
+
+def layerwise(params, grads, slots, hyper, learning_rate, t):
+    # steps in proportion to the parameters' norm, zero where that is (You, Gitman and Ginsburg 2017)
+    params -= learning_rate * np.linalg.norm(params) / np.linalg.norm(grads) * grads
+
+
+def exponentiated(params, grads, slots, hyper, learning_rate, t):
+    # multiplicative, for positive parameters (Kivinen and Warmuth 1997)
+    params *= np.exp(-learning_rate * grads)
+
+
+def dual_averaging(params, grads, slots, hyper, learning_rate, t):
+    # from the sum of all gradients, wherever the parameters were (Nesterov 2009)
+    slots[0] += grads
+    params[:] = -learning_rate * slots[0] / np.sqrt(t)
+
+
+def decaying(params, grads, slots, hyper, learning_rate, t):
+    params -= learning_rate * (grads + 10.0 * params)
+
+
+def waiting(params, grads, slots, hyper, learning_rate, t):
+    slots[0] += grads
+    if t % 3 == 0:
+        params -= learning_rate * slots[0]
+        slots[0] = 0
+
+
+SENSIBLE = [sign, langevin, sharpness_aware, layerwise, exponentiated, dual_averaging, decaying, waiting]
+
+
+@pytest.mark.parametrize("rule", SENSIBLE)
+def test_rules_that_go_downhill_in_their_own_way_are_not_warned_of(rule):
+    own = type("Own", (Optimizer,), {"rule": staticmethod(rule), "n_slots": 1})
+    for _ in range(20 if rule is langevin else 1):
+        own().probe()  # a warning would be an error
+
+
+@pytest.mark.parametrize("name", [*OPTIMIZERS, "accelerated"])
+def test_the_rules_of_the_table_are_not_warned_of_as_users_rules(name):
+    optimizer = SGD(momentum="auto", nesterov=True) if name == "accelerated" else OPTIMIZERS[name]()
+    optimizer.__class__ = type("Own", (type(optimizer),), {})
+    optimizer.probe()

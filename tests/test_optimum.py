@@ -142,7 +142,7 @@ def test_quantiles_reach_the_optimum_of_the_linear_programme(n_rows, quantile):
     exact = QuantileRegressor(quantile=quantile, alpha=0).fit(StandardScaler().fit_transform(X), y)
     best = pinball(y - exact.predict(StandardScaler().fit_transform(X)), quantile)
     model = GDLinearRegressor(loss="quantile", quantile=quantile, alpha=0).fit(X, y)
-    assert pinball(y - model.predict(X), quantile) <= (1 + 1e-3) * best
+    assert pinball(y - model.predict(X), quantile) <= (1 + 5e-5) * best
 
 
 def test_absolute_error_is_half_the_median():
@@ -204,24 +204,104 @@ def test_l1_logistic_regression_agrees_with_scikit_learn(memory_of_curvature):
 
 @pytest.mark.parametrize("preconditioner", ["auto", "subsample", "diagonal", None])
 @pytest.mark.parametrize("memory", [1, 20])
-def test_preconditioners_lead_to_the_same_optimum(preconditioner, memory):
+def test_preconditioners_lead_to_the_optimum(preconditioner, memory):
     X, y = load_iris(return_X_y=True)
-    expected = GDLogisticClassifier(alpha=0.01).fit(X, y)
+    Z = StandardScaler().fit_transform(X)
+    exact = LogisticRegression(C=1 / (0.01 * len(y)), tol=1e-12, max_iter=10_000).fit(Z, y)
     optimizer = LBFGS(memory=memory, preconditioner=preconditioner)
     model = GDLogisticClassifier(alpha=0.01, optimizer=optimizer).fit(X, y)
-    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-6)
+    np.testing.assert_allclose(model.coef_ * X.std(axis=0), exact.coef_, atol=1e-5)
     assert model.converged_
 
 
-def test_converged_by_gradient_is_a_certificate():
-    X = RNG.standard_normal((20_000, 5)) * [1, 10, 0.1, 1, 1]
+@pytest.mark.parametrize("tol", [1e-4, 1e-5, 1e-6])
+@pytest.mark.parametrize("kind", ["plain", "weak signal", "outliers of little weight"])
+def test_a_loose_tolerance_is_about_what_a_fit_leaves(kind, tol):
+    # correlated columns, and nothing is known of their curvature: many steps that promise little each
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2_000, 60))
+    for j in range(1, 60):
+        X[:, j] = 0.97 * X[:, j - 1] + np.sqrt(1 - 0.97**2) * X[:, j]
+    y = X @ rng.standard_normal(60) + (200 if kind == "weak signal" else 5) * rng.standard_normal(len(X))
+    weight = np.ones(len(X))
+    if kind == "outliers of little weight":
+        y[::10], weight[::10] = 1e4, 1e-12
+    Z = StandardScaler().fit(X, sample_weight=weight).transform(X)
+    exact = Ridge(alpha=ALPHA * weight.sum()).fit(Z, y, sample_weight=weight)
+    model = GDLinearRegressor(optimizer=LBFGS(preconditioner=None), criterion="objective", tol=tol)
+    model.fit(X, y, sample_weight=weight)
+
+    def objective(prediction, coef):
+        return 0.5 * np.average((prediction - y) ** 2, weights=weight) + 0.5 * ALPHA * coef @ coef
+
+    scale = np.sqrt(np.average((X - np.average(X, axis=0, weights=weight)) ** 2, axis=0, weights=weight))
+    best = objective(exact.predict(Z), exact.coef_)
+    left = objective(model.predict(X), model.coef_ * scale) - best
+    null = 0.5 * np.average((y - np.average(y, weights=weight)) ** 2, weights=weight)
+    assert model.converged_
+    assert left <= 4 * tol * (null - best)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(12_000, 5), (300, 700)])
+def test_least_squares_is_a_single_step_however_rows_weigh(n_rows, n_columns, fit_intercept):
+    # with the matrix of all rows, or of low rank where columns are more
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, n_columns)) + 3
+    y = X[:, 0] + rng.standard_normal(n_rows)
+    weight = rng.lognormal(0, 2, n_rows)
+    model = GDLinearRegressor(fit_intercept=fit_intercept, alpha=0.1).fit(X, y, sample_weight=100 * weight)
+    assert model.converged_
+    assert model.n_iter_ <= 2
+    share = weight / weight.sum()
+    mean = share @ X
+    scale = np.sqrt(share @ (X - mean) ** 2)
+    Z, t = ((X - mean) / scale, y - share @ y) if fit_intercept else (X / scale, y)
+    coef = np.linalg.solve((Z * share[:, None]).T @ Z + 0.1 * np.eye(n_columns), Z.T @ (share * t))
+    np.testing.assert_allclose(model.coef_ * scale, coef, atol=1e-7)
+    assert fit_intercept or model.intercept_ == 0
+
+
+def test_the_step_criterion_ends_where_steps_are_small():
+    X = RNG.standard_normal((20_000, 5)) @ RNG.standard_normal((5, 5))
     y = classes_for(X)
-    model = GDLogisticClassifier(criterion="gradient", tol=1e-7).fit(X, y)
+    Z = StandardScaler().fit_transform(X)
+    exact = LogisticRegression(C=1 / (0.01 * len(y)), tol=1e-12, max_iter=10_000).fit(Z, y)
+    for preconditioner, tol in (("auto", 1e-6), (None, 1e-6), (None, 1e-3)):
+        optimizer = LBFGS(preconditioner=preconditioner)
+        model = GDLogisticClassifier(alpha=0.01, optimizer=optimizer, criterion="step", tol=tol).fit(X, y)
+        assert model.converged_
+        np.testing.assert_allclose(model.coef_ * X.std(axis=0), exact.coef_, atol=30 * tol)
+
+
+def test_softmax_takes_newtons_steps():
+    # classes apart would take many times as many
+    X, y = load_iris(return_X_y=True)
+    model = GDLogisticClassifier(alpha=1e-3).fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ <= 12
+
+
+@pytest.mark.parametrize(("penalty", "alpha"), [("l2", ALPHA), ("l1", 0.02)])
+@pytest.mark.parametrize("preconditioner", ["auto", "diagonal"])
+def test_converged_by_gradient_is_a_certificate(preconditioner, penalty, alpha):
+    X = RNG.standard_normal((20_000, 5)) * [1, 10, 0.1, 1, 1]
+    X[:, 4] = X[:, 4].round()  # whose coefficient will be zero under an L1 penalty
+    y = classes_for(X[:, :4])
+    settings = {"penalty": penalty, "alpha": alpha, "criterion": "gradient", "tol": 1e-7, "max_iter": 500}
+    model = GDLogisticClassifier(optimizer=LBFGS(preconditioner=preconditioner), **settings).fit(X, y)
     Z = StandardScaler().fit_transform(X)
     objective, _ = logistic_objective(Z, y, 2)
     scale, mean = StandardScaler().fit(X).scale_, X.mean(axis=0)
     theta = np.append(model.coef_[0] * scale, model.intercept_ + model.coef_[0] @ mean)
-    largest = np.abs(objective(theta)[1]).max()
+    gradient = objective(theta)[1]
+    if penalty == "l1":
+        w = theta[:-1]
+        of_loss = gradient[:-1] - ALPHA * w
+        at_zero = np.sign(of_loss) * np.maximum(np.abs(of_loss) - alpha, 0)
+        gradient[:-1] = np.where(w != 0, of_loss + alpha * np.sign(w), at_zero)
+        assert 0 < (w == 0).sum() < 5
+    largest = np.abs(gradient).max()
     assert model.converged_
     assert largest <= 1e-7
     assert model.gradient_norm_ == pytest.approx(largest, rel=1e-3, abs=1e-12)
@@ -232,23 +312,6 @@ def test_sparse_and_dense_data_have_the_same_optimum_on_one_scale():
     y = classes_for(X.toarray())
     dense, thin = (GDLogisticClassifier(standardize=True).fit(data, y) for data in (X.toarray(), X))
     np.testing.assert_allclose(thin.predict_proba(X), dense.predict_proba(X.toarray()), atol=1e-7)
-
-
-@pytest.mark.parametrize("standardize", [True, "max_abs"])
-@pytest.mark.parametrize("as_sparse", [False, True])
-def test_threads_give_the_same_bits(as_sparse, standardize):
-    X = RNG.standard_normal((120_000, 20))  # enough for several parts
-    X[np.abs(X) < 0.5] = 0
-    y = classes_for(X)
-    data = sparse.csr_array(X) if as_sparse else X
-    models = (GDLogisticClassifier(n_jobs=n_jobs, standardize=standardize) for n_jobs in (1, 2, 5, None))
-    first, *others = (model.fit(data, y) for model in models)
-    for other in others:
-        np.testing.assert_array_equal(other.coef_, first.coef_)
-        np.testing.assert_array_equal(other.loss_curve_, first.loss_curve_)
-        np.testing.assert_array_equal(other.decision_function(data), first.decision_function(data))
-    with pytest.raises(ValueError, match="n_jobs=0"):
-        GDLogisticClassifier(n_jobs=0).fit(X[:100], y[:100])
 
 
 def test_nesterov_at_full_batch_is_the_accelerated_gradient():
@@ -272,6 +335,27 @@ def test_rows_without_weight_are_not_there(loss):
     assert model.converged_
 
 
+def test_a_first_row_far_off_of_next_to_no_weight_costs_no_digits():
+    # moments are summed as distances from it
+    X = RNG.standard_normal((300, 3))
+    y = X @ [1.0, 2.0, 3.0] + RNG.standard_normal(300)
+    alone = GDLinearRegressor().fit(X[1:], y[1:])
+    X[0], weight = 1e9, np.ones(300)
+    weight[0] = 1e-24
+    model = GDLinearRegressor().fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(model.coef_, alone.coef_, rtol=1e-5)
+    np.testing.assert_allclose(model.intercept_, alone.intercept_, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_weights_count_in_the_scale_of_features_of_extreme_size(size):
+    X = RNG.standard_normal((200, 2)) + 1
+    y = X[:, 0] + RNG.standard_normal(200)
+    weight = np.where(X[:, 0] > 1, 1e-3, 1.0)
+    model, expected = (GDLinearRegressor(alpha=1.0).fit(data, y, weight) for data in (size * X, X))
+    np.testing.assert_allclose(model.predict(size * X), expected.predict(X), rtol=1e-6)
+
+
 @pytest.mark.parametrize("n_columns", [1_200, 3_200])  # with a matrix of them all, and of some
 def test_many_columns_that_few_factors_explain(n_columns):
     factors = RNG.standard_normal((1_500, 10))
@@ -289,9 +373,59 @@ def test_many_columns_that_few_factors_explain(n_columns):
     assert reached - optimum <= 1e-6 * (0.5 * np.var(y) - optimum)
 
 
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+def test_several_targets_have_the_penalty_that_each_has_alone(penalty):
+    X, y = load_diabetes(return_X_y=True)
+    Z = StandardScaler().fit_transform(X)
+    Y = np.column_stack([y, 50 * y[::-1] + 7, 1e-2 * Z[:, 0] ** 3])
+    for alpha in (2.0, 1e-3):
+        model = GDLinearRegressor(penalty=penalty, alpha=alpha, l1_ratio=0.5).fit(X, Y)
+        for k, target in enumerate(Y.T):
+            exact = ElasticNet(alpha, l1_ratio=1.0 if penalty == "l1" else 0.5, tol=1e-12, max_iter=10**6)
+            coef = exact.fit(Z, target).coef_
+            np.testing.assert_allclose(model.coef_[k] * X.std(axis=0), coef, atol=1e-5 * target.std())
+            np.testing.assert_array_equal(model.coef_[k] == 0, coef == 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_columns_that_are_constant_but_for_rounding_have_no_say(as_sparse, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 3)).astype(dtype)
+    third = dtype(0.3)
+    X[:, 1] = np.where(rng.random(200) < 0.5, third, np.nextafter(third, dtype(1)))  # 0.3 and 0.1 + 0.2
+    y = X[:, 0] + rng.standard_normal(200)
+    data = sparse.csr_array(X) if as_sparse else X
+    for model, targets in ((GDLinearRegressor(), y), (GDLogisticClassifier(), y > 0)):
+        model.set_params(standardize=True).fit(data, targets)
+        assert abs(model.coef_.ravel()[1]) < 1e-3
+        assert model.coef_.ravel()[0] > 0.1
+
+
 def test_lasso_with_many_correlated_columns_agrees_with_scikit_learn():
     X = RNG.standard_normal((800, 1_100)) + RNG.standard_normal((800, 1))
     y = X[:, :10] @ RNG.standard_normal(10) + RNG.standard_normal(800)
     model = GDLinearRegressor(penalty="l1", alpha=0.1).fit(X, y)
     exact = Lasso(alpha=0.1, tol=1e-10, max_iter=100_000).fit(StandardScaler().fit_transform(X), y)
     np.testing.assert_allclose(model.coef_ * X.std(axis=0), exact.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "sgd", "adam"])
+@pytest.mark.parametrize("penalty", ["l2", "l1"])  # Newton's method proper of small data, and line searches
+def test_the_step_criterion_needs_as_many_small_steps_as_are_asked_for(penalty, optimizer):
+    X, y = load_breast_cancer(return_X_y=True)
+    path = []
+    model = GDLogisticClassifier(penalty=penalty, alpha=0.01, optimizer=optimizer, batch_size=None, standardize=True)
+    model.set_params(criterion="step", tol=1e-3, learning_rate=0.1 if optimizer == "adam" else "auto")
+    model._watch = lambda model: path.append(
+        np.append(model.coef_ * X.std(axis=0), model.decision_function([X.mean(0)]))
+    )
+    for patience in (1, 4):
+        path.clear()
+        model.set_params(n_iter_no_change=patience).fit(X, y)
+        steps = np.abs(np.diff(path, axis=0)).max(axis=1)
+        assert model.converged_
+        small = steps <= 1e-3 * (1 + 1e-9)
+        assert small[len(small) - patience + 1 :].all()
+        ended = np.flatnonzero(np.convolve(small, np.ones(patience, int), "valid") == patience)
+        assert ended.size == 0 or ended[0] + patience + 1 >= len(path)  # no sooner, and no later

@@ -5,11 +5,13 @@ import pytest
 from scipy import sparse
 from scipy.special import expit, logsumexp, softmax
 
-from skgd._engine.curvature import LEADING_COLUMNS, Curvature
-from skgd._engine.features import raw_features, read_only
-from skgd._engine.objectives import LinearObjective
-from skgd._engine.passes import FullPass
-from skgd._kernels.signatures import Data
+from skgd._kernels.structures import Data
+from skgd._problem.features import raw_features, read_only
+from skgd._problem.model import LinearModel
+from skgd._problem.objective import Objective
+from skgd._problem.rows import Rows
+from skgd._solvers.curvature import LEADING_COLUMNS, Curvature
+from skgd._solvers.plan import CurvaturePlan
 from skgd.losses import LogLoss
 
 RNG = np.random.default_rng(0)
@@ -17,7 +19,7 @@ RNG = np.random.default_rng(0)
 
 def data_of(X, y, center, scale, weight=None):
     features = raw_features(X)
-    dtype = LinearObjective.compute_dtype(features.storage)
+    dtype = LinearModel.compute_dtype(features.storage)
     features = features._replace(center=center.astype(dtype), inverse_scale=(1 / scale).astype(dtype))
     weight = np.empty(0) if weight is None else weight
     arrays = (read_only(array) for array in (y.astype(float)[:, None], weight, np.empty(0, np.int64)))
@@ -38,8 +40,8 @@ def test_softmax_over_all_rows_is_its_formula(dtype, mean, intercept, weighted):
     ridge = RNG.uniform(0, 1, K * (d + 1))
     params = RNG.standard_normal(K * (d + 1))
     params[d :: d + 1] *= intercept
-    objective = LinearObjective(d, K, intercept, intercept)
-    full_pass = FullPass(data, objective, LogLoss(), np.empty(0), ridge, n_threads=2)
+    objective = LinearModel(d, K, intercept, intercept)
+    full_pass = Objective(data, objective, LogLoss(), np.empty(0), ridge, n_threads=2)
     value, gradient = full_pass(params)
 
     Z = (X.astype(float) - data.features.center) * data.features.inverse_scale
@@ -63,8 +65,10 @@ def test_with_many_columns_those_that_weigh_most_have_a_matrix_and_the_others_a_
     data = data_of(sparse.csr_matrix(X) if sparse_rows else X, y, np.zeros(d), np.ones(d))
     ridge = np.append(np.full(d, 1e-4), 0.0)
     params = np.append(RNG.standard_normal(d) / 10, 0.3)
-    objective = LinearObjective(d, 1, True, True)
-    model = Curvature(data, objective, LogLoss(), ridge, "diagonal", 2).model(params, np.empty(0))
+    objective = LinearModel(d, 1, True, True)
+    model = Curvature(Rows(data, 2), objective, LogLoss(), ridge, CurvaturePlan("diagonal", False, n)).model(
+        params, np.empty(0)
+    )
 
     ones = np.column_stack([X, np.ones(n)])
     p = expit(ones @ params)

@@ -1,17 +1,20 @@
 """Penalties: formulas, and optima with the right coefficients exactly zero."""
 
+import pickle
 import warnings
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sklearn.base import clone
 from sklearn.linear_model import ElasticNet as SkElasticNet
-from sklearn.linear_model import Lasso, LogisticRegression
+from sklearn.linear_model import Lasso, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skgd import GDLinearRegressor, GDLogisticClassifier
 from skgd.optimizers import OPTIMIZERS
-from skgd.penalties import PENALTIES, ElasticNet, get_penalty, smallest_subgradient
+from skgd.penalties import L1, L2, PENALTIES, ElasticNet, get_penalty, smallest_subgradient
 
 ALPHA, L1_RATIO = 0.3, 0.4
 W = np.array([0.7, -1.3, 0.0, 2.0])
@@ -71,7 +74,7 @@ def test_the_smallest_subgradient_is_zero_at_the_minimum():
 
 def test_names():
     assert get_penalty(None, 5.0).value(W) == 0
-    with pytest.raises(ValueError, match=r"penalty='l3' is not known.*elasticnet"):
+    with pytest.raises(ValueError, match=r"penalty='l3' is not known.*elasticnet.*None.*skgd.penalties"):
         get_penalty("l3", 1.0)
 
 
@@ -180,6 +183,110 @@ def test_the_optimum_against_scipy_without_an_intercept(problem):
     best = minimize(objective, np.ones(24), bounds=[(0, None)] * 24, options={"maxfun": 10**6, "maxiter": 10**5})
     model = GDLinearRegressor(penalty="l1", alpha=0.5, fit_intercept=False, **exact(max_iter=50_000)).fit(X, y)
     assert model.loss_curve_[-1] <= best.fun * (1 + 1e-6)
+
+
+# -- objects
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize(
+    ("penalty", "oracle"),
+    [
+        (L1(0.2), Lasso(0.2, tol=1e-12, max_iter=100_000)),
+        (L2(0.3), Ridge(0.3 * 200)),  # the sum over 200 rows, where skgd has the mean
+        (ElasticNet(0.3, l1_ratio=0.5), SkElasticNet(0.3, l1_ratio=0.5, tol=1e-12, max_iter=100_000)),
+    ],
+    ids=repr,
+)
+def test_an_object_brings_its_own_strength(problem, penalty, oracle, standardize):
+    X, y = problem
+    Z = standardised(X)
+    # alpha and l1_ratio of the estimator are for names alone
+    model = GDLinearRegressor(penalty=penalty, alpha=50.0, l1_ratio=0.9, standardize=standardize)
+    model.fit(X if standardize else Z, y)
+    oracle.fit(Z, y)
+    np.testing.assert_allclose(model.coef_ * (X.std(axis=0) if standardize else 1), oracle.coef_, atol=1e-4)
+    np.testing.assert_array_equal(model.coef_ == 0, oracle.coef_ == 0)
+
+
+@pytest.mark.parametrize("optimizer", ["auto", "sgd"])
+@pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize("make", [GDLinearRegressor, GDLogisticClassifier])
+def test_an_object_and_its_name_are_one_penalty(problem, make, name, optimizer):
+    X, y = problem
+    target = y if make is GDLinearRegressor else y > y.mean()
+    settings = {"optimizer": optimizer, "max_iter": 20, "tol": None, "random_state": 0}
+    by_name = make(penalty=name, alpha=ALPHA, l1_ratio=L1_RATIO, **settings).fit(X, target)
+    by_object = make(penalty=get_penalty(name, ALPHA, L1_RATIO), **settings).fit(X, target)
+    np.testing.assert_array_equal(by_object.coef_, by_name.coef_)
+
+
+def test_the_users_penalty_is_never_changed(problem):
+    penalty = ElasticNet(0.1, l1_ratio=0.5)
+    model = GDLinearRegressor(penalty=penalty, max_iter=5, tol=None).fit(*problem)
+    assert model.penalty is penalty
+    assert vars(penalty) == {"alpha": 0.1, "l1_ratio": 0.5}
+    copy = clone(model)
+    assert copy.penalty is not penalty
+    assert copy.penalty.get_params() == penalty.get_params()
+    assert repr(pickle.loads(pickle.dumps(penalty))) == "ElasticNet(alpha=0.1, l1_ratio=0.5)"
+
+
+def test_a_grid_over_a_penaltys_parameters(problem):
+    X, y = problem
+    grid = {"penalty__alpha": [1e-3, 3.0], "penalty__l1_ratio": [0.2, 1.0]}
+    found = GridSearchCV(GDLinearRegressor(penalty=ElasticNet()), grid, cv=3).fit(X, y)
+    oracle = GridSearchCV(SkElasticNet(), {key[9:]: values for key, values in grid.items()}, cv=3)
+    oracle.fit(standardised(X), y)
+    np.testing.assert_allclose(found.cv_results_["mean_test_score"], oracle.cv_results_["mean_test_score"], atol=0.01)
+    assert found.best_params_ == {f"penalty__{key}": value for key, value in oracle.best_params_.items()}
+
+
+def test_strengths_may_follow_from_parameters_of_ones_own(problem):
+    class Prior(ElasticNet):
+        """Laplace's and Gauss's distribution of the coefficients, by their widths."""
+
+        def __init__(self, laplace=1.0, gauss=1.0):
+            self.laplace = laplace
+            self.gauss = gauss
+
+        @property
+        def l1(self):
+            return 1 / self.laplace
+
+        @property
+        def l2(self):
+            return 1 / self.gauss**2
+
+    X, y = problem
+    model = GDLinearRegressor(penalty=Prior(2.0, 2.0)).fit(X, y)
+    oracle = SkElasticNet(alpha=0.75, l1_ratio=2 / 3, tol=1e-12, max_iter=100_000).fit(standardised(X), y)
+    np.testing.assert_allclose(model.coef_ * X.std(axis=0), oracle.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["value", "gradient", "proximal"])
+def test_a_formula_that_training_would_not_use_is_refused(problem, method):
+    own = type("Own", (L1,), {method: lambda self, *arguments: 0.0})
+    with pytest.raises(ValueError, match=rf"penalty=Own\(alpha=0.5\) has a {method} of its own.*strengths l1 and l2"):
+        GDLinearRegressor(penalty=own(0.5)).fit(*problem)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "message"),
+    [
+        (L1(-1.0), r"'alpha' parameter of L1 must be a float in the range \[0.0, inf\)"),
+        (L2(np.nan), "'alpha' parameter of L2"),
+        (ElasticNet(0.1, l1_ratio=2), "'l1_ratio' parameter of ElasticNet"),
+        (L1, r"'penalty' parameter of GDLinearRegressor.*skgd.penalties.L1.*or None"),
+    ],
+    ids=repr,
+)
+def test_what_is_wrong_with_an_object_is_named(problem, penalty, message):
+    model = GDLinearRegressor().fit(*problem)
+    coef = model.coef_.copy()
+    with pytest.raises(InvalidParameterError, match=message):
+        model.set_params(penalty=penalty).fit(*problem)
+    np.testing.assert_array_equal(model.coef_, coef)
 
 
 # -- what else there is

@@ -88,6 +88,12 @@ def test_full_batch_losses_stand_at_the_updates_before_them():
     np.testing.assert_array_equal(display.lines_["sgd"].get_xdata(), np.arange(20))
 
 
+def test_losses_of_a_line_search_stand_at_the_updates_after_which_they_are_measured():
+    model = GDLogisticClassifier().fit(X_CANCER, y_cancer)
+    display = LossCurveDisplay.from_estimator(model, x="updates")
+    np.testing.assert_array_equal(display.lines_["GDLogisticClassifier"].get_xdata(), np.arange(1, model.n_iter_ + 1))
+
+
 def test_mini_batch_losses_stand_at_the_mean_of_their_updates():
     model = descent(0.01, batch_size=100, max_iter=3).fit(X[:400], y[:400])  # 4 updates an epoch: 0 to 3, 4 to 7, ...
     display = LossCurveDisplay.from_estimator(model, x="updates")
@@ -126,6 +132,23 @@ def test_a_curve_that_explodes_leaves_the_picture_and_does_not_crush_the_others(
     assert 1 <= display.exits_["explodes"].get_xdata()[0] <= 3
     assert texts_of(display)[1] == "explodes: leaves the picture"
     np.testing.assert_array_equal(display.lines_["explodes"].get_ydata(), explodes)
+
+
+def test_the_highest_start_of_a_curve_that_falls_is_in_the_picture():
+    display = LossCurveDisplay({"low": [2.0, 1.5, 1.0], "high": [9.0, 3.0, 1.2]}).plot()
+    assert display.ax_.get_ylim()[1] > 9
+    assert display.exits_ == {}
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_curve_leaves_the_picture_where_its_line_crosses_the_edge(log):
+    leaves = np.array([3.0, 2.5, 4.0, 400.0, 1e4])
+    display = LossCurveDisplay({"falls": [3.0, 0.02, 0.01], "leaves": leaves}, log=log).plot()
+    edge = display.ax_.get_ylim()[1]
+    of = np.log if log else np.asarray
+    expected = np.interp(of(edge), of(leaves[1:]), np.arange(2.0, 6.0))
+    assert 3 < expected < 5
+    assert display.exits_["leaves"].get_xdata()[0] == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("last", [np.inf, np.nan])
@@ -393,6 +416,12 @@ def test_a_path_that_explodes_does_not_crush_the_rest():
     assert "leaves the picture at step 30" in texts_of(display)[0]
 
 
+def test_a_long_way_down_is_shown_whole():
+    far = np.array([[1.0, 1.0], [30.0, 2.0], [60.0, 0.0]])  # from where it began, and lower
+    display = PathDisplay.from_function(lambda x: (x[0] - 60) ** 2 + x[1] ** 2, far)
+    assert display.ax_.get_xlim()[1] > 60
+
+
 def test_a_path_that_starts_outside_the_picture():
     display = PathDisplay.from_function(bowl, {"in": ZIGZAG[-1:], "out": ZIGZAG}, bounds=[(-1, 1), (-1, 1)])
     assert texts_of(display)[:2] == ["in", "out, starts outside"]
@@ -557,6 +586,15 @@ def test_the_objective_is_the_one_that_was_minimised(model, X, y):
     assert TrainingObjective(model, X, y).of(model) == pytest.approx(model.loss_curve_[-1], rel=1e-4)
 
 
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_the_objective_of_many_sorted_rows_is_that_of_an_even_part(class_weight):
+    rng = np.random.default_rng(0)
+    many = np.sort(rng.normal(size=(20_000, 1)), axis=0)
+    target = many[:, 0] + rng.logistic(size=20_000) > 2
+    model = GDLogisticClassifier(class_weight=class_weight, alpha=0.01).fit(many, target)
+    assert TrainingObjective(model, many, target).of(model) == pytest.approx(model.loss_curve_[-1], rel=0.03)
+
+
 # -- learning rates
 
 
@@ -573,6 +611,15 @@ def test_a_curve_for_each_learning_rate():
     assert texts[2] == "0.6: diverged, leaves the picture"
     assert display.ax_.get_xlabel() == "updates"
     assert display.ax_.get_ylim()[1] < 2 * display.losses[0][0]
+
+
+def test_the_best_rate_is_that_of_the_least_loss_in_the_end():
+    # not of the least on the way, and not one that diverged
+    losses = [np.array([3.0, 2.0, 1.5]), np.array([3.0, 0.1, 1.6]), np.array([3.0, 1.0, 0.2])]
+    reasons = ["max_iter", "max_iter", "diverged"]
+    display = LearningRateDisplay([0.1, 0.2, 0.3], losses, [np.arange(3)] * 3, stop_reasons=reasons).plot()
+    assert display.best_rate_ == 0.1
+    assert LearningRateDisplay([0.1, 0.2, 0.3], losses, [np.arange(3)] * 3).plot().best_rate_ == 0.3
 
 
 def test_a_fit_that_diverges_in_its_first_epoch_is_told_in_the_legend():
@@ -621,6 +668,29 @@ def test_the_suggested_rate_of_plain_descent_is_stable_and_fast():
     assert display.ax_.get_ylim()[1] < 2 * display.losses[0]
 
 
+def test_the_suggested_rate_is_a_sixth_of_the_last_one_before_the_smoothed_loss_rises():
+    rates = np.geomspace(1e-4, 1.0, 81)  # twenty to the decade
+    decades = np.log10(rates)
+    losses = np.where(decades < -3, 1.0, np.where(decades < -1.5, 1 - 0.6 * (decades + 3), 0.1))
+    losses = losses + np.where(decades > -1, 0.3 * (decades + 1) ** 2, 0.0) + 0.01 * np.sin(np.arange(81))
+    losses[-3:] = 1e6  # it explodes
+    cut = np.minimum(losses, 2 * losses[0] - losses.min())
+    padded = np.concatenate([np.full(100, cut[0]), cut, np.full(100, cut[-1])])
+    weights = np.exp(-0.5 * ((decades[:, None] - 0.05 * (np.arange(281) - 100) - decades[0]) / 0.2) ** 2)
+    smooth = weights @ padded / weights.sum(axis=1)
+    lowest = int(smooth.argmin())
+    limit = smooth[lowest] + 0.02 * (smooth[0] - smooth[lowest])
+    last = lowest
+    while smooth[last + 1] <= limit:
+        last += 1
+    assert lowest < last < 70
+    display = RangeTestDisplay(rates, losses)
+    np.testing.assert_allclose(display.smoothed_, smooth, rtol=1e-3)
+    assert display.suggested_rate_ == pytest.approx(rates[last] / 6)
+    # a loss that falls to the end: the last rate tried
+    assert RangeTestDisplay(rates, 2 - losses[0] - decades).suggested_rate_ == pytest.approx(1 / 6)
+
+
 CASES = {
     "linear": (GDLinearRegressor(random_state=0, max_iter=100), X, y),
     "logistic": (GDLogisticClassifier(random_state=0, max_iter=100), X_CANCER, y_cancer),
@@ -656,6 +726,25 @@ def test_the_same_test_has_the_same_result_on_all_kinds_of_features():
     assert labels.suggested_rate_ > 0
     other = LearningRateDisplay.from_range_test(model, X_CANCER, y_cancer, random_state=1)
     assert not np.array_equal(first.losses, other.losses)
+
+
+class Recording(GDLinearRegressor):
+    """An estimator that remembers the rows that its updates have seen."""
+
+    batches = []
+
+    def partial_fit(self, X, y, sample_weight=None):
+        self.batches.append(X[:, 0].copy())
+        return super().partial_fit(X, y, sample_weight)
+
+
+def test_updates_of_the_range_test_see_every_row_once_before_any_comes_again():
+    Recording.batches.clear()
+    numbered = np.column_stack([np.arange(200.0), np.random.default_rng(0).normal(size=200)])
+    LearningRateDisplay.from_range_test(Recording(optimizer="sgd", batch_size=20), numbered, numbered[:, 1])
+    seen = np.concatenate(Recording.batches)[:400].reshape(2, 200)
+    np.testing.assert_array_equal(np.sort(seen, axis=1), [np.arange(200.0)] * 2)
+    assert not np.array_equal(*seen)
 
 
 def test_many_rows_cost_no_more_than_some():
@@ -738,6 +827,7 @@ def test_the_curve_is_that_of_the_fit_at_every_epoch():
     one = display.plot(frame=2)
     np.testing.assert_array_equal(one.lines_[0].get_ydata(), display.curves[2, :, 0])
     assert one.earlier_lines_ == []
+    np.testing.assert_array_equal(display.losses, expected.loss_curve_[display.epochs - 1])
     assert one.ax_.get_title() == f"epoch 3, objective {display.losses[2]:.3g}"
 
 

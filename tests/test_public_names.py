@@ -1,6 +1,8 @@
 """The documentation fails on public names that it doesn't explain: needs the extra `docs`."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,16 @@ def test_a_public_name_without_documentation_is_noticed(public_names, monkeypatc
     monkeypatch.setattr(loss, "__module__", "skgd.losses")  # only what skgd defines is its business
     found = public_names.all_faults()
     assert found == [] if fault is None else len(found) == 1 and fault in found[0] and "skgd.losses.New" in found[0]
+
+
+def test_parts_to_plug_in_are_reached_by_import_skgd_alone(public_names):
+    parts = {module.__name__.partition(".")[2] for module in public_names.public_modules()}
+    parts -= {"", "linear_model", "neural_network"}  # whose estimators are names of skgd itself
+    assert {"activations", "losses", "optimizers", "penalties", "schedules"} <= parts
+    code = f"import sys, skgd; before = set(sys.modules); print(all(getattr(skgd, part).__all__ for part in {parts}))"
+    code += "; print('skgd.activations' not in before, 'activations' in dir(skgd))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=FILE.parents[2])
+    assert done.stdout.split() == ["True"] * 3, done.stderr
 
 
 def test_a_public_module_without_all_is_noticed(public_names, monkeypatch):

@@ -283,9 +283,30 @@ def test_training_reduces_the_rate_on_a_plateau(data):
     np.testing.assert_allclose(model.loss_curve_, objectives, rtol=1e-9)
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_on_validation_data_that_stop_a_fit_the_plateau_is_theirs(early_stopping, data):
+    X, y = data
+    schedule = ReduceOnPlateau(decay=0.5, patience=2, threshold=0.05, floor=0.0)
+    rng = np.random.default_rng(1)
+    X_val = rng.normal(size=(40, 3)) + 0.5
+    y_val = X_val @ [1.0, 0.0, 0.5] + 1.0 + rng.normal(size=40)  # which rises again while the other loss falls
+    rows = {"X_val": X_val, "y_val": y_val}
+    settings = {"batch_size": 7, "max_iter": 25, "early_stopping": early_stopping}
+    model = plain(schedule=schedule, **settings).fit(X, y, **rows)
+    curves = model.loss_curve_, model.validation_curve_
+    of_training, of_validation = (
+        np.array([plateau_factor(list(curve[:n]), **schedule.get_params()) for n in range(25)]) for curve in curves
+    )
+    assert not np.array_equal(of_training, of_validation)
+    factors = of_validation if early_stopping else of_training
+    same = plain(schedule=lambda t: factors[np.floor(t).astype(int)], **settings).fit(X, y, **rows)
+    np.testing.assert_allclose(model.validation_curve_, same.validation_curve_, rtol=1e-12)
+    np.testing.assert_allclose(model.loss_curve_, same.loss_curve_, rtol=1e-12)
+
+
 def test_a_rate_per_update_survives_being_split_into_many_calls(data, monkeypatch):
     # long fits return to Python now and then; each call's rates must go on where the last ended
-    from skgd._engine import epochs as loop
+    from skgd._solvers import epochs as loop
 
     X, y = data
     whole = plain(schedule="cosine", batch_size=7, max_iter=9).fit(X, y)

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, UnsetMetadataPassedError
@@ -20,6 +21,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd._targets.validation_set import hold_out
 from skgd.activations import ACTIVATIONS
 from skgd.losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES, MultilabelLogLoss
 from skgd.optimizers import OPTIMIZERS, Adam
@@ -51,7 +53,7 @@ def settings_to_check():
     """Every optimizer at full batch, standardised and raw, and in mini-batches; then every other parameter once."""
     for name, make in ESTIMATORS.items():
         if name == "GDLinearClassifier":  # but for the loss that is GDLogisticClassifier
-            for loss in CLASS_LOSSES:
+            for loss in sorted(CLASS_LOSSES):
                 # weights are repetitions at full batch, which is not the perceptron's default
                 settings = {"batch_size": None} if loss == "perceptron" else {}
                 yield pytest.param(make(loss=loss, **settings), id=f"{name}-{loss}")
@@ -78,13 +80,13 @@ def settings_to_check():
             {"shuffle": False},
             {"criterion": "gradient"},
             {"criterion": "step"},
-            {"tol": None},
+            {"tol": None, "max_iter": EPOCHS},
             # separable data have no optimum then; Newton's steps, far out where no curvature is left, follow rounding
             {"alpha": 0.0} if name not in LINEAR or name in REGRESSORS else {"alpha": 0.0, "optimizer": "nesterov"},
             {"optimizer": Adam(learning_rate=RATE, amsgrad=True), "max_iter": 60, "tol": None},
-            *({"schedule": schedule} for schedule in SCHEDULES),
+            *({"schedule": schedule, "max_iter": 5 * EPOCHS} for schedule in SCHEDULES),
             *([{"penalty": None}] if name == "GDLinearRegressor" else []),
-            *({"loss": loss} for loss in REGRESSION_LOSSES if name in REGRESSORS),
+            *({"loss": loss} for loss in sorted(REGRESSION_LOSSES) if name in REGRESSORS),
             *({"loss": loss} for loss in sorted(CLASS_LOSSES) if name == "GDMLPClassifier"),
             # without intercepts LogisticRegression fails check_class_weight_classifiers, too: the data need one
             *([{"fit_intercept": False}] if name == "GDLinearRegressor" else []),
@@ -92,8 +94,8 @@ def settings_to_check():
         ]
         for parameters in others:
             label = ",".join(f"{key}={value}" for key, value in parameters.items())
-            rate = {"learning_rate": RATE, "max_iter": EPOCHS} if name not in LINEAR else {}
-            yield pytest.param(make(**{**rate, **parameters}), id=f"{name}-{label}")
+            few = {"learning_rate": RATE, "max_iter": EPOCHS} if name not in LINEAR else {}
+            yield pytest.param(make(**{**parameters, **few}), id=f"{name}-{label}")
 
 
 def needs_positive_targets(estimator):
@@ -576,3 +578,75 @@ def test_running_out_of_epochs_warns_as_scikit_learn_does(make, regression, clas
     with pytest.warns(ConvergenceWarning, match="max_iter"):
         model.fit(*data_for(model, regression, classes))
     assert (model.n_iter_, model.stop_reason_, model.converged_) == (2, "max_iter", False)
+
+
+# -- weights and repetitions
+
+
+WEIGHT_CHECKS = [
+    estimator_checks.check_sample_weight_equivalence_on_dense_data,
+    estimator_checks.check_sample_weight_equivalence_on_sparse_data,
+]
+
+
+@pytest.mark.parametrize("check", WEIGHT_CHECKS, ids=["dense", "sparse"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@each_estimator
+@ignore_convergence
+def test_weights_are_repetitions_for_every_optimizer_by_name_and_nothing_else_set(make, optimizer, check):
+    estimator = make(optimizer=optimizer)
+    check(type(estimator).__name__, estimator)
+
+
+def few_rows(estimator, regression, classes):
+    """The same 25 rows three times: with whole weights, repeated, and repeated in another order."""
+    X, y = (array[:25] for array in data_for(estimator, regression, classes))
+    weight = np.random.default_rng(4).integers(0, 4, size=len(y))
+    X[2] = [0.0, -0.0, 0.0, -0.0]
+    X_repeated, y_repeated = X.repeat(weight, axis=0), y.repeat(weight)
+    X_repeated[(X_repeated == 0).all(axis=1).argmax()] = 0.0  # one of the copies without the signs
+    order = np.random.default_rng(5).permutation(len(y_repeated))
+    return [
+        (X, y, weight.astype(float)),
+        (X_repeated, y_repeated, None),
+        (X_repeated[order], y_repeated[order], np.ones(len(order))),
+    ]
+
+
+def wide(X):
+    """Columns of zeros that change nothing."""
+    return np.hstack([X, np.zeros((len(X), 1100))])
+
+
+@pytest.mark.parametrize("container", [np.asarray, wide, sparse.csr_array], ids=["dense", "wide", "sparse"])
+@pytest.mark.parametrize("optimizer", ["svrg", "rmsprop", "nadam"])
+@each_estimator
+@ignore_convergence
+def test_weights_repetitions_and_orders_of_few_rows_give_the_same_bits(make, optimizer, container, regression, classes):
+    """Their sums differ by rounding otherwise, which these rules amplify to what anyone sees."""
+    fitted = [
+        parameters_of(make(optimizer=optimizer, batch_size=None, random_state=0).fit(container(rows), y, weight))
+        for rows, y, weight in few_rows(make(), regression, classes)
+    ]
+    np.testing.assert_array_equal(fitted[1], fitted[0])
+    np.testing.assert_array_equal(fitted[2], fitted[0])
+
+
+def test_mini_batches_take_repeated_rows_one_by_one(regression):
+    X, y = (array[:10].repeat(2, axis=0) for array in regression)
+    model = GDLinearRegressor(optimizer="sgd", batch_size=5, max_iter=3, tol=None, shuffle=False).fit(X, y)
+    assert model.t_ == 3 * 4
+    # the order is the given one, too
+    other = GDLinearRegressor(optimizer="sgd", batch_size=5, max_iter=3, tol=None, shuffle=False).fit(X[::-1], y[::-1])
+    assert not np.allclose(model.coef_, other.coef_, rtol=1e-6)
+
+
+def test_rows_held_out_keep_their_own_weights_where_few_are_trained_on(regression):
+    X, y = (array[:30].repeat(2, axis=0) for array in regression)
+    weight = np.linspace(1.0, 2.0, len(y))
+    model = GDLinearRegressor(optimizer="adam", batch_size=None, early_stopping=True, max_iter=5, tol=None)
+    model.set_params(standardize=False, random_state=0).fit(X, y, sample_weight=weight)
+    _, held_out = hold_out(len(y), model.validation_fraction, weight, None, np.random.RandomState(0))
+    losses = 0.5 * (model.predict(X[held_out]) - y[held_out]) ** 2
+    expected = np.average(losses, weights=weight[held_out])
+    np.testing.assert_allclose(model.validation_curve_.min(), expected, rtol=1e-6)

@@ -11,14 +11,15 @@ import warnings
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd._targets.validation_set import hold_out
 from skgd.losses import SquaredError
-from skgd.optimizers import OPTIMIZERS, SGD, Adam
+from skgd.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from skgd.schedules import InverseScaling, ReduceOnPlateau, Schedule, StepDecay
 
 ESTIMATORS = {
@@ -159,12 +160,14 @@ def test_the_loss_curve_is_the_objective_at_full_batch(kind):
 
 def test_every_row_counts_once_in_a_shuffled_epoch():
     # from w = 0 with a tiny rate, an epoch of single rows moves along the sum of all gradients at the start
-    for n in (7, 61, 513):
+    for n in (7, 61, 513, 40_000):  # the last exceed the cache, and are read in runs of rows
         X, y = make_data(n=n)
         replay = Replay(X, y)
         model = GDLinearRegressor(optimizer="sgd", learning_rate=1e-9, batch_size=1, max_iter=1, tol=None, alpha=0)
         replay_step = -1e-9 * n * replay.gradient()
-        np.testing.assert_allclose(replay.take(model.fit(X, y)).theta[:-1], replay_step[:-1], rtol=1e-5)
+        np.testing.assert_allclose(
+            replay.take(model.fit(X, y)).theta[:-1], replay_step[:-1], rtol=1e-5 if n < 1000 else 1e-3
+        )
 
 
 @pytest.mark.parametrize(("n_rows", "n_features"), [(61, 3), (40_000, 4)])
@@ -206,6 +209,35 @@ def test_averaging_is_the_mean_of_the_parameters(average, first):
     if average is not False:
         expected = np.mean(path[first:], axis=0)
         np.testing.assert_allclose(parameters(model), replay.parameters(expected), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("momentum", "rate", "clip_norm"), [(0.0, 0.5, None), (0.9, 0.1, None), (0.0, 0.5, 0.3)])
+def test_l1_on_mini_batches_makes_proximal_steps(momentum, rate, clip_norm):
+    # plain descent; with momentum, or clipped, a coefficient stays on its side, and passes zero in a later step
+    X, y = make_data()
+    X[:, 0] = np.random.default_rng(3).standard_normal(len(y))  # which tells nothing: its coefficient changes sides
+    model = GDLinearRegressor(optimizer=SGD(momentum=momentum), learning_rate=rate, penalty="l1", alpha=0.1)
+    model.set_params(clip_norm=clip_norm, batch_size=7, shuffle=False, max_iter=3, tol=None).fit(X, y)
+    replay = Replay(X, y)
+    strength = 0.1 / replay.target_scale  # in units of scaled targets, as |w| is of degree one and the loss of two
+    velocity, changes = np.zeros(3), 0
+    for rows in 3 * in_order(61, 7):
+        w, gradient = replay.theta[:-1], replay.gradient(rows)[:-1]
+        if momentum == 0 and clip_norm is None:
+            moved = w - rate * gradient
+            moved = np.sign(moved) * np.maximum(np.abs(moved) - rate * strength, 0)
+        else:
+            at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - strength, 0)
+            slope = np.where(w != 0, gradient + strength * np.sign(w), at_zero)
+            side = np.where(w != 0, np.sign(w), -np.sign(slope))
+            if clip_norm is not None:
+                slope *= min(1, clip_norm / np.linalg.norm(slope))
+            velocity = momentum * velocity - rate * slope
+            moved = np.where((w + velocity) * side > 0, w + velocity, 0.0)
+        changes += np.sum(moved * w < 0)
+        replay.theta = np.append(moved, replay.theta[-1])
+    assert (changes > 0) == (momentum == 0 and clip_norm is None)
+    np.testing.assert_allclose(parameters(model), replay.parameters(), rtol=1e-9, atol=1e-12)
 
 
 def test_averaging_gets_below_the_noise_of_a_constant_rate():
@@ -431,27 +463,39 @@ def test_early_stopping_restores_the_parameters_that_were_best_on_the_part_held_
     short = GDMLPRegressor(tol=None, max_iter=best + 1, **settings).fit(X, y)
     assert np.array_equal(short.validation_curve_, curve[: best + 1])
     assert np.array_equal(parameters(short), parameters(model))
-    # and the smallest loss on the curve is their loss on some 18 of the rows: within what such parts can have
-    losses = np.sort(0.5 * (model.predict(X) - y) ** 2)
-    assert losses[:18].mean() <= curve[best] <= losses[-18:].mean()
 
 
-@pytest.mark.parametrize("kind", ["linear", "logistic"])
-def test_early_stopping_of_linear_models(kind):
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_early_stopping_looks_at_the_rows_that_are_held_out(kind, as_sparse):
     X, y = make_data(kind, n=300)
-    weight = np.random.default_rng(0).uniform(0, 2, 300)
-    model = ESTIMATORS[kind](early_stopping=True, optimizer="adam", learning_rate=0.1, batch_size=20, random_state=0)
-    model.set_params(n_iter_no_change=3).fit(X, y, sample_weight=weight)
+    if as_sparse:
+        X = sparse.csr_array(np.where(np.abs(X) < 0.5, 0.0, X))
+    weight = np.random.default_rng(0).uniform(0, 2, 300) * (np.arange(300) % 7 > 0)
+    classes = y if kind in CLASSIFIERS else None
+    _, rows = hold_out(300, 0.2, weight, classes, np.random.RandomState(5))
+    model = ESTIMATORS[kind](early_stopping=True, validation_fraction=0.2, optimizer="adam", learning_rate=0.1)
+    model.set_params(batch_size=20, tol=0.0, n_iter_no_change=3, max_iter=500, random_state=5)
+    model.fit(X, y, sample_weight=weight)
     assert model.stop_reason_ == "early_stopping"
     assert len(model.validation_curve_) == model.n_iter_
-    assert model.score(X, y) > 0.9
+    if kind in CLASSIFIERS:
+        losses = -model.predict_log_proba(X)[np.arange(300), y]
+    else:
+        losses = 0.5 * (model.predict(X) - y) ** 2
+    expected = np.average(losses[rows], weights=weight[rows])
+    assert model.validation_curve_.min() == pytest.approx(expected, rel=1e-9)
 
 
-def test_early_stopping_keeps_rare_classes_in_both_parts():
+def test_early_stopping_keeps_the_share_of_rare_classes_in_both_parts():
     X, _ = make_data(n=100)
     y = np.array(["rare"] * 10 + ["common"] * 90)
-    model = GDLogisticClassifier(early_stopping=True, validation_fraction=0.2, tol=None, max_iter=3).fit(X, y)
-    assert list(model.classes_) == ["common", "rare"]
+    settings = {"optimizer": "sgd", "learning_rate": NO_STEP, "max_iter": 1, "tol": None}
+    for seed in range(5):
+        model = GDLogisticClassifier(early_stopping=True, validation_fraction=0.2, random_state=seed, **settings)
+        odds = model.fit(X, y).intercept_[0] + model.coef_[0] @ X.mean(axis=0)
+        assert odds == pytest.approx(logit(8 / 80), abs=0.05)  # the start: log-odds of the rows to train on
+        expected = 0.1 * np.logaddexp(0, -odds) + 0.9 * np.logaddexp(0, odds)  # 2 of the 20 rows held out
+        assert model.validation_curve_[0] == pytest.approx(expected, rel=1e-9)
 
 
 # -- the same again
@@ -485,7 +529,7 @@ def test_weights_equal_repetition_at_full_batch(kind, optimizer, standardize):
     np.testing.assert_allclose(parameters(weighted), parameters(repeated), rtol=rtol, atol=rtol)
 
 
-@pytest.mark.parametrize("factor", [1e-9, 0.37, 1e6])
+@pytest.mark.parametrize("factor", [1e-300, 0.37, 1e6, 1e300])
 def test_only_the_proportions_of_weights_count(kind, factor):
     X, y = make_data(kind)
     weight = np.random.default_rng(5).uniform(0, 2, len(y))
@@ -549,7 +593,7 @@ def test_partial_fit_standardises_by_all_rows_so_far():
     np.testing.assert_allclose(model.coef_ - coef_before, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "momentum"])  # which forgets steps in other units
 def test_new_means_and_deviations_leave_the_predictions_as_they_are(kind, optimizer):
     X, y = make_data(kind)
     model = ESTIMATORS[kind](optimizer=optimizer, learning_rate=0.05, random_state=0, alpha=0)
@@ -704,6 +748,75 @@ def test_a_divergent_fit_keeps_the_best_parameters_and_can_be_repaired_by_auto()
     assert loss_of(model, "linear", X, y) < 0.5 * np.var(y)
 
 
+class Understated(SquaredError):
+    """With a bound of the curvature that is far too low: the first rates diverge."""
+
+    curvature = 0.02
+
+
+@pytest.mark.parametrize("batch_size", [None, 20])
+def test_after_a_back_off_the_average_begins_anew(batch_size):
+    X, y = make_data(n=300)
+    settings = {"optimizer": "sgd", "batch_size": batch_size, "random_state": 0, "max_iter": 3000, "tol": None}
+    model = GDLinearRegressor(loss=Understated(), average=0, **settings).fit(X, y)
+    first = GDLinearRegressor(**settings | {"max_iter": 1}).fit(X, y).learning_rate_ / Understated.curvature
+    assert model.learning_rate_ < first / 2  # there were back-offs
+    best = Ridge(alpha=1e-4 * len(y)).fit((X - X.mean(axis=0)) / X.std(axis=0), y)
+    np.testing.assert_allclose(model.coef_ * X.std(axis=0), best.coef_, rtol=0.01)
+    assert model.score(X, y) == pytest.approx(best.score((X - X.mean(axis=0)) / X.std(axis=0), y), abs=1e-3)
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_the_best_epoch_is_kept_when_a_later_one_diverges(batch_size):
+    # rates that are right for five epochs, and then are not
+    X, y = make_data()
+    settings = {"optimizer": "sgd", "learning_rate": 0.05, "batch_size": batch_size, "shuffle": False, "tol": None}
+    model = GDLinearRegressor(schedule=lambda t: np.where(t < 5, 1.0, 1e4), max_iter=30, **settings)
+    assert diverges(model, X, y) is not None
+    best = int(model.loss_curve_.argmin())  # measured before the steps of an epoch: of the parameters it began with
+    assert best >= 4
+    np.testing.assert_array_equal(parameters(model), parameters(GDLinearRegressor(max_iter=best, **settings).fit(X, y)))
+
+
+class UpToSomeRate(Optimizer):
+    """Plain descent at rates up to 0.0128, and none above."""
+
+    default_learning_rate = 0.01
+
+    @staticmethod
+    def rule(params, grads, slots, hyper, learning_rate, t):
+        for j in range(params.size):
+            params[j] = params[j] - learning_rate * grads[j] if learning_rate <= 0.0128 else np.nan
+
+
+def test_a_rate_is_tried_as_it_is_printed():
+    # a tenth of 0.1251 works, and 0.013, as that is rounded, doesn't
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer=UpToSomeRate(), learning_rate=0.1251, max_iter=10, tol=None)
+    text = diverges(model, X, y)
+    better = float(re.findall(r"learning_rate=" + NUMBER, text)[1])
+    assert diverges(model.set_params(learning_rate=better), X, y) is None
+
+
+def test_a_fit_that_goes_round_in_circles_ends_with_its_best_parameters():
+    X, y = make_data()
+    model = GDLinearRegressor(optimizer="lion", learning_rate=0.05, batch_size=None).fit(X, y)
+    assert model.converged_
+    assert model.loss_curve_[-1] > 1.001 * model.loss_curve_.min()  # or this tests nothing
+    replay = Replay(X, y, 1e-4).take(model)
+    assert replay.objective() * replay.target_scale**2 == pytest.approx(model.loss_curve_.min(), rel=1e-9)
+
+
+def test_a_stream_finds_a_rate_that_works_if_it_may():
+    X, y = make_data(n=400)
+    model = GDLinearRegressor(loss=Understated(), optimizer="sgd", batch_size=1, random_state=0)
+    first = GDLinearRegressor(optimizer="sgd", batch_size=1).partial_fit(X[:100], y[:100]).learning_rate_
+    for rows in 5 * in_order(400, 100):
+        model.partial_fit(X[rows], y[rows])  # a warning would be an error
+    assert model.learning_rate_ < 20 * first  # it began with fifty times as much
+    assert model.score(X, y) > 0.9
+
+
 def test_divergence_in_a_stream_is_told():
     X, y = tutorial_data("linear")
     model = GDLinearRegressor(optimizer="sgd", learning_rate=0.01, standardize=False, batch_size=10)
@@ -753,6 +866,7 @@ class InPython(Optimizer):
         with np.errstate(over="ignore"):
             params -= learning_rate * grads
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 warnings.simplefilter("ignore")
 rng = np.random.default_rng(0)
 X = rng.standard_normal((20_000, 20))
@@ -816,6 +930,14 @@ def test_few_columns_of_float32_need_little_memory_beside_them(model):
         assert tracemalloc.get_traced_memory()[1] < 0.1 * X.nbytes
     finally:
         tracemalloc.stop()
+
+
+def test_float64_targets_keep_their_digits_beside_float32_features():
+    X = np.random.default_rng(0).standard_normal((500, 3)).astype(np.float32)
+    y = X.astype(float) @ [1.0, 2.0, 3.0]
+    for optimizer in ("auto", "nesterov"):
+        model = GDLinearRegressor(optimizer=optimizer, alpha=0).fit(X, y + 1e9)  # of which float32 knows the hundreds
+        np.testing.assert_allclose(model.coef_, [1.0, 2.0, 3.0], rtol=1e-3)
 
 
 @pytest.mark.parametrize("parameters", [{}, {"loss": "huber"}, {"loss": "quantile"}, {"optimizer": "adam"}])

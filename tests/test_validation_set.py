@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd._targets import validation_set
 from skgd.losses import Huber
 
 ESTIMATORS = {
@@ -80,12 +81,12 @@ def test_without_early_stopping_the_criterion_decides(make, criterion):
     assert len(model.validation_curve_) == model.n_iter_
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("dtype", "average"), [(np.float64, False), (np.float64, True), (np.float32, False)])
 @each_estimator
-def test_with_early_stopping_they_stop_the_fit_at_the_best_parameters_for_them(make, dtype):
+def test_with_early_stopping_they_stop_the_fit_at_the_best_parameters_for_them(make, dtype, average):
     X, y, X_val, y_val = data_for(make)
     settings = {"optimizer": "adam", "learning_rate": 0.1, "batch_size": 16, "max_iter": 300, "n_iter_no_change": 5}
-    model = make(early_stopping=True, tol=0.0, random_state=0, **settings)
+    model = make(early_stopping=True, average=average, tol=0.0, random_state=0, **settings)
     model.fit(X.astype(dtype), y, X_val=X_val, y_val=y_val)
     assert model.stop_reason_ == "early_stopping"
     assert len(model.validation_curve_) == model.n_iter_ < 300
@@ -95,6 +96,19 @@ def test_with_early_stopping_they_stop_the_fit_at_the_best_parameters_for_them(m
     assert loss_of(model, X_val.astype(dtype), y_val) == pytest.approx(best, rel=rel)
     # nothing of the training data is held out
     assert model.t_ == model.n_iter_ * 8
+
+
+@pytest.mark.parametrize("make", [GDLinearRegressor, GDLogisticClassifier])
+@pytest.mark.parametrize("times", [1, 50])
+def test_with_early_stopping_nothing_else_ends_a_line_search(make, times):
+    # neither Newton's steps on few rows nor those on many: the optimum on the training rows is no reason
+    X, y, X_val, y_val = data_for(make)
+    y = y == "a" if is_classifier(make()) else y
+    y_val = y_val == "a" if is_classifier(make()) else y_val
+    model = make(early_stopping=True, alpha=1.0, tol=1e-4, n_iter_no_change=30)
+    model.fit(np.tile(X, (times, 1)), np.tile(y, times), X_val=X_val, y_val=y_val)
+    assert model.stop_reason_ == "early_stopping"
+    assert model.n_iter_ > 30
 
 
 @each_estimator
@@ -126,10 +140,13 @@ def test_several_targets_quantiles_and_links():
     Y = np.column_stack([TARGETS, -TARGETS])
     rows = {"max_iter": 10, "tol": None}
     model = GDLinearRegressor(**rows).fit(X[TRAIN], Y[TRAIN], X_val=X[VALID], y_val=Y[VALID])
-    assert len(model.validation_curve_) == 10
+    of_targets = 0.5 * np.mean((model.predict(X[VALID]) - Y[VALID]) ** 2, axis=0) / Y[TRAIN].var(axis=0)
+    assert model.validation_curve_[-1] == pytest.approx(of_targets.sum())  # each in units of its variance
     model = GDLinearRegressor(loss="quantile", quantile=[0.1, 0.9], **rows)
     model.fit(X[TRAIN], TARGETS[TRAIN], X_val=X[VALID], y_val=TARGETS[VALID])
-    assert len(model.validation_curve_) == 10
+    residual = TARGETS[VALID, None] - (X[VALID] @ model.coef_.T + model.intercept_)
+    pinball = np.maximum([0.1, 0.9] * residual, [-0.9, -0.1] * residual).mean(axis=0)
+    assert model.validation_curve_[-1] == pytest.approx(pinball.sum())  # of kinks as they are, not rounded off
     model = GDLinearRegressor(loss=Huber(10.0), **rows).fit(
         X[TRAIN], TARGETS[TRAIN], X_val=X[VALID], y_val=TARGETS[VALID]
     )
@@ -234,3 +251,39 @@ def test_they_are_not_changed(make):
     for now, then in zip(copies, (X_val, y_val, WEIGHT[VALID]), strict=True):
         np.testing.assert_array_equal(now, then)
         assert now.flags.writeable
+
+
+@pytest.mark.parametrize("rows_at_once", [7, 1000])
+def test_rows_are_held_out_at_random_and_every_class_in_proportion(rows_at_once, monkeypatch):
+    monkeypatch.setattr(validation_set, "ROWS_AT_ONCE", rows_at_once)
+    rng = np.random.RandomState(0)
+    classes = np.repeat([0.0, 1.0, 2.0], [60, 30, 10])[rng.permutation(100)]
+    weight = np.where(np.arange(100) % 10 == 3, 0.0, 1.0)
+    times = np.zeros(100)
+    for _ in range(400):
+        rows, held_out = validation_set.hold_out(100, 0.2, np.empty(0), classes, rng)
+        np.testing.assert_array_equal(np.sort(np.concatenate([rows, held_out])), np.arange(100))
+        assert (np.diff(rows) > 0).all()
+        np.testing.assert_array_equal(np.bincount(classes[held_out].astype(int)), [12, 6, 2])
+        times[held_out] += 1
+    # each row is drawn with a chance of 0.2: within five standard deviations of 80
+    assert np.abs(times - 80).max() < 5 * np.sqrt(400 * 0.2 * 0.8)
+    rows, held_out = validation_set.hold_out(100, 0.25, weight, None, rng)
+    assert len(held_out) == np.ceil(0.25 * 90)
+    np.testing.assert_array_equal(np.sort(np.concatenate([rows, held_out])), np.flatnonzero(weight))
+
+
+def test_what_cant_be_held_out_is_refused():
+    for counts, fraction in (([50, 1], 0.5), ([5, 5], 0.1), ([1], 0.5)):
+        y = np.repeat(np.arange(len(counts)), counts)
+        model = GDLogisticClassifier if len(counts) > 1 else GDLinearRegressor
+        message = f"early_stopping=True can't hold out validation_fraction={fraction} of {len(y)} rows"
+        with pytest.raises(ValueError, match=message):
+            model(early_stopping=True, validation_fraction=fraction).fit(np.eye(len(y)), y)
+
+
+def test_a_row_of_every_class_is_left_to_train_on():
+    classes = np.repeat([0.0, 1.0, 2.0], [40, 2, 3])
+    rows, held_out = validation_set.hold_out(45, 0.9, np.empty(0), classes, np.random.RandomState(0))
+    np.testing.assert_array_equal(np.bincount(classes[rows].astype(int)), [4, 1, 1])
+    np.testing.assert_array_equal(np.bincount(classes[held_out].astype(int)), [36, 1, 2])

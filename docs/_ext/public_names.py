@@ -206,7 +206,9 @@ def inherited(cls: type) -> list[str]:
     module = re.match(r"skgd\.\w+", base.__module__)[0]
     own = [name for name in methods(base) if own_documentation(base, name)]
     links = ", ".join(f":py:obj:`{name} <{module}.{base.__name__}.{name}>`" for name in own)
-    return [f"It is a :class:`~{module}.{base.__name__}`" + (f", and has its methods: {links}." if own else "."), ""]
+    article = "an" if base.__name__[0] in "AEIOU" else "a"
+    what = f"It is {article} :class:`~{module}.{base.__name__}`"
+    return [what + (f", and has its methods: {links}." if own else "."), ""]
 
 
 def public_names_of(module: str) -> list[str]:

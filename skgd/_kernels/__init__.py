@@ -1,1 +1,1 @@
-"""Compiled kernels: arrays in, arrays out. Imported by the first fit, because they import numba."""
+"""Loops in plain Python: arrays in, arrays out. skgd._compile compiles them, with what they call of each other."""

@@ -2,16 +2,10 @@
 
 import numpy as np
 
-from .._jit import inline
-from .constants import DIVERGENCE_FACTOR, TINY
 from .rows import gather_targets, next_rows, shuffle_runs
-from .signatures import CONVERGED, DIVERGED, GRADIENT, OBJECTIVE, OUT_OF_EPOCHS, PAUSED, RUNNING, STEP
-from .vectors import add_into, clip, copy_into, largest, set_zero, subtract_from
-
-EPS = float(np.finfo(np.float64).eps)
-CIRCLING = 10  # times n_iter_no_change epochs of an exact objective without a new best: it goes round in circles
-NOISY_FLOOR = 0.1  # share of the first objective below which the mean over mini-batches counts as near zero
-ROUNDING = 4.0  # changes of the objective by so many units in the last place are noise
+from .stopping import end_epoch, gradient_vanishes, in_its_right_mind
+from .structures import DIVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Variables
+from .vectors import add_into, clip, copy_into, set_zero, subtract_from
 
 
 def forward(features, rows, model, params, work, raw):
@@ -24,7 +18,12 @@ def backward(features, rows, model, params, work, derivatives, grads):
     raise NotImplementedError
 
 
-@inline
+def add_gradient(features, rows, model, params, work, derivatives, grads, total):
+    """Add the gradient of the rows' loss to the total; a model may have a way of its own."""
+    backward(features, rows, model, params, work, derivatives, grads)
+    add_into(total, grads)
+
+
 def add_penalty(params, penalised, alpha, grads):
     """Add the gradient of the L2 penalty alpha / 2 |w|^2 and return its value."""
     total = 0.0
@@ -36,7 +35,6 @@ def add_penalty(params, penalised, alpha, grads):
     return 0.5 * alpha * total
 
 
-@inline
 def add_lasso(params, counts, strength, grads, side):
     """Turn grads into the smallest subgradient with the L1 penalty strength |w|_1 and return the penalty's value.
 
@@ -60,7 +58,6 @@ def add_lasso(params, counts, strength, grads, side):
     return total
 
 
-@inline
 def keep_side(params, counts, passage, side):
     """Set parameters that left their orthant to zero, but let through what exceeds `passage`.
 
@@ -74,7 +71,6 @@ def keep_side(params, counts, passage, side):
             params[j] = -side[j] * beyond if beyond > 0 and side[j] != 0 else 0
 
 
-@inline
 def add_to_average(params, average, settings, progress):
     """Running mean of the parameters (Polyak and Juditsky 1992), or an exponential one, which begins as such."""
     count = progress["update"] - settings.average_from
@@ -85,7 +81,6 @@ def add_to_average(params, average, settings, progress):
             average[j] += (params[j] - average[j]) * share
 
 
-@inline
 def begin_epoch(params, epoch_start, order, n_rows, progress):
     copy_into(epoch_start, params)
     progress["loss_sum"] = 0.0
@@ -94,7 +89,6 @@ def begin_epoch(params, epoch_start, order, n_rows, progress):
         shuffle_runs(order, n_rows, progress)
 
 
-@inline
 def rows_to_fetch(block, batch_rows, rows_left, room):
     """How many rows to look up at once: a block of a batch, or as many whole batches as there is room for."""
     if block < batch_rows:
@@ -102,93 +96,50 @@ def rows_to_fetch(block, batch_rows, rows_left, room):
     return min(max(room // batch_rows, 1), rows_left // batch_rows) * batch_rows
 
 
-@inline
-def to_come(change, last_change):
-    """Estimate what is still to come of a sequence that changes so: a geometric series (Aitken 1926)."""
-    if not np.isfinite(last_change):
-        return np.inf
-    ratio = abs(change) / max(abs(last_change), TINY)
-    return abs(change) / max(1.0 - ratio, EPS)
-
-
-@inline
-def epochs_without_progress(objective, exact, settings, progress):
-    """Count the epochs in which the objective has made no progress that matters, in units of their limit.
-
-    One that is averaged over mini-batches makes none when it is no new best by the tolerance. An exact one has
-    nothing more to make when little is to come of it: a slow descent is not the end, and it may well rise for a
-    while, as momentum lets it; only where it finds no new best for very long does it go round in circles.
-    """
-    mark, change = progress["mark"], objective - progress["last_objective"]
-    # near zero, where a fit is all but perfect, progress counts as a share of where it began
-    floor = (settings.tol if exact else NOISY_FLOOR) * abs(progress["reference"])
-    tolerance = settings.tol * max(min(abs(mark), abs(objective)), floor)
-    if exact:
-        little = to_come(change, progress["last_change"]) <= tolerance
-        little = little or abs(change) <= ROUNDING * EPS * abs(objective)
-        progress["still"] = progress["still"] + 1 if little else 0
-    progress["last_objective"], progress["last_change"] = objective, change
-    if objective >= mark - tolerance:
-        progress["unimproved"] += 1
-    else:
-        progress["unimproved"] = 0
-    if not (exact and objective >= mark - tolerance):
-        progress["mark"] = min(mark, objective)
-    if not exact:
-        return progress["unimproved"]
-    slow = objective <= progress["best_objective"]  # a new best, by however little: that is no circle
-    return progress["still"] if slow else max(progress["still"], progress["unimproved"] // CIRCLING)
-
-
-@inline
-def end_epoch(params, epoch_start, best_params, settings, objective, exact, progress):
-    """Compare the epoch with those before it and set the status. One in which the fit diverges doesn't count."""
-    step = 0.0
-    for j in range(params.size):
-        change = abs(params[j] - epoch_start[j])
-        if not change <= step:  # true for NaN as well
-            step = change
-    if not np.isfinite(step):
-        progress["status"] = DIVERGED
+def decay_weights(params, penalised, rarity, share):
+    """Shrink the parameters that are penalised; of columns in batches, 1 / rarity of all, as often as is right."""
+    n = rarity.size
+    if n == 0:
+        for j in range(params.size):
+            if penalised[j] > 0.0:
+                params[j] -= share * params[j]
         return
-    if objective < progress["best_objective"]:
-        # the objective was measured before the updates of this epoch: it speaks for where they began
-        progress["best_objective"] = objective
-        copy_into(best_params, epoch_start)
-    idle = 0
-    if settings.criterion == OBJECTIVE:
-        idle = epochs_without_progress(objective, exact, settings, progress)
-    elif settings.criterion == STEP:
-        idle = progress["still"] = progress["still"] + 1 if step <= settings.tol else 0
-    if settings.criterion != GRADIENT and idle >= settings.n_iter_no_change:
-        # a rate on the brink of divergence stagnates too, far above where it began
-        worse = objective > progress["reference"] + 0.5 * abs(progress["reference"])
-        circled = exact and settings.criterion == OBJECTIVE and progress["still"] < settings.n_iter_no_change
-        if worse or (circled and progress["best_objective"] >= progress["reference"]):
-            progress["status"] = DIVERGED
-            return
-        progress["circled"] = circled
-        progress["status"] = CONVERGED
-    progress["epoch"] += 1
-    progress["cursor"] = 0
+    for at in range(0, params.size, n + 1):
+        for i in range(n):
+            params[at + i] *= 1.0 - min(share * rarity[i], 1.0)
 
 
-@inline
-def in_its_right_mind(objective, progress):
-    """Whether the objective of a batch is finite and not far above that at the start."""
-    if np.isnan(progress["start_objective"]):
-        progress["start_objective"] = objective
-    limit = DIVERGENCE_FACTOR * max(abs(progress["reference"]), abs(progress["start_objective"]), 1.0)
-    return np.isfinite(objective) and objective <= limit
+def after_gradient(rule, loss, variables, settings, hyper, learning_rate, batch_rows, n_rows, progress):
+    """Judge a batch by its loss and make its update; False where the fit ends before, as the status says."""
+    params, grads, slots, penalised, l1_counts, side, rarity = variables
+    objective = loss + add_penalty(params, penalised, settings.alpha, grads)
+    if settings.l1 > 0.0:
+        objective += add_lasso(params, l1_counts, settings.l1, grads, side)
+    if not in_its_right_mind(objective, progress):
+        progress["status"] = DIVERGED
+        return False
+    progress["loss_sum"] += objective * batch_rows
+    if batch_rows == n_rows and gradient_vanishes(grads, settings, progress):
+        return False
+    if settings.clip_norm > 0.0:
+        clip(grads, settings.clip_norm)
+    if settings.weight_decay > 0.0:
+        decay_weights(params, penalised, rarity, learning_rate * settings.weight_decay)
+    progress["update"] += 1
+    rule(params, grads, slots, hyper, learning_rate, progress["update"])
+    if settings.l1 > 0.0:
+        passage = 2.0 * learning_rate * settings.l1 if settings.proximal else np.inf
+        keep_side(params, l1_counts, passage, side)
+    return True
 
 
-@inline
-def end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, first_epoch, losses, progress):
-    """Count the batch, and end the epoch with its last one; the status says whether to go on."""
+def after_update(batch_rows, n_rows, state, settings, first_epoch, losses, progress):
+    """Count the batch, and end the epoch with its last one; whether to go on."""
+    add_to_average(state.params, state.average, settings, progress)
     progress["cursor"] += batch_rows
     if progress["cursor"] == n_rows:
         mean_objective = progress["loss_sum"] / n_rows
-        end_epoch(params, epoch_start, best_params, settings, mean_objective, settings.exact, progress)
+        end_epoch(state.params, state.epoch_start, state.best, settings, mean_objective, settings.exact, progress)
         if progress["status"] != DIVERGED:
             n_ended = progress["epoch"] - first_epoch
             losses[n_ended - 1] = mean_objective
@@ -196,12 +147,54 @@ def end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, fi
                 progress["status"] = OUT_OF_EPOCHS
             elif progress["status"] == RUNNING and settings.pause:
                 progress["status"] = PAUSED
+    return progress["status"] == RUNNING
 
 
-@inline
+def rate_of_update(learning_rates, first_update, progress):
+    return learning_rates[progress["update"] - first_update if learning_rates.size > 1 else 0]
+
+
 def pointwise(loss, raw, y, weight, hyper, derivative):
-    """The loss of some rows by its pointer; where a loss's formula takes this place, nobody looks at the pointer."""
+    """The loss of some rows by its pointer."""
     return loss(raw, y, weight, hyper, derivative)
+
+
+def formula(raw, y, weight, hyper, derivative):
+    """A loss: a name for one that takes its place."""
+    raise NotImplementedError
+
+
+def pointwise_by_formula(loss, raw, y, weight, hyper, derivative):
+    """The loss of some rows by a formula, whatever the pointer."""
+    return formula(raw, y, weight, hyper, derivative)
+
+
+def look_up(data, buffers, order, settings, position, batch_rows, m, progress):
+    """Fetch rows from a position of the epoch on, for a block of m or for several batches; return how many."""
+    n_rows = data.subset.size if data.subset.size > 0 else data.y.shape[0]
+    count = rows_to_fetch(m, batch_rows, n_rows - progress["cursor"], buffers.rows.size)
+    offset = progress["offset"]
+    next_rows(order, settings.run_length, offset, data.subset, n_rows, position, buffers.rows, count)
+    gather_targets(data, buffers, count, settings.weight_factor / batch_rows)
+    return count
+
+
+def add_block(block_loss, grads, total, m, batch_rows, progress):
+    """Add a block of m rows to its batch; whether that is complete: then grads is its gradient."""
+    if m == batch_rows:
+        progress["batch_loss"] = block_loss
+        return True
+    if progress["batch_done"] == 0:
+        progress["batch_loss"] = 0.0
+        set_zero(total)
+    progress["batch_loss"] += block_loss
+    progress["batch_done"] += m
+    add_into(total, grads)
+    if progress["batch_done"] < batch_rows:
+        return False
+    progress["batch_done"] = 0
+    copy_into(grads, total)
+    return True
 
 
 def run_epochs(
@@ -227,90 +220,47 @@ def run_epochs(
     objective of each epoch that ends, and its size is the number of epochs that may.
     """
     progress = progress[0]
-    features, subset = data.features, data.subset
-    params, grads, slots, average, epoch_start, best_params, total, penalised, l1_counts = state
-    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
+    features, params, grads, total = data.features, state.params, state.grads, state.total
+    n_rows = data.subset.size if data.subset.size > 0 else data.y.shape[0]
     raw, derivatives, work = buffers.raw, buffers.derivatives, buffers.work
+    # the total of the gradient has done its service when the sides of the L1 penalty are asked for
+    variables = Variables(params, grads, state.slots, state.penalised, state.l1_counts, total, params[:0])
     fetched, fetched_end = 0, 0  # from where to where in the epoch the rows are in the buffers
-    reduces_variance = anchor.params.size > 0
     first_epoch, first_update = progress["epoch"], progress["update"]
     progress["status"] = RUNNING
     for _ in range(budget):
-        cursor, done = progress["cursor"], progress["batch_done"]
-        if cursor == 0 and done == 0:
-            begin_epoch(params, epoch_start, order, n_rows, progress)
+        if progress["cursor"] == 0 and progress["batch_done"] == 0:
+            begin_epoch(params, state.epoch_start, order, n_rows, progress)
             fetched_end = 0
 
         # 1. one block of the batch: raw predictions, loss, gradient
-        batch_rows = min(settings.batch_size, n_rows - cursor)
-        m = min(settings.block_size, batch_rows - done)
+        position = progress["cursor"] + progress["batch_done"]
+        batch_rows = min(settings.batch_size, n_rows - progress["cursor"])
+        m = min(settings.block_size, batch_rows - progress["batch_done"])
         if m != raw.shape[0]:
             raw, derivatives = buffers.raw[:m], buffers.derivatives[:m]
-        position = cursor + done
         if position >= fetched_end:
             fetched = position
-            count = rows_to_fetch(m, batch_rows, n_rows - cursor, buffers.rows.size)
-            next_rows(order, settings.run_length, progress["offset"], subset, n_rows, position, buffers.rows, count)
-            factor = settings.weight_factor / batch_rows
-            gather_targets(data, buffers, count, factor)
-            fetched_end = position + count
+            fetched_end = fetched + look_up(data, buffers, order, settings, position, batch_rows, m, progress)
         at = position - fetched
         rows, targets, weights = buffers.rows[at : at + m], buffers.targets[at : at + m], buffers.weights[at : at + m]
         forward(features, rows, model, params, work, raw)
-        batch_loss = pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
+        block_loss = pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
         backward(features, rows, model, params, work, derivatives, grads)
-        if reduces_variance:
+        if anchor.params.size > 0:
             forward(features, rows, model, anchor.params, work, raw)
             pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
             backward(features, rows, model, anchor.params, work, derivatives, anchor.of_block)
             subtract_from(grads, anchor.of_block)
-        if m < batch_rows:
-            if done == 0:
-                progress["batch_loss"] = 0.0
-                set_zero(total)
-            progress["batch_loss"] += batch_loss
-            add_into(total, grads)
-            if done + m < batch_rows:
-                progress["batch_done"] += m
-                continue
-            copy_into(grads, total)
-            batch_loss = progress["batch_loss"]
-            progress["batch_done"] = 0
+        if not add_block(block_loss, grads, total, m, batch_rows, progress):
+            continue
 
-        # 2. the whole batch: its objective, and whether the fit is still in its right mind
-        if reduces_variance:
+        # 2. the batch is complete: its objective and its update, perhaps the end of the epoch
+        if anchor.params.size > 0:
             add_into(grads, anchor.gradient)
-        objective = batch_loss + add_penalty(params, penalised, settings.alpha, grads)
-        if settings.l1 > 0.0:
-            objective += add_lasso(params, l1_counts, settings.l1, grads, total)  # the total has done its service
-        if not in_its_right_mind(objective, progress):
-            progress["status"] = DIVERGED
-            break
-        progress["loss_sum"] += objective * batch_rows
-        if batch_rows == n_rows:
-            progress["gradient_norm"] = largest(grads)
-            if settings.criterion == GRADIENT and progress["gradient_norm"] <= settings.tol:
-                progress["status"] = CONVERGED
-                break
-
-        # 3. the update
-        if settings.clip_norm > 0.0:
-            clip(grads, settings.clip_norm)
-        learning_rate = learning_rates[progress["update"] - first_update if learning_rates.size > 1 else 0]
-        if settings.weight_decay > 0.0:
-            for j in range(params.size):
-                if penalised[j] > 0.0:
-                    params[j] -= learning_rate * settings.weight_decay * params[j]
-        progress["update"] += 1
-        rule(params, grads, slots, hyper, learning_rate, progress["update"])
-        if settings.l1 > 0.0:
-            passage = 2.0 * learning_rate * settings.l1 if settings.proximal else np.inf
-            keep_side(params, l1_counts, passage, total)
-        add_to_average(params, average, settings, progress)
-
-        # 4. the end of the batch, and perhaps of the epoch
-        end_batch(batch_rows, n_rows, params, epoch_start, best_params, settings, first_epoch, losses, progress)
-        if progress["status"] != RUNNING:
+        rate, loss_sum = rate_of_update(learning_rates, first_update, progress), progress["batch_loss"]
+        goes_on = after_gradient(rule, loss_sum, variables, settings, hyper, rate, batch_rows, n_rows, progress)
+        if not goes_on or not after_update(batch_rows, n_rows, state, settings, first_epoch, losses, progress):
             break
 
 
@@ -349,7 +299,6 @@ def evaluate(
         forward(features, rows, model, params, work, raw)
         value[0] += loss(raw, targets, weights, loss_hyper, derivatives)
         if total.size > 0:
-            backward(features, rows, model, params, work, derivatives, grads)
-            add_into(total, grads)
+            add_gradient(features, rows, model, params, work, derivatives, grads, total)
         start += m
     return start

@@ -1,12 +1,9 @@
 """Second moments of standardised rows: Z' diag(weight) Z, with a column of ones for the intercept."""
 
-from .._jit import inline
-
 ROWS_AT_ONCE = 64
 COLUMNS_AT_ONCE = 3  # nine products at a time: as many as there are registers to sum them in
 
 
-@inline
 def gather_columns(X, center, inverse_scale, weights, subset, position, m, columns):
     """Fill columns (n_columns, ROWS_AT_ONCE) with sqrt(weight) times the standardised rows, and zeros at the end."""
     d = center.size

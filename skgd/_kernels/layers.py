@@ -2,20 +2,17 @@
 
 import numpy as np
 
-from .._jit import inline
 from .rows import xorshift
 
 HALF_BITS, LOW_BITS = 2.0**32, np.uint64(2**32 - 1)
 
 
-@inline
 def add_to_rows(bias, z):
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
             z[i, j] += bias[j]
 
 
-@inline
 def add_rows(delta, total):
     """Add the rows to the total, four at a time, to touch it seldom."""
     m = delta.shape[0]
@@ -66,7 +63,6 @@ def differentiate(z, a, gradient, bias_gradient):
 # -- dropout
 
 
-@inline
 def drop(a, mask, rate, random):
     """Set a share `rate` of the units to zero, others to a / (1 - rate) (Srivastava et al. 2014).
 
@@ -84,7 +80,6 @@ def drop(a, mask, rate, random):
     random[0] = x
 
 
-@inline
 def undo_drop(a, mask, rate, gradient):
     """Let the gradient pass where units did, and give them their own size again."""
     for i in range(a.shape[0]):

@@ -11,14 +11,12 @@ Column 0 is in every batch, and first: there a rule may keep a number of its own
 
 import numpy as np
 
-from .._jit import inline
-from .epochs import add_lasso, add_penalty, add_to_average, begin_epoch, end_batch, in_its_right_mind, keep_side
-from .rows import gather_targets, next_rows
-from .signatures import DIVERGED, RUNNING
-from .vectors import clip, set_zero
+from .epochs import after_gradient, after_update, begin_epoch, look_up, rate_of_update
+from .matrices import matrix_at
+from .structures import RUNNING, Variables
+from .vectors import set_zero
 
 
-@inline
 def gather_rows(features, rows, batch):
     """Copy the rows, scaled, their columns numbered as they come after column 0; return how many columns there are.
 
@@ -51,7 +49,6 @@ def gather_rows(features, rows, batch):
     return np.int64(n)
 
 
-@inline
 def gather_state(source, target, touched, n_features, n_outputs, n):
     """Fill target with the entries of the touched columns: per output the columns, then the intercept."""
     for k in range(n_outputs):
@@ -62,7 +59,6 @@ def gather_state(source, target, touched, n_features, n_outputs, n):
         gathered[n] = values[n_features]
 
 
-@inline
 def put_back(source, target, touched, n_features, n_outputs, n):
     for k in range(n_outputs):
         gathered = source[k * (n + 1) : (k + 1) * (n + 1)]
@@ -72,7 +68,6 @@ def put_back(source, target, touched, n_features, n_outputs, n):
         values[n_features] = gathered[n]
 
 
-@inline
 def gather_penalty(counts, rarity, most, target, n_features, n_outputs, n):
     """How much the penalty counts for the touched columns, `most` at most; all columns of an output count the same."""
     for k in range(n_outputs):
@@ -82,7 +77,6 @@ def gather_penalty(counts, rarity, most, target, n_features, n_outputs, n):
         target[at + n] = 0
 
 
-@inline
 def batch_forward(batch, m, n, params, raw):
     """Raw predictions of the rows of the batch."""
     values, places, starts = batch.values, batch.places, batch.starts
@@ -95,7 +89,6 @@ def batch_forward(batch, m, n, params, raw):
             raw[i, k] = z
 
 
-@inline
 def batch_backward(batch, m, n, trains_intercept, derivatives, grads):
     """Gradient of the batch's loss."""
     values, places, starts = batch.values, batch.places, batch.starts
@@ -110,7 +103,6 @@ def batch_backward(batch, m, n, trains_intercept, derivatives, grads):
                 gradient[n] += slope
 
 
-@inline
 def reduce_variance(grads, of_batch, of_all, rarity, most, counts, n_features, n_outputs, n):
     """Replace the gradient of the batch at the anchor by that of all rows, right in expectation as the penalty is.
 
@@ -122,6 +114,49 @@ def reduce_variance(grads, of_batch, of_all, rarity, most, counts, n_features, n
         for i in range(n):
             grads[at + i] += of_all[at + i] * min(rarity[i], limit) - of_batch[at + i]
         grads[at + n] += of_all[at + n] - of_batch[at + n]
+
+
+def put_all_back(variables, state, touched, n_features, n_outputs, n):
+    put_back(variables.params, state.params, touched, n_features, n_outputs, n)
+    for s in range(state.slots.shape[0]):
+        put_back(variables.slots[s], state.slots[s], touched, n_features, n_outputs, n)
+
+
+def gather_variables(state, batch, settings, most, n_features, n_outputs, n):
+    """All that belongs to the columns which the batch touches; the penalty counts `most` times at most."""
+    touched, rarity = batch.touched, batch.rarity[:n]
+    size, n_slots = n_outputs * (n + 1), state.slots.shape[0]
+    slots = matrix_at(batch.slots, 0, n_slots, size)
+    variables = Variables(
+        batch.params[:size],
+        batch.grads[:size],
+        slots,
+        batch.penalised[:size],
+        batch.l1_counts[:size],
+        batch.side[:size],
+        rarity,
+    )
+    gather_state(state.params, variables.params, touched, n_features, n_outputs, n)
+    for s in range(n_slots):
+        gather_state(state.slots[s], slots[s], touched, n_features, n_outputs, n)
+    if settings.alpha > 0.0:
+        gather_penalty(state.penalised, rarity, most, variables.penalised, n_features, n_outputs, n)
+    if settings.l1 > 0.0:
+        gather_penalty(state.l1_counts, rarity, np.inf, variables.l1_counts, n_features, n_outputs, n)
+    return variables
+
+
+def correct_by_anchor(loss, of_loss, model, anchor, batch, state, grads, most, n):
+    """Replace the gradient at the anchor, of the rows of the batch, by that of all rows."""
+    targets, weights, loss_hyper, raw, derivatives = of_loss
+    d, n_outputs, m = batch.columns.size, raw.shape[1], raw.shape[0]
+    there, correction = batch.anchor[: grads.size], batch.correction[: grads.size]
+    gather_state(anchor.params, there, batch.touched, d, n_outputs, n)
+    batch_forward(batch, m, n, there, raw)
+    loss(raw, targets, weights, loss_hyper, derivatives)
+    batch_backward(batch, m, n, model.trains_intercept, derivatives, correction)
+    gather_state(anchor.gradient, there, batch.touched, d, n_outputs, n)
+    reduce_variance(grads, correction, there, batch.rarity, most, state.penalised, d, n_outputs, n)
 
 
 def run_lazy_epochs(
@@ -144,94 +179,41 @@ def run_lazy_epochs(
 ):
     """Go on with training for at most `budget` batches, as `run_epochs` does with blocks of rows."""
     progress = progress[0]
-    features, subset = data.features, data.subset
-    all_params, all_slots, average, epoch_start, best_params = (
-        state.params,
-        state.slots,
-        state.average,
-        state.epoch_start,
-        state.best,
-    )
-    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
-    d, n_slots = features.inverse_scale.size, all_slots.shape[0]
+    n_rows = data.subset.size if data.subset.size > 0 else data.y.shape[0]
     rows, raw, derivatives, targets, weights, _ = buffers
-    n_outputs = raw.shape[1]
-    columns, touched, rarity = batch.columns, batch.touched, batch.rarity
-    reduces_variance = anchor.params.size > 0
+    columns, touched, d, n_outputs = batch.columns, batch.touched, batch.columns.size, raw.shape[1]
     first_epoch, first_update = progress["epoch"], progress["update"]
     progress["status"] = RUNNING
     for _ in range(budget):
         cursor = progress["cursor"]
         if cursor == 0:
-            begin_epoch(all_params, epoch_start, order, n_rows, progress)
+            begin_epoch(state.params, state.epoch_start, order, n_rows, progress)
 
         # 1. the rows of the batch and what their columns need
         m = min(settings.batch_size, n_rows - cursor)
         if m != rows.size:
             rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
             targets, weights = buffers.targets[:m], buffers.weights[:m]
-        next_rows(order, settings.run_length, progress["offset"], subset, n_rows, cursor, rows, m)
-        factor = settings.weight_factor / m
-        gather_targets(data, buffers, m, factor)
-        n = gather_rows(features, rows, batch)
-        size = n_outputs * (n + 1)
-        params, grads = batch.params[:size], batch.grads[:size]
-        slots = batch.slots[: n_slots * size].reshape(n_slots, size)
-        gather_state(all_params, params, touched, d, n_outputs, n)
-        for s in range(n_slots):
-            gather_state(all_slots[s], slots[s], touched, d, n_outputs, n)
-
-        # 2. loss, gradient, penalty
-        batch_forward(batch, m, n, params, raw)
-        objective = loss(raw, targets, weights, loss_hyper, derivatives)
-        batch_backward(batch, m, n, model.trains_intercept, derivatives, grads)
-        learning_rate = learning_rates[progress["update"] - first_update if learning_rates.size > 1 else 0]
+        look_up(data, buffers, order, settings, cursor, m, m, progress)
+        n = gather_rows(data.features, rows, batch)
+        rate = rate_of_update(learning_rates, first_update, progress)
         # a penalty's step that shrinks a parameter by more than itself would make it swing
-        shrinkage = learning_rate * settings.alpha
-        most = 1.0 / shrinkage if shrinkage > 0.0 else np.inf
-        if reduces_variance:
-            there, correction = batch.anchor[:size], batch.correction[:size]
-            gather_state(anchor.params, there, touched, d, n_outputs, n)
-            batch_forward(batch, m, n, there, raw)
-            loss(raw, targets, weights, loss_hyper, derivatives)
-            batch_backward(batch, m, n, model.trains_intercept, derivatives, correction)
-            gather_state(anchor.gradient, there, touched, d, n_outputs, n)
-            reduce_variance(grads, correction, there, rarity, most, state.penalised, d, n_outputs, n)
-        if settings.alpha > 0.0:
-            penalised = batch.penalised[:size]
-            gather_penalty(state.penalised, rarity, most, penalised, d, n_outputs, n)
-            objective += add_penalty(params, penalised, settings.alpha, grads)
-        if settings.l1 > 0.0:
-            l1_counts, side = batch.l1_counts[:size], batch.side[:size]
-            gather_penalty(state.l1_counts, rarity, np.inf, l1_counts, d, n_outputs, n)
-            objective += add_lasso(params, l1_counts, settings.l1, grads, side)
-        sane = in_its_right_mind(objective, progress)
+        most = 1.0 / (rate * settings.alpha) if rate * settings.alpha > 0.0 else np.inf
+        variables = gather_variables(state, batch, settings, most, d, n_outputs, n)
 
-        # 3. the update
-        if sane:
-            progress["loss_sum"] += objective * m
-            if settings.clip_norm > 0.0:
-                clip(grads, settings.clip_norm)
-            if settings.weight_decay > 0.0:
-                for k in range(n_outputs):
-                    for i in range(n):
-                        params[k * (n + 1) + i] *= 1.0 - min(learning_rate * settings.weight_decay * rarity[i], 1.0)
-            progress["update"] += 1
-            rule(params, grads, slots, hyper, learning_rate, progress["update"])
-            if settings.l1 > 0.0:
-                passage = 2.0 * learning_rate * settings.l1 if settings.proximal else np.inf
-                keep_side(params, batch.l1_counts[:size], passage, batch.side[:size])
-            put_back(params, all_params, touched, d, n_outputs, n)
-            for s in range(n_slots):
-                put_back(slots[s], all_slots[s], touched, d, n_outputs, n)
+        # 2. loss, gradient
+        batch_forward(batch, m, n, variables.params, raw)
+        batch_loss = loss(raw, targets, weights, loss_hyper, derivatives)
+        batch_backward(batch, m, n, model.trains_intercept, derivatives, variables.grads)
+        if anchor.params.size > 0:
+            of_loss = targets, weights, loss_hyper, raw, derivatives
+            correct_by_anchor(loss, of_loss, model, anchor, batch, state, variables.grads, most, n)
+
+        # 3. the update, perhaps the end of the epoch
+        goes_on = after_gradient(rule, batch_loss, variables, settings, hyper, rate, m, n_rows, progress)
+        if goes_on:
+            put_all_back(variables, state, touched, d, n_outputs, n)
         for i in range(n):
             columns[touched[i]]["place"] = -1
-        if not sane:
-            progress["status"] = DIVERGED
-            break
-        add_to_average(all_params, average, settings, progress)
-
-        # 4. the end of the batch, and perhaps of the epoch
-        end_batch(m, n_rows, all_params, epoch_start, best_params, settings, first_epoch, losses, progress)
-        if progress["status"] != RUNNING:
+        if not goes_on or not after_update(m, n_rows, state, settings, first_epoch, losses, progress):
             break

@@ -4,13 +4,11 @@ Four rows go through each inner loop together: coefficients, means and gradients
 halves the time. The mean is taken off each entry: folded into b it would cancel badly where it is large.
 """
 
-from .._jit import inline
 from .vectors import set_zero
 
 ROWS_AT_ONCE = 4
 
 
-@inline
 def coefficients(inverse_scale, params, work):
     """Coefficients in the units of X, one row per output: w / scale."""
     d = inverse_scale.size

@@ -5,15 +5,13 @@ All matrices of rows are held by columns, so that the inner loops run over rows 
 
 import numpy as np
 
-from .._jit import inline
 from .constants import ARMIJO, DIFFERENCE, FLATTER, LEAST_GAIN, LONGEST, MAX_TRIALS, RIDGE, SHORTEST, SLOW, TINY
-from .signatures import CONVERGED, GRADIENT, OBJECTIVE, PAUSED, STEP, STUCK
+from .structures import CONVERGED, GRADIENT, OBJECTIVE, PAUSED, STEP, STUCK
 from .vectors import copy_into, largest, set_zero
 
 RAW, DERIVATIVES, SECOND, SCALED = range(4)  # of the workspace's vectors
 
 
-@inline
 def dot(a, b):
     total = 0.0
     for i in range(a.size):
@@ -21,7 +19,6 @@ def dot(a, b):
     return total
 
 
-@inline
 def evaluate(loss, hyper, rows, work, params, gradient):
     """Mean loss plus 1/2 sum_j ridge_j params_j^2, and its gradient."""
     raw, derivatives = work.vectors[RAW], work.vectors[DERIVATIVES]
@@ -38,7 +35,6 @@ def evaluate(loss, hyper, rows, work, params, gradient):
     return value
 
 
-@inline
 def second_derivatives(loss, hyper, rows, work):
     """Weighted second derivatives of the rows' losses by central differences; raw becomes workspace."""
     raw, up, second = work.vectors[RAW], work.vectors[DERIVATIVES], work.vectors[SECOND]
@@ -56,7 +52,6 @@ def second_derivatives(loss, hyper, rows, work):
         second[i] = max((up[i] - second[i]) / (2.0 * step), 0.0)
 
 
-@inline
 def factorise(rows, work, typical, lower):
     """Cholesky factor of the Hessian; returns the mean of its diagonal, NaN where it is not positive definite."""
     second, scaled, mean = work.vectors[SECOND], work.vectors[SCALED], 0.0
@@ -86,7 +81,6 @@ def factorise(rows, work, typical, lower):
     return mean
 
 
-@inline
 def solve(lower, gradient, direction):
     """Fill direction with -H^-1 gradient; returns the slope along it."""
     p = gradient.size
@@ -102,13 +96,12 @@ def solve(lower, gradient, direction):
     return dot(gradient, direction)
 
 
-@inline
 def is_met(settings, search, promise, gain, lost):
     if settings.criterion == OBJECTIVE:
         return lost or promise <= settings.tol * gain
     if settings.criterion == GRADIENT:
         return search["gradient_norm"] <= settings.tol
-    return settings.criterion == STEP and search["largest_step"] <= settings.tol
+    return settings.criterion == STEP and search["still"] >= settings.n_iter_no_change
 
 
 def newton(loss, hyper, rows, settings, params, work, search, curve):
@@ -167,6 +160,7 @@ def newton(loss, hyper, rows, settings, params, work, search, curve):
         if not found:
             return STUCK
         search["largest_step"] = length * largest(direction)
+        search["still"] = search["still"] + 1 if search["largest_step"] <= settings.tol else 0
         search["objective"] = curve[step] = after
         search["steps"] += 1
         copy_into(params, trial)

@@ -1,6 +1,5 @@
 """Products of matrices: by BLAS, or by loops where few rows or columns on the one side meet many on the other."""
 
-from .._jit import inline
 from .constants import MOST_OUTPUTS
 from .matrices import multiply
 from .vectors import set_all_zero
@@ -8,7 +7,6 @@ from .vectors import set_all_zero
 MOST_ROWS, FEWEST_COLUMNS, WIDE_BYTES = 40, 16, 512  # from where to where BLAS takes up to twice as long
 
 
-@inline
 def turn(a, turned):
     """Turned = a'."""
     for j in range(turned.shape[0]):
@@ -16,7 +14,6 @@ def turn(a, turned):
             turned[j, i] = a[i, j]
 
 
-@inline
 def times_turned(a, turned, z):
     """Z = a turned' for few outputs, four at a time, which share what is read of a."""
     n_out, n_in = turned.shape
@@ -37,7 +34,6 @@ def times_turned(a, turned, z):
             z[i, k] = p
 
 
-@inline
 def back_through_column(a, delta, w, grads, below):
     """Add a' delta to grads, and below = delta w', for a single output."""
     m, n = a.shape
@@ -53,7 +49,6 @@ def back_through_column(a, delta, w, grads, below):
             below[i, j] = delta[i, 0] * w[j, 0]
 
 
-@inline
 def add_to_four_rows(total, k, b, i, factors):
     """Add to rows k..k+3 of the total rows i..i+3 of b, times four factors for each: read and written once for all."""
     p0, q0, r0, s0, p1, q1, r1, s1, p2, q2, r2, s2, p3, q3, r3, s3 = factors
@@ -65,7 +60,6 @@ def add_to_four_rows(total, k, b, i, factors):
         total[k + 3, j] += p3 * t + q3 * u + r3 * v + s3 * w
 
 
-@inline
 def block_of_four(a, i, k):
     """The rows of a 4 x 4 block, one after the other."""
     return (
@@ -76,7 +70,6 @@ def block_of_four(a, i, k):
     )
 
 
-@inline
 def turned_block_of_four(a, i, k):
     """Its columns."""
     return (
@@ -87,7 +80,6 @@ def turned_block_of_four(a, i, k):
     )
 
 
-@inline
 def add_to_row(total, k, b, i, factor):
     for j in range(b.shape[1]):
         total[k, j] += factor * b[i, j]
@@ -124,7 +116,6 @@ def sum_of_outer_products(a, b, total):
             add_to_row(total, k, b, i, a[i, k])
 
 
-@inline
 def weight_gradients(products, a, delta, turned, grads):
     """Grads = a' delta."""
     n_in, n_out = grads.shape
@@ -137,7 +128,6 @@ def weight_gradients(products, a, delta, turned, grads):
         multiply(products.gemm, a, True, delta, False, grads)
 
 
-@inline
 def product(products, a, weights, turned, z):
     """Z = a W."""
     if z.shape[1] <= MOST_OUTPUTS:

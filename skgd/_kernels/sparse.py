@@ -1,45 +1,19 @@
 """Linear models on CSR rows, raw = (x / scale) . w + b: predictions, gradients, moments. Nothing is centred.
 
-The work follows the entries that are stored. Full passes go through
-
-    sparse_evaluate(loss, loss_hyper, data, model, params, buffers, weight_factor, grads, total, value, start,
-                    budget) -> next row
-
-which has the meaning of `evaluate` for dense rows, in the units of X: params holds w / scale, and the gradient is that
-by them, so that no entry has to be scaled. It adds the loss of `budget` blocks of rows from `start`, in memory order,
-to value[0] and their gradient to the float64 array `total` of n_params (empty: the loss alone). A block has
-buffers.rows.size rows. It allocates nothing, holds no lock and does no work per column, so that several can run in
-threads over disjoint rows, each with a `total`, a `value` and `buffers` of its own. `grads` and `buffers.work` are
-there for the sake of the same call; they aren't touched.
+The work follows the entries that are stored. In full passes (`evaluate`) it is done in the units of X: params holds
+w / scale there, and the gradient is that by them, so that no entry has to be scaled; it is added to the float64 total
+at once, without any work per column. Blocks have as many rows as buffers.rows.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
-from .._jit import inline
-from .rows import gather_targets, next_rows
 from .vectors import set_zero
 
 
-@inline
-def add_gradient(features, rows, model, derivatives, total):
-    """Add the gradient of the given rows' loss, sum of d loss / d raw times the scaled row, to the total."""
-    entries, columns, starts = features.data, features.indices, features.indptr
-    inverse_scale = features.inverse_scale
-    d = inverse_scale.size
-    for k in range(derivatives.shape[1]):
-        gradient = total[k * (d + 1) : (k + 1) * (d + 1)]
-        for i in range(rows.size):
-            row, slope = rows[i], derivatives[i, k]
-            for at in range(starts[row], starts[row + 1]):
-                j = columns[at]
-                gradient[j] += slope * (entries[at] * inverse_scale[j])
-            if model.trains_intercept:
-                gradient[d] += slope
-
-
-@inline
-def add_raw_gradient(features, rows, model, derivatives, total):
-    """The same in the units of X."""
+def add_gradient_in_units_of_X(features, rows, model, params, work, derivatives, grads, total):
+    """Add the gradient of the rows' loss, by coefficients in the units of X, to the total."""
     entries, columns, starts = features.data, features.indices, features.indptr
     d = features.inverse_scale.size
     for k in range(derivatives.shape[1]):
@@ -54,8 +28,7 @@ def add_raw_gradient(features, rows, model, derivatives, total):
             gradient[d] += of_intercept
 
 
-@inline
-def raw_predictions(features, rows, params, raw):
+def forward_in_units_of_X(features, rows, model, params, work, raw):
     """Raw predictions with coefficients in the units of X."""
     entries, columns, starts = features.data, features.indices, features.indptr
     d = features.inverse_scale.size
@@ -84,49 +57,20 @@ def sparse_forward(features, rows, model, params, work, raw):
 
 
 def sparse_backward(features, rows, model, params, work, derivatives, grads):
-    """Gradient of the block's loss."""
+    """Gradient of the block's loss: sum of d loss / d raw times the scaled row."""
     set_zero(grads)
-    add_gradient(features, rows, model, derivatives, grads)
-
-
-def sparse_evaluate(
-    loss,
-    loss_hyper,
-    data,
-    model,
-    params,
-    buffers,
-    weight_factor,
-    grads,
-    total,
-    value,
-    start,
-    budget,
-):
-    """Add the loss of `budget` blocks of rows from `start` to value[0], their gradient to total; return the next row.
-
-    An empty total asks for the loss alone. Nothing is penalised.
-    """
-    features, subset = data.features, data.subset
-    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
-    rows, raw, derivatives, targets, weights, _ = buffers
-    no_order = subset[:0]
-    factor = weight_factor / n_rows
-    for _ in range(budget):
-        m = min(buffers.rows.size, n_rows - start)
-        if m <= 0:
-            break
-        if m != rows.size:
-            rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
-            targets, weights = buffers.targets[:m], buffers.weights[:m]
-        next_rows(no_order, 1, 0, subset, n_rows, start, rows, m)
-        gather_targets(data, buffers, m, factor)
-        raw_predictions(features, rows, params, raw)
-        value[0] += loss(raw, targets, weights, loss_hyper, derivatives)
-        if total.size > 0:
-            add_raw_gradient(features, rows, model, derivatives, total)
-        start += m
-    return start
+    entries, columns, starts = features.data, features.indices, features.indptr
+    inverse_scale = features.inverse_scale
+    d = inverse_scale.size
+    for k in range(derivatives.shape[1]):
+        gradient = grads[k * (d + 1) : (k + 1) * (d + 1)]
+        for i in range(rows.size):
+            row, slope = rows[i], derivatives[i, k]
+            for at in range(starts[row], starts[row + 1]):
+                j = columns[at]
+                gradient[j] += slope * (entries[at] * inverse_scale[j])
+            if model.trains_intercept:
+                gradient[d] += slope
 
 
 def largest_entries(features, weights, subset, largest, count, start, stop):
@@ -165,3 +109,7 @@ def sparse_square_sums(features, total, start, stop):
         j = np.uint64(columns[at])
         scaled = entries[at] * inverse_scale[j]
         total[j] += scaled * scaled
+
+
+# What `evaluate` calls, in the units of X.
+IN_FULL_PASSES: dict[str, Callable] = {"forward": forward_in_units_of_X, "add_gradient": add_gradient_in_units_of_X}

@@ -2,41 +2,33 @@
 
 import numpy as np
 
-from .._jit import inline
 
-
-@inline
 def copy_into(target, source):
     for j in range(target.size):
         target[j] = source[j]
 
 
-@inline
 def add_into(target, source):
     for j in range(target.size):
         target[j] += source[j]
 
 
-@inline
 def subtract_from(target, source):
     for j in range(target.size):
         target[j] -= source[j]
 
 
-@inline
 def set_zero(target):
     for j in range(target.size):
         target[j] = 0
 
 
-@inline
 def set_all_zero(a):
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
             a[i, j] = 0
 
 
-@inline
 def largest(vector):
     """Largest absolute entry; NaN where there is one."""
     biggest = 0.0
@@ -49,7 +41,6 @@ def largest(vector):
     return biggest
 
 
-@inline
 def clip(vector, norm):
     """Scale the vector down to a Euclidean norm of at most `norm`."""
     length = 0.0

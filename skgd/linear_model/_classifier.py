@@ -1,15 +1,15 @@
 """What linear classifiers share."""
 
-from .._classification import ClassifierFits
-from .._engine import auto
-from ..optimizers import SGD
+from .._classifier import ClassifierFits
 from ._base import LinearEstimator
 
 
 class LinearClassifier(ClassifierFits, LinearEstimator):
     """Parameters and automatic choices of classifiers whose raw predictions are linear in the features."""
 
-    _parameter_constraints: dict = LinearEstimator._parameter_constraints | ClassifierFits._weight_constraints
+    _parameter_constraints: dict = LinearEstimator._parameter_constraints | {
+        "class_weight": ClassifierFits._parameter_constraints["class_weight"]
+    }
 
     def __init__(
         self,
@@ -61,14 +61,3 @@ class LinearClassifier(ClassifierFits, LinearEstimator):
         self.random_state = random_state
         self.verbose = verbose
         self.n_jobs = n_jobs
-
-    def _resolve_optimizer(self, n_rows, streaming, before):
-        by_itself = isinstance(self.optimizer, str) and self.optimizer == "auto"
-        if by_itself and not streaming and self._make_loss().trivial_optimum:
-            return SGD()  # small steps, as there is nothing to see at the optimum
-        return super()._resolve_optimizer(n_rows, streaming, before)
-
-    def _auto_batch_size(self, X, n_rows, n_outputs, optimizer, loss, streaming):
-        if loss.trivial_optimum:  # all rows at once would lead to it
-            return min(auto.MINI_BATCH, max(1, n_rows // 4))
-        return super()._auto_batch_size(X, n_rows, n_outputs, optimizer, loss, streaming)

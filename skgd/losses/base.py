@@ -6,10 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._validation import RemembersValidParameters, check_parameters
-from .._warnings import warn_user
-
-PROBE_ROWS = 8
-PROBE_TOLERANCE = 0.01  # far beyond the error of finite differences
+from .probe import probe
 
 
 class Loss(RemembersValidParameters, BaseEstimator):
@@ -114,37 +111,20 @@ class Loss(RemembersValidParameters, BaseEstimator):
         raise NotImplementedError("a Loss needs a static method pointwise(raw, y, weight, hyper, derivative)")
 
     def probe(self, y: np.ndarray, n_outputs: int) -> None:
-        """Compare a user's derivative with finite differences on a few rows of y, and warn where they disagree."""
-        if type(self).__module__.startswith(__package__):
-            return
-        y = np.ascontiguousarray(y[:PROBE_ROWS], dtype=np.float64)
-        raw = np.linspace(-0.7, 0.9, len(y) * n_outputs).reshape(len(y), n_outputs)
-        derivative, weight, hyper = np.zeros_like(raw), np.ones(len(y)), self.hyper(np.ones(y.shape[1]))
-        step, wrong = 1e-6, 0
-        try:
-            with np.errstate(all="ignore"):
-                self.pointwise(raw, y, weight, hyper, derivative)
-                for i in range(len(y)):
-                    up, down = raw.copy(), raw.copy()
-                    up[i, 0] += step
-                    down[i, 0] -= step
-                    rise = self.pointwise(up, y, weight, hyper, up.copy())
-                    rise -= self.pointwise(down, y, weight, hyper, down.copy())
-                    expected = rise / (2 * step)
-                    wrong += abs(derivative[i, 0] - expected) > PROBE_TOLERANCE * max(abs(expected), PROBE_TOLERANCE)
-        except IndexError as error:  # compiled, it would read or write foreign memory
-            raise ValueError(
-                f"{type(self).__name__}.pointwise reaches outside its arrays ({error}): raw and derivative have "
-                f"{n_outputs} columns, y has {y.shape[1]}, hyper {hyper.size} entries"
-            ) from error
-        except Exception:  # what else is wrong shows in the fit itself
-            return
-        if wrong > len(y) / 2:  # a kink or two is none of our business
-            warn_user(
-                f"{type(self).__name__}.pointwise fills derivative with what isn't the derivative of the loss that it "
-                "returns, by finite differences",
-                RuntimeWarning,
-            )
+        """Try a user's loss on a few rows of y, as plain Python, where mistakes show that compiled code would hide.
+
+        Raises
+        ------
+        ValueError
+            If ``pointwise`` is no static method, or reaches outside its arrays.
+
+        Warns
+        -----
+        RuntimeWarning
+            If rows don't count by their weights, or the derivative isn't that of the loss by finite differences.
+        """
+        if not type(self).__module__.startswith(__package__):
+            probe(self, y, n_outputs)
 
     def hyper(self, target_scale: np.ndarray) -> np.ndarray:
         """What :meth:`hyperparameters` returns as an array."""

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-from .._elementary import exp
+from .._kernels.elementary import exp
 from ._constants import class_shares
 from .base import Loss
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .. import _jit
+from .._compile import jit as _jit
 from .._validation import Interval, RemembersValidParameters, check_parameters
 from .._warnings import warn_user
 
 PROBE_UPDATES = (1, 2, 3, 4, 1000)
+PROBE_SLOPES = (1.0, -1.0, 1.0, -1.0)  # up and down, and often enough that a rule with noise can't go uphill each time
 
 POSITIVE = Interval(numbers.Real, 0, None, closed="neither")
 NOT_NEGATIVE = Interval(numbers.Real, 0, None, closed="left")
@@ -153,7 +154,7 @@ class Optimizer(RemembersValidParameters, BaseEstimator):
 
     def compiled_rule(self, dtype: np.dtype) -> Callable:
         """The rule compiled for a dtype; the rule itself where it can't be, with a warning that says why."""
-        from .._kernels.signatures import signatures
+        from .._compile.types import signatures
 
         return _jit.compiled_or_python(self.rule, signatures(np.dtype(dtype)).rule, f"{type(self).__name__}.rule")
 
@@ -169,21 +170,28 @@ class Optimizer(RemembersValidParameters, BaseEstimator):
         return array
 
     def probe(self) -> None:
-        """Run a user's rule once as plain Python, where mistakes show that compiled code would hide.
+        """Run a user's rule a few times as plain Python, where mistakes show that compiled code would hide.
 
-        Compiled, an index out of range would read or write foreign memory.
+        Raises
+        ------
+        ValueError
+            If ``rule`` is no static method, or reaches outside its arrays, which compiled would read or write foreign
+            memory.
+
+        Warns
+        -----
+        RuntimeWarning
+            If it changes no parameter, or goes uphill.
         """
         if type(self).__module__.startswith(__package__):
             return
         name = f"{type(self).__name__}.rule"
         if isinstance(self.rule, types.MethodType):
             raise ValueError(f"{name} must be a static method: put @staticmethod in the line before it")
-        n = 4
-        params, grads, slots = np.zeros(n), np.ones(n), np.zeros((self.n_slots, n))
         try:
             with np.errstate(all="ignore"):
-                for t in PROBE_UPDATES:
-                    self.rule(params, grads, slots, self.hyper(), 1e-3, t)
+                hyper = self.hyper()
+                steps = np.array([step for slope in PROBE_SLOPES for step in self._first_steps(slope, hyper)])
         except IndexError as error:
             raise ValueError(
                 f"{name} reaches outside its arrays ({error}): it has n_slots={self.n_slots} state vectors and "
@@ -191,12 +199,29 @@ class Optimizer(RemembersValidParameters, BaseEstimator):
             ) from error
         except Exception:  # what else may be wrong shows in the fit itself
             return
-        if not params.any() and slots.shape == (self.n_slots, n):
+        if not steps.any():
             warn_user(
                 f"{name} changed no parameter in its first updates: it must work in place, as in "
                 "params[j] -= learning_rate * grads[j]",
                 RuntimeWarning,
             )
+        elif (steps >= 0).all():
+            warn_user(
+                f"{name} goes uphill: none of its first updates was a step against the gradient, as in "
+                "params[j] -= learning_rate * grads[j]",
+                RuntimeWarning,
+            )
+
+    def _first_steps(self, slope: float, hyper: np.ndarray) -> list[float]:
+        """How far the first updates go uphill on a plane of that slope in all directions."""
+        params, slots, steps = np.ones(4), np.zeros((self.n_slots, 4)), []
+        for t in PROBE_UPDATES:
+            before = params.copy()
+            self.rule(params, np.full(4, slope), slots, hyper, 1e-3, t)
+            steps.append(slope * float((params - before).sum()))
+        if slots.shape != (self.n_slots, 4):
+            raise ValueError("the rule has changed the shape of its state")
+        return steps
 
     def _new_slots(self, param: np.ndarray) -> np.ndarray:
         return np.zeros((self.n_slots, param.size), dtype=param.dtype)

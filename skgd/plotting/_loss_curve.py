@@ -71,7 +71,7 @@ class LossCurveDisplay:
     >>> from skgd import GDMLPRegressor
     >>> from skgd.plotting import LossCurveDisplay
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = GDMLPRegressor(max_iter=20, early_stopping=True, random_state=0).fit(X, y)
+    >>> model = GDMLPRegressor(early_stopping=True, random_state=0).fit(X, y)
     >>> display = LossCurveDisplay.from_estimator(model)
     >>> display.ax_.get_xlabel()
     'epochs'

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.class_weight import compute_sample_weight
 
-from .._engine.passes import pointwise
-from .._engine.training import same
+from .._problem.objective import pointwise
+from .._solvers.training import same
 
 _MOST_ROWS = 5_000  # that a picture looks at, evenly spread: 10,000 points of a plane in a fraction of a second
 _MOST_ENTRIES = 10_000  # rows times outputs
@@ -23,7 +23,7 @@ class TrainingObjective:
     def __init__(self, model: Any, X: Any, y: Any, most_rows: int = _MOST_ROWS):
         training = model._training
         self.loss, self.scaling = training.loss, training.scaling
-        self.unit, self.n_outputs = training.loss_unit, training.objective.n_outputs
+        self.unit, self.n_outputs = training.loss_unit, training.model.n_outputs
         self.kernel = pointwise(self.loss, np.dtype(np.float64))
         self.hyper = self.loss.hyper(self.scaling.target_scale)
         y = np.asarray(y.todense() if sparse.issparse(y) else y)
@@ -82,7 +82,7 @@ class LinearSlice:
 
     def __init__(self, model: Any, X: Any, y: Any, features: list[int], output: int):
         self.objective = TrainingObjective(
-            model, X, y, min(_MOST_ROWS, _MOST_ENTRIES // model._training.objective.n_outputs)
+            model, X, y, min(_MOST_ROWS, _MOST_ENTRIES // model._training.model.n_outputs)
         )
         scaling, rows = self.objective.scaling, self.objective.X
         self.scale = scaling.target_scale[output if scaling.target_scale.size > 1 else 0]

@@ -182,18 +182,18 @@ def _losses(estimator: Any, X: Any, y: Any, rates: np.ndarray, rng: np.random.Ra
     """The loss after each update, which is a call of partial_fit with the rows of one batch."""
     y = np.asarray(y)
     n_rows = len(y)
+    problem = clone(estimator).set_params(early_stopping=False)._describe(X, y)
     if n_rows > _MOST_ROWS:
         rows = np.sort(rng.choice(n_rows, _MOST_ROWS, replace=False))
         X, y = rows_of(X, rows), y[rows]
     model = _begun(with_rate(estimator, rates[0]), X, y, rng)
-    objective, training = TrainingObjective(model, X, y, _MEASURED_ROWS), model._training
+    objective = TrainingObjective(model, X, y, _MEASURED_ROWS)
     batch_size, optimizer = estimator.batch_size, clone(model.optimizer_)
     model.set_params(optimizer=optimizer)
     order, at = rng.permutation(len(y)), 0
     for rate in rates:
         model.set_params(learning_rate=float(rate), batch_size=batch_size)  # "auto" may depend on the rate
-        of_training = training.objective.n_outputs, optimizer, training.loss
-        size = min(model._resolve_batch_size(X, n_rows, *of_training, streaming=False), len(y))
+        size = min(type(model)._decide(model._parameters(), problem, None).batch_size, len(y))
         if at + size > len(y):
             order, at = rng.permutation(len(y)), 0
         batch: Any = order[at : at + size] if size < len(y) else slice(None)

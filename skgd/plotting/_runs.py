@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
-from .._estimator import GradientDescentEstimator
+from .._fit import GradientDescentEstimator
 from ..optimizers import get_optimizer
 from ._style import pyplot
 

@@ -1,0 +1,51 @@
+"""What a linear model's curvature is learnt from, and whether data are small enough for Newton's method."""
+
+from typing import Any
+
+from .._problem.model import LinearModel
+from .._problem.problem import Problem
+from .._solvers.curvature import NEWTON_COLUMNS, ROWS_PER_PARAMETER, SAMPLE_ENTRIES
+from .._solvers.plan import CurvaturePlan
+
+SAMPLE_ROWS = 10_000
+DIAGONAL_ROWS = 4_000  # some thirty for each of the columns that have a matrix beside the diagonal
+MATRIX_COLUMNS = 3_000  # up to here a matrix costs less than the hundreds of steps that correlated columns take without
+FEWER_MATRIX_COLUMNS = 1_000  # sparse columns are less correlated; an L1 penalty takes many sweeps over a matrix
+WIDE = 300  # from so many columns on fewer rows make smaller matrices
+MATRIX_ROWS = 1_000  # so many make a matrix that is factorised in less than a tenth of a second
+LOW_RANK_MOST_ROWS = 3_000  # as many as columns have a matrix
+MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
+LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
+
+
+def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePlan | None:
+    """What a model of the curvature is made from; None where there is none."""
+    model, rows = problem.model, problem.rows
+    if preconditioner is None or not isinstance(model, LinearModel):
+        return None
+    n, p = rows.n_rows, model.n_features + 1
+    wide = 2 * n < p and p >= WIDE and (n <= MATRIX_ROWS or n * p <= SAMPLE_ENTRIES)
+    few_rows = rows.is_dense and model.n_outputs == 1 and wide and n <= LOW_RANK_MOST_ROWS
+    kind = preconditioner
+    if preconditioner == "auto":
+        most_columns = MATRIX_COLUMNS if rows.is_dense and problem.l1 is None else FEWER_MATRIX_COLUMNS
+        kind = "subsample" if p <= most_columns or few_rows else "diagonal"
+    wanted = DIAGONAL_ROWS if kind == "diagonal" else max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
+    held_dense = rows.is_dense or kind != "diagonal"
+    size = min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted)
+    return CurvaturePlan(kind, few_rows, int(size))
+
+
+def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool:
+    """Whether Newton's method proper is what the optimizer comes to, and the data are small enough for the kernel."""
+    model = problem.model
+    return (
+        isinstance(model, LinearModel)
+        and optimizer.preconditioner in ("auto", "subsample")
+        and model.n_outputs == 1
+        and model.n_params <= NEWTON_COLUMNS
+        and problem.rows.n_rows * (model.n_params**2 + LOSS_WORK) <= MOST_WORK
+        and problem.l1 is None
+        and problem.loss.smooth
+        and not loss_in_python
+    )

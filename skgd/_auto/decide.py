@@ -1,0 +1,120 @@
+"""What is decided alike for all models: the user's optimizer, rates, solvers; and the plan that it comes to."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._compile.kernels import kernel
+from .._kernels.structures import Data, SparseFeatures
+from .._problem.model import LinearModel
+from .._problem.objective import pointwise
+from .._problem.problem import Problem
+from .._solvers.plan import Plan
+from .._solvers.training import Training, same
+from .._warnings import warn_user
+from ..optimizers import Optimizer, get_optimizer
+from ..schedules import Schedule
+from .curvature import curvature_plan, newton_suits
+
+# Of a column that a batch touches the gathering costs as much as so many columns of a plain update of them all.
+COST_OF_TOUCHING = 8
+
+Rate = Callable[[], float | None]
+
+
+def users_optimizer(parameters: Any) -> Optimizer:
+    """The optimizer that was asked for by name or object."""
+    optimizer = get_optimizer(parameters.optimizer)
+    if parameters.learning_rate != "auto" and optimizer.learning_rate not in (None, parameters.learning_rate):
+        warn_user(f"learning_rate={parameters.learning_rate} is used, not that of optimizer={optimizer}", UserWarning)
+    return optimizer
+
+
+def users_batch_size(parameters: Any, problem: Problem, optimizer: Optimizer, auto: Callable[[], int]) -> int:
+    """Rows per update: all, as many as were asked for, or what `auto()` says."""
+    n_rows = problem.n_given
+    if parameters.batch_size is None or optimizer.searches_line:
+        return n_rows
+    return auto() if parameters.batch_size == "auto" else min(int(parameters.batch_size), n_rows)
+
+
+def make_plan(
+    parameters: Any,
+    problem: Problem,
+    before: Training | None,
+    *,
+    optimizer: Optimizer,
+    batch_size: int,
+    rate_from_data: Rate,
+    anneals: bool,
+    schedule: Schedule | Callable,
+    tol: float | None,
+    n_starts: int = 1,
+) -> Plan:
+    """The plan; what hasn't been decided yet follows from what has."""
+    streaming, average = problem.streaming, parameters.average
+    linear = isinstance(problem.model, LinearModel)
+    rate, is_auto, given = _rate(parameters, before, optimizer, rate_from_data, anneals)
+    return Plan(
+        solver=_solver(problem, optimizer),
+        optimizer=optimizer,
+        batch_size=batch_size,
+        learning_rate=rate,
+        rate_is_auto=is_auto,
+        given_rate=given,
+        schedule=schedule,
+        max_iter=1 if streaming else parameters.max_iter,
+        safe_rate=rate_from_data,
+        tol=None if streaming else tol,
+        criterion=parameters.criterion,
+        n_iter_no_change=parameters.n_iter_no_change,
+        early_stopping=bool(parameters.early_stopping),
+        shuffle=parameters.shuffle,
+        average=average.item() if isinstance(average, np.generic) else average,
+        clip_norm=parameters.clip_norm,
+        n_starts=1 if streaming else n_starts,
+        n_threads=problem.rows.n_threads,
+        streaming=streaming,
+        exact=batch_size >= problem.rows.n_rows and not problem.model.random,
+        curvature=curvature_plan(problem, optimizer.preconditioner) if optimizer.searches_line else None,
+        chances=column_chances(problem.rows.data, batch_size, optimizer) if linear else None,
+    )
+
+
+def _rate(parameters, before, optimizer, rate_from_data, anneals) -> tuple[float, bool, object]:
+    """The learning rate, whether it was left to skgd, and what it follows from: while that stays, so does the rate."""
+    given = parameters.learning_rate, optimizer.learning_rate, anneals
+    if before is not None and given == before.given_rate and same(optimizer, before.optimizer):
+        return before.learning_rate, before.rate_is_auto, given
+    if parameters.learning_rate != "auto":
+        return float(parameters.learning_rate), False, given
+    if optimizer.learning_rate is not None:
+        return float(optimizer.learning_rate), parameters.optimizer == "auto", given
+    rate = rate_from_data()
+    return (optimizer.default_learning_rate if rate is None else rate), True, given
+
+
+def _solver(problem: Problem, optimizer: Optimizer) -> str:
+    if not optimizer.searches_line:
+        return "epochs"
+    in_python = pointwise(problem.loss, np.dtype(np.float64)).in_python
+    return "newton" if newton_suits(problem, optimizer, in_python) else "line_search"
+
+
+def column_chances(data: Data, batch_size: int, optimizer: Optimizer) -> np.ndarray | None:
+    """Chance that a batch touches a column of CSR.
+
+    None where updates of all columns are as fast, or the rule needs them all.
+    """
+    features, n_rows = data.features, data.n_rows
+    if not isinstance(features, SparseFeatures) or batch_size >= n_rows or optimizer.follows_path:
+        return None
+    d = features.center.size
+    largest, count = np.zeros(d), np.zeros(d, np.int64)
+    count_entries = kernel("largest_entries", features.data.dtype, index=features.indices.dtype)
+    count_entries(features, data.weight, data.subset, largest, count, 0, n_rows)
+    with np.errstate(divide="ignore"):
+        chance = -np.expm1(batch_size * np.log1p(-count / n_rows))
+    chance[0] = 1.0  # column 0 is in every batch
+    return None if COST_OF_TOUCHING * float(chance.sum()) >= d else chance

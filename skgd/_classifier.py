@@ -1,0 +1,202 @@
+"""What classifiers share: how they are fitted to classes, and to labels, and what they predict."""
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
+
+from ._targets.classification import describe_classes
+from ._validation import StrOptions, fit_context
+from .losses import CLASS_LOSSES, Loss, get_class_loss, get_label_loss
+
+
+def _gives_probabilities(model: "ClassifierFits") -> bool:
+    """Whether the loss gives probabilities; the error says which do."""
+    if hasattr(model, "_training"):
+        loss = model._training.loss
+    else:
+        try:
+            loss = model._make_loss()
+        except ValueError:  # what is wrong shows in fit
+            return False
+    if not loss.gives_probabilities:
+        raise AttributeError(f"{loss!r} gives no probabilities: loss='log_loss' and loss='modified_huber' do")
+    return True
+
+
+class ClassifierFits(ClassifierMixin):
+    """`fit`, `partial_fit` and predictions; stands before a GradientDescentEstimator.
+
+    That has `_raw_predictions(X)`, which returns an array of shape (n_rows, n_outputs).
+    """
+
+    _parameter_constraints: dict = {
+        "loss": [StrOptions(CLASS_LOSSES), Loss],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    _takes_labels: bool = False  # whether rows may have any number of labels at once, a column of y each
+
+    @property
+    def _checks_of_y(self) -> dict:
+        return {"y_numeric": False, "multi_output": self._takes_labels}
+
+    def _make_loss(self) -> Loss:
+        return get_class_loss(self.loss)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features, not copied if C-ordered or CSR, float32 or float64.
+        y : array-like of shape (n_rows,) or, for networks, also array-like or sparse matrix of shape (n_rows, n_labels)
+            Classes, at least two; or any number of labels for a row at once, 1 where it has them, else 0.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, not negative; only their proportions count.
+        X_val : array-like of shape (n_validation_rows, n_features), default=None
+            Rows to validate on, instead of a part of X that is held out with ``early_stopping``. Without early
+            stopping they are only watched: ``validation_curve_`` tells the loss on them.
+        y_val : array-like of shape (n_validation_rows,) or (n_validation_rows, n_labels), default=None
+            Their classes, which must be among those of y, or their labels.
+        sample_weight_val : array-like of shape (n_validation_rows,), default=None
+            Their weights; ``class_weight`` counts for them, too.
+
+        Returns
+        -------
+        Self
+            The fitted estimator itself.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Make one epoch over the given rows and go on where the last call ended.
+
+        Optimizer state, schedule and standardization go on. A change of the running mean and standard deviation
+        doesn't change the predictions, but for networks that have seen fewer than 100 rows. With
+        ``class_weight="balanced"`` the factors follow from all rows seen so far.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,) or, for networks, also array-like or sparse matrix of shape (n_rows, n_labels)
+            Classes, all of them among ``classes``; or labels, 1 where a row has them, else 0.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever come; needed in the first call. Labels need none: they are 0 to n_labels - 1.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, not negative.
+
+        Returns
+        -------
+        Self
+            The estimator itself.
+        """
+        return self._fit(X, y, sample_weight, classes=classes, streaming=True)
+
+    def _describe_targets(self, X, y, sample_weight, validation, classes, before, streaming):
+        loss = self._make_loss()
+        return describe_classes(self, X, y, sample_weight, validation, loss, classes, before, streaming)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = self._takes_labels and self.class_weight is None and self._has_label_loss()
+        return tags
+
+    def _has_label_loss(self) -> bool:
+        try:
+            return get_label_loss(self._make_loss()).multilabel
+        except ValueError:  # a loss for classes alone, or one that fit will complain about
+            return False
+
+    # -- predictions
+
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        """Raw predictions.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_classes) or (n_rows, n_labels)
+            What the model gives before any link: of two classes, positive for the second one; else one column for
+            each class or label. For log-loss they are log-odds and logits.
+        """
+        raw = self._raw_predictions(X)
+        return raw[:, 0] if raw.shape[1] == 1 else raw
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict the class with the largest raw prediction, or all labels whose raw prediction is positive.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_labels)
+            Classes; or labels, 1 for those that a row has, else 0.
+        """
+        raw = self._raw_predictions(X)
+        if self._training.loss.multilabel:
+            return (raw > 0).astype(np.intp)
+        index = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
+        return self.classes_[index]
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Predict the probabilities of the classes or labels, where the loss gives them.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes) or (n_rows, n_labels)
+            Probabilities, in the order of ``classes_``. Those of classes sum to one, each of labels stands alone.
+        """
+        raw = self._raw_predictions(X)
+        return self._training.loss.predict_proba(raw)
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
+        """Predict the logarithms of the probabilities of the classes or labels, exact however small they are.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes) or (n_rows, n_labels)
+            Logarithms of probabilities, in the order of ``classes_``.
+        """
+        raw = self._raw_predictions(X)
+        return self._training.loss.predict_log_proba(raw)

@@ -1,0 +1,165 @@
+"""Views and products of matrices without numba's runtime, which takes as long over them as small batches do.
+
+That runtime counts references to every slice of an array, ``reshape`` is a call of C, and ``np.dot`` allocates. BLAS is
+called by its address instead.
+"""
+
+import ctypes
+import functools
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from .._kernels.matrices import matrix_at, multiply
+from .private import in_words, warn_without
+
+GEMM = {np.dtype(np.float64): "dgemm", np.dtype(np.float32): "sgemm"}
+C_REAL = {np.dtype(np.float64): ctypes.c_double, np.dtype(np.float32): ctypes.c_float}
+SIGNATURE = "void(char*,char*,int*,int*,int*,real*,real*,int*,real*,int*,real*,real*,int*)"
+
+
+@functools.cache
+def intrinsic_for(function: Callable):
+    """What stands for a function of the kernels in compiled code, or None where that can't be."""
+    try:
+        if _given_up:
+            raise _given_up[0]
+        if function is multiply:
+            for dtype in GEMM:
+                _gemm_address(dtype)
+        return INTRINSICS[function]()
+    except Exception as error:
+        reason = in_words(error)
+        if function is multiply:
+            warn_without("BLAS, by way", "networks multiply matrices by loops, slower.", reason)
+        else:
+            warn_without("views by way of the intrinsics", "small batches of networks are slower.", reason)
+        return None
+
+
+_given_up: list[Exception] = []
+
+
+def give_up_intrinsics(error: Exception) -> bool:
+    """Do without intrinsics from here on, since a function that uses them can't be compiled; False if so before."""
+    if _given_up:
+        return False
+    _given_up.append(error)
+    intrinsic_for.cache_clear()
+    return True
+
+
+def gemm_address(dtype: np.dtype) -> int:
+    """The address of the product of BLAS that comes with SciPy; 0 where it isn't used."""
+    return _gemm_address(dtype) if intrinsic_for(multiply) is not None else 0
+
+
+@functools.cache
+def _gemm_address(dtype: np.dtype) -> int:
+    """The address of the product of BLAS that comes with SciPy.
+
+    Raises
+    ------
+    Exception
+        If there is none, or it isn't what it should be: its integers have 32 bits, and it multiplies.
+    """
+    from scipy.linalg import cython_blas
+
+    capsule = cython_blas.__pyx_capi__[GEMM[dtype]]
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    signature = api.PyCapsule_GetName(capsule)
+    _check_signature(signature.decode())
+    address = api.PyCapsule_GetPointer(capsule, signature)
+    _check_product(address, dtype)
+    return address
+
+
+def _check_signature(given: str) -> None:
+    """Whether sizes are passed as pointers to C's int: other builds of BLAS have integers of 64 bits."""
+    found = re.sub(r"\b(double|float|__pyx_t_\w+)(?=\*)", "real", given.replace(" ", ""))
+    if found != SIGNATURE or ctypes.sizeof(ctypes.c_int) != 4:
+        raise TypeError(f"the product of BLAS is {given}")
+
+
+def _check_product(address: int, dtype: np.dtype) -> None:
+    """Whether it multiplies."""
+    real, size = C_REAL[dtype], ctypes.c_int(2)
+    a, b, c = np.array([[1, 2], [3, 4]], dtype), np.array([[5, 6], [7, 9]], dtype), np.zeros((2, 2), dtype)
+    letter, n, one, zero = (ctypes.byref(value) for value in (ctypes.c_char(b"N"), size, real(1.0), real(0.0)))
+    product = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(address)
+    # by columns: c' = b' a'
+    product(letter, letter, n, n, n, one, b.ctypes.data, n, a.ctypes.data, n, zero, c.ctypes.data, n)
+    if not np.array_equal(c, a @ b):
+        raise ArithmeticError("the product of BLAS is wrong")
+
+
+def _matrix_at():
+    from numba.core import types
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array, populate_array
+
+    @intrinsic
+    def matrix_at(typingctx, vector, start, n_rows, n_columns):
+        def generate(context, builder, signature, args):
+            start, n_rows, n_columns = args[1:]
+            source = make_array(signature.args[0])(context, builder, args[0])
+            view = make_array(signature.return_type)(context, builder)
+            row_bytes = builder.mul(n_columns, source.itemsize)
+            data = builder.gep(source.data, [start])
+            populate_array(
+                view, data, [n_rows, n_columns], [row_bytes, source.itemsize], source.itemsize, source.meminfo
+            )
+            return view._getvalue()
+
+        return types.Array(vector.dtype, 2, "C")(vector, types.int64, types.int64, types.int64), generate
+
+    return matrix_at
+
+
+def _multiply():
+    from llvmlite import ir
+    from numba.core import cgutils, types
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array
+
+    @intrinsic
+    def multiply(typingctx, gemm, a, turns_a, b, turns_b, c):
+        def generate(context, builder, signature, args):
+            gemm, _, turns_a, _, turns_b, _ = args
+            byte, integer = ir.IntType(8), ir.IntType(32)
+            real = context.get_value_type(signature.args[1].dtype)
+            a, b, c = (make_array(signature.args[i])(context, builder, args[i]) for i in (1, 3, 5))
+
+            def letter(turns):
+                return builder.select(turns, ir.Constant(byte, ord("T")), ir.Constant(byte, ord("N")))
+
+            def entries(array):
+                return builder.bitcast(array.data, byte.as_pointer())
+
+            def length(array, axis):
+                return cgutils.unpack_tuple(builder, array.shape)[axis]
+
+            def by_reference(value):
+                return builder.bitcast(cgutils.alloca_once_value(builder, value), byte.as_pointer())
+
+            one, zero = by_reference(ir.Constant(real, 1.0)), by_reference(ir.Constant(real, 0.0))
+            inner = builder.select(turns_a, length(a, 0), length(a, 1))
+            sizes = length(c, 0), length(c, 1), inner, length(a, 1), length(b, 1), length(c, 1)
+            m, n, k, lda, ldb, ldc = (by_reference(builder.trunc(size, integer)) for size in sizes)
+            # matrices that lie row by row are their transposes to BLAS: c' = b' a'
+            turns = by_reference(letter(turns_b)), by_reference(letter(turns_a))
+            given = [*turns, n, m, k, one, entries(b), ldb, entries(a), lda, zero, entries(c), ldc]
+            kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer()] * len(given))
+            builder.call(builder.inttoptr(gemm, kind.as_pointer()), given)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, a, types.boolean, b, types.boolean, c), generate
+
+    return multiply
+
+
+INTRINSICS: dict[Callable, Callable] = {matrix_at: _matrix_at, multiply: _multiply}

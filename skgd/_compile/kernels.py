@@ -1,0 +1,188 @@
+"""Kernels by name and plug-ins, compiled when first asked for."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from .._kernels import (
+    coordinate_descent,
+    epochs,
+    function_update,
+    gram,
+    layers,
+    lazy,
+    linear,
+    moments,
+    network,
+    newton,
+    sparse,
+)
+from .._kernels.products import narrow_product, sum_of_outer_products
+from .._kernels.structures import FLOAT64, Linear, Network, Products
+from . import intrinsics
+from . import jit as _jit
+from .exceptions import surfacing
+from .types import signatures
+
+PASSES = "forward", "backward"  # of a model over some rows
+LOOPS = "run_epochs", "evaluate"  # kernels that call them by these names
+# The rooms of the kernels that have their names in them.
+ROOMS = {
+    "run_epochs": epochs,
+    "evaluate": epochs,
+    "run_lazy_epochs": lazy,
+    "moments": moments,
+    "gram": gram,
+    "coordinate_descent": coordinate_descent,
+    "newton": newton,
+    "function_update": function_update,
+    "largest_entries": sparse,
+}
+
+
+def kernel(
+    name: str,
+    dtype: np.dtype,
+    model: type = Linear,
+    index: np.dtype | None = None,
+    target: np.dtype = FLOAT64,
+    loss: Callable | None = None,
+) -> Callable:
+    """Return the kernel `name`, compiled for X of the given dtype and for one kind of model.
+
+    index is the dtype of the columns' numbers in CSR, None for dense X; target that of the targets. loss is the only
+    one that the kernel will be given, if its formula is to become a part of it: calling it takes a third of the time
+    of a batch of few rows.
+    """
+    ready = _kernel(name, dtype, model, index, target, loss)
+    return surfacing(ready) if _jit.compiles_users_code else ready
+
+
+@functools.cache
+def _kernel(name, dtype, model, index, target, loss):
+    signature = getattr(signatures(dtype, index, target, dtype if model is Network else None), name)
+    if isinstance(signature, dict):
+        signature = signature[model]
+    source = _source(name, model, index is not None)
+    if name in LOOPS:
+        source = _jit.bound(source, **_passes(name, model, index))
+        if loss is not None:
+            source = _jit.bound(source, pointwise=_jit.bound(epochs.pointwise_by_formula, formula=loss))
+    return _jit.compiled(source, signature)
+
+
+@functools.cache
+def python_kernel(
+    name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None, target: np.dtype = FLOAT64
+) -> Callable:
+    """Return the same kernel as plain Python, for plug-ins that can't be compiled; the model's passes are."""
+    loop = _source(name, model, index is not None)
+    if name not in LOOPS:
+        return loop
+    if model is Network or (name == "evaluate" and index is not None):
+        return _jit.bound(loop, **_passes(name, model, index))
+    return _jit.bound(loop, **{part: kernel(part, dtype, model, index) for part in PASSES})
+
+
+def _passes(loop: str, model: type, index: np.dtype | None) -> dict[str, Callable]:
+    """What loops over batches call forward and backward."""
+    if model is Linear and index is not None and loop == "evaluate":
+        return dict(sparse.IN_FULL_PASSES)
+    if model is Network:  # they are compiled by themselves, as they are long
+        return dict(network.IN_LOOPS)
+    return {part: _source(part, model, index is not None) for part in PASSES}
+
+
+def _source(name: str, model: type, of_sparse: bool) -> Callable:
+    if name in PASSES and model is Network:
+        first_layer = network.SPARSE_ROWS if of_sparse else network.DENSE_ROWS
+        return _jit.bound(getattr(network, f"network_{name}"), **first_layer)
+    if model is Linear and of_sparse and hasattr(sparse, f"sparse_{name}"):
+        return getattr(sparse, f"sparse_{name}")
+    return getattr(linear, f"linear_{name}") if name in PASSES else getattr(ROOMS[name], name)
+
+
+@dataclass
+class PlugIn:
+    """A loss or rule that kernels can call."""
+
+    call: Callable
+    in_python: bool
+
+    @property
+    def pointer(self):
+        """Faster to pass than the function itself, for one long call; many short ones lose more inside."""
+        return self.call.pointer
+
+
+def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -> PlugIn:
+    """A loss or rule as the kernels take it: compiled, or guarded Python."""
+    ready = _jit.compiled_or_python(function, signature, name, warns)
+    if ready is not function:
+        return PlugIn(ready, False)
+    if not is_rule:
+        return PlugIn(function, True)
+
+    def guarded(params, grads, slots, hyper, learning_rate, t):
+        shapes = params.shape, slots.shape
+        returned = function(params, grads, slots, hyper, learning_rate, t)
+        if returned is not None:
+            raise ValueError(f"{name} returned a {type(returned).__name__}: it must change params in place")
+        if (params.shape, slots.shape) != shapes:
+            raise ValueError(
+                f"{name} changed the shape of its arrays: params {params.shape}, slots {slots.shape} instead of "
+                f"{shapes[0]} and {shapes[1]}; a rule works in place"
+            )
+
+    return PlugIn(guarded, True)
+
+
+@functools.cache
+def products(dtype: np.dtype, in_python: bool = False) -> Products:
+    """How networks of a dtype multiply matrices: by SciPy's BLAS, and by loops where these are faster."""
+    loops = narrow_product, sum_of_outer_products
+    if in_python or not _jit.have_numba():
+        return Products(0, *loops)
+    return Products(intrinsics.gemm_address(dtype), *(_jit.pointer(loop, signatures(dtype).product) for loop in loops))
+
+
+class Formulas(Protocol):
+    """What is asked of an activation."""
+
+    function: Callable
+    derivative: Callable
+    from_output: bool
+
+
+class Activations(NamedTuple):
+    """An activation for matrices, as networks take it."""
+
+    call: Callable  # (z, bias, a)
+    forwards: object  # the same as a pointer
+    backwards: object
+    in_python: bool
+
+
+def activation_kernels(activation: Formulas, dtype: np.dtype) -> Activations:
+    """An activation and its derivative, compiled, or plain Python where they can't be, with a warning."""
+    name = type(activation).__qualname__
+    return _activation_kernels(activation.function, activation.derivative, activation.from_output, name, dtype)
+
+
+@functools.cache
+def _activation_kernels(
+    function: Callable, derivative: Callable, from_output: bool, name: str, dtype: np.dtype
+) -> Activations:
+    types = signatures(dtype)
+    forwards = _jit.bound(layers.activate_in_place if from_output else layers.activate, function=function)
+    backwards = _jit.bound(layers.differentiate, slope=derivative)
+    ready = [
+        plug_in(forwards, types.activation, f"{name}.function", is_rule=False),
+        plug_in(backwards, types.activation_derivative, f"{name}.derivative", is_rule=False),
+    ]
+    if any(part.in_python for part in ready):
+        return Activations(forwards, forwards, backwards, True)
+    return Activations(ready[0].call, ready[0].pointer, ready[1].pointer, False)

@@ -1,0 +1,204 @@
+"""The numba types of all that crosses a kernel's border.
+
+Every kernel is compiled once for each way of storing X (and kind of model) with the explicit types made here. Losses,
+optimizers' rules and activations reach the kernels as function pointers, so that plugging in another one
+compiles nothing but itself.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from .._kernels.structures import (
+    FLOAT64,
+    Anchor,
+    Batch,
+    Buffers,
+    Column,
+    Data,
+    Features,
+    FewRows,
+    FunctionSettings,
+    FunctionState,
+    Layer,
+    Layers,
+    Linear,
+    Network,
+    NewtonSettings,
+    NewtonWork,
+    Products,
+    Progress,
+    Search,
+    Settings,
+    SparseFeatures,
+    State,
+)
+from .jit import have_numba
+
+
+class Signatures(NamedTuple):
+    """numba signatures of the kernels and plug-ins for one way of storing X."""
+
+    rule: object
+    loss: object
+    activation: object
+    activation_derivative: object
+    product: object
+    moments: object
+    forward: dict
+    backward: dict
+    run_epochs: dict
+    evaluate: dict
+    run_lazy_epochs: object = None
+    largest_entries: object = None
+    square_sums: object = None
+    gram: object = None
+    coordinate_descent: object = None
+    newton: object = None
+    function_update: object = None
+
+
+@functools.cache
+def signatures(
+    dtype: np.dtype, index: np.dtype | None = None, target: np.dtype = FLOAT64, compute: np.dtype | None = None
+) -> Signatures:
+    """Signatures for X of the given dtype, in CSR with indices of dtype `index` or dense, and for targets of theirs.
+
+    `forward`, `backward`, ... by the class of the model. All is computed in `compute`, by default as dense X is, or in
+    float64 for CSR.
+    """
+    if not have_numba():
+        nothing = dict.fromkeys((Linear, Network))
+        return Signatures(None, None, None, None, None, None, nothing, nothing, nothing, nothing)
+    from numba import from_dtype
+
+    entry, real = from_dtype(np.dtype(dtype)), from_dtype(compute or (FLOAT64 if index else np.dtype(dtype)))
+    plug_ins = _plug_ins(real)
+    data = _data(entry, real, None if index is None else from_dtype(np.dtype(index)), from_dtype(np.dtype(target)))
+    training = _training(real)
+    of_storage = _of_dense if index is None else _of_sparse
+    others: dict = of_storage(plug_ins, data, entry, real, training)
+    return Signatures(*plug_ins, **_of_models(plug_ins, data, real, training) | others)  # type: ignore[misc]
+
+
+def _array(scalar, ndim: int, readonly: bool = False):
+    from numba import types
+
+    return types.Array(scalar, ndim, "C", readonly=readonly)
+
+
+def _plug_ins(real) -> tuple:
+    """Rule, loss, activation with its derivative, product of matrices."""
+    from numba import types
+
+    f8, void = types.float64, types.void
+    vector, matrix, double = _array(real, 1), _array(real, 2), _array(f8, 1)
+    return (
+        void(vector, vector, matrix, double, f8, types.int64),
+        f8(matrix, matrix, vector, double, matrix),
+        void(matrix, vector, matrix),
+        void(matrix, matrix, matrix, vector),
+        void(matrix, matrix, matrix),
+    )
+
+
+def _data(entry, real, index, target):
+    """The rows to learn from."""
+    from numba import types
+
+    vector, double, double_in = _array(real, 1), _array(types.float64, 1), _array(types.float64, 1, readonly=True)
+    indices_in = _array(types.int64, 1, readonly=True)
+    if index is None:
+        features = types.NamedTuple([_array(entry, 2, True), vector, vector], Features)
+    else:
+        stored = _array(entry, 1, True), _array(index, 1, True), indices_in
+        features = types.NamedTuple([*stored, vector, vector], SparseFeatures)
+    return types.NamedTuple([features, _array(target, 2, True), double, double, double_in, indices_in], Data)
+
+
+def _training(real) -> tuple:
+    """State, anchor, buffers, settings, and what loops over epochs take after these."""
+    from numba import from_dtype, types
+
+    f8, i8, flag = types.float64, types.int64, types.boolean
+    vector, matrix, double, indices = _array(real, 1), _array(real, 2), _array(f8, 1), _array(i8, 1)
+    state = types.NamedTuple([vector, vector, matrix, double, vector, vector, double, vector, vector], State)
+    anchor = types.NamedUniTuple(vector, 3, Anchor)
+    buffers = types.NamedTuple([indices, matrix, matrix, matrix, vector, vector], Buffers)
+    settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag, f8, flag, i8, f8, flag], Settings)
+    return (
+        state,
+        anchor,
+        buffers,
+        settings,
+        (double, double, double, indices, _array(from_dtype(Progress), 1), double, i8),
+    )
+
+
+def _of_models(plug_ins: tuple, data, real, training: tuple) -> dict[str, dict]:
+    """The passes of models, and the loops that call them."""
+    from numba import from_dtype, types
+
+    f8, i8, void, Function = types.float64, types.int64, types.void, types.FunctionType
+    rule, loss, activation, activation_derivative, product = plug_ins
+    state, anchor, buffers, settings, hypers_to_budget = training
+    vector, matrix, double, indices = _array(real, 1), _array(real, 2), _array(f8, 1), _array(i8, 1)
+    linear = types.NamedUniTuple(types.boolean, 1, Linear)
+    products = types.NamedTuple([i8, Function(product), Function(product)], Products)
+    activations = Function(activation), Function(activation_derivative)
+    random = _array(types.uint64, 1)
+    layers = types.NamedTuple([_array(from_dtype(Layer), 1), *activations, types.boolean, random, products], Layers)
+    forward, backward, run_epochs, evaluate = {}, {}, {}, {}
+    for cls, model in {Linear: linear, Network: layers}.items():
+        forward[cls] = void(data[0], indices, model, vector, vector, matrix)
+        backward[cls] = void(data[0], indices, model, vector, vector, matrix, vector)
+    network = types.NamedTuple([layers, Function(forward[Network]), Function(backward[Network])], Network)
+    for cls, model in {Linear: linear, Network: network}.items():
+        of_model = data, model, state, anchor, buffers, settings
+        run_epochs[cls] = void(Function(loss), Function(rule), *of_model, *hypers_to_budget)
+        evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
+    return {"forward": forward, "backward": backward, "run_epochs": run_epochs, "evaluate": evaluate}
+
+
+def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
+    """What else is done with dense rows, or without any."""
+    from numba import from_dtype, types
+
+    f8, i8, flag, void, Function = types.float64, types.int64, types.boolean, types.void, types.FunctionType
+    rule, loss, *_ = plug_ins
+    vector, matrix, double, square = _array(real, 1), _array(real, 2), _array(f8, 1), _array(f8, 2)
+    double_in, indices_in, progress = _array(f8, 1, True), _array(i8, 1, True), training[-1][4]
+    few_rows = types.NamedTuple([square, square, double, double], FewRows)
+    newton_settings = types.NamedTuple([i8, f8, i8, f8, f8, flag], NewtonSettings)
+    work = types.NamedTuple([square, _array(f8, 3), square, square], NewtonWork)
+    function_state = types.NamedTuple([vector, vector, matrix, vector, vector], FunctionState)
+    function_settings = types.NamedTuple([i8, f8, i8, f8], FunctionSettings)
+    search = _array(from_dtype(Search), 1)
+    return {
+        "moments": void(_array(entry, 2, True), double_in, indices_in, double, double, double, i8, i8),
+        "gram": void(data[0], double_in, indices_in, i8, i8, square, square),
+        "coordinate_descent": void(square, double, double, double, double, double),
+        "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),
+        "function_update": i8(Function(rule), f8, function_state, function_settings, double, f8, progress),
+    }
+
+
+def _of_sparse(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
+    """What else is done with rows in CSR."""
+    from numba import from_dtype, types
+
+    f8, i8, void, Function = types.float64, types.int64, types.void, types.FunctionType
+    rule, loss, *_ = plug_ins
+    state, anchor, buffers, settings, hypers_to_budget = training
+    double, indices, numbers = _array(f8, 1), _array(i8, 1), _array(types.uint64, 1)
+    double_in, indices_in = _array(f8, 1, True), _array(i8, 1, True)
+    columns, linear = _array(from_dtype(Column), 1), types.NamedUniTuple(types.boolean, 1, Linear)
+    batch = types.NamedTuple([columns, numbers, double, numbers, indices] + [double] * 9, Batch)
+    of_model = data, linear, state, anchor, buffers, batch, settings
+    return {
+        "moments": void(data[0], double_in, indices_in, double, double, double, double, double, i8, i8),
+        "run_lazy_epochs": void(Function(loss), Function(rule), *of_model, *hypers_to_budget),
+        "largest_entries": void(data[0], double_in, indices_in, double, indices, i8, i8),
+        "square_sums": void(data[0], double, i8, i8),
+    }

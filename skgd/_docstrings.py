@@ -1,0 +1,252 @@
+"""What the docstrings of estimators have in common: tables of entries that fill the places which they name.
+
+A line of a docstring with nothing but ``{tol}``, or ``{tol, criterion}``, is such a place. What a class has to add to
+the last entry follows in the next lines, indented as the entry's text is. A table is a docstring, too: of a class,
+which also has the entries of its base.
+"""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from textwrap import fill, indent
+from typing import TypeVar
+
+from .activations import ACTIVATIONS
+from .losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES
+from .optimizers import OPTIMIZERS
+from .schedules import SCHEDULES
+
+Class = TypeVar("Class", bound=type)
+
+
+def documented(table: type) -> Callable[[Class], Class]:
+    """Decorate a class: fill the places of its docstring. A name that the table doesn't have is a KeyError."""
+
+    def decorate(cls: Class) -> Class:
+        if cls.__doc__:  # python -OO takes docstrings away
+            cls.__doc__ = _filled(cls.__doc__, entries(table))
+        return cls
+
+    return decorate
+
+
+@functools.cache
+def entries(table: type) -> dict[str, str]:
+    """Entries by name, each from a line without indentation to the next; those of the class go before its base's."""
+    if table is object:
+        return NAMES
+    below = entries(table.__base__)  # type: ignore[arg-type]
+    text = _filled(inspect.cleandoc(table.__doc__ or "").partition("\n\n")[2], below)
+    return below | {entry.split(maxsplit=1)[0]: entry for entry in re.split(r"\n(?=\S)", text)}
+
+
+def _filled(text: str, found: dict[str, str]) -> str:
+    def entries_of(place: re.Match) -> str:
+        return indent("\n".join(found[name] for name in place[2].split(", ")), place[1])
+
+    return re.sub(r"^( *)\{([a-z]\w*(?:, [a-z]\w*)*)\}$", entries_of, text, flags=re.MULTILINE | re.IGNORECASE)
+
+
+def _in_quotes(names: Iterable[str], others: str) -> str:
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return fill(f"{quoted}, {others}", width=108)
+
+
+# What the tables of parts say themselves: a new part stands in the docstrings with its row there.
+NAMES = {
+    "activations": _in_quotes(ACTIVATIONS, "or your own subclass of :class:`skgd.activations.Activation`."),
+    "class_losses": _in_quotes(
+        (name for name in LOSSES if name in CLASS_LOSSES),
+        "an object from :mod:`skgd.losses`, or your own with ``for_classes=True``.",
+    ),
+    "optimizers": _in_quotes(OPTIMIZERS, "or an object from :mod:`skgd.optimizers`."),
+    "regression_losses": _in_quotes(
+        (name for name in LOSSES if name in REGRESSION_LOSSES),
+        "an object from :mod:`skgd.losses`, as ``Huber(epsilon=2)``, or your own.",
+    ),
+    "schedules": _in_quotes(
+        SCHEDULES,
+        "an object from :mod:`skgd.schedules`, or a function from an array of times in epochs to an array of factors.",
+    ),
+}
+
+
+class Shared:
+    """Of all estimators.
+
+    quantile : float or array-like of shape (n_quantiles,), default=0.5
+        What ``loss="quantile"`` predicts, above 0 and below 1; no other loss looks at it. A list of quantiles of a
+        single target is fitted at once, a row of coefficients or an output each, and predictions are sorted so that
+        they never cross.
+    schedule : str, Schedule or callable, default="constant"
+        Factor on the learning rate over epochs:
+        {schedules}
+    criterion : {"objective", "gradient", "step"}, default="objective"
+        "objective": stop after ``n_iter_no_change`` epochs in which the objective had, relatively, no more than ``tol``
+        to gain: at full batch by what its last changes leave to come (Aitken's extrapolation), for mini-batches by
+        the best mean over an epoch so far. "gradient": stop when the largest absolute entry of the objective's full
+        gradient, in standardised units, is at most ``tol``. "step": stop after ``n_iter_no_change`` epochs that
+        change no parameter by more than ``tol``.
+    shuffle : bool, default=True
+        Whether every epoch visits the rows in another order. Full batches need none.
+    early_stopping : bool, default=False
+        Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs,
+        and keep the parameters that were best on it. ``criterion`` doesn't count then. If ``fit`` is given
+        ``X_val`` and ``y_val``, they take the place of the part held out.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows held out for early stopping.
+    average : bool, int or float, default=False
+        Whether to keep the mean of the parameters over all updates (Polyak), True: from the second epoch on, an
+        integer: after so many updates. A float between 0 and 1: an exponential mean with this decay, as 0.99, of all
+        updates.
+    clip_norm : float or None, default=None
+        Largest Euclidean norm of a gradient, positive; longer ones are scaled down.
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the sample weights by class; "balanced" makes the classes count the same, in ``partial_fit`` by the
+        rows seen so far.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the last fit, with the optimizer's state and the schedule's position.
+    verbose : int, default=0
+        Above 0: print a line for every epoch.
+    n_jobs : int or None, default=None
+        Threads for passes over all rows and for predictions; -1 is one a core. None is as many as OpenMP would take:
+        one a core, unless a worker of joblib or ``OMP_NUM_THREADS`` leaves less. The result is the same, bit for bit.
+    n_iter_ : int
+        Epochs since training began; ``partial_fit`` and ``warm_start`` go on counting.
+    t_ : int
+        Updates made.
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Objective of every epoch, as a mean over its batches before their updates, in the units of the loss.
+    validation_curve_ : ndarray
+        Loss on the part held out, or on the validation data given to ``fit``, after every epoch; else empty.
+    optimizer_ : Optimizer
+        The optimizer that was used.
+    learning_rate_ : float
+        The learning rate before the schedule's factor.
+    batch_size_ : int
+        Rows per update.
+    gradient_norm_ : float or None
+        Largest absolute entry of the full gradient in standardised units, where it is known: at the end with
+        ``criterion="gradient"``, before the last update at full batch.
+    converged_ : bool
+        Whether the criterion was met.
+    stop_reason_ : str
+        "converged", "max_iter", "early_stopping" or "diverged".
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had any.
+    ValueError
+        If a parameter is out of its range, or the data hold NaN, infinities or nothing.
+    ConvergenceWarning
+        If epochs ran out first, or the fit diverged; then the best parameters before are kept and the warning
+        names a rate that would work.
+    """
+
+
+class Linear(Shared):
+    """Of linear estimators.
+
+    optimizer : str or Optimizer, default="auto"
+        "auto": L-BFGS on all rows, with the curvature of some; accelerated gradient descent if you give a learning
+        rate, with a mini-batch size Nesterov's momentum, in ``partial_fit`` AdaGrad; see docs/auto.md. Else one of
+        {optimizers}
+    learning_rate : float or "auto", default="auto"
+        Step size, positive, for standardised features. "auto" is the optimizer's own ``learning_rate`` if it has one,
+        else follows from the curvature of the data where the optimizer's steps are proportional to the
+        gradient, else is the optimizer's customary one; it is reduced if the fit diverges.
+    penalty : str, ElasticNet or None, default="l2"
+        "l2": half the sum of the squares of the coefficients; "l1": the sum of their absolute values, which makes
+        coefficients exactly zero; "elasticnet": the sum of l1_ratio times the second and 1 - l1_ratio times the first.
+        Or an object from :mod:`skgd.penalties`, as ``L1(alpha=0.1)``, which brings its own strength. None: no penalty.
+    alpha : float, default=1e-4
+        Strength of a penalty that is given by its name, not negative. The parameters of an object take its place.
+    l1_ratio : float in [0, 1], default=0.15
+        Share of the L1 part in "elasticnet": 0 is L2, 1 is L1. Nothing else looks at it.
+    fit_intercept : bool, default=True
+        Whether to fit b. Without it features, and targets that are numbers, are scaled, not centred.
+    standardize : bool, "max_abs" or "auto", default="auto"
+        Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the free intercept makes up
+        for the means, and the solution is that of the same data held dense. "max_abs": train on x / max(abs(x)). "auto"
+        is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
+    batch_size : int, None or "auto", default="auto"
+        Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
+        optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; for a
+        learning rate of yours 2 to 64, the more the larger it is, where that says what noise it makes; else 16.
+    max_iter : int, default=3000
+        Largest number of epochs, at least 1.
+    tol : float, "auto" or None, default="auto"
+        Tolerance of the criterion, not negative. "auto" is 1e-10 for "objective" under L-BFGS, where every step
+        knows what is left to gain (less for small data, more for very many features, 1e-4 for early stopping), else
+        1e-6 at full batch and 1e-3 for mini-batches. None runs all epochs.
+    {criterion}
+        Under L-BFGS "objective" stops at once, when the Newton decrement is at most ``tol`` times what has been gained.
+    n_iter_no_change : int, default=3
+        Epochs that count as a standstill, at least 1.
+    random_state : int, RandomState instance or None, default=None
+        Determines the order of rows and the part held out. The same integer gives the same bits.
+    """
+
+
+class Network(Shared):
+    """Of networks.
+
+    hidden_layer_sizes : sequence of int, default=(100,)
+        Width of every hidden layer, each at least 1; () is a linear model.
+    activation : str or Activation, default="relu"
+        Activation of the hidden layers:
+        {activations}
+    optimizer : str or Optimizer, default="adam"
+        One of
+        {optimizers}
+    learning_rate : float or "auto", default="auto"
+        Step size, positive. "auto" is the optimizer's own ``learning_rate`` if it has one, else its customary one, for
+        Adam and NAdam three times that where the schedule "auto" lets it go down; it is reduced if the fit diverges.
+    schedule : str, Schedule or callable, default="auto"
+        Factor on the learning rate over epochs:
+        {schedules}
+        "auto" is half a cosine down to zero over all ``max_iter`` epochs; it is constant where the rate is given, and
+        where a fit may end sooner or go on later: with a number as ``tol``, another ``criterion``, ``early_stopping``,
+        ``warm_start``, and in ``partial_fit``.
+    alpha : float, default=1e-4
+        Strength of the penalty, not negative.
+    dropout : float or sequence of floats in [0, 1), default=0.0
+        Share of a hidden layer's units that each row leaves out of every update, the same for all layers or one
+        number for each; the others count by 1 / (1 - dropout), so that expectations stay. Predictions use them all.
+    init : str or (coefs, intercepts), default="auto"
+        Starting weights and biases: "he", with variance 2 / n_in, "glorot", 2 / (n_in + n_out), or "lecun", 1 / n_in,
+        each uniform, or normal as "he_normal"; the last layer's biases start at the best constant prediction. "auto"
+        is what the activation names as its ``default_init``, glorot unless you write another one. Or your own: one
+        matrix of shape (n_in, n_out) and one vector of shape (n_out,) for each layer, in the units of the data as
+        ``coefs_`` and ``intercepts_`` are.
+    n_restarts : int, default=1
+        Fits from so many random starts, ``n_jobs`` at once in threads, of which the one with the least objective is
+        kept, with ``early_stopping`` that with the least loss on the validation data. ``partial_fit`` has one start.
+    standardize : bool, "max_abs" or "auto", default="auto"
+        Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the first layer's free
+        biases make up for the means. "max_abs": train on x / max(abs(x)). "auto" is True for dense X and "max_abs" for
+        sparse X, since unit variance blows rare columns up.
+    batch_size : int, None or "auto", default="auto"
+        Rows per update, at least 1; more than there are means all. None is all rows, "auto" a thousandth of them, at
+        least 32, or 200 of sparse X, and at most 256.
+    max_iter : int, default=100
+        Largest number of epochs, at least 1.
+    tol : float, "auto" or None, default="auto"
+        Tolerance of the criterion, not negative. None runs all epochs, and so does "auto" where a schedule lets the
+        rate change over them, "auto" itself or another one; with a constant rate, "plateau", "lbfgs", another criterion
+        or early stopping "auto" is 1e-4.
+    n_iter_no_change : int, default=10
+        Epochs that count as a standstill, at least 1.
+    random_state : int, RandomState instance or None, default=None
+        Determines the starting weights, the order of rows and the part held out. The same integer gives the same bits.
+    {n_jobs}
+        Restarts take them, too. Products of more than four million multiplications in a batch, as of two layers of 256
+        units and 256 rows, use the threads of BLAS: where these are fewer, as in worker processes, last digits may
+        differ.
+    n_layers_ : int
+        Number of layers, input and output included.
+    restart_scores_ : ndarray of shape (n_restarts,)
+        Objective of every start in the end, or its least loss on the validation data, if there were several: the
+        fit with the least is the one that was kept.
+    """

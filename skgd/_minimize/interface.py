@@ -1,0 +1,312 @@
+"""Gradient descent on any function, by the optimizers, schedules and criteria of the estimators, in their loop."""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from types import SimpleNamespace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from .._auto.decide import users_optimizer
+from .._validation import Interval, StrOptions, check_arguments
+from .._warnings import warn_user
+from ..optimizers import OPTIMIZERS, Optimizer
+from ..schedules import SCHEDULES, Schedule, get_schedule
+from .function import DIFFERENCES, Box, Function
+from .run import STATUS, FunctionRun
+
+CONSTRAINTS: dict = {
+    "fun": [callable],
+    "jac": [callable, "boolean", StrOptions(set(DIFFERENCES)), None],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
+    "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+    "schedule": [StrOptions(set(SCHEDULES)), Schedule, callable],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="left"), None],
+    "criterion": [StrOptions({"objective", "gradient", "step"})],
+    "maximize": ["boolean"],
+    "n_restarts": [Interval(Integral, 1, None, closed="left")],
+    "callback": [callable, None],
+    "return_path": ["boolean"],
+    "random_state": ["random_state"],
+}
+
+
+def minimize(
+    fun: Callable,
+    x0: ArrayLike,
+    *,
+    jac: Callable | bool | str | None = None,
+    args: tuple = (),
+    optimizer: str | Optimizer = "sgd",
+    learning_rate: float | str = "auto",
+    schedule: str | Schedule | Callable = "constant",
+    max_iter: int = 10_000,
+    tol: float | None = 1e-6,
+    criterion: str = "step",
+    maximize: bool = False,
+    n_restarts: int = 1,
+    bounds: Bounds | Sequence | None = None,
+    callback: Callable | None = None,
+    return_path: bool = False,
+    random_state: int | np.random.RandomState | None = None,
+) -> OptimizeResult:
+    r"""Find a minimum of a function of one or more variables by gradient descent.
+
+    With the gradient :math:`g_k = \nabla f(x_k)` an optimizer's rule makes the step; for plain descent it is
+
+    .. math:: x_{k+1} = x_k - \eta \, s(k) \, g_k
+
+    with the learning rate :math:`\eta` and the schedule's factor :math:`s`, which counts time in iterations. It is
+    the loop that trains skgd's estimators, with the same optimizers, schedules and criteria.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, *args) -> float``, where x has the shape of ``x0``.
+    x0 : float or array-like
+        Where to start, of any shape.
+    jac : callable, True, {"2-point", "3-point", "cs"} or None, default=None
+        The gradient: ``jac(x, *args)``, an array shaped like ``x0``; True: ``fun`` returns the pair (value, gradient);
+        else SciPy's finite differences, forward, central or by complex steps. None is "2-point".
+    args : tuple, default=()
+        Further arguments of ``fun`` and ``jac``; a single one needs no tuple.
+    optimizer : str or Optimizer, default="sgd"
+        A name, as estimators take it, or an object from :mod:`skgd.optimizers`.
+    learning_rate : float or "auto", default="auto"
+        Step size, positive. "auto" is the optimizer's own ``learning_rate`` if it has one; else for "sgd" a line search
+        that never increases the function; for momentum the inverse of the curvature that a few such steps
+        have met; for adaptive rules the customary rate. With "auto" a rate that leads astray is reduced.
+    schedule : str, Schedule or callable, default="constant"
+        Factor on the learning rate over the iterations. With another one than "constant" there is no line search.
+    max_iter : int, default=10000
+        Most iterations, at least 1.
+    tol : float or None, default=1e-6
+        Tolerance of the criterion, not negative. None: all ``max_iter`` iterations are made.
+    criterion : {"step", "gradient", "objective"}, default="step"
+        When to stop: "step", once no variable changes by more than ``tol`` in an iteration; "gradient", once no entry
+        of the gradient exceeds ``tol``; "objective", once what the function is still expected to change by is less than
+        ``tol`` times its value. Step and objective must hold for five iterations on end, but for plain descent at a
+        rate of yours, since momentum and line searches have a small step now and then.
+    maximize : bool, default=False
+        Whether to look for a maximum instead, by gradient ascent.
+    n_restarts : int, default=1
+        Number of starts, the first at ``x0``. The others are drawn evenly within ``bounds`` where they are finite, else
+        from a normal distribution around ``x0``, with the larger of abs(x0) and 1 as standard deviation.
+    bounds : scipy.optimize.Bounds or sequence of (low, high), default=None
+        Limits of the variables, a pair for each; None or infinity where there is none. Steps that leave them end there.
+    callback : callable, default=None
+        Called after every iteration, as by SciPy: ``callback(x)``, or ``callback(intermediate_result)`` with an
+        OptimizeResult that holds ``x`` and ``fun``, if its parameter has this name. StopIteration ends the descent.
+    return_path : bool, default=False
+        Whether the result has ``path`` and ``fun_path``.
+    random_state : int, RandomState or None, default=None
+        For the starts.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        - ``x``, ``fun``, ``jac``: the last point, or the best one after a divergence, with value and gradient there;
+        - ``success``, ``status``, ``message``: whether and why it ended. 0: a criterion was met, and nothing speaks
+          against a minimum; 1: ``max_iter``; 2: diverged, or the function could not be evaluated; 3: a criterion was
+          met at what is no minimum: a plateau, a saddle, or a place with much lower ones nearby; 4: rounding ended it
+          before the gradient was within ``tol``; 99: ended by ``callback``;
+        - ``nit``, ``nfev``, ``njev``: iterations, evaluations of the function (with those of finite differences, and of
+          some around the end), and of the gradient;
+        - ``learning_rate``: what was used in the end; None for a line search;
+        - ``path`` of shape (nit + 1, \*x0.shape) and ``fun_path`` of shape (nit + 1,), on request;
+        - ``restarts``: with several starts, the results of all, best first. The best one is the result itself, but for
+          ``nfev`` and ``njev``, which are those of all.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the function not a finite number, or its gradient of the wrong shape, at
+        ``x0``. What ``fun`` and ``jac`` raise there passes through; later on it ends the descent with the best point.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the descent diverges, or ends at what is no minimum.
+
+    See Also
+    --------
+    scipy_method : the same as a method of scipy.optimize.minimize.
+
+    References
+    ----------
+    Nocedal and Wright, Numerical Optimization, 2nd edition, chapters 2 and 3.
+    Frassoldati, Zanni and Zanghirati 2008, New adaptive stepsize selections in gradient methods (the line search).
+    Jin, Ge, Netrapalli, Kakade and Jordan 2017, How to escape saddle points efficiently (the verification).
+
+    Examples
+    --------
+    >>> import skgd
+    >>> result = skgd.minimize(lambda x: (x[0] - 1) ** 2 + 10 * (x[1] + 2) ** 2, [0.0, 0.0])
+    >>> result.x.round(4), result.success
+    (array([ 1., -2.]), True)
+    >>> skgd.minimize(lambda x: (x**2 - 4) ** 2, 1.0, optimizer="adam", learning_rate=0.1).x.round(3)
+    np.float64(2.0)
+    """
+    given = SimpleNamespace(**locals())
+    check_arguments("minimize", CONSTRAINTS, {name: getattr(given, name) for name in CONSTRAINTS})
+    start = _start(x0)
+    args = args if isinstance(args, tuple) else (args,)
+    box = _box(bounds, start)
+    rng = check_random_state(random_state)
+    given.optimizer, given.schedule = users_optimizer(given), get_schedule(schedule, max_iter)
+    descents = []
+    for k in range(n_restarts):
+        params = start.ravel() if k == 0 else _random_start(start.ravel(), box, rng)
+        function = Function(fun, jac, args, start.shape, -1.0 if maximize else 1.0, box)
+        descent = FunctionRun(function, params, given)
+        try:
+            descent.begin()
+        except Exception as error:
+            if k == 0:
+                raise
+            descent.fail(error)
+        else:
+            descent.run()
+        descents.append(descent)
+        if descent.reason == "callback":
+            break
+    descents.sort(key=lambda descent: np.nan_to_num(descent.value, nan=np.inf))
+    descents[0].verify()
+    results = [descent.result() for descent in descents]
+    result = results[0]
+    if n_restarts > 1:
+        totals = {name: sum(each[name] for each in results) for name in ("nfev", "njev")}
+        result = OptimizeResult({**result, **totals, "restarts": results})
+    if result.status in (STATUS["diverged"], STATUS["no minimum"]):
+        warn_user(result.message, ConvergenceWarning)
+    return result
+
+
+# -- arguments
+
+
+def _start(x0: ArrayLike) -> np.ndarray:
+    try:
+        start = np.empty(0) if np.iscomplexobj(x0) else np.array(x0, dtype=np.float64)
+    except (TypeError, ValueError):
+        start = np.empty(0)
+    if start.size == 0 or not np.isfinite(start).all():
+        raise ValueError(f"x0 must be a number or an array of finite real numbers; it is {x0!r:.200}")
+    return start
+
+
+def _box(bounds: Bounds | Sequence | None, start: np.ndarray) -> Box | None:
+    """Lower and upper limits of the flat variables, infinite where there are none."""
+    if bounds is None:
+        return None
+    expected = f"bounds must be a scipy.optimize.Bounds, or a pair (low, high) for each of {start.size} variables"
+    try:
+        if isinstance(bounds, Bounds):
+            pair = [np.broadcast_to(np.asarray(limit, float).ravel(), start.size) for limit in (bounds.lb, bounds.ub)]
+        else:
+            rows = [(-np.inf if low is None else low, np.inf if high is None else high) for low, high in bounds]
+            pair = list(np.array(rows, dtype=np.float64).reshape(start.size, 2).T)
+    except (TypeError, ValueError):
+        raise ValueError(f"{expected}, with None or infinity where there is no limit; it is {bounds!r:.200}") from None
+    low, high = (np.array(limit) for limit in pair)
+    if not (low <= high).all():
+        raise ValueError(f"{expected} with low <= high; it is {bounds!r:.200}")
+    flat = start.ravel()
+    if not ((low <= flat) & (flat <= high)).all():
+        raise ValueError(f"x0={start!r:.200} must lie within bounds={bounds!r:.200}")
+    return low, high
+
+
+def _random_start(start: np.ndarray, box: Box | None, rng: np.random.RandomState) -> np.ndarray:
+    around = start + np.maximum(np.abs(start), 1.0) * rng.normal(size=start.size)
+    if box is None:
+        return around
+    low, high = box
+    finite = np.isfinite(low) & np.isfinite(high)
+    drawn = np.clip(around, low, high)
+    drawn[finite] = rng.uniform(low[finite], high[finite])
+    return drawn
+
+
+# -- for SciPy
+
+
+def scipy_method(optimizer: str | Optimizer = "sgd", **settings) -> Callable:
+    """Gradient descent as a method of :func:`scipy.optimize.minimize`.
+
+    Parameters
+    ----------
+    optimizer : str or Optimizer, default="sgd"
+        A name, as estimators take it, or an object from :mod:`skgd.optimizers`.
+    **settings
+        Keyword arguments of :func:`skgd.minimize`, but for ``fun``, ``x0``, ``args``, ``bounds``, ``callback`` and
+        ``maximize``. SciPy's ``tol`` and ``options`` go before them; of the options, ``maxiter`` is ``max_iter``,
+        ``disp=True`` prints how it ended.
+
+    Returns
+    -------
+    callable
+        What ``scipy.optimize.minimize`` takes as its ``method``. It knows no constraints, and no use of a Hessian.
+
+    Raises
+    ------
+    TypeError
+        If there is no such setting.
+
+    Examples
+    --------
+    >>> from scipy.optimize import minimize, rosen, rosen_der
+    >>> import skgd
+    >>> method = skgd.scipy_method("adam", learning_rate=0.1, max_iter=5_000)
+    >>> minimize(rosen, [-1.0, 2.0], jac=rosen_der, method=method).x.round(2)
+    array([1., 1.])
+    """
+    unknown = sorted(settings.keys() - _SETTINGS)
+    if unknown:
+        raise TypeError(f"scipy_method knows no {', '.join(unknown)}; it takes optimizer and {sorted(_SETTINGS)}")
+    return functools.partial(_minimize_for_scipy, settings={"optimizer": optimizer, **settings})
+
+
+_GIVEN_BY_SCIPY = {"fun", "x0", "args", "bounds", "callback", "maximize", "optimizer"}
+_SETTINGS = {*inspect.signature(minimize).parameters} - _GIVEN_BY_SCIPY
+
+
+def _minimize_for_scipy(
+    fun,
+    x0,
+    args=(),
+    *,
+    settings,
+    jac=None,
+    hess=None,
+    hessp=None,
+    bounds=None,
+    constraints=(),
+    callback=None,
+    **options,
+) -> OptimizeResult:
+    if constraints != () and constraints != []:
+        raise ValueError("gradient descent knows no constraints but bounds: give method='SLSQP' or 'trust-constr'")
+    if hess is not None or hessp is not None:
+        warn_user("Gradient descent does not use Hessian information (hess, hessp).", RuntimeWarning)
+    if "maxiter" in options:
+        options["max_iter"] = options.pop("maxiter")
+    disp = options.pop("disp", False)
+    unknown = sorted(options.keys() - _SETTINGS)
+    if unknown:
+        warn_user(f"Unknown solver options: {', '.join(unknown)}", OptimizeWarning)
+    known = {name: value for name, value in options.items() if name in _SETTINGS}
+    settings = settings | known | ({} if jac is None else {"jac": jac})
+    result = minimize(fun, x0, args=args, bounds=bounds, callback=callback, **settings)
+    if disp:
+        print(result.message)
+    return result
+
+
+__all__ = ["minimize", "scipy_method"]

@@ -1,0 +1,115 @@
+"""The methods that descend on functions; a step of theirs is an iteration."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .._compile.kernels import kernel, plug_in, python_kernel
+from .._compile.types import signatures
+from .._kernels.constants import TINY
+from .._kernels.structures import FLOAT64, FunctionSettings, FunctionState
+from .._solvers.outcome import Outcome
+from .._solvers.plan import Plan
+from .._solvers.prospects import Prospects
+from .._solvers.stopping import CRITERIA
+from .._solvers.training import Training
+from ..schedules import Constant, ReduceOnPlateau, factors_at
+from .function import FunctionObjective
+from .searches import LimitedMemory, SteepestDescent
+
+
+class RuleDescent:
+    """Descends by the optimizer's rule: evaluate, then the compiled update."""
+
+    dtype = FLOAT64
+    idle = False  # a rule always has a step to make
+
+    def __init__(self, training: Training, plan: Plan, objective: FunctionObjective):
+        self.training, self.schedule, self.objective = training, plan.schedule, objective
+        optimizer, state = training.optimizer, training.state
+        self.state = FunctionState(state.params, state.grads, state.slots, state.epoch_start, state.best)
+        self.settings = FunctionSettings(
+            criterion=CRITERIA[plan.criterion_of_solver],
+            tol=float(plan.tol or 0.0),
+            n_iter_no_change=plan.n_iter_no_change,
+            weight_decay=float(optimizer.weight_decay),
+        )
+        rule = plug_in(optimizer.rule, signatures(FLOAT64).rule, f"{type(optimizer).__name__}.rule", is_rule=True)
+        self.update = (python_kernel if rule.in_python else kernel)("function_update", FLOAT64)
+        self.rule, self.hyper = rule.call if rule.in_python else rule.pointer, optimizer.hyper()
+
+    def step(self, last_epoch: int) -> Outcome:
+        """One update."""
+        training, objective, state = self.training, self.objective, self.state
+        point, iteration = objective.evaluate(state.params), training.epochs
+        state.grads[:] = point.gradient
+        rate = training.learning_rate * self._factor(iteration)
+        status = self.update(self.rule, point.value, state, self.settings, self.hyper, rate, training.progress)
+        if training.epochs > iteration:
+            training.losses.extend(np.array([point.value]))
+            training.updates += 1
+        objective.project(state.params)
+        objective.evaluate(state.params)  # at once, for whoever looks at where the update has led to
+        outcome = Outcome(status)
+        return Outcome.PAUSED if outcome == Outcome.RUNNING else outcome
+
+    def _factor(self, iteration: int) -> float:
+        if isinstance(self.schedule, Constant):
+            return 1.0
+        if isinstance(self.schedule, ReduceOnPlateau):
+            return self.training.plateau_factor(self.schedule, self.training.losses)
+        return float(factors_at(self.schedule, np.array([float(iteration)]))[0])
+
+
+class FunctionLineSearch:
+    """Descends by a line search; it is idle once no step decreases the function any more."""
+
+    dtype = FLOAT64
+
+    def __init__(self, training: Training, plan: Plan, objective: FunctionObjective):
+        self.training, self.plan, self.prospects = training, plan, Prospects()
+        start = training.state.params.copy()
+        self.search: SteepestDescent | LimitedMemory = (
+            SteepestDescent(objective, start, objective.box)
+            if plan.solver == "steepest_descent"
+            else LimitedMemory(objective, start, plan.optimizer.memory, objective.box)
+        )
+        self.idle, self.small_steps = False, 0
+
+    def step(self, last_epoch: int) -> Outcome:
+        """One step."""
+        training, search = self.training, self.search
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            if self._converged(search.look()):
+                if training.epochs == 0:
+                    self._count()
+                return Outcome.CONVERGED
+            self.idle = self.prospects.lost or not search.move(training.learning_rate)
+        if self.idle:
+            return Outcome.CONVERGED  # as near as rounding allows
+        self._count()
+        return Outcome.PAUSED
+
+    def _converged(self, promise: float) -> bool:
+        """Whether the criterion is met."""
+        search = self.search
+        size = max(abs(search.objective), TINY)  # the start may be anywhere: the measure is the value now
+        self.prospects.see(promise, search.objective, rounding=search.eps * size)
+        criterion, tol = self.plan.criterion_of_solver, self.plan.tol or 0.0
+        if criterion == "gradient":
+            return float(np.abs(search.gradient).max()) <= tol
+        if criterion == "step":  # a single one may be short by chance
+            self.small_steps = self.small_steps + 1 if search.longest_step <= tol else 0
+            return self.small_steps >= self.plan.n_iter_no_change
+        return criterion == "objective" and (self.prospects.lost or self.prospects.to_come() <= tol * size)
+
+    def _count(self) -> None:
+        self.training.state.params[:] = self.search.params
+        self.training.count_steps(np.array([self.search.objective]))
+
+
+SOLVERS: dict[str, Callable[[Training, Plan, FunctionObjective], RuleDescent | FunctionLineSearch]] = {
+    "rule": RuleDescent,  # updates by the optimizer's rule
+    "steepest_descent": FunctionLineSearch,  # as long as fits the curvature on the way
+    "quasi_newton": FunctionLineSearch,  # L-BFGS
+}

@@ -1,0 +1,184 @@
+"""From features, targets and parameters to the problem that is to be solved."""
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from .._kernels.structures import Data, Features, SparseFeatures
+from .._parallel import n_threads
+from .._targets.classes import class_totals
+from .._targets.targets import Targets
+from .._targets.validation_set import hold_out
+from .distinct import distinct_rows, is_one_batch
+from .features import raw_features, read_only, scaled_rows, stored_alike
+from .problem import Problem
+from .rows import Rows
+from .scaling import Scaling, dense_moments, feature_scales
+
+# Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
+SAFE_FLOAT32 = (1e-15, 1e15)
+EPS = float(np.finfo(np.float64).eps)
+ALL_ROWS = np.empty(0, np.int64)  # as a subset
+
+
+def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, before=None, streaming=False) -> Problem:
+    """The problem that an estimator's parameters make of the data; `kind` is the class of its model.
+
+    before is the training that goes on, if one does: with `streaming` its rows count for the scaling, too.
+    """
+    loss, weight = targets.loss, targets.weight
+    rows, held_out = ALL_ROWS, None
+    if parameters.early_stopping and targets.validation is None:
+        rows, held_out = split(X.shape[0], targets, parameters, rng, streaming)
+    if held_out is None and weight.size and not weight.all():  # as if rows without weight weren't there
+        rows = np.flatnonzero(weight)
+    n_given = len(rows) or X.shape[0]
+    if not streaming and is_one_batch(parameters, kind, n_given) and not loss.trivial_optimum:
+        weight, rows = distinct_rows(X, targets.y, weight, rows)
+        targets = targets._replace(weight=weight)
+    loss.probe(targets.y, targets.n_outputs)
+
+    workers = n_threads(parameters.n_jobs)
+    scaler = Scaler(parameters, kind, sparse.issparse(X), workers)
+    data, moments = scaler.scaled(X, targets, rows, before.moments if streaming and before else (None, None))
+    scaling = scaling_of(data)
+    model = _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming)
+
+    unseen = None if held_out is None else data._replace(subset=read_only(held_out))
+    if targets.validation is not None:
+        unseen = _of_validation_set(targets.validation, data)
+    return Problem(
+        rows=Rows(data, workers),
+        validation=None if unseen is None else Rows(unseen, workers),
+        model=model,
+        loss=loss,
+        penalty=penalty,
+        scaling=scaling,
+        moments=moments,
+        standardization=scaler.standardization,
+        constant=_starting_constant(targets, data, scaler, kind),
+        facts=targets.facts,
+        n_given=n_given,
+        rows_seen=n_given + (before.rows_seen if streaming and before else 0),
+        streaming=streaming,
+    )
+
+
+def split(n_rows: int, targets: Targets, parameters: Any, rng, streaming: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers to train on and to validate on."""
+    if streaming:
+        raise ValueError("early_stopping=True needs all data at once, partial_fit sees a part: set it to False")
+    weight, fraction = targets.weight, parameters.validation_fraction
+    try:
+        return hold_out(n_rows, fraction, weight, targets.stratify, rng)
+    except ValueError as error:
+        n_rows = int(np.count_nonzero(weight)) if weight.size else n_rows
+        raise ValueError(
+            f"early_stopping=True can't hold out validation_fraction={fraction} of {n_rows} rows: {error}"
+        ) from error
+
+
+class Scaler:
+    """What `standardize` means for features and targets, and the scaling that follows from the data."""
+
+    def __init__(self, parameters: Any, kind: Any, is_sparse: bool, n_threads: int):
+        self.kind, self.n_threads = kind, n_threads
+        by_name = parameters.standardize
+        self.standardization: bool | str = bool(by_name)
+        if isinstance(by_name, str):
+            self.standardization = "max_abs" if by_name == "max_abs" or is_sparse else True
+        # among raw features the intercept is left to the descent
+        self.centers_targets = bool(self.standardization) and getattr(parameters, "fit_intercept", True)
+        # sparse features never are: the free intercept makes up for it
+        self.centers_features = self.centers_targets and not is_sparse and self.standardization is True
+        self.scales_targets = kind.scales_targets_of_raw_features or bool(self.standardization)
+
+    def scaled(self, X, targets: Targets, rows: np.ndarray, before: tuple) -> tuple[Data, tuple]:
+        """The data as kernels take it, with the scaling of its own rows and of those of the moments before."""
+        y, weight, rows = map(read_only, (targets.y, targets.weight, rows))
+        features = raw_features(X)
+        k = y.shape[1]
+        target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
+        center, scale, of_X = features.center, features.inverse_scale, None  # zeros and ones
+        data = Data(features, y, target_center, target_scale, weight, rows)
+        if self.standardization:
+            of_X = feature_scales(data, self.standardization, before[0], self.n_threads)
+            scale = of_X.scale(np.finfo(X.dtype).eps)
+            center = of_X.mean if self.centers_features else center
+            if self.kind.compute_dtype(features.storage) == np.float32 and not _fits_float32(scale):
+                features = raw_features(X.astype(np.float64))
+        else:
+            check_raw_features(data)
+        if targets.loss.target_power is not None and self.scales_targets:
+            of_y = dense_moments(y, weight, rows, "y", self.n_threads)
+            if before[1] is not None:
+                of_y = before[1].merged(of_y)
+            target_scale = of_y.scale(EPS)
+            target_center = of_y.mean if self.centers_targets else target_center
+        # the center as the kernels see it, rounded to the dtype of X, is the center that counts
+        dtype = self.kind.compute_dtype(features.storage)
+        features = features._replace(center=center.astype(dtype), inverse_scale=(1.0 / scale).astype(dtype))
+        data = data._replace(features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale)
+        return data, (of_X, of_y)
+
+
+def scaling_of(data: Data) -> Scaling:
+    """The scaling that the data carry."""
+    return Scaling(
+        data.features.center.astype(np.float64),
+        1.0 / data.features.inverse_scale.astype(np.float64),
+        data.target_center,
+        1.0 / data.target_inverse_scale,
+    )
+
+
+def _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming):
+    """The model that the parameters ask for, or that of the training that goes on."""
+    # On centred features and targets the best intercept is zero, if the loss is quadratic and no mean rounded.
+    centered = scaler.centers_features and moments[1] is not None and data.features.storage.dtype == np.float64
+    known = targets.loss.quadratic and centered and not streaming and before is None
+    model = kind.of(parameters, data.features.center.size, targets.n_outputs, known)
+    return model if before is None else before.model_to_go_on_with(model, targets.loss, scaling)
+
+
+def _starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -> np.ndarray:
+    loss, n_outputs = targets.loss, targets.n_outputs
+    given = kind.starting_constant(loss, scaler.centers_features, scaler.centers_targets)
+    if given is not None:
+        return np.full(n_outputs, given)
+    y, weight = data.y, data.weight if data.weight.size else None
+    if data.subset.size and "classes" in targets.facts and not loss.multilabel:
+        # counted, where a copy of some rows' targets would be a good part of a narrow X
+        weight = class_totals(y, data.weight, max(2, n_outputs), data.subset)
+        y = np.arange(float(len(weight)))[:, None]
+    elif data.subset.size:
+        y, weight = y[data.subset], None if weight is None else weight[data.subset]
+    constant = loss.best_constant(y, weight, n_outputs)
+    if loss.target_power is not None:  # a class index has no scale
+        constant = (constant - data.target_center) * data.target_inverse_scale
+    return constant
+
+
+def _of_validation_set(validation, data: Data) -> Data:
+    """The validation set as kernels take it, stored and scaled as the training data are."""
+    features: Features | SparseFeatures = raw_features(stored_alike(validation.X, data.features.storage))
+    features = features._replace(center=data.features.center, inverse_scale=data.features.inverse_scale)
+    y, weight = read_only(validation.y.astype(data.y.dtype, copy=False)), read_only(validation.weight)
+    return data._replace(features=features, y=y, weight=weight, subset=read_only(ALL_ROWS))
+
+
+def _fits_float32(scale: np.ndarray) -> bool:
+    low, high = SAFE_FLOAT32
+    return bool(((scale > low) & (scale < high)).all())
+
+
+def check_raw_features(data: Data) -> None:
+    """Refuse raw features whose squares underflow, so that no gradient tells anything."""
+    sample = scaled_rows(data.features, data.sample_rows(1000))
+    largest = np.abs(sample.data if sparse.issparse(sample) else sample).max(initial=0)
+    if 0 < largest < np.sqrt(np.finfo(data.features.inverse_scale.dtype).tiny):
+        raise ValueError(
+            f"standardize=False: the features are so small, {largest:.3g} at most, that their squares underflow; "
+            "standardize=True brings them to one scale"
+        )

@@ -1,0 +1,97 @@
+"""Features as kernels take them, dense or CSR, and samples of their standardised rows."""
+
+import numpy as np
+from scipy import sparse
+
+from .. import _parallel as threads
+from .._compile.kernels import kernel
+from .._kernels.structures import Data, Features, SparseFeatures, Storage
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A read-only C-ordered view: the type that kernels are compiled for, whatever the user's array is."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def stored_alike(X, storage: Storage):
+    """X in the format of other data: an array or CSR, with its dtypes."""
+    if storage.index_dtype is None:
+        return (X.toarray() if sparse.issparse(X) else X).astype(storage.dtype, copy=False)
+    X = sparse.csr_array(X, dtype=storage.dtype)
+    return sparse.csr_array((X.data, X.indices.astype(storage.index_dtype, copy=False), X.indptr), shape=X.shape)
+
+
+def raw_features(X) -> Features | SparseFeatures:
+    """A float array or CSR matrix as kernels take it, neither centred nor scaled."""
+    d = X.shape[1]
+    if not sparse.issparse(X):
+        return Features(read_only(X), np.zeros(d, X.dtype), np.ones(d, X.dtype))
+    indptr = X.indptr.astype(np.int64, copy=False)
+    return SparseFeatures(read_only(X.data), read_only(X.indices), read_only(indptr), np.zeros(d), np.ones(d))
+
+
+def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
+    """The given rows as models see them, in float64; CSR where the data are."""
+    if isinstance(features, Features):
+        return (features.X[rows].astype(np.float64) - features.center) * features.inverse_scale
+    copied = copied_rows(features, rows)
+    values = copied.data * features.inverse_scale[copied.indices]
+    return sparse.csr_array((values, copied.indices, copied.indptr), shape=(len(rows), features.center.size))
+
+
+def copied_rows(features: SparseFeatures, rows: np.ndarray) -> SparseFeatures:
+    """The given rows one after the other in arrays of their own."""
+    begin, lengths = features.indptr[rows], np.diff(features.indptr)[rows]
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    at = np.arange(indptr[-1]) + np.repeat(begin - indptr[:-1], lengths)
+    data, indices, indptr = map(read_only, (features.data[at], features.indices[at], indptr))
+    return features._replace(data=data, indices=indices, indptr=indptr)
+
+
+def dense_rows(features: Features | SparseFeatures, rows: np.ndarray | slice, out: np.ndarray) -> None:
+    """Fill `out` (n_rows, n_features) with the given rows as models see them."""
+    if isinstance(features, Features):
+        np.subtract(features.X[rows], features.center, out=out, dtype=np.float64)
+        out *= features.inverse_scale
+        return
+    if isinstance(rows, slice):
+        rows = np.arange(rows.start, rows.stop)
+    out[...] = sparse.csr_array(scaled_rows(features, rows)).toarray()
+
+
+def rows_apart(data: Data, rows: np.ndarray) -> Data:
+    """The data of some rows alone: short ones, of CSR, as copies, which saves looking for each in every pass."""
+    if isinstance(data.features, Features):
+        return data._replace(subset=read_only(rows))
+    y, weight = (read_only(array[rows] if array.size else array) for array in (data.y, data.weight))
+    return data._replace(features=copied_rows(data.features, rows), y=y, weight=weight, subset=read_only(rows[:0]))
+
+
+def dense_columns(rows: np.ndarray | sparse.csr_array, columns: np.ndarray) -> np.ndarray:
+    """Some columns of rows that :func:`scaled_rows` gave, as an array."""
+    if isinstance(rows, np.ndarray):
+        return rows[:, columns]
+    place = np.full(rows.shape[1], -1)
+    place[columns] = np.arange(len(columns))
+    at = place[rows.indices]
+    wanted = at >= 0
+    found = np.zeros((rows.shape[0], len(columns)))
+    found[np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[wanted], at[wanted]] = rows.data[wanted]
+    return found
+
+
+def mean_squares(features: SparseFeatures, n_threads: int) -> np.ndarray:
+    """Mean squares of the scaled columns over all rows."""
+    compiled = kernel("square_sums", features.data.dtype, index=features.indices.dtype)
+
+    def of_part(part):
+        sums = np.zeros(features.center.size)
+        compiled(features, sums, *part)
+        return sums
+
+    total = np.zeros(features.center.size)
+    for sums in threads.run_over_rows(of_part, features.data.size, 1, total.size, n_threads):  # entries, not rows
+        total += sums
+    return total / (len(features.indptr) - 1)

@@ -1,0 +1,109 @@
+"""What is minimised: a model's loss over rows, and a penalty."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..losses import Loss
+from ..penalties import ElasticNet, smallest_subgradient
+from .model import penalty_factor
+from .objective import Objective, pointwise
+from .rows import Rows
+from .scaling import Scaling
+
+NULL_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Problem:
+    """mean over rows of loss(model(row), target) + sum_j ridge_j params_j^2 / 2 + sum_j l1_j |params_j|."""
+
+    rows: Rows
+    validation: Rows | None  # rows to look at, not to learn from
+    model: Any
+    loss: Loss
+    penalty: ElasticNet
+    scaling: Scaling
+    moments: tuple  # of features and targets, from which the scaling followed; None where there is none
+    standardization: bool | str  # what `standardize` means for these features
+    constant: np.ndarray  # raw prediction of the constant model
+    facts: dict  # of the targets, that predictions will need
+    n_given: int  # rows, before those that say the same became one
+    rows_seen: int  # of a stream, with those before
+    streaming: bool
+
+    @property
+    def dtype(self) -> np.dtype:
+        """What parameters, predictions and gradients are computed in."""
+        return self.model.compute_dtype(self.rows.storage)
+
+    @cached_property
+    def loss_hyper(self) -> np.ndarray:
+        """The loss's hyper-parameters, in scaled units."""
+        return self.loss.hyper(self.scaling.target_scale)
+
+    @cached_property
+    def penalised(self) -> np.ndarray:
+        """How much the L2 penalty counts for every parameter; 0 for intercepts."""
+        return self.model.penalised(penalty_factor(self.loss, self.scaling))
+
+    @cached_property
+    def l1_counts(self) -> np.ndarray:
+        """The same for the L1 penalty."""
+        return self.model.penalised(penalty_factor(self.loss, self.scaling, degree=1))
+
+    @cached_property
+    def ridge(self) -> np.ndarray:
+        """Strength of the L2 penalty on every parameter."""
+        return self.penalty.l2 * self.penalised
+
+    @cached_property
+    def l1(self) -> np.ndarray | None:
+        """Strength of the L1 penalty on every parameter; None without one."""
+        return self.penalty.l1 * self.l1_counts if self.penalty.l1 > 0 else None
+
+    @cached_property
+    def objective(self) -> Objective:
+        """The smooth part over all rows."""
+        return self.smooth_part(self.loss_hyper)
+
+    def smooth_part(self, loss_hyper: np.ndarray, rows: Rows | None = None) -> Objective:
+        """The same with other hyper-parameters of the loss, or over other rows."""
+        return (rows or self.rows).objective(self.model, self.loss, loss_hyper, self.ridge)
+
+    def value(self, params: np.ndarray) -> float:
+        """The objective."""
+        value, _ = self.objective(params)
+        return value if self.l1 is None else value + float(self.l1 @ np.abs(params))
+
+    def gradient(self, params: np.ndarray) -> np.ndarray:
+        """Its gradient; under an L1 penalty the subgradient of least norm."""
+        _, gradient = self.objective(params)
+        return gradient if self.l1 is None else smallest_subgradient(params, gradient, self.l1)
+
+    def validation_loss(self, params: np.ndarray) -> float:
+        """Mean loss over the validation rows, nothing penalised."""
+        return self._of_validation.loss_alone(params)
+
+    @cached_property
+    def _of_validation(self) -> Objective:
+        assert self.validation is not None
+        return self.validation.objective(self.model, self.loss, self.loss_hyper, self.ridge)
+
+    def without_validation(self) -> "Problem":
+        """The same with nothing but the rows to learn from."""
+        return replace(self, validation=None)
+
+    def reference(self, dtype: np.dtype) -> float:
+        """Loss of the constant model on some thousand rows: the measure of what is much and what is little."""
+        some = self.rows.some(NULL_ROWS)
+        targets, weight = (array.astype(dtype, copy=False) for array in (some.targets, some.shares))
+        raw = np.empty((weight.size, self.model.n_outputs), dtype)
+        raw[:] = self.constant
+        loss = pointwise(self.loss, dtype, warns=True)
+        value = float(loss.call(raw, targets, weight, self.loss_hyper, np.empty_like(raw)))
+        if not np.isfinite(value):
+            raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
+        return value

@@ -1,0 +1,103 @@
+"""Rows in memory: where the number of rows, sums over them and samples come from."""
+
+from typing import Any
+
+import numpy as np
+
+from .. import _parallel as threads
+from .._compile.kernels import PlugIn, kernel
+from .._kernels.structures import Data, Features
+from ..losses import Loss
+from .features import dense_rows, mean_squares, rows_apart, scaled_rows
+from .objective import Objective, weight_factor
+from .sample import Sample
+
+
+class Rows:
+    """All that solvers ask of rows as a whole.
+
+    Rows that lie elsewhere, in files or on other machines, need another class with these methods and nothing else:
+    solvers don't know where their sums come from. Only epochs of mini-batches work on `data` itself.
+    """
+
+    def __init__(self, data: Data, n_threads: int):
+        self.data, self.n_threads = data, n_threads
+        self.n_rows = data.n_rows
+        self.n_features = data.features.center.size
+        self.storage = data.features.storage
+        self.is_dense = isinstance(data.features, Features)
+
+    @property
+    def n_entries(self) -> int:
+        """Stored entries of all rows, roughly."""
+        return self.n_rows * max(1, self.data.features.row_bytes // self.storage.dtype.itemsize)
+
+    def objective(self, model: Any, loss: Loss, loss_hyper: np.ndarray, ridge: np.ndarray) -> Objective:
+        """Mean loss over all rows, with the ridge, as a function of the parameters."""
+        return Objective(self.data, model, loss, loss_hyper, ridge, self.n_threads)
+
+    def some(self, most: int) -> "Rows":
+        """At most so many of the rows, in memory, always the same."""
+        if most >= self.n_rows:
+            return self
+        return Rows(rows_apart(self.data, self.data.sample_rows(most)), self.n_threads)
+
+    # -- of rows that are few enough
+
+    def _numbers(self, part: slice) -> np.ndarray | slice:
+        start, stop, _ = part.indices(self.n_rows)
+        return self.data.subset[part] if self.data.subset.size else slice(start, stop)
+
+    def sample(self, model: Any, loss: Loss, plug_in: PlugIn, part: slice = slice(None)) -> Sample:
+        """The rows, or a part of them, standardised in an array."""
+        return Sample(self.data, self._numbers(part), model, loss, plug_in)
+
+    def scaled(self) -> Any:
+        """The rows as models see them, in CSR where the data are."""
+        numbers = self._numbers(slice(None))
+        return scaled_rows(self.data.features, np.arange(self.n_rows) if isinstance(numbers, slice) else numbers)
+
+    def fill(self, columns: np.ndarray) -> None:
+        """Fill an array (n_rows, n_features) with them."""
+        dense_rows(self.data.features, self._numbers(slice(None)), columns)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Scaled targets."""
+        return self.data.targets_of(self._numbers(slice(None)))
+
+    @property
+    def weight(self) -> np.ndarray:
+        """Weights, ones where all rows count the same."""
+        return self.data.weight_of(self._numbers(slice(None)))
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Weights, made to sum to one."""
+        return self.data.shares_of(self._numbers(slice(None)))
+
+    # -- sums over all rows
+
+    def mean_squares(self) -> np.ndarray | None:
+        """Mean squares of the scaled columns of CSR; None for dense ones, of which a sample tells enough."""
+        return None if self.is_dense else mean_squares(self.data.features, self.n_threads)  # type: ignore[arg-type]
+
+    def second_moments(self, trains_intercept: bool) -> np.ndarray | None:
+        """Z'Z / n in one pass, Z with a column of ones at the end; None for CSR, which has no such pass."""
+        data, p = self.data, self.n_features + 1
+        if not isinstance(data.features, Features):
+            return None
+        add = kernel("gram", data.features.X.dtype)
+        room = -(-p // 3) * 3
+
+        def of_part(part):
+            total = np.zeros((room, room))
+            add(data.features, data.weight, data.subset, *part, np.empty((room, 64)), total)
+            return total
+
+        parts = threads.parts(data.n_rows, p - 1, p * p, 64)
+        total = sum(threads.run(of_part, parts, self.n_threads))[:p, :p]
+        total = np.tril(total) + np.tril(total, -1).T
+        if not trains_intercept:
+            total[-1], total[:, -1] = 0.0, 0.0
+        return total * (weight_factor(data) / data.n_rows)

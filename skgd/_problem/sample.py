@@ -1,0 +1,114 @@
+"""Some rows of the data, standardised and in memory: what a linear model's loss looks like on them."""
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+
+from .._compile.kernels import PlugIn
+from .._kernels.constants import DIFFERENCE
+from .._kernels.structures import Data
+from ..losses import Loss
+from .features import dense_rows
+from .model import LinearModel
+
+SHARE_IN_KINKS = 0.1  # of the rows that the curvature of kinks is averaged over, at least
+
+
+class Sample:
+    """Some of the rows, standardised and held in memory: the objective on them and its curvature."""
+
+    def __init__(self, data: Data, rows: np.ndarray | slice, model: LinearModel, loss: Loss, plug_in: PlugIn):
+        self.loss, self.plug_in, self.n_outputs = loss, plug_in, model.n_outputs
+        self.targets, self.weight = data.targets_of(rows), data.weight_of(rows)
+        self.Z = np.empty((len(self.targets), model.n_features + 1))
+        dense_rows(data.features, rows, self.Z[:, :-1])
+        self.Z[:, -1] = model.trains_intercept
+
+    def part(self, rows: slice) -> "Sample":
+        """Some of these rows."""
+        part = copy.copy(self)
+        part.targets, part.weight, part.Z = self.targets[rows], self.weight[rows], self.Z[rows]
+        return part
+
+    def loss_and_gradient(self, params: np.ndarray, hyper: np.ndarray) -> tuple[float, np.ndarray]:
+        """Weighted sum of the rows' losses and its gradient."""
+        raw = self._raw(params)
+        derivatives = np.empty_like(raw)
+        value = self.plug_in.call(raw, self.targets, self.weight, hyper, derivatives)
+        return value, (derivatives.T @ self.Z).ravel()
+
+    def objective(self, ridge: np.ndarray, hyper: np.ndarray) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        """Weighted mean loss plus 1/2 sum_j ridge_j params_j^2, and its gradient, as a function of the parameters."""
+        total = self.weight.sum()
+
+        def function(params):
+            value, gradient = self.loss_and_gradient(params, hyper)
+            penalty = ridge * params
+            return value / total + 0.5 * float(penalty @ params), gradient / total + penalty
+
+        return function
+
+    def hessians(self, params: np.ndarray, hyper: np.ndarray, exact: bool) -> np.ndarray:
+        """Weighted sum of the rows' second derivatives, one matrix for each output."""
+        second = self.second_derivatives(params, hyper, exact) * self.weight[:, None]
+        return np.array([gram(self.Z, of_output) for of_output in second.T])
+
+    def coupled_hessian(self, params: np.ndarray, hyper: np.ndarray) -> np.ndarray:
+        """The same with the blocks between outputs: one matrix for all parameters."""
+        share = self.loss.coupling(self._raw(params))
+        assert share is not None
+        own = (self.second_derivatives(params, hyper) + share**2) * self.weight[:, None]
+        n_columns = self.Z.shape[1]
+        total = np.zeros((self.n_outputs * n_columns,) * 2)
+        for k in range(self.n_outputs):
+            block = slice(k * n_columns, (k + 1) * n_columns)
+            total[block, block] = gram(self.Z, own[:, k])
+        share *= np.sqrt(self.weight)[:, None]
+        products = (share[:, :, None] * self.Z[:, None, :]).reshape(-1, total.shape[0])
+        total -= products.T @ products
+        return total
+
+    def second_derivatives(self, params: np.ndarray, hyper: np.ndarray, exact: bool = True) -> np.ndarray:
+        """Of the loss of each row by each output; not exact: those of kinks as means over their neighbourhood."""
+        of = self.loss, self.plug_in, self._raw(params), self.targets, self.weight, hyper
+        return second_derivatives(*of, exact or self.loss.smooth)
+
+    def _raw(self, params):
+        return self.Z @ params.reshape(self.n_outputs, -1).T
+
+
+def second_derivatives(
+    loss: Loss,
+    plug_in: PlugIn,
+    raw: np.ndarray,
+    targets: np.ndarray,
+    weight: np.ndarray,
+    hyper: np.ndarray,
+    exact: bool,
+) -> np.ndarray:
+    """Second derivatives of the loss by each output, like raw.
+
+    Few of the rows of a sub-sample lie within a narrow kink: unless `exact` its curvature is the mean over a
+    neighbourhood that holds enough of them.
+    """
+    known = loss.second_derivative(raw, targets) if loss.smooth else None
+    if known is not None:
+        return np.maximum(known, 0.0)
+    ones, up, down = np.ones(len(raw)), np.empty_like(raw), np.empty_like(raw)
+    step = DIFFERENCE * (max(1.0, np.abs(raw).mean()) if loss.smooth else float(hyper[0]))
+    if not exact:
+        step = float(hyper[0])
+    while True:
+        plug_in.call(raw + step, targets, ones, hyper, up)
+        plug_in.call(raw - step, targets, ones, hyper, down)
+        curvature = np.maximum((up - down) / (2 * step), 0.0)
+        if exact or step > 1 or (weight @ (curvature > 0) >= SHARE_IN_KINKS * weight.sum()).all():
+            return curvature
+        step *= 2
+
+
+def gram(Z: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Z' diag(weight) Z."""
+    root = Z * np.sqrt(weight)[:, None]
+    return root.T @ root

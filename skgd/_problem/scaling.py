@@ -1,0 +1,198 @@
+"""Means and standard deviations, and the scaling of features and targets that follows from them."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import _parallel as threads
+from .._compile.kernels import kernel
+from .._kernels.constants import TINY
+from .._kernels.structures import Data, SparseFeatures
+
+_CHUNK_ENTRIES = 2**17  # of X whose absolute values stay in the cache
+_LEAST_SQUARE = TINY**0.5
+_LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
+
+
+@dataclass
+class Moments:
+    """Sum of weights, mean and standard deviation of every column, each in float64."""
+
+    weight: float
+    mean: np.ndarray
+    std: np.ndarray
+
+    def merged(self, other: "Moments") -> "Moments":
+        """Moments of both sets of rows together (Chan, Golub and LeVeque 1983), safe from overflow."""
+        weight = self.weight + other.weight
+        distance = other.mean - self.mean
+        unit = np.maximum(np.maximum(self.std, other.std), np.abs(distance))
+        unit[unit == 0] = 1.0
+        share = other.weight / weight
+        variance = (
+            (1 - share) * (self.std / unit) ** 2
+            + share * (other.std / unit) ** 2
+            + share * (1 - share) * (distance / unit) ** 2
+        )
+        return Moments(weight, self.mean + share * distance, unit * np.sqrt(variance))
+
+    def scale(self, eps: float) -> np.ndarray:
+        """Standard deviations, 1 for columns that are constant up to the rounding of their values."""
+        return np.where(self.std > np.maximum(4 * eps * np.abs(self.mean), TINY), self.std, 1.0)
+
+
+@dataclass
+class LargestEntries:
+    """Largest absolute value of every column, in float64: a scale that doesn't blow rare columns up, and no centre."""
+
+    largest: np.ndarray
+
+    def merged(self, other: "LargestEntries") -> "LargestEntries":
+        return LargestEntries(np.maximum(self.largest, other.largest))
+
+    @property
+    def mean(self) -> np.ndarray:
+        return np.zeros_like(self.largest)
+
+    def scale(self, eps: float) -> np.ndarray:
+        """The largest values, 1 for columns of zeros."""
+        return np.where(self.largest < TINY, 1.0, self.largest)
+
+
+class Scaling(NamedTuple):
+    """z = (x - center) / scale for features, the same for targets; float64."""
+
+    center: np.ndarray  # (n_features,)
+    scale: np.ndarray  # (n_features,)
+    target_center: np.ndarray  # (n_targets,)
+    target_scale: np.ndarray  # (n_targets,)
+
+
+def _column_moments(values: np.ndarray, weight: np.ndarray | None, name: str) -> tuple[float, float]:
+    """Mean and standard deviation of a column in NumPy, whatever the size of its entries; errors name it."""
+    shift = values[0]
+    with np.errstate(over="ignore", invalid="ignore"):
+        distance = values - shift
+        unit = np.abs(distance).max()
+    if not np.isfinite(unit):
+        raise ValueError(f"{name} spans more than float64 can hold: rescale it")
+    if unit == 0:
+        return shift, 0.0
+    distance /= unit
+    mean = np.average(distance, weights=weight)
+    return shift + unit * mean, unit * np.sqrt(np.average((distance - mean) ** 2, weights=weight))
+
+
+def feature_scales(data: Data, standardize: bool | str, before: Moments | LargestEntries | None, n_threads: int):
+    """Moments or, for "max_abs", largest entries of the columns, together with those of the rows that came before."""
+    found = largest_entries(data, n_threads) if standardize == "max_abs" else feature_moments(data, n_threads)
+    return before.merged(found) if type(before) is type(found) else found  # type: ignore[arg-type, union-attr]
+
+
+def largest_entries(data: Data, n_threads: int = 1) -> LargestEntries:
+    """Largest absolute values of the columns among the rows that have weight."""
+    features, d = data.features, data.features.center.size
+    largest = np.zeros(d)
+    if isinstance(features, SparseFeatures):
+        compiled = kernel("largest_entries", features.data.dtype, index=features.indices.dtype)
+
+        def of_part(part):
+            found = np.zeros(d)
+            compiled(features, data.weight, data.subset, found, np.zeros(d, np.int64), *part)
+            return found
+
+        for found in threads.run_over_rows(of_part, data.n_rows, _row_cost(features), d, n_threads):
+            np.maximum(largest, found, out=largest)
+        return LargestEntries(largest)
+    rows_at_once = max(1, _CHUNK_ENTRIES // d)
+    for start in range(0, data.n_rows, rows_at_once):
+        rows: slice | np.ndarray = slice(start, min(start + rows_at_once, data.n_rows))
+        rows = data.subset[rows] if data.subset.size else rows
+        if data.weight.size:
+            rows = (np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows)[data.weight[rows] > 0]
+        np.maximum(largest, np.abs(features.X[rows]).max(axis=0, initial=0), out=largest)
+    return LargestEntries(largest)
+
+
+def feature_moments(data: Data, n_threads: int = 1) -> Moments:
+    """Moments of X, whatever the size of its entries."""
+    if isinstance(data.features, SparseFeatures):
+        return _sparse_moments(data, data.features, n_threads)
+    return dense_moments(data.features.X, data.weight, data.subset, "X", n_threads)
+
+
+def _weight_sum(data: Data) -> float:
+    return float(_used(data.weight, data.subset).sum()) if data.weight.size else float(data.n_rows)
+
+
+def _used(values: np.ndarray, subset: np.ndarray) -> np.ndarray:
+    return values[subset] if subset.size else values
+
+
+def _sparse_moments(data: Data, features: SparseFeatures, n_threads: int) -> Moments:
+    """Moments of CSR columns in units of their largest entries, zeros included."""
+    unit = largest_entries(data, n_threads).largest
+    unit[unit == 0] = 1.0
+    weight_sum = _weight_sum(data)
+    compiled = kernel("moments", features.data.dtype, index=features.indices.dtype)
+    shift = np.zeros_like(unit)
+    for _ in range(2):
+        arrays = features, data.weight, data.subset, unit, shift
+        sums = _sums(compiled, arrays, (3, unit.size), data.n_rows, _row_cost(features), n_threads)
+        total, squares, seen = sums
+        unseen = np.maximum(weight_sum - seen, 0.0)  # each of these entries is zero, at distance -shift
+        distance = (total - unseen * shift) / weight_sum
+        squares = (squares + unseen * shift**2) / weight_sum
+        variance = np.maximum(squares - distance**2, 0.0)
+        if shift.any() or not (variance < _LOST_SHARE * squares).any():
+            break
+        shift = distance  # a column far from zero costs a second pass
+    return Moments(weight_sum, unit * (shift + distance), unit * np.sqrt(variance))
+
+
+def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: str, n_threads: int) -> Moments:
+    """Moments of a matrix in one pass, with sums in float64 of distances from a point near the mean."""
+    shift = X[subset[0] if subset.size else 0].astype(np.float64)  # exact for constant columns
+    n_rows = subset.size or len(X)
+    used = _used(weight, subset) if weight.size else None
+    weight_sum = float(n_rows if used is None else used.sum())
+
+    def means(shift):
+        """Weighted means of the distances from `shift`, of their squares, and the variance."""
+        arrays, shape = (X, weight, subset, shift), (2, shift.size)
+        total, squares = _sums(kernel("moments", X.dtype), arrays, shape, n_rows, X.shape[1], n_threads) / weight_sum
+        return total, squares, squares - total**2
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        distance, squares, variance = means(shift)
+        if not (variance >= _LOST_SHARE * squares).all():
+            # the row was far from the mean, in units of the spread: an outlier costs a second pass
+            shift = shift + np.where(np.isfinite(distance), distance, 0.0)
+            distance, squares, variance = means(shift)
+        result = Moments(weight_sum, shift + distance, np.sqrt(np.maximum(variance, 0.0)))
+    # squares that overflowed, or fell below what float64 resolves, need a unit of their own
+    lost = ~((squares >= _LEAST_SQUARE) & np.isfinite(variance))
+    for j in lost.nonzero()[0]:
+        column = _used(X[:, j], subset).astype(np.float64)
+        result.mean[j], result.std[j] = _column_moments(column, used, f"column {j} of {name}")
+    return result
+
+
+def _row_cost(features: SparseFeatures) -> int:
+    """Stored entries of a row of mean length."""
+    return max(1, features.data.size // (features.indptr.size - 1))
+
+
+def _sums(compiled, arrays: tuple, shape: tuple, n_rows: int, row_cost: int, n_threads: int) -> np.ndarray:
+    """What the kernel adds up over all rows: vectors, as rows of an array of that shape."""
+
+    def of_part(part):
+        sums = np.zeros(shape)
+        compiled(*arrays, *sums, *part)
+        return sums
+
+    total = np.zeros(shape)
+    for sums in threads.run_over_rows(of_part, n_rows, row_cost, total.size, n_threads):
+        total += sums
+    return total

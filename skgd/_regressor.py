@@ -1,0 +1,99 @@
+"""What regressors share: how they are fitted to numbers."""
+
+from numbers import Real
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
+
+from ._targets.regression import describe_numbers
+from ._validation import Interval, StrOptions, fit_context
+from .losses import REGRESSION_LOSSES, Loss, Quantile, get_regression_loss
+
+
+class RegressorFits(RegressorMixin):
+    """`fit` and `partial_fit` for one target or several; stands before a GradientDescentEstimator."""
+
+    _parameter_constraints: dict = {
+        "loss": [StrOptions(REGRESSION_LOSSES), Loss],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+    }
+    _checks_of_y: dict = {"y_numeric": True, "multi_output": True}
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features, not copied if C-ordered or CSR, float32 or float64.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, not negative; only their proportions count.
+        X_val : array-like of shape (n_validation_rows, n_features), default=None
+            Rows to validate on, instead of a part of X that is held out with ``early_stopping``. Without early
+            stopping they are only watched: ``validation_curve_`` tells the loss on them.
+        y_val : array-like of shape (n_validation_rows,) or (n_validation_rows, n_targets), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_validation_rows,), default=None
+            Their weights.
+
+        Returns
+        -------
+        Self
+            The fitted estimator itself.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Make one epoch over the given rows and go on where the last call ended.
+
+        Optimizer state, schedule and standardization go on. A change of the running mean and standard deviation
+        doesn't change the predictions, but for networks that have seen fewer than 100 rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, not negative.
+
+        Returns
+        -------
+        Self
+            The estimator itself.
+        """
+        return self._fit(X, y, sample_weight, streaming=True)
+
+    def _describe_targets(self, X, y, sample_weight, validation, classes, before, streaming):
+        if not isinstance(self.quantile, Real):  # whatever the loss; numbers have been checked
+            Quantile(self.quantile).check()
+        return describe_numbers(self, X, y, sample_weight, validation, self._make_loss())
+
+    def _make_loss(self) -> Loss:
+        by_name = isinstance(self.loss, str) and self.loss == "quantile"
+        return Quantile(self.quantile) if by_name else get_regression_loss(self.loss)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        try:
+            self._make_loss().check_targets(np.array([[-1.0]]))
+        except ValueError:  # out of the domain, or a loss that fit will complain about
+            tags.target_tags.positive_only = True
+        return tags

@@ -1,0 +1,237 @@
+"""The curvature of a linear model's objective, from a sub-sample of rows: what preconditions its gradients."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .. import _parallel as threads
+from .._kernels.constants import RIDGE, TINY
+from .._problem.features import dense_columns
+from .._problem.model import LinearModel
+from .._problem.objective import pointwise
+from .._problem.rows import Rows
+from .._problem.sample import Sample, gram, second_derivatives
+from ..losses import Loss
+from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank
+from .plan import CurvaturePlan
+from .quasi_newton import CurvatureModel, Identity
+
+ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
+FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
+COUPLED_PARAMETERS = 700  # up to here that of all classes together does
+MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
+RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
+SAMPLE_ENTRIES = 2**23
+ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
+GROWTH = 8
+MOST_MATRIX_WORK = 1e11
+PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
+PASS_OVERHEAD = 1e5
+MOST_PATIENCE = 20
+LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
+LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
+NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
+
+
+class SubSample:
+    """Some of the rows, more on demand, and sums over them."""
+
+    def __init__(self, rows: Rows, model: LinearModel, loss: Loss, size: int):
+        self.rows, self.model, self.loss, self.size = rows, model, loss, size
+        self.pointwise = pointwise(loss, np.dtype(np.float64))
+        self._sample: Sample | None = None
+
+    @property
+    def is_all(self) -> bool:
+        return self.size == self.rows.n_rows
+
+    @property
+    def sample(self) -> Sample:
+        """The rows in an array, which is kept."""
+        if self._sample is None:
+            self._sample = self._in_array(self.rows.some(self.size))
+        return self._sample
+
+    def resize(self, size: int) -> None:
+        """Take so many rows from now on."""
+        if size != self.size:
+            self.size, self._sample = size, None
+
+    def mean(self, function: Callable[[Sample], np.ndarray], row_cost: int, n_numbers: int) -> np.ndarray:
+        """Weighted mean over the rows of what function(sample), an array of so many numbers, sums."""
+        if self._sample is not None or self.size * (self.model.n_features + 1) <= SAMPLE_ENTRIES:
+            sample = self.sample  # made here, not by several threads at once
+            weight = sample.weight
+
+            def of_part(part):
+                return function(sample.part(slice(*part)))
+
+        else:
+            rows = self.rows.some(self.size)
+            weight = rows.weight
+
+            def of_part(part):
+                return function(self._in_array(rows, slice(*part)))
+
+        return sum(threads.run_over_rows(of_part, self.size, row_cost, n_numbers, self.rows.n_threads)) / weight.sum()
+
+    def _in_array(self, rows: Rows, part: slice = slice(None)) -> Sample:
+        return rows.sample(self.model, self.loss, self.pointwise, part)
+
+
+class Curvature:
+    """Models of the Hessian for one fit: from a sub-sample of rows, or from all, and more exact on demand."""
+
+    def __init__(self, rows: Rows, model: LinearModel, loss: Loss, ridge: np.ndarray, plan: CurvaturePlan):
+        self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
+        self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
+        self.kind, self.few_rows, size = plan
+        self.some = SubSample(rows, model, loss, size)
+        self.constant_model: CurvatureModel | None = None  # of a quadratic loss
+        self.squares: np.ndarray | None = None
+        self.typical = 0.0  # entry of the diagonal
+
+    @property
+    def coupled(self) -> bool:
+        """Whether one matrix holds all outputs."""
+        K, p = self.n_outputs, self.n_columns
+        return K > 1 and K * p <= COUPLED_PARAMETERS and self.loss.coupling(np.zeros((1, K))) is not None
+
+    @property
+    def matrix_width(self) -> int:
+        """Parameters that a matrix speaks for."""
+        return self.n_columns * (self.n_outputs if self.coupled else 1)
+
+    @property
+    def n_matrices(self) -> int:
+        return 1 if self.coupled else self.n_outputs
+
+    @property
+    def complete(self) -> bool:
+        """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
+        sees_kinks = self.loss.smooth or self.some.is_all
+        uncoupled = self.n_outputs == 1 or self.loss.coupling(np.zeros((1, self.n_outputs))) is None
+        return self.kind == "subsample" and sees_kinks and (uncoupled or self.coupled)
+
+    def patience(self, n_rows: int, grows: bool) -> float:
+        """Slow steps that are worth a new model: its cost in evaluations of the objective over n_rows, roughly."""
+        if self.kind != "subsample":
+            return np.inf
+        if self.few_rows:
+            return min(n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
+        if not self.loss.smooth and self.some.is_all:
+            return 1  # the curvature of kinks is another one after every step
+        p, K = self.n_columns, self.n_outputs
+        width, n_matrices = self.matrix_width, self.n_matrices
+        if self.some.is_all:  # independent of n: a weight of two is the same as two rows
+            return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
+        size = min(self.rows.n_rows, self.some.size * GROWTH) if grows else self.some.size
+        work = n_matrices * width**2 * (size + width) / 8  # products of matrices are fast
+        return min(work / (4 * n_rows * p * K + PASS_OVERHEAD), MOST_PATIENCE)
+
+    def grow(self) -> bool:
+        """Take more rows from now on; whether there are more, at a bearable cost."""
+        n, p = self.rows.n_rows, self.n_columns
+        size = min(n, self.some.size * GROWTH)
+        work = size * p**2 * self.n_outputs
+        if self.kind != "subsample" or self.few_rows or size == self.some.size or work > MOST_MATRIX_WORK:
+            return False
+        self.some.resize(size)
+        return True
+
+    def sizes_to_settle_on(self) -> list[int]:
+        """Rows to minimise the objective on, one sample after the other, before all rows are looked at.
+
+        On the largest only where its matrices cost less than the pass over all rows that it may save.
+        """
+        first = max(self.some.size // GROWTH, FIRST_ROWS_PER_PARAMETER * self.matrix_width)
+        sizes = [first] if 2 * first <= self.some.size else []
+        return [*sizes, self.some.size] if self.patience(self.rows.n_rows, grows=False) <= 1 or not sizes else sizes
+
+    def model(self, params: np.ndarray, hyper: np.ndarray) -> CurvatureModel:
+        """The model at these parameters."""
+        if self.kind is None:
+            return Identity()
+        if self.constant_model is not None:
+            return self.constant_model
+        model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
+        if self.loss.quadratic:
+            self.constant_model = model
+        return model
+
+    def _factor(self, matrix: np.ndarray, ridge: np.ndarray) -> Factor:
+        # where probabilities near 0 and 1 leave no curvature, rounding would decide on what the data don't tell
+        self.typical = max(self.typical, float(np.diagonal(matrix).mean()))
+        typical = np.full(len(matrix), self.typical)
+        typical[self.n_columns - 1 :: self.n_columns] = 0.0  # intercepts are what the data tell most about
+        return Factor(matrix, ridge, typical)
+
+    def _matrices(self, params, hyper):
+        p, K = self.n_columns, self.n_outputs
+        if self.few_rows:
+            return self._low_rank(params, hyper)
+        ridge = self.ridge.reshape(K, p)
+        if self.loss.quadratic:
+            moments = self.rows.second_moments(self.linear.trains_intercept) if p <= ALL_ROWS_COLUMNS else None
+            moments = self._mean_over_rows(_plain_gram) if moments is None else moments
+            return Blocks([self._factor(moments, ridge[0])] * K)
+        if self.coupled:
+            total = self._mean_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
+            return Coupled(self._factor(total, self.ridge), K)
+        if K * self.some.size * p**2 > MATRIX_WORK:  # for very many outputs the same matrix serves all
+
+            def shared(sample):
+                second = sample.second_derivatives(params, hyper, self.some.is_all).mean(axis=1)
+                return gram(sample.Z, second * sample.weight)
+
+            return Blocks([self._factor(self._mean_over_rows(shared), ridge[0])] * K)
+        totals = self._mean_over_rows(lambda sample: sample.hessians(params, hyper, self.some.is_all))
+        return Blocks([self._factor(total, of_output) for total, of_output in zip(totals, ridge, strict=True)])
+
+    def _mean_over_rows(self, function: Callable[[Sample], np.ndarray]) -> np.ndarray:
+        of_matrices = self.n_matrices * self.matrix_width**2
+        row_cost = max(self.n_columns * self.n_outputs, of_matrices // PRODUCTS_PER_ENTRY)
+        return self.some.mean(function, row_cost, of_matrices)
+
+    def _low_rank(self, params, hyper):
+        sample = self.some.sample
+        second = sample.second_derivatives(params, hyper)[:, 0] * sample.weight / sample.weight.sum()
+        rows = sample.Z * np.sqrt(second)[:, None]
+        typical = float(np.mean(rows**2)) * len(rows) + self.ridge.mean()
+        return LowRank(np.maximum(self.ridge, RIDGE * max(typical, TINY)), rows)
+
+    def _diagonal(self, params, hyper):
+        """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
+        some, blocks = self.rows.some(self.some.size), params.reshape(self.n_outputs, -1)
+        rows = some.scaled()
+        raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + blocks[:, -1])
+        targets, weight = some.targets, some.weight
+        second = second_derivatives(self.loss, self.some.pointwise, raw, targets, weight, hyper, self.loss.smooth)
+        mean = weight @ second / weight.sum()
+        of_rows = rows**2 if isinstance(rows, np.ndarray) else rows.power(2)
+        squares = of_rows.T @ weight
+        if self.squares is None:
+            of_all = self.rows.mean_squares()
+            self.squares = squares / weight.sum() if of_all is None else of_all
+        of_columns = of_rows.T @ (second * weight[:, None])  # (n_features, n_outputs)
+        pseudo = squares.sum() / max(np.count_nonzero(squares), 1) * RARE_SHARE + TINY  # speaks for columns not seen
+        curvature = (of_columns + pseudo * mean) / (squares + pseudo)[:, None] * self.squares[:, None]
+        diagonal = np.vstack([curvature, mean]).T.ravel() + self.ridge
+        diagonal = np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY))
+        return Diagonal(diagonal, *self._leading(rows, second * (weight / weight.sum())[:, None], curvature))
+
+    def _leading(self, rows, second, curvature) -> tuple[np.ndarray, list[Factor]]:
+        """Where the intercepts and the parameters of the columns that weigh most stand, and their matrices."""
+        n_leading = min(LEADING_COLUMNS, len(curvature))
+        columns = np.sort(np.argpartition(-curvature.mean(axis=1), n_leading - 1)[:n_leading])
+        leading = np.add.outer(np.arange(self.n_outputs) * self.n_columns, np.append(columns, self.n_columns - 1))
+        Z = np.empty((len(second), n_leading + 1))
+        Z[:, :-1] = dense_columns(rows, columns)
+        Z[:, -1] = self.linear.trains_intercept
+        matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
+        factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
+        return leading.ravel(), factors
+
+
+def _plain_gram(sample: Sample) -> np.ndarray:
+    return gram(sample.Z, sample.weight)

@@ -1,0 +1,199 @@
+"""Epochs of updates by an optimizer's rule: what the compiled kernels need, and the calls of them."""
+
+import contextlib
+import time
+
+import numpy as np
+
+from .._compile.kernels import kernel, plug_in, python_kernel
+from .._compile.types import signatures
+from .._kernels.structures import Anchor, Linear, Network, Settings
+from .._parallel import single_threaded_blas
+from .._problem.objective import buffers, pointwise, weight_factor
+from .._problem.problem import Problem
+from ..losses import LogLoss, SquaredError
+from ..optimizers.sgd import descent_rule
+from ..schedules import Constant, ReduceOnPlateau, factors_at
+from .lazy_epochs import lazy_updates, rows_at_once
+from .outcome import Outcome
+from .plan import Plan
+from .stopping import CRITERIA
+from .training import Training
+
+SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
+CACHE_BYTES = 256_000  # up to here any order is as fast as another
+RUN_BYTES = 10_000  # above, rows come in runs of about two pages of memory, which the processor prefetches,
+MIN_RUNS = 256  # but from so many runs at least that they mix well
+FLOPS_PER_SECOND = 1e9  # cautious guess for the first slice; later ones go by the clock
+BLOCK_OVERHEAD_FLOPS = 2_000
+FETCHED_ROWS = 256  # whose numbers, targets and weights are looked up at once for batches of few rows
+MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel takes along
+MAX_BUDGET = 10**9
+LARGE_PRODUCT = 2**22  # multiplications in a product of matrices that are worth a second thread
+
+# Parts of the loops over mini-batches of linear models, where calling one takes a third of the time of few rows.
+INLINED_LOSSES = SquaredError.pointwise, LogLoss.pointwise
+
+
+class Epochs:
+    """Trains by the optimizer's rule, many epochs to a call of the kernel.
+
+    With pauses it returns after every epoch. So it does where the variance is reduced: every epoch begins with a pass
+    over all rows; and where the rate follows the losses.
+    """
+
+    def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
+        self.training, self.plan, self.problem, self.data = training, plan, problem, problem.rows.data
+        self.dtype = training.dtype
+        self.pause = pauses or isinstance(plan.schedule, ReduceOnPlateau)
+        self.n_rows = problem.rows.n_rows
+        self.storage = problem.rows.storage
+        model, optimizer = problem.model, training.optimizer
+        self.by_column = model.kind is Linear and self.storage.index_dtype is not None
+        self.lazy = lazy_updates(self.data, plan, model.n_outputs)
+        self.settings = self._settings()
+        self.order, self.settings = self._row_order()
+        n_fetched = 0 if self.lazy else FETCHED_ROWS
+        self.buffers = buffers(model, self.data, self.settings.block_size, training.dtype, n_fetched)
+        self.model = model.for_kernels(self.storage, training.progress["random"])
+        self.loss = pointwise(training.loss, training.dtype)
+        rule_type = signatures(training.dtype).rule
+        self.rule = plug_in(optimizer.rule, rule_type, f"{type(optimizer).__name__}.rule", is_rule=True)
+        self.hyper = optimizer.hyper()
+        self.python = self.rule.in_python or self.loss.in_python or model.in_python(training.dtype)
+        self.budget = self._first_budget()
+        self.reduces_variance = optimizer.variance_reduced and plan.batch_size < self.n_rows
+        n_anchor = model.n_params if self.reduces_variance else 0
+        self.anchor = Anchor(*(np.zeros(n_anchor, training.dtype) for _ in Anchor._fields))
+        if self.reduces_variance:
+            self.loss_of_all = problem.rows.objective(model, training.loss, problem.loss_hyper, np.zeros(n_anchor))
+
+    def _settings(self) -> Settings:
+        training, plan = self.training, self.plan
+        average_from = -1
+        if plan.average is True:  # from the second epoch on
+            average_from = -(-self.n_rows // plan.batch_size)
+        elif plan.average is not False:
+            average_from = int(plan.average)
+        average_every = 1 if self.lazy is None else self.lazy.average_every
+        decay = plan.average if isinstance(plan.average, float) else 1.0
+        return Settings(
+            batch_size=min(plan.batch_size, self.n_rows),
+            block_size=self._block_size(min(plan.batch_size, self.n_rows)),
+            run_length=1,
+            weight_factor=weight_factor(self.data),
+            alpha=float(self.problem.penalty.l2),
+            weight_decay=float(training.optimizer.weight_decay),
+            clip_norm=float(plan.clip_norm or 0.0),
+            average_from=average_from,
+            criterion=CRITERIA[plan.criterion_of_solver],
+            tol=float(plan.tol or 0.0),
+            n_iter_no_change=plan.n_iter_no_change,
+            pause=self.pause,
+            l1=float(self.problem.penalty.l1),
+            # what clipping leaves of the gradient isn't a plain step any more
+            proximal=training.optimizer.rule is descent_rule and plan.clip_norm is None,
+            average_every=average_every,
+            least_share=1.0 - decay**average_every,
+            exact=plan.exact,
+        )
+
+    def _block_size(self, n_rows: int) -> int:
+        if self.by_column:
+            return n_rows if self.lazy is not None else rows_at_once(self.data.features, n_rows)
+        return self.problem.model.block_size(n_rows, self.training.dtype.itemsize)
+
+    def _row_order(self) -> tuple[np.ndarray, Settings]:
+        if self.plan.batch_size >= self.n_rows or not self.plan.shuffle:
+            return np.empty(0, np.int64), self.settings
+        row_bytes = self.data.features.row_bytes
+        in_cache = self.n_rows * row_bytes <= CACHE_BYTES
+        run_length = 1 if in_cache else max(1, min(RUN_BYTES // row_bytes, self.n_rows // MIN_RUNS))
+        return np.arange(self.n_rows // run_length), self.settings._replace(run_length=run_length)
+
+    def _first_budget(self) -> int:
+        rows = 1 if self.by_column else self.settings.block_size
+        model = self.problem.model
+        block_flops = model.flops_per_parameter * model.n_params * rows + BLOCK_OVERHEAD_FLOPS
+        return max(1, int(SLICE_SECONDS * FLOPS_PER_SECOND / (block_flops * (1000 if self.python else 1))))
+
+    def step(self, last_epoch: int) -> Outcome:
+        """One call of the compiled epochs."""
+        training, progress = self.training, self.training.progress
+        rates = self._learning_rates(last_epoch)
+        if self.reduces_variance and progress["cursor"][0] == progress["batch_done"][0] == 0:
+            self._take_snapshot()
+        most_epochs = 1 if self.reduces_variance else self.budget
+        losses = np.empty(min(last_epoch - training.epochs, most_epochs))
+        epoch, update = training.epochs, progress["update"][0]
+        began = time.perf_counter()
+        run_epochs, batch = self._kernel("run_epochs"), []
+        if self.lazy is not None:
+            run_epochs, batch = self._kernel("run_lazy_epochs"), [self.lazy.batch]
+        loss, rule = self.loss.call, self.rule.call
+        if self.plan.streaming and not self.python:  # a few updates are a short call
+            loss, rule = self.loss.pointer, self.rule.pointer
+        with self._threads_of_blas():
+            run_epochs(
+                loss,
+                rule,
+                self.data,
+                self.model,
+                training.state,
+                self.anchor,
+                self.buffers,
+                *batch,
+                self.settings,
+                self.problem.loss_hyper,
+                self.hyper,
+                rates,
+                self.order,
+                progress,
+                losses,
+                self.budget,
+            )
+        elapsed = time.perf_counter() - began
+        training.losses.extend(losses[: training.epochs - epoch] * training.loss_unit)
+        training.updates += int(progress["update"][0] - update)
+        self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))
+        return Outcome(int(progress["status"][0]))
+
+    def _threads_of_blas(self):
+        """All that BLAS has for large products, one for small ones: its threads wait for each other in a busy loop."""
+        model = self.problem.model
+        large = model.largest_product(self.settings.block_size) >= LARGE_PRODUCT
+        return single_threaded_blas() if model.kind is Network and not large else contextlib.nullcontext()
+
+    def _take_snapshot(self) -> None:
+        """Drop the anchor of variance reduction where the parameters are now."""
+        params = self.training.state.params
+        self.anchor.params[:] = params
+        self.anchor.gradient[:] = self.loss_of_all(params.astype(np.float64))[1]
+
+    def _kernel(self, name: str):
+        dtype, index = self.storage
+        of_data = name, dtype, self.problem.model.kind, index, self.data.y.dtype
+        return python_kernel(*of_data) if self.python else kernel(*of_data, self._inlined_loss(name))
+
+    def _inlined_loss(self, kernel_name: str):
+        """The loss that becomes part of the kernel; others are called, so that nothing is compiled but themselves."""
+        of_linear = self.problem.model.kind is Linear and self.storage.index_dtype is None
+        loss = self.training.loss.pointwise
+        return loss if of_linear and kernel_name == "run_epochs" and loss in INLINED_LOSSES else None
+
+    def _learning_rates(self, last_epoch: int) -> np.ndarray:
+        """One rate per update of the coming call, or one for all."""
+        training, schedule = self.training, self.plan.schedule
+        if isinstance(schedule, ReduceOnPlateau):  # on validation rows where these decide
+            by_validation = self.plan.early_stopping and self.problem.validation is not None
+            losses = training.validation_losses if by_validation else training.losses
+            return np.array([training.learning_rate * training.plateau_factor(schedule, losses)])
+        if isinstance(schedule, Constant):
+            return np.array([training.learning_rate])
+        self.budget = min(self.budget, MAX_PLANNED_UPDATES)
+        per_epoch = -(-self.n_rows // self.settings.batch_size)
+        done = training.progress["cursor"][0] // self.settings.batch_size
+        n_updates = min(self.budget, (last_epoch - training.epochs) * per_epoch - done)
+        epochs, updates = np.divmod(done + np.arange(n_updates), per_epoch)
+        t = (training.epochs + epochs) + updates / per_epoch  # to the same bits, wherever a call begins
+        return training.learning_rate * factors_at(schedule, t)

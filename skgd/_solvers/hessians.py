@@ -1,0 +1,104 @@
+"""Models of a Hessian: matrices, a matrix of low rank, a diagonal."""
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
+
+from .._compile.kernels import kernel
+from .._kernels.constants import RIDGE, TINY
+
+
+class Factor:
+    """A symmetric positive definite matrix plus diag(ridge), factorised (Cholesky)."""
+
+    def __init__(self, matrix: np.ndarray, ridge: np.ndarray, typical: np.ndarray | float = 0.0):
+        if not np.isfinite(matrix).all():
+            raise ValueError(
+                "the features are so large that the curvature of the objective overflows; standardize=True brings them "
+                "to one scale"
+            )
+        self.matrix = matrix
+        diagonal = np.diagonal(matrix).copy()
+        jitter = RIDGE * np.maximum(max(diagonal.mean(), TINY), typical)
+        while True:
+            np.fill_diagonal(matrix, diagonal + np.maximum(ridge, jitter))
+            self.lower, failed = dpotrf(matrix, lower=1)
+            if not failed:
+                return
+            jitter *= 100
+
+    def solve(self, vector: np.ndarray) -> np.ndarray:
+        return dpotrs(self.lower, vector, lower=1)[0]
+
+
+class Blocks:
+    """One matrix for each output; or one for all outputs, if there is a single one of the size of all."""
+
+    rough = False
+
+    def __init__(self, factors: list[Factor]):
+        self.factors = factors
+
+    def _split(self, vector):
+        return vector.reshape(len(self.factors), -1)
+
+    def solve(self, gradient):
+        if len(self.factors) == 1:
+            return self.factors[0].solve(gradient)
+        parts = zip(self.factors, self._split(gradient), strict=True)
+        return np.concatenate([factor.solve(part) for factor, part in parts])
+
+    def proximal_step(self, params, gradient, l1):
+        descend = kernel("coordinate_descent", np.dtype(np.float64))
+        step, slope = np.empty_like(params), np.empty_like(params)
+        parts = map(self._split, (params, gradient, l1, slope, step))
+        for factor, *of_block in zip(self.factors, *parts, strict=True):
+            descend(factor.matrix, *of_block)
+        return step
+
+
+class Coupled(Blocks):
+    """One matrix for all outputs, whose loss stays the same if all raw predictions are shifted alike."""
+
+    def __init__(self, factor: Factor, n_outputs: int):
+        super().__init__([factor])
+        self.n_outputs = n_outputs
+
+    def solve(self, gradient):
+        step = super().solve(gradient)
+        of_intercepts = step.reshape(self.n_outputs, -1)[:, -1]
+        of_intercepts -= of_intercepts.mean()  # along which the curvature is nothing but rounding
+        return step
+
+
+class LowRank:
+    """diag(base) + U'U with few rows U (Woodbury): for more columns than rows."""
+
+    rough = False
+
+    def __init__(self, base: np.ndarray, rows: np.ndarray):
+        self.base, self.rows = base, rows
+        self.inner = Factor((rows / base) @ rows.T, np.ones(len(rows)))
+
+    def solve(self, vector):
+        scaled = vector / self.base
+        return scaled - (self.rows.T @ self.inner.solve(self.rows @ scaled)) / self.base
+
+    def proximal_step(self, params, gradient, l1):
+        return None
+
+
+class Diagonal:
+    """A diagonal matrix but for the parameters that weigh most: among these all is known, a matrix for each output."""
+
+    rough = True
+
+    def __init__(self, diagonal: np.ndarray, leading: np.ndarray, factors: list[Factor]):
+        self.diagonal, self.leading, self.block = diagonal, leading, Blocks(factors)
+
+    def solve(self, vector):
+        step = vector / self.diagonal
+        step[self.leading] = self.block.solve(vector[self.leading])
+        return step
+
+    def proximal_step(self, params, gradient, l1):
+        return None

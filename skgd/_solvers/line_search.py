@@ -1,0 +1,261 @@
+"""Training with exact gradients: on a sub-sample first, then on all rows, with the sub-sample's curvature."""
+
+import numpy as np
+
+from .. import _parallel as threads
+from .._kernels.constants import LEAST_GAIN, SLOW, TINY
+from .._problem.problem import Problem
+from .curvature import MOST_PATIENCE, Curvature
+from .outcome import Outcome
+from .plan import Plan
+from .prospects import Prospects
+from .quasi_newton import QuasiNewton
+from .training import Training
+
+SAMPLE_TOL = 0.01  # of parameters per row: by about half of them the sample's optimum is off that of all rows anyway
+SAMPLE_STEPS = 100
+WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks, in units of the targets' spread
+SMALL_STEPS = 3
+WIDE_TOL = 1e-3  # of what is gained, where the next width will change more
+KINK_TOL = 1e-7  # beside what the last width leaves
+PART = 16  # of so many parts of the rows one, before all of them
+PART_STEPS = 50
+PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
+MANY_ENTRIES = 2**20
+LAST_WIDTHS = 3  # of these are left for all rows
+
+
+class PreconditionedSearch(QuasiNewton):
+    """A search that renews its model of the curvature when steps bring less than they should."""
+
+    def __init__(self, function, params, memory, l1, eps, curvature: Curvature | None, hyper, grows: bool):
+        super().__init__(function, params, memory, l1, eps)
+        self.curvature, self.hyper, self.grows = curvature, hyper, grows
+        self.steps, self.improved = 0, False
+        self.patience = self._worth_of_model()
+        self.newton = curvature is not None and curvature.complete and self.patience <= 0 and l1 is None
+        if self.newton:
+            self.memory = 0
+        self.renew()
+
+    def renew(self) -> None:
+        """Take the curvature at the current parameters."""
+        self.slow, self.promise, self.model_steps = 0, np.inf, self.steps
+        if self.curvature is not None:
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                self.use(self.curvature.model(self.params, self.hyper))
+            if self.curvature.complete:
+                self.pairs = []
+
+    def improve(self) -> bool:
+        """Renew the model, the next times from more rows if there are; whether it wasn't as good as can be before."""
+        if self.curvature is None or self.curvature.constant_model is not None:
+            return False
+        grown = self.grows and (self.improved or self.model_steps == self.steps) and self.curvature.grow()
+        if not grown and self.model_steps == self.steps:
+            return False
+        self.improved = True
+        self.patience = max(self.patience, self._worth_of_model())
+        self.renew()
+        return True
+
+    def _worth_of_model(self) -> float:
+        """Slow steps that are worth the next model."""
+        curvature = self.curvature
+        if curvature is None:
+            return np.inf
+        return curvature.patience(
+            curvature.rows.n_rows if self.grows else curvature.some.size, self.grows and self.improved
+        )
+
+    def look(self) -> float:
+        if self.newton and self.model_steps != self.steps and self.curvature.constant_model is None:  # type: ignore[union-attr]
+            self.renew()
+            return super().look()
+        before, self.promise = self.promise, super().look()
+        self.slow = self.slow + 1 if self.promise > SLOW * before else 0
+        if self.curvature is not None and self.slow > self.patience and self.improve():
+            if not self.curvature.complete:  # where a new model doesn't help, others won't
+                self.patience = min(MOST_PATIENCE, 2 * self.patience + 1)
+            self.promise = super().look()
+        return self.promise
+
+    def move(self, length: float = 1.0) -> bool:
+        self.steps += 1
+        return super().move(length)
+
+
+class LineSearch:
+    """Trains by line searches over all rows, an epoch each."""
+
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
+        self.training, self.plan, self.problem = training, plan, problem
+        self.optimizer = training.optimizer
+        self.hyper = problem.loss_hyper.copy()  # whose width of kinks will change
+        self.smooth = training.loss.smooth
+        self.first_length = self.optimizer.learning_rate or self.optimizer.default_learning_rate
+        self.curvature = None
+        if plan.curvature is not None:
+            self.curvature = Curvature(problem.rows, problem.model, problem.loss, problem.ridge, plan.curvature)
+        self.search: PreconditionedSearch | None = None
+
+    def _new_search(self, function, params, grows):
+        eps = float(np.finfo(self.training.dtype).eps)
+        return PreconditionedSearch(
+            function, params, self.optimizer.memory, self.problem.l1, eps, self.curvature, self.hyper, grows
+        )
+
+    # -- how it goes
+
+    def _begin(self) -> PreconditionedSearch:
+        params = self.training.state.params.astype(np.float64)
+        pairs: list = []  # of steps
+        curvature = self.curvature
+        self.in_memory = curvature is not None and curvature.kind == "subsample" and curvature.some.is_all
+        if curvature is not None and self.in_memory:  # where the sub-sample holds all rows
+            function = curvature.some.sample.objective(self.problem.ridge, self.hyper)
+        else:
+            function = self.problem.smooth_part(self.hyper)
+        self.widths = list(WIDTHS) if not self.smooth else []
+        if self.curvature is not None and self.curvature.kind == "subsample" and not self.in_memory:
+            params = self._settle_on_sample(params)
+            self.widths = self.widths[-LAST_WIDTHS:]
+        elif not self.in_memory and self.smooth and self.problem.rows.n_entries > MANY_ENTRIES:
+            params, pairs = self._settle_on_part(params)
+        if self.widths:
+            self.hyper[0] = self.widths.pop(0)
+        self.idle, self.small_steps = False, 0
+        self.largest_step = np.inf
+        self.prospects = Prospects()
+        search = self._new_search(function, params, grows=True)
+        search.pairs = pairs  # the curvature of a part of the rows is much like that of all
+        return search
+
+    def _settle_on_sample(self, params: np.ndarray) -> np.ndarray:
+        """Minimise the objective on the sub-sample, on a smaller one first."""
+        curvature = self.curvature
+        assert curvature is not None
+        if self.training.loss.quadratic:
+            return params  # the first step on all rows gets as far
+        largest = curvature.some.size
+        for size in curvature.sizes_to_settle_on() if self.smooth else [largest]:
+            curvature.some.resize(size)
+            function = curvature.some.sample.objective(self.problem.ridge, self.hyper)
+            for width in self.widths or [0.0]:
+                if self.widths:
+                    self.hyper[0] = width
+                search = self._new_search(function, params, grows=False)
+                tol = SAMPLE_TOL * curvature.matrix_width / size if self.smooth else WIDE_TOL
+                params = self._descend(search, tol, SAMPLE_STEPS)
+        curvature.some.resize(largest)
+        return params
+
+    def _settle_on_part(self, params: np.ndarray) -> tuple[np.ndarray, list]:
+        """Minimise the objective on a part of the rows, as well as it stands for all; the last steps, too."""
+        n_rows = self.problem.rows.n_rows // PART
+        if n_rows < params.size // self.problem.model.n_outputs:  # it would tell little about most of the columns
+            return params, []
+        function = self.problem.smooth_part(self.hyper, self.problem.rows.some(n_rows))
+        search = self._new_search(function, params, grows=False)
+        return self._descend(search, PART_TOL / np.sqrt(n_rows), PART_STEPS), search.pairs
+
+    def _descend(self, search: PreconditionedSearch, tol: float, most_steps: int) -> np.ndarray:
+        """Go on until what is left to gain is a share `tol` of what has been gained; the parameters in the end."""
+        for _ in range(most_steps):
+            if search.look() <= tol * self._gain(search) or not search.move():
+                break
+        return search.params
+
+    def _gain(self, search: QuasiNewton) -> float:
+        """What the fit has gained on the constant model, and so the measure of what is still to come."""
+        reference = float(self.training.progress["reference"][0])
+        return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)
+
+    def step(self, last_epoch: int) -> Outcome:
+        """Make one step."""
+        # threads of BLAS that wait for each other on cores that others use, too, make a step many times as long, and
+        # other last digits
+        with threads.single_threaded_blas():
+            return self._step(last_epoch)
+
+    def _step(self, last_epoch):
+        training = self.training
+        if self.search is None:
+            self.search = self._begin()
+            training.progress["start_objective"] = self.search.objective
+            if training.starts_immense:
+                return Outcome.DIVERGED  # no step can be trusted there
+        if not self.idle:
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                outcome = self._move(self.search)
+            if outcome is not None:
+                return outcome
+        self._count(self.search)
+        if self.idle and self._stays_idle():
+            return Outcome.CONVERGED
+        return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
+
+    def _move(self, search: PreconditionedSearch) -> Outcome | None:
+        """Make a step; how it ended if there was none to make."""
+        promise = search.look()
+        self.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
+        self.training.gradient_norm = self.gradient_norm
+        if self._converged(promise, search):
+            if self.widths:
+                self._narrow(search)
+                return Outcome.RUNNING
+            if self.training.epochs == 0:
+                self._count(search)
+            return Outcome.CONVERGED
+        before = search.params
+        if (self.prospects.lost and self.smooth) or (not search.move(self.first_length) and not search.improve()):
+            if self.widths:
+                self._narrow(search)
+                return Outcome.RUNNING
+            self.idle = True
+        self.largest_step = float(np.abs(search.params - before).max(initial=0.0))
+        return None
+
+    def _stays_idle(self) -> bool:
+        """Whether the criterion is met where no step is to be made any more."""
+        criterion = self.plan.criterion_of_solver
+        if criterion == "step":
+            self.small_steps += 1
+            return self.small_steps >= self.plan.n_iter_no_change
+        return criterion == "objective"
+
+    def _narrow(self, search):
+        """Go on with kinks less rounded."""
+        self.hyper[0], self.small_steps = self.widths.pop(0), 0
+        search.evaluate_anew()
+        search.renew()
+
+    def _converged(self, promise: float, search: QuasiNewton) -> bool:
+        """Whether the criterion is met; while there are widths left, whether it is time for the next."""
+        plan, gain, tol = self.plan, self._gain(search), self.plan.tol or 0.0
+        self.prospects.see(promise, search.objective, rounding=search.eps * gain)
+        lost = self.prospects.lost
+        if self.widths:
+            return self._stands_still(lost or promise <= WIDE_TOL * gain)
+        criterion = plan.criterion_of_solver
+        if criterion == "never":
+            return False
+        if criterion == "gradient":
+            return self.gradient_norm <= tol
+        if criterion == "step":  # a single one may be short by chance
+            self.small_steps = self.small_steps + 1 if self.largest_step <= tol else 0
+            return self.small_steps >= plan.n_iter_no_change
+        if self.smooth:
+            return lost or self.prospects.to_come() <= tol * gain
+        return self._stands_still(lost or promise <= max(tol, 0.0 if self.in_memory else KINK_TOL) * gain)
+
+    def _stands_still(self, small: bool) -> bool:
+        """Whether steps are small for good: a small one up to the next kink may be followed by large ones."""
+        self.small_steps = self.small_steps + 1 if small else 0
+        return self.small_steps >= SMALL_STEPS
+
+    def _count(self, search: QuasiNewton) -> None:
+        self.training.state.params[:] = search.params
+        self.training.count_steps(np.array([search.objective]))

@@ -1,0 +1,66 @@
+"""Training on small data by a compiled Newton's method."""
+
+import numpy as np
+
+from .._compile.kernels import kernel
+from .._kernels.structures import FewRows, NewtonSettings, NewtonWork, Search
+from .._problem.objective import pointwise
+from .._problem.problem import Problem
+from .line_search import LineSearch
+from .outcome import Outcome
+from .plan import Plan
+from .stopping import CRITERIA
+from .training import Training
+
+STEPS_AT_ONCE = 100
+
+
+class Newton:
+    """Newton steps, many in one call; where they lead nowhere, line searches go on from there."""
+
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
+        self.training, self.plan, self.problem, self.pauses = training, plan, problem, pauses
+        self.line_search: LineSearch | None = None
+        optimizer, model, rows = training.optimizer, problem.model, problem.rows
+        n, p = rows.n_rows, model.n_params
+        columns = np.empty((p, n))
+        rows.fill(columns[:-1].T)
+        columns[-1] = model.trains_intercept
+        self.rows = FewRows(columns, rows.targets, rows.shares, problem.ridge)
+        vectors = np.empty((4, n))
+        self.work = NewtonWork(vectors, vectors[:, :, None], np.empty((4, p)), np.empty((p, p)))
+        self.search = np.zeros(1, Search)
+        self.search["last_promise"] = self.search["largest_step"] = np.inf
+        self.settings = NewtonSettings(
+            criterion=CRITERIA[plan.criterion_of_solver],
+            tol=plan.tol or 0.0,
+            n_iter_no_change=plan.n_iter_no_change,
+            first_length=optimizer.learning_rate or optimizer.default_learning_rate,
+            eps=float(np.finfo(training.dtype).eps),
+            quadratic=training.loss.quadratic,
+        )
+        self.params = training.state.params.astype(np.float64)
+        float64 = np.dtype(np.float64)
+        self.loss, self.kernel = pointwise(training.loss, float64).pointer, kernel("newton", float64)
+
+    def step(self, last_epoch: int) -> Outcome:
+        """Make some steps, or one if somebody will look in between."""
+        if self.line_search is not None:
+            return self.line_search.step(last_epoch)
+        training, search = self.training, self.search
+        search["reference"] = training.progress["reference"]
+        curve = np.empty(1 if self.pauses else min(last_epoch - training.epochs, STEPS_AT_ONCE))
+        of_loss = self.loss, self.problem.loss_hyper
+        outcome = Outcome(self.kernel(*of_loss, self.rows, self.settings, self.params, self.work, search, curve))
+        n_steps = int(search["steps"][0])
+        training.state.params[:] = self.params
+        training.gradient_norm = float(search["gradient_norm"][0])
+        training.count_steps(curve[:n_steps])
+        if outcome == Outcome.STUCK:
+            self.line_search = LineSearch(training, self.plan, self.problem, self.pauses)
+            return Outcome.PAUSED if n_steps else self.line_search.step(last_epoch)
+        if outcome == Outcome.CONVERGED and training.epochs == 0:
+            training.count_steps(search["objective"])
+        return Outcome.OUT_OF_EPOCHS if outcome == Outcome.PAUSED and training.epochs >= last_epoch else outcome

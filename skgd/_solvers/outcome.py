@@ -1,0 +1,31 @@
+"""How a step of a solver ended, and what a solver is."""
+
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+
+from .._kernels import structures as kernels
+
+
+class Outcome(IntEnum):
+    """How a call of a solver ended: the statuses of kernels by their names."""
+
+    RUNNING = kernels.RUNNING  # in the middle of an epoch
+    CONVERGED = kernels.CONVERGED
+    DIVERGED = kernels.DIVERGED
+    PAUSED = kernels.PAUSED  # after an epoch
+    OUT_OF_EPOCHS = kernels.OUT_OF_EPOCHS
+    STUCK = kernels.STUCK  # another solver should go on
+
+
+class Solver(Protocol):
+    """What the driver asks of a method of minimisation."""
+
+    dtype: np.dtype  # that it computes in
+
+    def step(self, last_epoch: int) -> Outcome:
+        """Go on: until an epoch has ended if somebody will look, else as far as one call leads.
+
+        Parameters and progress are in the training that the solver was made for.
+        """

@@ -1,0 +1,63 @@
+"""Every decision about a fit, frozen: what solvers carry out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..optimizers import Optimizer
+from ..schedules import Schedule
+
+
+class CurvaturePlan(NamedTuple):
+    """What the curvature of a linear model's objective is learnt from."""
+
+    kind: str  # "subsample": matrices; "diagonal": a diagonal, and a matrix of the columns that weigh most
+    few_rows: bool  # whether rows are so few beside columns that the matrix has their rank
+    size: int  # rows to begin with
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The estimator's parameters that concern the fit, with what `auto` became."""
+
+    solver: str  # its name in SOLVERS
+    optimizer: Optimizer
+    batch_size: int
+    learning_rate: float
+    rate_is_auto: bool  # then one that diverges is reduced
+    schedule: Schedule | Callable
+    max_iter: int
+    safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
+    given_rate: object = None  # what the learning rate followed from
+    tol: float | None = 1e-4
+    criterion: str = "objective"
+    n_iter_no_change: int = 5
+    early_stopping: bool = False  # whether validation data stop the training, or are only watched
+    shuffle: bool = True
+    average: bool | int | float = False  # a float is the decay of an exponential mean
+    clip_norm: float | None = None
+    n_starts: int = 1
+    n_threads: int = 1
+    streaming: bool = False
+    exact: bool = False  # whether an epoch's objective is that of its parameters, without noise of batches or dropout
+    curvature: CurvaturePlan | None = None
+    chances: np.ndarray | None = None  # that a batch touches a column of CSR, where only such columns are worked on
+
+    @property
+    def searches_line(self) -> bool:
+        """Whether the solver looks for the length of its steps, and so knows what is left to gain."""
+        return self.optimizer.searches_line
+
+    @property
+    def needs_certificate(self) -> bool:
+        """Whether the gradient must be looked for after every epoch, since no solver has that of the parameters."""
+        at_hand = self.searches_line or (self.exact and self.average is False)
+        return self.tol is not None and self.criterion == "gradient" and not at_hand
+
+    @property
+    def criterion_of_solver(self) -> str:
+        """What the solver itself ends by; "never" where others decide."""
+        others = self.tol is None or self.early_stopping or self.needs_certificate
+        return "never" if others else self.criterion

@@ -1,0 +1,152 @@
+"""Descent with exact gradients: preconditioned L-BFGS, and proximal Newton steps under an L1 penalty."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from .._kernels.constants import ARMIJO, FLATTER, LONGEST, MAX_TRIALS, SHORTEST, TINY
+from ..penalties import smallest_subgradient
+
+CURVED = 1e-14  # cosine between step and change of the gradient from which a pair tells something
+
+Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+
+class CurvatureModel(Protocol):
+    """An approximation of the Hessian; a rough one tells directions from each other, not how long steps should be."""
+
+    rough: bool
+
+    def solve(self, gradient: np.ndarray) -> np.ndarray:
+        """Inverse Hessian times the gradient."""
+
+    def proximal_step(self, params: np.ndarray, gradient: np.ndarray, l1: np.ndarray) -> np.ndarray | None:
+        """Step to the minimum of the quadratic model plus sum_j l1_j |params_j + step_j|; None: there is no such."""
+
+
+class Identity:
+    """No curvature is known, but perhaps how long a step against the gradient should be."""
+
+    rough = True
+
+    def __init__(self, length: float = 1.0):
+        self.length = length
+
+    def solve(self, gradient):
+        return self.length * gradient
+
+    def proximal_step(self, params, gradient, l1):
+        return None
+
+
+class QuasiNewton:
+    """Minimise function(params) + sum_j l1_j |params_j|, a step at a time.
+
+    `direction` and what it promises are known before each step, so that convergence is seen where it happens.
+    """
+
+    def __init__(self, function: Function, params: np.ndarray, memory: int, l1: np.ndarray | None, eps: float):
+        self.function, self.memory, self.l1, self.eps = function, memory, l1, eps
+        self.params = params
+        self.model: CurvatureModel = Identity()
+        self.box: tuple[np.ndarray, np.ndarray] | None = None  # that no step may leave
+        self.evaluate_anew()
+
+    def evaluate_anew(self) -> None:
+        """Evaluate the function, which may have become another one, at the parameters; forget the steps made."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.value, self.gradient = self.function(self.params)
+        self.pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
+
+    @property
+    def objective(self) -> float:
+        return self.value + self._l1_norm(self.params)
+
+    @property
+    def steepest(self) -> np.ndarray:
+        """The gradient; under an L1 penalty the shortest subgradient."""
+        return self.gradient if self.l1 is None else smallest_subgradient(self.params, self.gradient, self.l1)
+
+    def use(self, model: CurvatureModel) -> None:
+        """Go on with another approximation of the Hessian."""
+        self.model = model
+
+    def look(self) -> float:
+        """Choose the direction; return by how much the objective should decrease on the way, the Newton decrement."""
+        step = None if self.l1 is None else self.model.proximal_step(self.params, self.gradient, self.l1)
+        self.orthant = None
+        if step is None:
+            steepest = self.steepest
+            step = -self._inverse_hessian(steepest)
+            if self.l1 is not None:  # Andrew and Gao 2007: stay where the signs are, or where they may go to
+                step[step * steepest >= 0] = 0.0
+                self.orthant = np.where(self.params != 0, np.sign(self.params), -np.sign(steepest))
+            self.slope = float(steepest @ step)
+            if not -np.inf < self.slope < 0 and steepest.any():  # rounding has spoilt the model
+                self.pairs = []
+                step = -steepest / np.abs(steepest).max()
+                self.slope = float(steepest @ step)
+        else:
+            self.slope = float(self.gradient @ step) + self._l1_norm(self.params + step) - self._l1_norm(self.params)
+        self.direction = step
+        return -0.5 * self.slope if self.slope < 0 else 0.0
+
+    def move(self, length: float = 1.0) -> bool:
+        """Go along the direction as far as the objective decreases; whether it did."""
+        before, noise = self.objective, 4 * self.eps * abs(self.objective)
+        for _ in range(MAX_TRIALS):
+            params, slope = self._point(length)
+            with np.errstate(over="ignore", invalid="ignore"):
+                value, gradient = self.function(params)
+                after = value + self._l1_norm(params)
+            enough = np.isfinite(after) and after <= before + ARMIJO * slope + noise
+            if not enough and self.l1 is None and -slope <= np.sqrt(self.eps) * abs(before):
+                # the objective's digits don't show so small a decrease, but the slope's do (Hager and Zhang 2005)
+                enough = abs(float(gradient @ self.direction)) <= FLATTER * -self.slope
+            if enough:
+                self._remember(params - self.params, gradient - self.gradient)
+                self.params, self.value, self.gradient = params, value, gradient
+                return True
+            shortening = SHORTEST
+            if np.isfinite(after):  # the minimum of the parabola through what is known
+                shortening = float(np.clip(-0.5 * slope / (after - before - slope), SHORTEST, LONGEST))
+            length *= shortening
+        return False
+
+    def _point(self, length):
+        """The point so far along the direction, and the change of the objective that the slope promises there."""
+        params = self.params + length * self.direction
+        if self.orthant is not None:
+            params[params * self.orthant <= 0] = 0.0
+        if self.box is None:
+            return params, length * self.slope
+        np.clip(params, *self.box, out=params)
+        return params, min(float(self.gradient @ (params - self.params)), 0.0)
+
+    def _l1_norm(self, params):
+        return 0.0 if self.l1 is None else float(self.l1 @ np.abs(params))
+
+    def _remember(self, step, change):
+        if not self.memory:
+            return
+        product = step @ change
+        if product > max(CURVED * np.linalg.norm(step) * np.linalg.norm(change), TINY):
+            self.pairs = [*self.pairs, (step, change, 1.0 / product)][-self.memory :]
+
+    def _inverse_hessian(self, gradient):
+        """The two-loop recursion (Nocedal and Wright, algorithm 7.4)."""
+        if not self.pairs:
+            return self.model.solve(gradient)
+        inner = []
+        direction = gradient.copy()
+        for step, change, inverse in reversed(self.pairs):
+            inner.append((step @ direction) * inverse)
+            direction -= inner[-1] * change
+        direction = self.model.solve(direction)
+        if self.model.rough:  # to the scale of the last step (Nocedal and Wright, equation 7.20)
+            step, change, _ = self.pairs[-1]
+            direction *= (step @ change) / (change @ self.model.solve(change))
+        for (step, change, inverse), along in zip(self.pairs, reversed(inner), strict=True):
+            direction += step * (along - (change @ direction) * inverse)
+        return direction

@@ -1,0 +1,22 @@
+"""The methods of minimisation by their names in a plan."""
+
+from collections.abc import Callable
+
+from .._problem.problem import Problem
+from .epochs import Epochs
+from .line_search import LineSearch
+from .newton import Newton
+from .outcome import Solver
+from .plan import Plan
+from .training import Training
+
+SOLVERS: dict[str, Callable[[Training, Plan, Problem, bool], Solver]] = {
+    "epochs": Epochs,  # updates by the optimizer's rule
+    "line_search": LineSearch,  # preconditioned L-BFGS on all rows
+    "newton": Newton,  # Newton's method proper, of small data
+}
+
+
+def make_solver(training: Training, plan: Plan, problem: Problem, pauses: bool) -> Solver:
+    """The solver that the plan names; with pauses its steps are epochs."""
+    return SOLVERS[plan.solver](training, plan, problem, pauses)

@@ -1,0 +1,36 @@
+"""When training ends: by criteria that kernels look at, by a certificate, by rows held out."""
+
+import numpy as np
+
+from .._kernels.structures import GRADIENT, NEVER, OBJECTIVE, STEP
+from .plan import Plan
+from .training import Training
+
+# Criteria by their names, as kernels know them.
+CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP, "never": NEVER}
+
+
+class EarlyStopping:
+    """The best parameters by the loss on validation rows, and for how many epochs there have been no better ones."""
+
+    def __init__(self, training: Training, plan: Plan):
+        self.training, self.tol, self.patience = training, plan.tol, plan.n_iter_no_change
+        self.stale, self.best, self.params = 0, np.inf, training.params.copy()
+        self.factor = 1.0
+
+    def is_over(self, loss: float) -> bool:
+        """Compare the loss of another epoch with the best one so far; whether patience has come to its end."""
+        factor = self.training.plateau[0]
+        if factor < self.factor:
+            self.stale, self.factor = 0, factor  # the smaller rate gets epochs of its own
+        improved = not loss > self.best - (self.tol or 0.0) * abs(self.best)
+        self.stale = 0 if improved else self.stale + 1
+        if not loss >= self.best:
+            self.best, self.params = loss, self.training.params.copy()
+        return self.tol is not None and self.stale >= self.patience
+
+    def restore(self) -> None:
+        """Return to the best parameters."""
+        if np.isfinite(self.best):
+            self.training.state.params[:] = self.params
+            self.training.progress["averaged"] = 0

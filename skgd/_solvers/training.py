@@ -1,0 +1,293 @@
+"""The state of one training: everything that changes while it runs and is kept so that it can go on later."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from .._kernels.constants import IMMENSE
+from .._kernels.structures import Network, Progress, State
+from .._problem.model import Model
+from .._problem.problem import Problem
+from .._problem.scaling import Scaling
+from ..losses import Loss
+from ..optimizers import Optimizer
+from ..schedules import ReduceOnPlateau
+from .plan import Plan
+
+MUCH = 2.0
+FEW_ROWS = 100  # up to here the scaling of a stream may change the predictions of a network
+SEEDS = 2**31 - 1
+KEPT = ("params", "slots", "average")  # vectors of the state that outlive a fit; the others are scratch
+IN_DOUBLE = {"average", "total"}  # vectors of the state that are float64 whatever the others are
+
+
+class Curve:
+    """Numbers that are only ever added to.
+
+    Copies share what they have in common: a copy, and what is added to it, take the same time however long it is.
+    """
+
+    def __init__(self, values: Iterable[float] = ()):
+        self._buffer = np.array(list(values), dtype=np.float64)
+        self._size = self._buffer.size
+        self._filled = [self._size]  # of the buffer, by whoever shares it
+
+    def extend(self, values: np.ndarray) -> None:
+        """Add some at the end."""
+        size = self._size + len(values)
+        if self._filled[0] != self._size or size > self._buffer.size:
+            buffer = np.empty(max(2 * size, 16))
+            buffer[: self._size] = self.values
+            self._buffer, self._filled = buffer, [self._size]
+        self._buffer[self._size : size] = values
+        self._size = self._filled[0] = size
+
+    @property
+    def values(self) -> np.ndarray:
+        """All of them, in a read-only array that stays as it is."""
+        view = self._buffer[: self._size]
+        view.flags.writeable = False
+        return view
+
+    def copy(self) -> "Curve":
+        """The same numbers, to be gone on with."""
+        same = object.__new__(Curve)
+        same.__dict__.update(self.__dict__)
+        return same
+
+    def __len__(self) -> int:
+        return self._size
+
+
+@dataclass
+class Training:
+    """Everything that one training owns; pickled with the estimator, so that it can go on later."""
+
+    optimizer: Optimizer
+    state: State
+    progress: np.ndarray
+    learning_rate: float
+    rate_is_auto: bool = False
+    given_rate: object = None  # what the learning rate follows from
+    loss_unit: float = 1.0  # the loss in the units of y over that of scaled targets
+    model: Any = None
+    loss: Any = None
+    scaling: Any = None
+    moments: tuple = (None, None)  # of features and targets, for the scaling of rows to come
+    facts: dict = field(default_factory=dict)  # of the targets, see Targets
+    losses: Curve = field(default_factory=Curve)  # in the units of the loss
+    validation_losses: Curve = field(default_factory=Curve)
+    plateau: tuple = (*ReduceOnPlateau.START, 0)  # the schedule's state, and how many losses it has seen
+    batch_size: int = 0
+    rows_seen: int = 0
+    updates: int = 0  # in all; progress["update"] counts those since the optimizer's state began
+    stop_reason: str = "max_iter"
+    gradient_norm: float | None = None
+    restart_scores: np.ndarray | None = None  # of all starts, where there were several
+    precision: np.dtype = field(default_factory=lambda: np.dtype(np.float64))  # of what is published: that of X
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.state.params.dtype
+
+    @property
+    def params(self) -> np.ndarray:
+        """The parameters to publish: their running mean where there is one."""
+        return self.state.average if self.progress["averaged"][0] > 0 else self.state.params
+
+    @property
+    def epochs(self) -> int:
+        return int(self.progress["epoch"][0])
+
+    @property
+    def starts_immense(self) -> bool:
+        """Whether the objective is infinite, or as good as that, at the starting parameters."""
+        start, reference = (float(self.progress[name][0]) for name in ("start_objective", "reference"))
+        return not abs(start) <= IMMENSE * max(abs(reference), 1.0)
+
+    # -- what happens to it
+
+    def copy(self) -> "Training":
+        """A copy to go on with, so that the original survives whatever happens."""
+        other = object.__new__(Training)
+        other.__dict__.update(self.__dict__)
+        other.state = self.state._replace(**{name: getattr(self.state, name).copy() for name in KEPT})
+        other.progress = self.progress.copy()
+        other.losses, other.validation_losses = self.losses.copy(), self.validation_losses.copy()
+        return other
+
+    def model_to_go_on_with(self, asked_for: Model, loss: Loss, scaling: Scaling) -> Model:
+        """The model, for data of another scaling; an error names what changed since training began."""
+        now, then = asked_for.settings(), self.model.settings()
+        changed = [name for name in now if now[name] != then.get(name)]
+        if not same(loss, self.loss):
+            changed.append("loss")
+        if changed:
+            raise ValueError(
+                f"training can't go on where it ended: {', '.join(changed)} changed since it began. Call fit with "
+                "warm_start=False to begin anew"
+            )
+        general = self.model.of_other_data()
+        return self.model if general is self.model or _equal(self.scaling, scaling) else general
+
+    def go_on(self, problem: Problem, plan: Plan) -> None:
+        """Prepare for more data: another scaling leaves the model's predictions as they are, once it is settled."""
+        self.model, state = problem.model, self.state
+        if not _equal(self.scaling, problem.scaling):
+            differ_much = _differ_much(self.scaling, problem.scaling)
+            if differ_much:
+                self.forget()  # state in units so different would be worse than none
+            # random weights are meant for standardised units, which the first few rows don't tell
+            if not (differ_much and self.model.kind is Network and self.rows_seen < FEW_ROWS):
+                averages = self.progress["averaged"][0] > 0
+                for vector in (state.params, state.average) if averages else (state.params,):
+                    vector[:] = self.model.pack(self.model.unpack(vector, self.scaling), problem.scaling)
+        if problem.dtype != self.dtype:
+            state = self._in_dtype(problem.dtype)
+        if not same(plan.optimizer, self.optimizer):
+            slots = np.zeros((plan.optimizer.n_slots, state.params.size), problem.dtype)
+            state = state._replace(slots=slots)
+            self.progress["update"] = 0
+        elif plan.optimizer.follows_path:
+            self.forget()
+        state.penalised[:], state.l1_counts[:] = problem.penalised, problem.l1_counts
+        state.best[:] = state.params
+        begin_anew(self.progress)
+        if plan.average is False or plan.searches_line:  # which has no mean to go on with
+            self.progress["averaged"] = 0
+        self.state, self.optimizer = state, plan.optimizer
+        self.learning_rate, self.rate_is_auto, self.given_rate = plan.learning_rate, plan.rate_is_auto, plan.given_rate
+        self.precision = np.result_type(self.precision, problem.rows.storage.dtype)
+        self._take(problem, plan)
+
+    def _in_dtype(self, dtype: np.dtype) -> State:
+        """The state in a dtype, or in a more precise one that it has; a line search starts from a rounded point."""
+        rounded = State(*(array.astype(np.result_type(array, dtype)) for array in self.state))
+        if not self.optimizer.searches_line:
+            return rounded
+        arrays = rounded._asdict()
+        return State(**{name: a if name in IN_DOUBLE else a.astype(dtype) for name, a in arrays.items()})
+
+    def _take(self, problem: Problem, plan: Plan) -> None:
+        """What is known of the data and the plan, in place of what was known of earlier ones."""
+        self.scaling, self.moments, self.rows_seen = problem.scaling, problem.moments, problem.rows_seen
+        self.facts, self.restart_scores = problem.facts, None
+        self.loss_unit, self.batch_size = _loss_unit(problem), plan.batch_size
+
+    def count_steps(self, objectives: np.ndarray) -> None:
+        """Count steps over all rows, which are epochs, with the objective after each."""
+        self.losses.extend(objectives * self.loss_unit)
+        progress = self.progress[0]
+        progress["epoch"] += objectives.size
+        progress["update"] += objectives.size
+        self.updates += objectives.size
+
+    def plateau_factor(self, schedule: ReduceOnPlateau, losses: Curve) -> float:
+        """The schedule's factor after the losses that there are."""
+        state, n_seen = self.plateau[:3], self.plateau[3]
+        for loss in losses.values[n_seen:]:
+            state = schedule.advance(state, loss)
+        if state[0] < self.plateau[0]:
+            self.progress["unimproved"] = self.progress["still"] = 0  # it gets epochs of its own
+        self.plateau = (*state, len(losses))
+        return state[0]
+
+    def forget(self) -> None:
+        """Forget the optimizer's state."""
+        self.state.slots[:] = 0
+        self.progress["update"] = 0
+
+    def return_to_best(self) -> None:
+        """Return to the best parameters so far, and begin anew from there."""
+        self.state.params[:] = self.state.best
+        self.state.average[:] = 0
+        self.progress["averaged"] = 0
+        self.forget()
+        best = self.progress["best_objective"][0]
+        begin_anew(self.progress)
+        self.progress["best_objective"] = best
+
+
+def begin(problem: Problem, plan: Plan, rng: np.random.RandomState) -> list[Training]:
+    """Trainings that have not made a step yet, one for each start."""
+    trainings = []
+    for _ in range(plan.n_starts):
+        params, seed = problem.model.start(problem.constant, problem.scaling, rng), rng.randint(1, SEEDS)
+        training = Training(
+            plan.optimizer,
+            new_state(params, plan.optimizer, problem.dtype, problem.penalised, problem.l1_counts),
+            new_progress(seed),
+            plan.learning_rate,
+            plan.rate_is_auto,
+            plan.given_rate,
+            model=problem.model,
+            loss=problem.loss,
+            precision=problem.rows.storage.dtype,
+        )
+        training._take(problem, plan)
+        trainings.append(training)
+    return trainings
+
+
+def new_state(params, optimizer: Optimizer, dtype: np.dtype, penalised: np.ndarray, l1_counts: np.ndarray) -> State:
+    """State that nothing has happened to."""
+    n = params.size
+    return State(
+        params=params.astype(dtype),
+        grads=np.zeros(n, dtype),
+        slots=np.zeros((optimizer.n_slots, n), dtype),
+        average=np.zeros(n),
+        epoch_start=np.zeros(n, dtype),
+        best=params.astype(dtype),
+        total=np.zeros(n),
+        penalised=penalised.astype(dtype),
+        l1_counts=l1_counts.astype(dtype),
+    )
+
+
+def new_progress(seed: int) -> np.ndarray:
+    """Progress of a training that has not made a step yet."""
+    progress = np.zeros(1, Progress)
+    progress["random"] = seed
+    begin_anew(progress)
+    return progress
+
+
+def begin_anew(progress: np.ndarray) -> None:
+    """Begin an epoch, and judge progress from here on."""
+    for name in ("cursor", "batch_done", "unimproved", "still", "circled"):
+        progress[name] = 0
+    for name in ("best_objective", "last_objective", "last_change", "mark"):
+        progress[name] = np.inf
+
+
+def same(one: BaseEstimator, other: BaseEstimator) -> bool:
+    """Whether two optimizers or losses are of one class and have equal parameters."""
+    if one is other or type(one) is not type(other):
+        return one is other
+    mine, theirs = one.get_params(), other.get_params()
+    return mine.keys() == theirs.keys() and all(np.array_equal(mine[key], theirs[key]) for key in mine)
+
+
+def _loss_unit(problem: Problem) -> float:
+    """1 for several targets, each with its own scale."""
+    scale, power = problem.scaling.target_scale, problem.loss.target_power
+    with np.errstate(over="ignore"):
+        return float(scale[0] ** power) if power is not None and scale.size == 1 else 1.0
+
+
+def _equal(old: Scaling, new: Scaling) -> bool:
+    return all((one == other).all() for one, other in zip(old, new, strict=True))
+
+
+def _differ_much(old: Scaling, new: Scaling) -> bool:
+    """Whether a scale changed by more than MUCH, or a centre by more than MUCH times its scale."""
+    pairs = (old.center, old.scale, new.center, new.scale), (*old[2:], *new[2:])
+    return any(
+        (np.abs(np.log(new_scale / old_scale)) > np.log(MUCH)).any()
+        or (np.abs(new_center - old_center) > MUCH * new_scale).any()
+        for old_center, old_scale, new_center, new_scale in pairs
+    )

@@ -1,0 +1,1 @@
+"""From y to targets, weights, loss and number of outputs."""

@@ -1,0 +1,532 @@
+"""Compiled code: what it is kept under on disk, what happens when numba or the disk fail, what users' code raises."""
+
+import errno
+import functools
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+import skgd
+from skgd import GDLinearRegressor, GDMLPRegressor
+from skgd._compile import cache, intrinsics, jit, private
+from skgd._compile.jit import bound, compiled, have_numba
+from skgd._kernels import matrices, vectors
+from skgd.activations import Activation
+from skgd.losses import Loss
+from skgd.optimizers import Optimizer
+
+pytestmark = pytest.mark.skipif(not have_numba(), reason="nothing is compiled")
+PACKAGE = pathlib.Path(skgd.__file__).parent
+VECTOR = "f8[::1]"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty place for compiled code, and nothing remembered of any other."""
+    import numba
+
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of the user"))
+    monkeypatch.setattr(cache, "_is_writable", True)
+    cache._clean_up.cache_clear()
+    return tmp_path / "cache" / f"skgd-{cache.sources_digest()}"
+
+
+def compile_anew():
+    """A small function as a process compiles it that begins, tried, and whether it came from the disk."""
+    function = compiled.__wrapped__(vectors.add_into, f"void({VECTOR}, {VECTOR})")
+    a = np.arange(3.0)
+    function(a, np.ones(3))
+    np.testing.assert_array_equal(a, [1.0, 2.0, 3.0])
+    return sum(function.stats.cache_hits.values()) == 1
+
+
+# -- the cache on disk
+
+
+def test_what_is_compiled_once_is_loaded_afterwards(folder):
+    assert not compile_anew()
+    (file,) = folder.iterdir()
+    written = file.stat().st_mtime_ns
+    assert compile_anew()
+    assert compile_anew()
+    assert [file] == list(folder.iterdir())
+    assert file.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("damage", [lambda code: b"", lambda code: code[: len(code) // 2], lambda code: b"\x80" * 9999])
+def test_a_damaged_file_is_written_anew(folder, damage):
+    compile_anew()
+    (file,) = folder.iterdir()
+    whole = len(file.read_bytes())
+    file.write_bytes(damage(file.read_bytes()))
+    assert not compile_anew()
+    assert [file] == list(folder.iterdir())
+    assert len(file.read_bytes()) == pytest.approx(whole, rel=0.1)
+    assert compile_anew()
+
+
+def test_code_that_numba_cannot_load_is_compiled(folder):
+    import hashlib
+    import pickle
+
+    compile_anew()
+    (file,) = folder.iterdir()
+    content = pickle.dumps(("something", "else"))
+    file.write_bytes(hashlib.sha256(content).digest() + content)
+    assert not compile_anew()
+    assert compile_anew()
+
+
+def test_a_full_disk_costs_one_warning(folder, monkeypatch):
+    def no_room(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", no_room)
+    with pytest.warns(RuntimeWarning, match="can't be kept on disk.*No space left.*NUMBA_CACHE_DIR") as caught:
+        assert not compile_anew()
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not compile_anew()
+    for place in folder.parents[1].rglob("*"):
+        assert place.is_dir()  # nothing half written stays
+
+
+def test_where_nothing_can_be_written_the_users_folder_serves(folder, tmp_path):
+    (tmp_path / "cache").write_text("a file, where a folder should be")
+    assert not compile_anew()
+    assert len(list((tmp_path / "of the user").rglob("*.code"))) == 1
+    assert compile_anew()
+
+
+def test_where_nothing_can_be_written_at_all_a_fit_works_with_one_warning(folder, tmp_path):
+    for name in ("cache", "of the user"):
+        (tmp_path / name).write_text("a file, where a folder should be")
+    with pytest.warns(RuntimeWarning, match="can't be kept on disk") as caught:
+        assert not compile_anew()
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not compile_anew()
+
+
+@pytest.mark.parametrize("part", ["_environment", "sources_digest"])
+def test_code_of_another_machine_or_version_is_not_loaded(folder, part, monkeypatch):
+    compile_anew()
+    monkeypatch.setattr(cache, part, lambda: "another")
+    assert not compile_anew()
+    assert compile_anew()
+
+
+def test_functions_that_differ_in_their_parts_or_signature_have_files_of_their_own():
+    def names(*arguments):
+        return cache.DiskCache(*arguments)._file_name()
+
+    assert bound(vectors.add_into, forward=vectors.largest) is vectors.add_into  # which names no such function
+    activations = [skgd.activations.ReLU, skgd.activations.Tanh]
+    from skgd._kernels.layers import activate
+
+    parts = [jit._name(bound(activate, function=activation.function)) for activation in activations]
+    assert len({names(part, "void(f8)", "options") for part in [*parts, "activate"]}) == 3
+    assert len({names("activate", signature, "options") for signature in ("void(f8)", "void(f4)")}) == 2
+    assert len({names("activate", "void(f8)", options) for options in ("lean", "other")}) == 2
+
+
+def test_old_code_goes_where_nobody_shares_the_folder(folder, tmp_path, monkeypatch):
+    import numba
+
+    old, young, alien = (tmp_path / "cache" / name for name in ("skgd-old", "skgd-young", "theirs"))
+    for place in (old, young, alien):
+        place.mkdir(parents=True)
+        (place / "code").write_text("")
+    for place in (old, alien):
+        os.utime(place, (time.time() - 31 * 24 * 3600,) * 2)
+    compile_anew()
+    assert [place.exists() for place in (old, young, alien)] == [False, True, True]
+    # beside the package
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setattr(cache, "PACKAGE", tmp_path / "package")
+    beside = tmp_path / "package" / "__pycache__"
+    for place in (beside / "skgd-young", tmp_path / "package" / "_kernels" / "__pycache__"):
+        place.mkdir(parents=True)
+        for name in ("code", "linear.old.nbi", "linear.old.1.nbc", "linear.pyc"):
+            (place / name).write_text("")
+    compile_anew()
+    assert not (beside / "skgd-young").exists()
+    assert {path.name for path in (tmp_path / "package" / "_kernels" / "__pycache__").iterdir()} == {
+        "code",
+        "linear.pyc",
+    }
+    assert len(list((beside / folder.name).iterdir())) == 1
+
+
+PASS = """
+    import json
+    import numpy as np
+    from skgd._compile.kernels import kernel
+    from skgd._kernels.structures import Linear, SparseFeatures
+
+    def frozen(array):
+        array.flags.writeable = False
+        return array
+
+    backward = kernel("backward", np.dtype(float), Linear, np.dtype(np.int32))
+    features = SparseFeatures(
+        frozen(np.array([2.0])), frozen(np.zeros(1, np.int32)), frozen(np.array([0, 1])), np.zeros(2), np.ones(2)
+    )
+    grads = np.full(3, 7.0)
+    backward(features, np.zeros(1, np.int64), Linear(True), np.zeros(3), np.empty(0), np.array([[3.0]]), grads)
+    print(json.dumps([grads.tolist(), sum(backward.stats.cache_hits.values())]))
+"""
+
+
+def start(script, folder=None, **environment):
+    environment = {name: value for name, value in (os.environ | environment).items() if value}
+    arguments = [sys.executable, "-c", textwrap.dedent(script)]
+    return subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=folder
+    )
+
+
+def answer_of(process):
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors[-2000:]
+    assert not errors
+    return json.loads(output)
+
+
+def test_an_upgrade_never_runs_the_old_code(tmp_path):
+    # another file than the kernel's changes, as in a new release; what the old one has compiled stays where it is
+    package = tmp_path / "site" / "skgd"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    where = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": str(tmp_path)}
+    run = functools.partial(start, PASS, tmp_path, **where)
+    assert answer_of(run()) == [[6.0, 0.0, 3.0], 0]
+    assert answer_of(run()) == [[6.0, 0.0, 3.0], 1]
+    helpers = package / "_kernels" / "vectors.py"
+    status = helpers.stat()
+    changed = helpers.read_text().replace("        target[j] = 0\n", "        target[j] = 1\n")
+    assert changed != helpers.read_text()
+    helpers.write_text(changed)
+    os.utime(helpers, ns=(status.st_atime_ns, status.st_mtime_ns))
+    shutil.rmtree(helpers.parent / "__pycache__", ignore_errors=True)  # which goes by time and size
+    assert answer_of(run()) == [[7.0, 1.0, 4.0], 0]
+    assert answer_of(run()) == [[7.0, 1.0, 4.0], 1]
+    assert len(list(package.rglob("skgd-*"))) == 1
+
+
+def test_processes_that_start_together_share_an_empty_folder(tmp_path):
+    processes = [start(PASS, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(3)]
+    assert [answer_of(process)[0] for process in processes] == [[6.0, 0.0, 3.0]] * 3
+    (folder,) = tmp_path.iterdir()
+    assert len(list(folder.iterdir())) == 1
+    assert answer_of(start(PASS, NUMBA_CACHE_DIR=str(tmp_path))) == [[6.0, 0.0, 3.0], 1]
+
+
+# -- numba's private parts
+
+
+@pytest.fixture
+def fresh(folder, monkeypatch):
+    """What is known of numba's private parts is forgotten, before and after."""
+    cached = private.warn_without, private._refused_options, jit._compiled_part, intrinsics.intrinsic_for
+    monkeypatch.setattr(private, "_without_addresses", [])
+    monkeypatch.setattr(intrinsics, "_given_up", [])
+
+    def forget():
+        for function in cached:
+            function.cache_clear()
+
+    forget()
+    yield
+    forget()
+
+
+def test_options_that_numba_has_given_up(fresh, monkeypatch):
+    from numba.core.options import TargetOptions
+
+    parse = TargetOptions.parse_as_flags.__func__
+
+    def without(cls, flags, options):
+        if unknown := {"_nrt", "forceinline"} & set(options):
+            raise KeyError(f"Unrecognized options: {unknown}")
+        return parse(cls, flags, options)
+
+    monkeypatch.setattr(TargetOptions, "parse_as_flags", classmethod(without))
+    with pytest.warns(RuntimeWarning, match="without the option .* of numba .*slower") as caught:
+        function = compiled.__wrapped__(bound(call_of_largest, largest=vectors.largest), f"f8({VECTOR})")
+    assert function(np.array([1.0, -3.0])) == 3.0
+    assert sorted(str(warning.message).split()[5] for warning in caught) == ["_nrt", "forceinline"]
+
+
+def call_of_largest(vector):
+    return largest(vector)  # noqa: F821
+
+
+@pytest.mark.parametrize("what", ["_get_wrapper_address", "typeof", "address"])
+def test_addresses_that_are_not_found(fresh, what, monkeypatch):
+    import numba
+    from numba.experimental import function_type
+
+    if what == "typeof":
+        typeof = numba.typeof
+        monkeypatch.setattr(numba, "typeof", lambda value: typeof(1))
+    elif what == "address":
+        monkeypatch.delattr(private.Pointer, "__wrapper_address__")
+    else:
+        monkeypatch.delattr(function_type, what)
+    with pytest.warns(RuntimeWarning, match="without the addresses of functions of numba"):
+        function = compiled.__wrapped__(vectors.add_into, f"void({VECTOR}, {VECTOR})")
+    assert function.pointer is function
+
+
+def test_a_dispatcher_without_a_cache(fresh):
+    class Dispatcher:
+        pass
+
+    dispatcher = Dispatcher()
+    with pytest.warns(RuntimeWarning, match="without the cache of numba .*every process compiles anew"):
+        private.cache_on_disk(dispatcher, object())
+    assert not hasattr(dispatcher, "_cache")
+
+
+@pytest.mark.parametrize("what", ["signature", "product", "capsule"])
+def test_a_blas_that_is_another(fresh, what, monkeypatch):
+    from scipy.linalg import cython_blas
+
+    intrinsics._gemm_address.cache_clear()
+    monkeypatch.setattr(intrinsics._gemm_address, "__wrapped__", intrinsics._gemm_address.__wrapped__)
+    if what == "signature":
+        monkeypatch.setattr(intrinsics, "SIGNATURE", intrinsics.SIGNATURE.replace("int*", "npy_int64*"))
+    elif what == "product":
+        monkeypatch.setitem(intrinsics.GEMM, np.dtype(np.float64), "dsymm")
+    else:
+        monkeypatch.delitem(cython_blas.__pyx_capi__, "dgemm")
+    with pytest.warns(RuntimeWarning, match="without BLAS.* of numba .*loops"):
+        assert intrinsics.intrinsic_for(matrices.multiply) is None
+    assert intrinsics.gemm_address(np.dtype(float)) == 0
+    assert intrinsics.intrinsic_for(matrices.matrix_at) is not None
+    intrinsics._gemm_address.cache_clear()
+
+
+FITS = """
+    import json, warnings
+    import numpy as np
+    from skgd import GDLinearRegressor, GDMLPRegressor
+    from skgd._compile import intrinsics
+    from skgd._kernels.matrices import matrix_at
+
+    def broken():
+        from numba import types
+        from numba.extending import intrinsic
+
+        @intrinsic
+        def matrix_at(typingctx, vector, start, n_rows, n_columns):
+            def generate(context, builder, signature, args):
+                raise AttributeError("gone")
+
+            return types.Array(vector.dtype, 2, "C")(vector, types.int64, types.int64, types.int64), generate
+
+        return matrix_at
+
+    if {breaks}:
+        intrinsics.INTRINSICS[matrix_at] = broken
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 20))
+    y = X[:, 0] + rng.normal(size=60)
+    found, few = [], dict(hidden_layer_sizes=(12, 10), max_iter=3, tol=None, random_state=0, batch_size=16)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found.append(GDLinearRegressor().fit(X, y).predict(X).tolist())
+        of_linear = len(caught)
+        found.append(GDMLPRegressor(**few).fit(X, y).predict(X).tolist())
+    print(json.dumps([found, of_linear, [str(warning.message) for warning in caught]]))
+"""
+
+
+def test_a_broken_intrinsic_of_networks_stops_neither_them_nor_linear_models(tmp_path):
+    whole = answer_of(start(FITS.format(breaks=False)))
+    without = answer_of(start(FITS.format(breaks=True), NUMBA_CACHE_DIR=str(tmp_path)))
+    assert whole[1:] == [0, []]
+    assert without[1] == 0
+    assert sorted(message.partition(" of numba")[0] for message in without[2]) == [
+        "skgd does without BLAS, by way",
+        "skgd does without views by way of the intrinsics",
+    ]
+    for ours, other in zip(whole[0], without[0], strict=True):
+        np.testing.assert_allclose(ours, other, rtol=1e-9)
+
+
+# -- what precompile leaves
+
+ASKS = """
+    import io, json, sys, types, warnings
+    import numpy as np
+    import scipy.sparse
+    import skgd
+    from skgd import *
+    from skgd._compile import jit, kernels
+    from skgd._problem import objective
+
+    warnings.simplefilter("ignore")
+    dtype = np.dtype("{dtype}")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 6)).astype(dtype)
+    wide = scipy.sparse.random_array((80, 900), density=0.01, format="csr", rng=0, dtype=dtype)
+    y = X[:, 0].astype(float) + rng.normal(size=80)
+    few = dict(max_iter=2, random_state=0)
+    network = dict(hidden_layer_sizes=(3,), **few)
+    classes, many = y > 0, np.digitize(y, [-1, 0, 1])
+    for rows in (X, wide):
+        for target in (y, y.astype(dtype)):
+            GDLinearRegressor(**few).fit(rows, target).predict(rows)
+            GDLinearRegressor(optimizer="adam", batch_size=8, **few).fit(rows, target)
+            GDLinearRegressor(optimizer="nesterov", loss="huber", **few).fit(rows, target)
+            GDLinearRegressor(penalty="l1", alpha=0.1, **few).fit(rows, target)
+            GDMLPRegressor(optimizer="sgd", early_stopping=True, **network).fit(rows, target).predict(rows)
+            GDMLPRegressor(optimizer="lbfgs", **network).fit(rows, target)
+        for target in (classes, many):
+            GDLogisticClassifier(**few).fit(rows, target).predict_proba(rows)
+            GDLogisticClassifier(optimizer="sgd", batch_size=8, **few).fit(rows, target)
+            GDLinearClassifier(loss="hinge", **few).fit(rows, target)
+            GDMLPClassifier(**network).fit(rows, target).predict_proba(rows)
+    GDLinearRegressor(optimizer="svrg", average=True, **few).fit(wide, y)
+    minimize(lambda x: float(x @ x), np.ones(2), jac=lambda x: 2 * x, optimizer="adam", max_iter=3)
+    asked = set(jit.asked_for)
+
+    jit.asked_for.clear()
+    for module in (jit, kernels, objective):
+        for function in vars(module).values():
+            getattr(function, "cache_clear", int)()
+    jit._compiled = lambda *arguments: types.SimpleNamespace(pointer=None)
+    sys.stderr = io.StringIO()
+    skgd.precompile([dtype], sparse=True)
+    lines = sys.stderr.getvalue().splitlines()
+    sys.stderr = sys.__stderr__
+    print(json.dumps([len(asked), sorted(asked - jit.asked_for), len(jit.asked_for), lines]))
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_precompile_leaves_nothing_to_compile(dtype):
+    n_asked, left, n_ready, lines = answer_of(start(ASKS.format(dtype=dtype)))
+    assert n_asked > 25
+    assert left == []
+    assert n_ready >= n_asked
+    assert lines[0].startswith(f"skgd.precompile: 1 of {len(lines)}: moments {dtype}")
+
+
+# -- exceptions in users' code
+
+
+def frames(n=40):
+    X = np.linspace(-1, 1, 2 * n).reshape(n, 2)
+    return X, X[:, 0] + 3
+
+
+class FailingLoss(Loss):
+    @staticmethod
+    def pointwise(raw, y, weight, hyper, derivative):
+        total = 0.0
+        for i in range(raw.shape[0]):
+            residual = raw[i, 0] - y[i, 0]
+            if abs(residual) > 50.0:
+                raise ValueError("a residual beyond all bounds")
+            derivative[i, 0] = weight[i] * residual
+            total += 0.5 * weight[i] * residual * residual
+        return total
+
+
+class FailingRule(Optimizer):
+    @staticmethod
+    def rule(params, grads, slots, hyper, learning_rate, t):
+        if t == 1500:
+            raise ValueError("too many updates")
+        for j in range(params.size):
+            params[j] -= learning_rate * grads[j]
+
+
+class FailingActivation(Activation):
+    @staticmethod
+    def function(z):
+        if z > 40.0:
+            raise ValueError("too much for a unit")
+        return z
+
+    @staticmethod
+    def derivative(z, a):
+        return 1.0
+
+
+@pytest.mark.parametrize("batch_size", [4, None])
+def test_exceptions_in_compiled_losses_surface(batch_size):
+    X, y = frames()
+    settings = {"loss": FailingLoss(), "optimizer": "sgd", "learning_rate": 0.01, "standardize": False}
+    model = GDLinearRegressor(**settings, batch_size=batch_size, max_iter=5, tol=None).fit(X, y)
+    before = model.coef_.copy()
+    y = y.copy()
+    y[7] = 1e3
+    with pytest.raises(ValueError, match="a residual beyond all bounds"):
+        model.fit(X, y)
+    np.testing.assert_array_equal(model.coef_, before)
+
+
+def test_exceptions_in_losses_surface_from_line_searches():
+    X, y = frames()
+    y = y.copy()
+    y[7] = 1e3
+    with pytest.raises(ValueError, match="a residual beyond all bounds"):
+        GDLinearRegressor(loss=FailingLoss()).fit(X, y)
+
+
+def test_exceptions_in_compiled_rules_surface():
+    X, y = frames()
+    few = {"optimizer": FailingRule(), "learning_rate": 0.01, "batch_size": 4, "tol": None}
+    model = GDLinearRegressor(**few, max_iter=100).fit(X, y)
+    before = model.coef_.copy()
+    with pytest.raises(ValueError, match="too many updates"):
+        model.set_params(max_iter=100_000).fit(X, y)
+    np.testing.assert_array_equal(model.coef_, before)
+
+
+def test_exceptions_in_compiled_activations_surface():
+    X, y = frames()
+    few = {"activation": FailingActivation(), "max_iter": 3, "tol": None, "random_state": 0, "standardize": False}
+    model = GDMLPRegressor(hidden_layer_sizes=(3,), **few).fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="too much for a unit"):
+        model.fit(X * 1e4, y)
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+def test_what_others_cannot_raise_goes_where_it_would():
+    seen = []
+    hook, sys.unraisablehook = sys.unraisablehook, seen.append
+    try:
+        from skgd._compile.exceptions import surfacing
+
+        class Fails:
+            def __del__(self):
+                raise KeyError("of somebody else")
+
+        def kernel():
+            Fails()
+            return 3
+
+        assert surfacing(kernel)() == 3
+        assert sys.unraisablehook == seen.append
+    finally:
+        sys.unraisablehook = hook
+    assert [type(entry.exc_value) for entry in seen] == [KeyError]
