@@ -49,53 +49,100 @@ RATES = {"adadelta": 10.0}
 RATE = 0.05
 
 
+# What depends on how a model is learned, and not only on how estimators are called.
+CHECKS_OF_LEARNING = {
+    "check_class_weight_classifiers",
+    "check_classifiers_classes",
+    "check_classifiers_one_label",
+    "check_classifiers_one_label_sample_weights",
+    "check_classifiers_train",
+    "check_decision_proba_consistency",
+    "check_dict_unchanged",
+    "check_dont_overwrite_parameters",
+    "check_estimators_nan_inf",
+    "check_estimators_partial_fit_n_features",
+    "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_fit2d_1feature",
+    "check_fit2d_1sample",
+    "check_fit_idempotent",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_non_transformer_estimators_n_iter",
+    "check_regressors_int",
+    "check_regressors_train",
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+    "check_set_params",
+}
+
+
+def named(name, make, **parameters):
+    label = ",".join(f"{key}={value}" for key, value in parameters.items())
+    return pytest.param(make(**parameters), id=f"{name}-{label or 'defaults'}")
+
+
+def of_an_optimizer(name, make, optimizer):
+    """At full batch, standardised and raw, and in mini-batches."""
+    for batch_size in (None,) if optimizer == "lbfgs" else (None, 64):
+        for standardize in (True, False) if batch_size is None else (True,):
+            estimator = make(
+                optimizer=optimizer,
+                learning_rate=RATES.get(optimizer, RATE),
+                batch_size=batch_size,
+                standardize=standardize,
+                # of a function that isn't convex, line searches blow the rounding of sums up step by step
+                max_iter=EPOCHS if optimizer != "lbfgs" or name in LINEAR else 15,
+            )
+            scaled = "standardized" if standardize else "raw"
+            yield pytest.param(estimator, id=f"{name}-{optimizer}-{batch_size or 'all'}-{scaled}")
+
+
 def settings_to_check():
-    """Every optimizer at full batch, standardised and raw, and in mini-batches; then every other parameter once."""
-    for name, make in ESTIMATORS.items():
+    """Settings that pass every check: defaults, and each optimizer; then those that pass all checks of learning."""
+    whole, of_learning = [], []
+    for turn, (name, make) in enumerate(ESTIMATORS.items()):
         if name == "GDLinearClassifier":  # but for the loss that is GDLogisticClassifier
             for loss in sorted(CLASS_LOSSES):
                 # weights are repetitions at full batch, which is not the perceptron's default
-                settings = {"batch_size": None} if loss == "perceptron" else {}
-                yield pytest.param(make(loss=loss, **settings), id=f"{name}-{loss}")
+                more = {"perceptron": {"batch_size": None}, "hinge": {"max_iter": EPOCHS}}
+                whole.append(named(name, make, loss=loss, **more.get(loss, {})))
             continue
-        optimizers = [*OPTIMIZERS, "auto"] if name in LINEAR else [*OPTIMIZERS]
-        for optimizer in optimizers:
-            for batch_size in (None,) if optimizer == "lbfgs" else (None, 64):
-                for standardize in (True, False) if batch_size is None else (True,):
-                    estimator = make(
-                        optimizer=optimizer,
-                        learning_rate=RATES.get(optimizer, RATE),
-                        batch_size=batch_size,
-                        standardize=standardize,
-                        # of a function that isn't convex, line searches blow the rounding of sums up step by step
-                        max_iter=EPOCHS if optimizer != "lbfgs" or name in LINEAR else 15,
-                    )
-                    scaled = "standardized" if standardize else "raw"
-                    yield pytest.param(estimator, id=f"{name}-{optimizer}-{batch_size or 'all'}-{scaled}")
-        yield pytest.param(type(make())(), id=f"{name}-defaults")
-        others = [
-            {"optimizer": "sgd", "batch_size": "auto"},
-            {"average": True},
-            {"clip_norm": 1.0},
-            {"shuffle": False},
-            {"criterion": "gradient"},
-            {"criterion": "step"},
-            {"tol": None, "max_iter": EPOCHS},
-            # separable data have no optimum then; Newton's steps, far out where no curvature is left, follow rounding
-            {"alpha": 0.0} if name not in LINEAR or name in REGRESSORS else {"alpha": 0.0, "optimizer": "nesterov"},
-            {"optimizer": Adam(learning_rate=RATE, amsgrad=True), "max_iter": 60, "tol": None},
-            *({"schedule": schedule, "max_iter": 5 * EPOCHS} for schedule in SCHEDULES),
-            *([{"penalty": None}] if name == "GDLinearRegressor" else []),
-            *({"loss": loss} for loss in sorted(REGRESSION_LOSSES) if name in REGRESSORS),
-            *({"loss": loss} for loss in sorted(CLASS_LOSSES) if name == "GDMLPClassifier"),
-            # without intercepts LogisticRegression fails check_class_weight_classifiers, too: the data need one
-            *([{"fit_intercept": False}] if name == "GDLinearRegressor" else []),
-            *([{"activation": activation} for activation in ACTIVATIONS] if name not in LINEAR else []),
-        ]
-        for parameters in others:
-            label = ",".join(f"{key}={value}" for key, value in parameters.items())
-            few = {"learning_rate": RATE, "max_iter": EPOCHS} if name not in LINEAR else {}
-            yield pytest.param(make(**{**parameters, **few}), id=f"{name}-{label}")
+        for place, optimizer in enumerate([*OPTIMIZERS, "auto"] if name in LINEAR else OPTIMIZERS):
+            settings = list(of_an_optimizer(name, make, optimizer))
+            whole.append(settings.pop((place + turn) % len(settings)))  # each way with each kind of estimator
+            of_learning += settings
+        whole.append(pytest.param(type(make())(), id=f"{name}-defaults"))
+        of_learning += other_parameters(name, make)
+    return whole, of_learning
+
+
+def other_parameters(name, make):
+    """Every other parameter once."""
+    others = [
+        {"optimizer": "sgd", "batch_size": "auto"},
+        {"average": True},
+        {"clip_norm": 1.0},
+        {"shuffle": False},
+        {"criterion": "gradient"},
+        {"criterion": "step"},
+        {"tol": None, "max_iter": EPOCHS},
+        # separable data have no optimum then; Newton's steps, far out where no curvature is left, follow rounding
+        {"alpha": 0.0} if name not in LINEAR or name in REGRESSORS else {"alpha": 0.0, "optimizer": "nesterov"},
+        {"optimizer": Adam(learning_rate=RATE, amsgrad=True), "max_iter": 60, "tol": None},
+        *({"schedule": schedule, "max_iter": (1 if schedule == "plateau" else 5) * EPOCHS} for schedule in SCHEDULES),
+        *([{"penalty": None}] if name == "GDLinearRegressor" else []),
+        *({"loss": loss} for loss in sorted(REGRESSION_LOSSES) if name in REGRESSORS),
+        *({"loss": loss} for loss in sorted(CLASS_LOSSES) if name == "GDMLPClassifier"),
+        # without intercepts LogisticRegression fails check_class_weight_classifiers, too: the data need one
+        *([{"fit_intercept": False}] if name == "GDLinearRegressor" else []),
+        *([{"activation": activation} for activation in ACTIVATIONS] if name not in LINEAR else []),
+    ]
+    few = {"learning_rate": RATE, "max_iter": EPOCHS} if name not in LINEAR else {}
+    return [named(name, partial(make, **few), **parameters) for parameters in others]
+
+
+WITH_EVERY_CHECK, WITH_CHECKS_OF_LEARNING = settings_to_check()
 
 
 def needs_positive_targets(estimator):
@@ -107,7 +154,7 @@ def test_tags_say_which_losses_need_positive_targets():
     assert positive == {"poisson", "gamma", "tweedie"}
 
 
-@pytest.mark.parametrize("estimator", list(settings_to_check()))
+@pytest.mark.parametrize("estimator", WITH_EVERY_CHECK)
 @ignore_convergence
 def test_check_estimator_passes_with_no_expected_failure(estimator):
     # its targets are negative, whatever the tag positive_only says
@@ -121,6 +168,19 @@ def test_check_estimator_passes_with_no_expected_failure(estimator):
     assert skipped <= {"check_array_api_input"}
     ran = {result["check_name"] for result in results if result["status"] == "passed"}
     assert "check_sample_weight_equivalence_on_dense_data" in ran
+
+
+@pytest.mark.parametrize("estimator", WITH_CHECKS_OF_LEARNING)
+@ignore_convergence
+def test_checks_of_learning_pass_whatever_the_parameters(estimator):
+    ran = set()
+    for fresh, check in estimator_checks.estimator_checks_generator(estimator):
+        name = check.func.__name__
+        if name in CHECKS_OF_LEARNING:
+            check(fresh)
+            ran.add(name)
+    of_others = "regressor" if is_classifier(estimator) else "classifier"
+    assert ran >= {name for name in CHECKS_OF_LEARNING if not re.search(f"{of_others}|decision", name)}
 
 
 @pytest.mark.parametrize(
