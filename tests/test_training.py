@@ -385,7 +385,7 @@ def test_the_gradient_criterion_is_a_certificate(kind, batch_size, tol):
         alpha=0.1,
         random_state=0,
     )
-    model.set_params(schedule="constant" if batch_size is None else lambda t: 0.9**t, max_iter=5000)
+    model.set_params(schedule="constant" if batch_size is None else lambda t: 0.9**t, max_iter=1000)
     model = fit_quietly(model, X, y, sample_weight=weight)
     replay = Replay(X, y, 0.1, weight, logistic=kind in CLASSIFIERS).take(model)
     gradient = np.abs(replay.gradient()).max()
