@@ -695,6 +695,22 @@ def dropout_case(hidden, activation, rates, stored="dense", dtype=np.float64, n_
     return X, features, objective, rng.normal(size=objective.n_params), rng.normal(size=(n_rows, n_outputs))
 
 
+@pytest.mark.skipif(not have_numba(), reason="nothing is compiled")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stored", ["dense", "CSR"])
+def test_types_of_networks_that_are_looked_up_are_those_of_their_parts(stored, dtype):
+    from numba import typeof
+    from numba.core.typing.typeof import Purpose, _TypeofContext, typeof_impl
+
+    _, features, objective, *_ = dropout_case((5,), "tanh", (0.5,), stored, dtype)
+    network = objective.for_kernels(features.storage, np.ones(1, np.uint64))
+    of_parts = typeof_impl.dispatch(tuple)
+    for value in (network, network.layers):
+        expected = of_parts(tuple(value), _TypeofContext(Purpose.argument))
+        assert typeof(value).types == expected.types
+        assert typeof(value).instance_class is type(value)
+
+
 @pytest.mark.parametrize("in_python", [False, True], ids=["compiled", "plain"])
 @pytest.mark.parametrize("rate", [0.03, 0.25, 0.5, 0.9])
 def test_dropout_leaves_out_the_share_that_it_says(rate, in_python):

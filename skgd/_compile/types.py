@@ -154,11 +154,36 @@ def _of_models(plug_ins: tuple, data, real, training: tuple) -> dict[str, dict]:
         forward[cls] = void(data[0], indices, model, vector, vector, matrix)
         backward[cls] = void(data[0], indices, model, vector, vector, matrix, vector)
     network = types.NamedTuple([layers, Function(forward[Network]), Function(backward[Network])], Network)
+    _know(by=activations[0], as_type=layers)
+    _know(by=network.types[1], as_type=network)
     for cls, model in {Linear: linear, Network: network}.items():
         of_model = data, model, state, anchor, buffers, settings
         run_epochs[cls] = void(Function(loss), Function(rule), *of_model, *hypers_to_budget)
         evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
     return {"forward": forward, "backward": backward, "run_epochs": run_epochs, "evaluate": evaluate}
+
+
+_known: dict = {}
+
+
+def _know(by, as_type) -> None:
+    """Let numba tell the type of a tuple by that of its second part.
+
+    It would look at every part anew in each call, which takes longer than a small batch: the records of `Layer` alone
+    have ten.
+    """
+    from numba.extending import typeof_impl
+
+    if not _known:
+        of_parts = typeof_impl.dispatch(tuple)
+
+        def typeof(value, context):
+            known = _known.get(getattr(value[1], "_numba_type_", None))
+            return of_parts(value, context) if known is None else known
+
+        for each in (Layers, Network):
+            typeof_impl.register(each)(typeof)
+    _known[by] = as_type
 
 
 def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
