@@ -87,9 +87,9 @@ def add_legend(ax, own_axes: bool, **options):
     """
     figure = ax.get_figure()
     legend = ax.legend(fontsize=SMALL, framealpha=0.9, **options)
+    figure.draw_without_rendering()  # which lays the figure out; a legend within its axes leaves them as they are
     for place in ("best", "upper right", "upper left", "lower left", "lower right"):
         legend.set_loc(place)
-        figure.draw_without_rendering()
         box = legend.get_window_extent().padded(_MARKER_RADIUS)
         if not _is_crossed(ax, box):
             return legend
