@@ -150,8 +150,8 @@ def minimize(
     >>> result = skgd.minimize(lambda x: (x[0] - 1) ** 2 + 10 * (x[1] + 2) ** 2, [0.0, 0.0])
     >>> result.x.round(4), result.success
     (array([ 1., -2.]), True)
-    >>> skgd.minimize(lambda x: (x**2 - 4) ** 2, 1.0, optimizer="adam", learning_rate=0.1).x.round(3)
-    np.float64(2.0)
+    >>> float(skgd.minimize(lambda x: (x**2 - 4) ** 2, 1.0, optimizer="adam", learning_rate=0.1).x.round(3))
+    2.0
     """
     given = SimpleNamespace(**locals())
     check_arguments("minimize", CONSTRAINTS, {name: getattr(given, name) for name in CONSTRAINTS})
