@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._kernels.structures import Progress, State
-from ._problem.model import LinearModel
+from ._problem.model import LinearModel, penalty_factor
 from ._problem.network import NetworkModel
 from ._problem.scaling import LargestEntries, Moments, Scaling
 from ._solvers.training import Curve, Training, new_progress, new_state
@@ -69,9 +69,9 @@ def unpacked(given: dict) -> Training:
     """The training that :func:`packed` made a dictionary of."""
     model, arrays, optimizer = _made(given["model"], MODELS), given["arrays"], given["optimizer"]
     scaling = _identity(model) if given["scaling"] is None else Scaling(*given["scaling"])
-    params = arrays["params"]
-    zeros = np.zeros(params.size)
-    state = new_state(params, optimizer, params.dtype, zeros, zeros)._asdict()
+    params, loss = arrays["params"], given["loss"]
+    penalised, l1_counts = (model.penalised(penalty_factor(loss, scaling, degree)) for degree in (2, 1))
+    state = new_state(params, optimizer, params.dtype, penalised, l1_counts)._asdict()
     for name, array in arrays.items():
         state[name][...] = array
     progress = new_progress(0)
@@ -83,7 +83,7 @@ def unpacked(given: dict) -> Training:
         State(**state),
         progress,
         model=model,
-        loss=given["loss"],
+        loss=loss,
         scaling=scaling,
         moments=tuple(None if each is None else _made(each, MOMENTS) for each in given["moments"]),
         losses=Curve(given["losses"]),
