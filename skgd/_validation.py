@@ -52,7 +52,7 @@ class RemembersValidParameters:
         return list(_parameter_names(cls))  # type: ignore[arg-type]
 
     def _validate_params(self) -> None:
-        values = _parameters_of(type(self))(self)
+        values = _parameters_of(type(self))(self)  # type: ignore[arg-type]
         kinds = tuple(map(type, values))
         if tuple in kinds:
             kinds = tuple(type(part) for value in values for part in (value if type(value) is tuple else (value,)))

@@ -138,9 +138,9 @@ class Training:
         """Prepare for more data: another scaling leaves the model's predictions as they are, once it is settled."""
         self.model, state = problem.model, self.state
         if not _equal(self.scaling, problem.scaling):
-            differ_much = _differ_much(*self.scaling[:2], *problem.scaling[:2])
+            differ_much = _differ_much(self.scaling[:2], problem.scaling[:2])
             if not differ_much and self.loss.target_power is not None:
-                differ_much = _differ_much(*self.scaling[2:], *problem.scaling[2:])
+                differ_much = _differ_much(self.scaling[2:], problem.scaling[2:])
             if differ_much:
                 self.forget()  # state in units so different would be worse than none
             # random weights are meant for standardised units, which the first few rows don't tell
@@ -290,8 +290,9 @@ def _equal(old: Scaling, new: Scaling) -> bool:
     return all(one.tobytes() == other.tobytes() for one, other in zip(old, new, strict=True))
 
 
-def _differ_much(old_center: np.ndarray, old_scale: np.ndarray, center: np.ndarray, scale: np.ndarray) -> bool:
+def _differ_much(old: tuple, new: tuple) -> bool:
     """Whether a scale changed by more than MUCH, or a centre by more than MUCH times its scale."""
+    (old_center, old_scale), (center, scale) = old, new
     most = MUCH * scale
     far = (np.abs(center - old_center) > most) | (old_scale > most) | (scale > MUCH * old_scale)
     return bool(far.any())
