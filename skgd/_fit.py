@@ -1,8 +1,7 @@
 """How estimators are fitted: describe the problem, decide on a plan, solve, publish."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
@@ -89,9 +88,10 @@ class GradientDescentEstimator(RemembersValidParameters, Pickles):
     # -- the four stages
 
     def _fit(self, X, y, sample_weight, validation=(None, None, None), *, classes=None, streaming=False) -> Self:
-        with self._all_or_nothing():
+        attributes = self.__dict__.copy()
+        try:
             if streaming:
-                check_parameters(self)  # scikit-learn's decorator looks at the first call alone
+                check_parameters(self)  # in every call: scikit-learn's decorator would look at the first one alone
             parameters, rng = self._parameters(), check_random_state(self.random_state)
             goes_on = (streaming or self.warm_start) and hasattr(self, "_training")
             before = self._training.copy() if goes_on else None
@@ -106,6 +106,10 @@ class GradientDescentEstimator(RemembersValidParameters, Pickles):
             training = self._solve(begin(problem, plan, rng) if before is None else [before], plan, problem)
             # publish
             self._publish(training)
+        except BaseException:  # leave the estimator as it was
+            self.__dict__.clear()
+            self.__dict__.update(attributes)
+            raise
         return self
 
     def _parameters(self) -> SimpleNamespace:
@@ -170,8 +174,8 @@ class GradientDescentEstimator(RemembersValidParameters, Pickles):
 
     def _published(self, training: Training) -> dict[str, Any]:
         """The fitted attributes, which follow from the training's state alone."""
-        known = {"classes_": training.facts.get("classes"), "restart_scores_": training.restart_scores}
-        return self._published_parameters(training) | {
+        published = self._published_parameters(training)
+        published |= {
             "optimizer_": training.optimizer,
             "learning_rate_": training.learning_rate,
             "batch_size_": training.batch_size,
@@ -182,19 +186,12 @@ class GradientDescentEstimator(RemembersValidParameters, Pickles):
             "gradient_norm_": training.gradient_norm,
             "stop_reason_": training.stop_reason,
             "converged_": training.stop_reason == "converged",
-            **{name: value for name, value in known.items() if value is not None},
         }
-
-    @contextlib.contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        """Leave the estimator as it was if anything fails on the way."""
-        before = self.__dict__.copy()
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+        if "classes" in training.facts:
+            published["classes_"] = training.facts["classes"]
+        if training.restart_scores is not None:
+            published["restart_scores_"] = training.restart_scores
+        return published
 
 
 def _line(training: Training, seconds: float) -> str:

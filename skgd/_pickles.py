@@ -3,29 +3,54 @@
 A pickle holds the constructor's parameters, the training's state, and whatever isn't derived from it. What a line
 search starts from is the point where it ended, so such a training is kept in the units of X: without scaling, moments
 and scratch, which would be several times the model. `partial_fit` goes on from there with the moments of its own rows.
+What has the value that fits with defaults give it isn't stored either: names take more room than small models.
 """
 
 import copy
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from numbers import Number
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._kernels.structures import Progress, State
-from ._problem.model import LinearModel
+from ._problem.model import LinearModel, penalty_factor
 from ._problem.network import NetworkModel
 from ._problem.scaling import LargestEntries, Moments, Scaling
-from ._solvers.training import Curve, Training, new_progress, new_state
+from ._solvers.training import Curve, Training, new_progress, new_state, same
 from ._version import __version__
 from ._warnings import InconsistentVersionWarning, warn_user
+from .losses import LOSSES
+from .optimizers import OPTIMIZERS
 
-FORMAT = 2
+FORMAT = 3
 MODELS: dict[str, Any] = {"linear": LinearModel, "network": NetworkModel}
+LINEAR = "n_features", "n_outputs", "fit_intercept", "trains_intercept"  # what makes a linear model
 MOMENTS: dict[str, Any] = {"moments": Moments, "largest": LargestEntries}
-PLAIN = (
-    *("learning_rate", "rate_is_auto", "given_rate", "loss_unit", "facts", "plateau", "batch_size", "rows_seen"),
-    *("updates", "stop_reason", "gradient_norm", "restart_scores", "precision"),
-)
+# What training goes on with, by itself and of its progress; what isn't here begins anew with every call. Values that a
+# fit with defaults comes to aren't stored, here and among the estimator's parameters: a release in which they are other
+# ones must raise the format.
+PLAIN = {
+    "learning_rate": 1.0,
+    "rate_is_auto": True,
+    "given_rate": ("auto", None, False),
+    "loss_unit": 1.0,
+    "facts": {},
+    "plateau": (1.0, np.inf, 0, 0),
+    "batch_size": 0,
+    "rows_seen": 0,
+    "updates": 0,
+    "stop_reason": "converged",
+    "gradient_norm": None,
+    "restart_scores": None,
+    "precision": "float64",
+}
+PROGRESS = "epoch", "update", "averaged", "random"
+WITHOUT = PLAIN | {"scaling": None, "moments": (None, None), "losses": b"", "validation_losses": b""}
+SHORT = 6  # bytes of a number that is stored so that it is the same in float32, and nearly so in float64
 
 
 def check_version(state: dict, name: str, version: str) -> None:
@@ -41,55 +66,85 @@ def check_version(state: dict, name: str, version: str) -> None:
 
 
 def packed(training: Training) -> dict:
-    """The training as a dictionary of arrays, numbers, strings and public objects."""
-    arrays = {"params": training.state.params, "slots": training.state.slots}
-    if training.progress["averaged"][0] > 0:
-        arrays["average"] = training.state.average
-    scaling, moments = training.scaling, training.moments
-    if training.optimizer.searches_line:
-        if training.model.kind is LinearModel.kind:
-            identity = _identity(training.model)
-            exact = training.model.unpack(training.state.params, scaling)
-            arrays["params"], scaling, moments = training.model.pack(exact, identity), None, (None, None)
-        del arrays["slots"]  # which then tell of the path that led here
-    return {name: getattr(training, name) for name in PLAIN} | {
+    """The training as a dictionary of arrays, bytes of arrays, numbers, strings and public objects."""
+    state = {name: getattr(training, name) for name in PLAIN} | {
+        "precision": training.precision.name,
         "model": _named(training.model, MODELS),
-        "loss": training.loss,
-        "optimizer": training.optimizer,
-        "scaling": None if scaling is None else tuple(scaling),
-        "moments": tuple(None if each is None else _named(each, MOMENTS) for each in moments),
-        "arrays": arrays,
-        "progress": {name: training.progress[name].item() for name in Progress.names or ()},
-        "losses": training.losses.values.copy(),
-        "validation_losses": training.validation_losses.values.copy(),
+        "loss": _name_or_object(training.loss, LOSSES),
+        "optimizer": _name_or_object(training.optimizer, OPTIMIZERS),
+        "progress": tuple(training.progress[name].item() for name in PROGRESS),
+        "losses": training.losses.values.astype("<f8").tobytes(),
+        "validation_losses": training.validation_losses.values.astype("<f8").tobytes(),
     }
+    if training.optimizer.searches_line and training.model.kind is LinearModel.kind:
+        exact = training.model.unpack(training.state.params, training.scaling)
+        state["params"] = _as_bytes(training.model.pack(exact, _identity(training.model)), training.precision)
+    else:
+        state["arrays"] = {"params": training.state.params}
+        if not training.optimizer.searches_line:  # else they tell of the path that led here
+            state["arrays"]["slots"] = training.state.slots
+        if training.progress["averaged"][0] > 0:
+            state["arrays"]["average"] = training.state.average
+        state["scaling"] = tuple(training.scaling)
+        state["moments"] = tuple(None if each is None else _named(each, MOMENTS) for each in training.moments)
+    return {name: value for name, value in state.items() if name not in WITHOUT or not _equal(value, WITHOUT[name])}
 
 
 def unpacked(given: dict) -> Training:
-    """The training that :func:`packed` made a dictionary of."""
-    model, arrays, optimizer = _made(given["model"], MODELS), given["arrays"], given["optimizer"]
+    """The training that :func:`packed` made a dictionary of, in this format or an earlier one."""
+    given = WITHOUT | given
+    model, optimizer, loss = _made(given["model"], MODELS), given["optimizer"], given["loss"]
+    optimizer = OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer
+    loss = LOSSES[loss]() if isinstance(loss, str) else loss
+    precision, progress = np.dtype(given["precision"]), given["progress"]
+    arrays = {"params": _from_bytes(given["params"], precision)} if "params" in given else given["arrays"]
     scaling = _identity(model) if given["scaling"] is None else Scaling(*given["scaling"])
     params = arrays["params"]
-    zeros = np.zeros(params.size)
-    state = new_state(params, optimizer, params.dtype, zeros, zeros)._asdict()
+    penalised, l1_counts = (model.penalised(penalty_factor(loss, scaling, degree)) for degree in (2, 1))
+    state = new_state(params, optimizer, params.dtype, penalised, l1_counts)._asdict()
     for name, array in arrays.items():
         state[name][...] = array
-    progress = new_progress(0)
-    for name, value in given["progress"].items():
+    of_progress = new_progress(0)
+    for name, value in (progress if isinstance(progress, dict) else dict(zip(PROGRESS, progress, strict=True))).items():
         if name in (Progress.names or ()):
-            progress[name] = value
+            of_progress[name] = value
     return Training(
         optimizer,
         State(**state),
-        progress,
+        of_progress,
         model=model,
-        loss=given["loss"],
+        loss=loss,
         scaling=scaling,
         moments=tuple(None if each is None else _made(each, MOMENTS) for each in given["moments"]),
-        losses=Curve(given["losses"]),
-        validation_losses=Curve(given["validation_losses"]),
-        **{name: given[name] for name in PLAIN},
+        losses=_curve(given["losses"]),
+        validation_losses=_curve(given["validation_losses"]),
+        **{name: given[name] for name in PLAIN} | {"precision": precision},
     )
+
+
+def _curve(values: np.ndarray | bytes) -> Curve:
+    return Curve(np.frombuffer(values, "<f8") if isinstance(values, bytes) else values)
+
+
+def _as_bytes(params: np.ndarray, precision: np.dtype) -> bytes:
+    """Parameters in the units of X; of float32 to 36 binary places, odd if some more were lost.
+
+    So they round to the same float32, and with means of many standard deviations that is not enough.
+    """
+    bits = params.astype("<f8").view("<u8")
+    if precision == np.float64:
+        return bits.tobytes()
+    n_lost = 8 * (8 - SHORT)
+    shortened = (bits >> n_lost) | ((bits & (2**n_lost - 1)) != 0)
+    return shortened.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :SHORT].tobytes()
+
+
+def _from_bytes(stored: bytes, precision: np.dtype) -> np.ndarray:
+    if precision == np.float64:
+        return np.frombuffer(stored, "<f8").astype(np.float64)
+    bits = np.zeros((len(stored) // SHORT, 8), np.uint8)
+    bits[:, 8 - SHORT :] = np.frombuffer(stored, np.uint8).reshape(-1, SHORT)
+    return bits.view("<f8").ravel().astype(np.float64)
 
 
 def from_first_format(state: dict) -> Training:
@@ -101,7 +156,7 @@ def from_first_format(state: dict) -> Training:
     plain = {name: old[name] for name in PLAIN if name in old}
     scale, power = old["scaling"].target_scale, old["loss"].target_power
     unit = float(scale[0] ** power) if power is not None and scale.size == 1 else 1.0
-    defaults = {"plateau": (1.0, np.inf, 0, 0), "restart_scores": state.get("restart_scores_"), "loss_unit": unit}
+    defaults = {"restart_scores": state.get("restart_scores_"), "loss_unit": unit}
     kept = {name: array for name, array in old["state"]._asdict().items() if array.size}
     moments = state.pop("_moments", (None, None))
     return unpacked(
@@ -129,16 +184,31 @@ def _identity(model: Any) -> Scaling:
     return Scaling(np.zeros(d), np.ones(d), np.zeros(k), np.ones(k))
 
 
-def _named(thing: Any, names: dict[str, type]) -> tuple[str, dict]:
+def _named(thing: Any, names: dict[str, type]) -> tuple:
+    """The name of a thing's class, and its attributes; of a linear model the values of what makes it."""
     (name,) = (name for name, cls in names.items() if type(thing) is cls)
-    return name, dict(vars(thing))
+    return (name, *(getattr(thing, each) for each in LINEAR)) if name == "linear" else (name, dict(vars(thing)))
 
 
-def _made(named: tuple[str, dict], names: dict[str, type]) -> Any:
-    name, attributes = named
+def _made(named: tuple, names: dict[str, type]) -> Any:
+    name, *values = named
+    if len(values) > 1:
+        return names[name](*values)
     thing: Any = object.__new__(names[name])
-    thing.__dict__.update(attributes)
+    thing.__dict__.update(values[0])
     return thing
+
+
+def _name_or_object(thing: Any, table: Mapping[str, Callable]) -> Any:
+    """The name in the table under which there is the same; itself where there is none."""
+    return next((name for name, make in table.items() if same(make(), thing)), thing)
+
+
+@functools.cache
+def _defaults(cls: type) -> dict[str, Any]:
+    """The defaults of a class's parameters that nothing can change; none of users' classes, who may change them."""
+    parameters = inspect.signature(cls).parameters.values() if cls.__module__.startswith("skgd.") else ()
+    return {each.name: each.default for each in parameters if isinstance(each.default, str | Number | tuple | None)}
 
 
 class Pickles(BaseEstimator):
@@ -153,6 +223,9 @@ class Pickles(BaseEstimator):
     def __getstate__(self) -> dict:
         """What isn't derived from the training's state, and that state."""
         state = super().__getstate__().copy()
+        for name, default in _defaults(type(self)).items():  # type: ignore[arg-type]
+            if name in state and _equal(state[name], default):
+                del state[name]
         training = state.pop("_training", None)
         if training is not None:
             state["_training_state"] = packed(training)
@@ -162,7 +235,7 @@ class Pickles(BaseEstimator):
         return state | {"_skgd_version": __version__, "_skgd_format": FORMAT}
 
     def __setstate__(self, state: dict) -> None:
-        state = dict(state)
+        state = _defaults(type(self)) | state  # type: ignore[arg-type]
         check_version(state, type(self).__name__, __version__)
         training = None
         if "_training_state" in state:
@@ -191,4 +264,5 @@ def _equal(one: object, other: object) -> bool:
         return len(one) == len(other) and all(map(_equal, one, other))
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
-    return type(one) is type(other) and (one is other or (isinstance(one, int | float | str) and one == other))
+    plain = type(one) is type(other) and isinstance(one, int | float | str | bytes | tuple | dict)
+    return one is other or (plain and one == other)

@@ -57,7 +57,6 @@ class RegressorFits(RegressorMixin):
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
-    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Make one epoch over the given rows and go on where the last call ended.
 

@@ -2,6 +2,8 @@
 
 import functools
 import itertools
+import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,13 +52,14 @@ class RemembersValidParameters:
         return list(_parameter_names(cls))  # type: ignore[arg-type]
 
     def _validate_params(self) -> None:
-        values = [getattr(self, name) for name in self._get_param_names()]
-        parts = [part for value in values for part in (value if type(value) is tuple else (value,))]
-        kinds = tuple(map(type, parts))
+        values = _parameters_of(type(self))(self)  # type: ignore[arg-type]
+        kinds = tuple(map(type, values))
+        if tuple in kinds:
+            kinds = tuple(type(part) for value in values for part in (value if type(value) is tuple else (value,)))
         if not _SIMPLE.issuperset(kinds):
             super()._validate_params()  # type: ignore[misc]
             return
-        key = type(self), kinds, tuple(values)
+        key = type(self), kinds, values
         if key not in _VALID:
             super()._validate_params()  # type: ignore[misc]
             if len(_VALID) >= _MOST_REMEMBERED:
@@ -67,6 +70,13 @@ class RemembersValidParameters:
 _SIMPLE = frozenset({bool, int, float, str, type(None)})
 _MOST_REMEMBERED = 1_000
 _VALID: set[tuple] = set()
+
+
+@functools.cache
+def _parameters_of(cls: type) -> Callable[[object], tuple]:
+    """Gives the values of an object's parameters."""
+    names = _parameter_names(cls)
+    return operator.attrgetter(*names) if len(names) > 1 else lambda self: tuple(getattr(self, name) for name in names)
 
 
 @functools.cache
@@ -125,7 +135,7 @@ def _needs_no_conversion(X, y, dtypes: Sequence[Any]) -> bool:
     if not (rows and y.ndim == 1 and y.dtype.kind in "iuf" and len(y) == len(X)):
         return False
     with np.errstate(over="ignore", invalid="ignore"):  # a sum that isn't finite says that a closer look is needed
-        return bool(np.isfinite(X.sum()) and np.isfinite(y.sum()))
+        return math.isfinite(X.sum() + (y.sum() if y.dtype.kind == "f" else 0))
 
 
 def _storage(dtypes: Sequence[Any]) -> dict:

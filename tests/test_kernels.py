@@ -62,7 +62,7 @@ def make_data(X, y=None, weight=(), subset=(), center=None, scale=None, dtype=np
     )
     y = np.zeros((len(X), 1)) if y is None else y
     k = y.shape[1]
-    return Data(features, frozen(y, float), np.zeros(k), np.ones(k), frozen(weight, float), frozen(subset, np.int64))
+    return Data(features, frozen(y, float), np.zeros(k), np.ones(k), frozen(weight, float), frozen(subset, np.uint32))
 
 
 # -- the order of rows
@@ -810,8 +810,8 @@ def test_compiled_and_plain_moments_agree(name):
     results = []
     for function in (kernel("moments", np.dtype(float)), python_kernel("moments", np.dtype(float))):
         total, squares = np.zeros(3), np.zeros(3)
-        function(frozen(X), weights, frozen([], np.int64), X[0].copy(), total, squares, 0, 300)
-        function(frozen(X), weights, frozen([], np.int64), X[0].copy(), total, squares, 300, 900)
+        function(frozen(X), weights, frozen([], np.uint32), X[0].copy(), total, squares, 0, 300)
+        function(frozen(X), weights, frozen([], np.uint32), X[0].copy(), total, squares, 300, 900)
         results.append((total, squares))
     np.testing.assert_allclose(results[0], results[1], rtol=1e-11)
 

@@ -22,7 +22,7 @@ def data_of(X, y, center, scale, weight=None):
     dtype = LinearModel.compute_dtype(features.storage)
     features = features._replace(center=center.astype(dtype), inverse_scale=(1 / scale).astype(dtype))
     weight = np.empty(0) if weight is None else weight
-    arrays = (read_only(array) for array in (y.astype(float)[:, None], weight, np.empty(0, np.int64)))
+    arrays = (read_only(array) for array in (y.astype(float)[:, None], weight, np.empty(0, np.uint32)))
     y, weight, subset = arrays
     return Data(features, y, np.zeros(1), np.ones(1), weight, subset)
 

@@ -50,7 +50,7 @@ def quiet(model, *data):
 
 def data_of(X, y=None, weight=(), subset=()):
     y = np.zeros((X.shape[0], 1)) if y is None else y.reshape(-1, 1)
-    arrays = [np.asarray(array, dtype) for array, dtype in ((y, float), (weight, float), (subset, np.int64))]
+    arrays = [np.asarray(array, dtype) for array, dtype in ((y, float), (weight, float), (subset, np.uint32))]
     for array in arrays:
         array.flags.writeable = False
     return Data(raw_features(X), arrays[0], np.zeros(1), np.ones(1), *arrays[1:])

@@ -248,3 +248,14 @@ def test_few_sparse_rows_differ_by_their_columns():
     X, y = sparse.csr_matrix(np.eye(6)), np.ones(6)
     model = GDLinearRegressor(optimizer="nesterov", standardize=False, fit_intercept=False, alpha=0.1, tol=1e-14)
     np.testing.assert_allclose(model.fit(X, y).coef_, Ridge(0.6, fit_intercept=False).fit(X, y).coef_, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64])
+def test_labels_without_a_sign_go_on_among_classes_below_zero(dtype):
+    X, y = load_breast_cancer(return_X_y=True)
+    by_labels, plain = (GDLogisticClassifier(random_state=0) for _ in range(2))
+    by_labels.partial_fit(X, y.astype(dtype), classes=[-1, 0, 1])
+    plain.partial_fit(X, y, classes=[-1, 0, 1])
+    np.testing.assert_array_equal(by_labels.coef_, plain.coef_)
+    with pytest.raises(ValueError, match=r"\[2\] that are not among the known ones"):
+        by_labels.partial_fit(X, y.astype(dtype) * 2)

@@ -34,7 +34,9 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
     if batch_size >= problem.n_given and not problem.streaming and _is(parameters.optimizer, "nesterov"):
         # momentum that grows, and restarts, in place of a fixed one that mini-batches need
         optimizer = SGD(momentum="auto", nesterov=True)
-    tol = _tol(parameters, problem, optimizer, batch_size) if isinstance(parameters.tol, str) else parameters.tol
+    tol = parameters.tol
+    if isinstance(tol, str) and not problem.streaming:  # a stream has no end
+        tol = _tol(parameters, problem, optimizer, batch_size)
     return make_plan(
         parameters,
         problem,

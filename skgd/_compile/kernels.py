@@ -118,12 +118,20 @@ class PlugIn:
         return self.call.pointer
 
 
-def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -> PlugIn:
-    """A loss or rule as the kernels take it: compiled, or guarded Python."""
-    ready = _jit.compiled_or_python(function, signature, name, warns)
+def plug_in(function: Callable, kind: str, dtype: np.dtype, name: str, warns: bool = True) -> PlugIn:
+    """A "loss" or "rule" as the kernels take it: compiled, or guarded Python, with a warning."""
+    ready = _plug_in(function, kind, dtype, name)
+    if ready.in_python and warns:
+        _jit.compiled_or_python(function, getattr(signatures(dtype), kind), name)
+    return ready
+
+
+@functools.cache
+def _plug_in(function: Callable, kind: str, dtype: np.dtype, name: str) -> PlugIn:
+    ready = _jit.compiled_or_python(function, getattr(signatures(dtype), kind), name, warns=False)
     if ready is not function:
         return PlugIn(ready, False)
-    if not is_rule:
+    if kind != "rule":
         return PlugIn(function, True)
 
     def guarded(params, grads, slots, hyper, learning_rate, t):
@@ -176,12 +184,11 @@ def activation_kernels(activation: Formulas, dtype: np.dtype) -> Activations:
 def _activation_kernels(
     function: Callable, derivative: Callable, from_output: bool, name: str, dtype: np.dtype
 ) -> Activations:
-    types = signatures(dtype)
     forwards = _jit.bound(layers.activate_in_place if from_output else layers.activate, function=function)
     backwards = _jit.bound(layers.differentiate, slope=derivative)
     ready = [
-        plug_in(forwards, types.activation, f"{name}.function", is_rule=False),
-        plug_in(backwards, types.activation_derivative, f"{name}.derivative", is_rule=False),
+        plug_in(forwards, "activation", dtype, f"{name}.function"),
+        plug_in(backwards, "activation_derivative", dtype, f"{name}.derivative"),
     ]
     if any(part.in_python for part in ready):
         return Activations(forwards, forwards, backwards, True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from .._kernels.structures import (
     FLOAT64,
+    ROW_NUMBER,
     Anchor,
     Batch,
     Buffers,
@@ -105,16 +106,16 @@ def _plug_ins(real) -> tuple:
 
 def _data(entry, real, index, target):
     """The rows to learn from."""
-    from numba import types
+    from numba import from_dtype, types
 
     vector, double, double_in = _array(real, 1), _array(types.float64, 1), _array(types.float64, 1, readonly=True)
-    indices_in = _array(types.int64, 1, readonly=True)
+    rows_in, starts_in = (_array(number, 1, readonly=True) for number in (from_dtype(ROW_NUMBER), types.int64))
     if index is None:
         features = types.NamedTuple([_array(entry, 2, True), vector, vector], Features)
     else:
-        stored = _array(entry, 1, True), _array(index, 1, True), indices_in
+        stored = _array(entry, 1, True), _array(index, 1, True), starts_in
         features = types.NamedTuple([*stored, vector, vector], SparseFeatures)
-    return types.NamedTuple([features, _array(target, 2, True), double, double, double_in, indices_in], Data)
+    return types.NamedTuple([features, _array(target, 2, True), double, double, double_in, rows_in], Data)
 
 
 def _training(real) -> tuple:
@@ -193,7 +194,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     f8, i8, flag, void, Function = types.float64, types.int64, types.boolean, types.void, types.FunctionType
     rule, loss, *_ = plug_ins
     vector, matrix, double, square = _array(real, 1), _array(real, 2), _array(f8, 1), _array(f8, 2)
-    double_in, indices_in, progress = _array(f8, 1, True), _array(i8, 1, True), training[-1][4]
+    double_in, rows_in, progress = _array(f8, 1, True), _array(from_dtype(ROW_NUMBER), 1, True), training[-1][4]
     few_rows = types.NamedTuple([square, square, double, double], FewRows)
     newton_settings = types.NamedTuple([i8, f8, i8, f8, f8, flag], NewtonSettings)
     work = types.NamedTuple([square, _array(f8, 3), square, square], NewtonWork)
@@ -201,8 +202,8 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     function_settings = types.NamedTuple([i8, f8, i8, f8], FunctionSettings)
     search = _array(from_dtype(Search), 1)
     return {
-        "moments": void(_array(entry, 2, True), double_in, indices_in, double, double, double, i8, i8),
-        "gram": void(data[0], double_in, indices_in, i8, i8, square, square),
+        "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, i8, i8),
+        "gram": void(data[0], double_in, rows_in, i8, i8, square, square),
         "coordinate_descent": void(square, double, double, double, double, double),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),
         "function_update": i8(Function(rule), f8, function_state, function_settings, double, f8, progress),
@@ -217,13 +218,13 @@ def _of_sparse(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     rule, loss, *_ = plug_ins
     state, anchor, buffers, settings, hypers_to_budget = training
     double, indices, numbers = _array(f8, 1), _array(i8, 1), _array(types.uint64, 1)
-    double_in, indices_in = _array(f8, 1, True), _array(i8, 1, True)
+    double_in, rows_in = _array(f8, 1, True), _array(from_dtype(ROW_NUMBER), 1, True)
     columns, linear = _array(from_dtype(Column), 1), types.NamedUniTuple(types.boolean, 1, Linear)
     batch = types.NamedTuple([columns, numbers, double, numbers, indices] + [double] * 9, Batch)
     of_model = data, linear, state, anchor, buffers, batch, settings
     return {
-        "moments": void(data[0], double_in, indices_in, double, double, double, double, double, i8, i8),
+        "moments": void(data[0], double_in, rows_in, double, double, double, double, double, i8, i8),
         "run_lazy_epochs": void(Function(loss), Function(rule), *of_model, *hypers_to_budget),
-        "largest_entries": void(data[0], double_in, indices_in, double, indices, i8, i8),
+        "largest_entries": void(data[0], double_in, rows_in, double, indices, i8, i8),
         "square_sums": void(data[0], double, i8, i8),
     }

@@ -8,6 +8,7 @@ import numpy as np
 from .constants import TINY
 
 FLOAT64 = np.dtype(np.float64)
+ROW_NUMBER = np.dtype(np.uint32)  # of rows in use: eight bytes would be a good part of a narrow X
 
 
 class Features(NamedTuple):
@@ -66,7 +67,7 @@ class Data(NamedTuple):
     target_center: np.ndarray  # (n_targets,) float64
     target_inverse_scale: np.ndarray  # (n_targets,) float64
     weight: np.ndarray  # (n_rows,) float64, read-only; empty: all rows count the same
-    subset: np.ndarray  # (n_used,) int64, read-only: the rows to use; empty: all of them
+    subset: np.ndarray  # (n_used,) uint32, read-only: the rows to use; empty: all of them
 
     @property
     def n_rows(self) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 
 from .._compile.kernels import kernel, plug_in, python_kernel
-from .._compile.types import signatures
 from .._kernels.constants import TINY
 from .._kernels.structures import FLOAT64, FunctionSettings, FunctionState
 from .._solvers.outcome import Outcome
@@ -34,7 +33,7 @@ class RuleDescent:
             n_iter_no_change=plan.n_iter_no_change,
             weight_decay=float(optimizer.weight_decay),
         )
-        rule = plug_in(optimizer.rule, signatures(FLOAT64).rule, f"{type(optimizer).__name__}.rule", is_rule=True)
+        rule = plug_in(optimizer.rule, "rule", FLOAT64, f"{type(optimizer).__name__}.rule")
         self.update = (python_kernel if rule.in_python else kernel)("function_update", FLOAT64)
         self.rule, self.hyper = rule.call if rule.in_python else rule.pointer, optimizer.hyper()
 

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from .._kernels.structures import Data, Features, SparseFeatures
+from .._kernels.structures import ROW_NUMBER, Data, Features, SparseFeatures
 from .._parallel import n_threads
 from .._targets.classes import class_totals
 from .._targets.targets import Targets
 from .._targets.validation_set import hold_out
 from .distinct import distinct_rows, is_one_batch
-from .features import raw_features, read_only, scaled_rows, stored_alike
+from .features import raw_features, read_only, row_numbers, scaled_rows, stored_alike
 from .problem import Problem
 from .rows import Rows
 from .scaling import Scaling, dense_moments, feature_scales
@@ -19,7 +19,8 @@ from .scaling import Scaling, dense_moments, feature_scales
 # Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
 SAFE_FLOAT32 = (1e-15, 1e15)
 EPS = float(np.finfo(np.float64).eps)
-ALL_ROWS = np.empty(0, np.int64)  # as a subset
+MOST_ROWS = 2 ** (8 * ROW_NUMBER.itemsize)
+ALL_ROWS = np.empty(0, ROW_NUMBER)  # as a subset
 
 
 def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, before=None, streaming=False) -> Problem:
@@ -29,10 +30,12 @@ def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, bef
     """
     loss, weight = targets.loss, targets.weight
     rows, held_out = ALL_ROWS, None
+    if X.shape[0] > MOST_ROWS and (parameters.early_stopping or weight.size):
+        raise ValueError(f"X has {X.shape[0]} rows: with weights, or some of them held out, it may have {MOST_ROWS}")
     if parameters.early_stopping and targets.validation is None:
         rows, held_out = split(X.shape[0], targets, parameters, rng, streaming)
     if held_out is None and weight.size and not weight.all():  # as if rows without weight weren't there
-        rows = np.flatnonzero(weight)
+        rows = row_numbers(np.flatnonzero(weight))
     n_given = len(rows) or X.shape[0]
     if not streaming and is_one_batch(parameters, kind, n_given) and not loss.trivial_optimum:
         weight, rows = distinct_rows(X, targets.y, weight, rows)
@@ -45,7 +48,7 @@ def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, bef
     scaling = scaling_of(data)
     model = _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming)
 
-    unseen = None if held_out is None else data._replace(subset=read_only(held_out))
+    unseen = None if held_out is None else data._replace(subset=row_numbers(held_out))
     if targets.validation is not None:
         unseen = _of_validation_set(targets.validation, data)
     return Problem(
@@ -96,7 +99,7 @@ class Scaler:
 
     def scaled(self, X, targets: Targets, rows: np.ndarray, before: tuple) -> tuple[Data, tuple]:
         """The data as kernels take it, with the scaling of its own rows and of those of the moments before."""
-        y, weight, rows = map(read_only, (targets.y, targets.weight, rows))
+        y, weight, rows = read_only(targets.y), read_only(targets.weight), row_numbers(rows)
         features = raw_features(X)
         k = y.shape[1]
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
@@ -165,7 +168,7 @@ def _of_validation_set(validation, data: Data) -> Data:
     features: Features | SparseFeatures = raw_features(stored_alike(validation.X, data.features.storage))
     features = features._replace(center=data.features.center, inverse_scale=data.features.inverse_scale)
     y, weight = read_only(validation.y.astype(data.y.dtype, copy=False)), read_only(validation.weight)
-    return data._replace(features=features, y=y, weight=weight, subset=read_only(ALL_ROWS))
+    return data._replace(features=features, y=y, weight=weight, subset=row_numbers(ALL_ROWS))
 
 
 def _fits_float32(scale: np.ndarray) -> bool:

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from .. import _parallel as threads
 from .._compile.kernels import kernel
-from .._kernels.structures import Data, Features, SparseFeatures, Storage
+from .._kernels.structures import ROW_NUMBER, Data, Features, SparseFeatures, Storage
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -13,6 +13,11 @@ def read_only(array: np.ndarray) -> np.ndarray:
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
+
+
+def row_numbers(rows: np.ndarray) -> np.ndarray:
+    """Numbers of rows as kernels take them."""
+    return read_only(rows.astype(ROW_NUMBER, copy=False))
 
 
 def stored_alike(X, storage: Storage):
@@ -64,9 +69,9 @@ def dense_rows(features: Features | SparseFeatures, rows: np.ndarray | slice, ou
 def rows_apart(data: Data, rows: np.ndarray) -> Data:
     """The data of some rows alone: short ones, of CSR, as copies, which saves looking for each in every pass."""
     if isinstance(data.features, Features):
-        return data._replace(subset=read_only(rows))
+        return data._replace(subset=row_numbers(rows))
     y, weight = (read_only(array[rows] if array.size else array) for array in (data.y, data.weight))
-    return data._replace(features=copied_rows(data.features, rows), y=y, weight=weight, subset=read_only(rows[:0]))
+    return data._replace(features=copied_rows(data.features, rows), y=y, weight=weight, subset=row_numbers(rows[:0]))
 
 
 def dense_columns(rows: np.ndarray | sparse.csr_array, columns: np.ndarray) -> np.ndarray:

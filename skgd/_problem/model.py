@@ -140,8 +140,8 @@ class LinearModel(Model):
         return n_rows * self.n_params
 
     def penalised(self, factor: np.ndarray) -> np.ndarray:
-        counts = np.ones((self.n_outputs, self.n_features + 1)) * factor[:, None]
-        counts[:, -1] = 0
+        counts = np.empty((self.n_outputs, self.n_features + 1))
+        counts[:, :-1], counts[:, -1] = factor[:, None], 0
         return counts.ravel()
 
     def settings(self) -> dict:
@@ -180,8 +180,10 @@ class LinearModel(Model):
         """The inverse of unpack."""
         coef, intercept = unpacked
         target_scale = scaling.target_scale[:, None] if scaling.target_scale.size > 1 else scaling.target_scale
-        constant = (intercept - scaling.target_center + coef @ scaling.center) / scaling.target_scale
-        return np.column_stack([coef * scaling.scale / target_scale, constant]).ravel()
+        blocks = np.empty((self.n_outputs, self.n_features + 1))
+        blocks[:, :-1] = coef * scaling.scale / target_scale
+        blocks[:, -1] = (intercept - scaling.target_center + coef @ scaling.center) / scaling.target_scale
+        return blocks.ravel()
 
     def of_other_data(self) -> "LinearModel":
         if self.trains_intercept == self.fit_intercept:

@@ -1,13 +1,11 @@
 """Passes over all rows: the objective and its gradient."""
 
 import functools
-from collections.abc import Callable
 
 import numpy as np
 
 from .. import _parallel as threads
 from .._compile.kernels import PlugIn, kernel, plug_in, python_kernel
-from .._compile.types import signatures
 from .._kernels.structures import Buffers, Data, Features, Linear, SparseFeatures
 from ..losses import Loss
 from .model import Model
@@ -152,14 +150,7 @@ def _can_fold_means(features: Features | SparseFeatures) -> bool:
 
 def pointwise(loss: Loss, dtype: np.dtype, warns: bool = False) -> PlugIn:
     """The loss as kernels of a dtype take it."""
-    of_loss = loss.pointwise, np.dtype(dtype), type(loss).__name__
-    found = _pointwise(*of_loss)
-    return _pointwise.__wrapped__(*of_loss, warns=True) if warns and found.in_python else found
-
-
-@functools.cache
-def _pointwise(function: Callable, dtype: np.dtype, name: str, warns: bool = False) -> PlugIn:
-    return plug_in(function, signatures(dtype).loss, f"{name}.pointwise", is_rule=False, warns=warns)
+    return plug_in(loss.pointwise, "loss", np.dtype(dtype), f"{type(loss).__name__}.pointwise", warns)
 
 
 def buffers(model: Model, data: Data, block_size: int, dtype: np.dtype, n_fetched: int = 0) -> Buffers:

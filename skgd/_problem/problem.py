@@ -52,6 +52,8 @@ class Problem:
     @cached_property
     def l1_counts(self) -> np.ndarray:
         """The same for the L1 penalty."""
+        if self.loss.target_power is None:  # no scale, no difference
+            return self.penalised
         return self.model.penalised(penalty_factor(self.loss, self.scaling, degree=1))
 
     @cached_property

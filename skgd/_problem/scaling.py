@@ -1,5 +1,6 @@
 """Means and standard deviations, and the scaling of features and targets that follows from them."""
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -192,7 +193,5 @@ def _sums(compiled, arrays: tuple, shape: tuple, n_rows: int, row_cost: int, n_t
         compiled(*arrays, *sums, *part)
         return sums
 
-    total = np.zeros(shape)
-    for sums in threads.run_over_rows(of_part, n_rows, row_cost, total.size, n_threads):
-        total += sums
-    return total
+    sums_of_parts = threads.run_over_rows(of_part, n_rows, row_cost, shape[0] * shape[1], n_threads)
+    return functools.reduce(np.add, sums_of_parts)

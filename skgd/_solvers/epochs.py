@@ -6,7 +6,6 @@ import time
 import numpy as np
 
 from .._compile.kernels import kernel, plug_in, python_kernel
-from .._compile.types import signatures
 from .._kernels.structures import Anchor, Linear, Network, Settings
 from .._parallel import single_threaded_blas
 from .._problem.objective import buffers, pointwise, weight_factor
@@ -57,14 +56,13 @@ class Epochs:
         self.buffers = buffers(model, self.data, self.settings.block_size, training.dtype, n_fetched)
         self.model = model.for_kernels(self.storage, training.progress["random"])
         self.loss = pointwise(training.loss, training.dtype)
-        rule_type = signatures(training.dtype).rule
-        self.rule = plug_in(optimizer.rule, rule_type, f"{type(optimizer).__name__}.rule", is_rule=True)
+        self.rule = plug_in(optimizer.rule, "rule", training.dtype, f"{type(optimizer).__name__}.rule")
         self.hyper = optimizer.hyper()
         self.python = self.rule.in_python or self.loss.in_python or model.in_python(training.dtype)
         self.budget = self._first_budget()
         self.reduces_variance = optimizer.variance_reduced and plan.batch_size < self.n_rows
         n_anchor = model.n_params if self.reduces_variance else 0
-        self.anchor = Anchor(*(np.zeros(n_anchor, training.dtype) for _ in Anchor._fields))
+        self.anchor = Anchor(*np.zeros((len(Anchor._fields), n_anchor), training.dtype))
         if self.reduces_variance:
             self.loss_of_all = problem.rows.objective(model, training.loss, problem.loss_hyper, np.zeros(n_anchor))
 
@@ -161,8 +159,9 @@ class Epochs:
     def _threads_of_blas(self):
         """All that BLAS has for large products, one for small ones: its threads wait for each other in a busy loop."""
         model = self.problem.model
-        large = model.largest_product(self.settings.block_size) >= LARGE_PRODUCT
-        return single_threaded_blas() if model.kind is Network and not large else contextlib.nullcontext()
+        if model.kind is not Network or model.largest_product(self.settings.block_size) >= LARGE_PRODUCT:
+            return contextlib.nullcontext()
+        return single_threaded_blas()
 
     def _take_snapshot(self) -> None:
         """Drop the anchor of variance reduction where the parameters are now."""

@@ -59,11 +59,11 @@ def unique_classes(y: np.ndarray) -> np.ndarray:
 def class_index(y: np.ndarray, classes: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Index of each row's class as a column of floats, some rows at a time to spare memory."""
     index = np.empty((len(y), 1), dtype)
-    span, known = _range_of_few(y), _range_of_few(classes)
-    consecutive = known is not None and known[1] - known[0] + 1 == len(classes)
-    if span is not None and known is not None and consecutive and known[0] <= span[0] and span[1] <= known[1]:
-        np.subtract(y, known[0], out=index[:, 0], casting="unsafe")
-        return index
+    if y.dtype.kind in "iu" and classes.dtype.kind in "iu" and classes[-1] < 2**62:
+        low, high = int(classes[0]), int(classes[-1])
+        if high - low + 1 == len(classes) and low <= y.min() and y.max() <= high:  # consecutive numbers
+            np.subtract(y, low, out=index[:, 0], dtype=np.int64, casting="unsafe")
+            return index
     for start in range(0, len(y), ENCODING_ROWS):
         part = y[start : start + ENCODING_ROWS]
         found = np.minimum(np.searchsorted(classes, part), len(classes) - 1)

@@ -8,6 +8,7 @@ from sklearn.utils import column_or_1d
 from .._validation import at_one_scale, check_sample_weight
 from ..losses import Loss, get_label_loss
 from .classes import (
+    ENCODING_ROWS,
     balancing_factors,
     check_classes_or_labels,
     check_validation_labels,
@@ -123,5 +124,10 @@ def _times_factors(weight: np.ndarray, index: np.ndarray, factors: np.ndarray | 
     """Weights of rows times the factors of their classes."""
     if factors is None:
         return weight
-    of_rows = factors[index[:, 0].astype(np.intp)]
-    return at_one_scale(weight * of_rows if weight.size else of_rows, f"{name} times class_weight")
+    of_rows = np.empty(len(index))
+    for start in range(0, len(index), ENCODING_ROWS):  # to spare memory
+        part = slice(start, start + ENCODING_ROWS)
+        of_rows[part] = factors[index[part, 0].astype(np.intp)]
+    if weight.size:
+        of_rows *= weight
+    return at_one_scale(of_rows, f"{name} times class_weight")

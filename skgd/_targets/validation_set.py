@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._kernels.structures import ROW_NUMBER
 from .._validation import check_features, check_sample_weight
 
 ROWS_AT_ONCE = 65_536  # that are looked at, to spare memory
-NEITHER, TO_TRAIN, TO_VALIDATE = range(3)
 
 
 class ValidationSet(NamedTuple):
@@ -65,18 +65,22 @@ def hold_out(
     starts = range(0, n_rows, ROWS_AT_ONCE)
     left = np.sum([np.bincount(rows_from(start)[1], minlength=n_classes) for start in starts], axis=0)
     wanted = _in_proportion(left, fraction)
-    part = np.full(n_rows, NEITHER, np.int8)
+    to_train, to_validate = np.empty(int((left - wanted).sum()), ROW_NUMBER), np.empty(int(wanted.sum()), ROW_NUMBER)
+    n_train = n_validate = 0
     for start in starts:
         rows, classes_here = rows_from(start)
         here = np.bincount(classes_here, minlength=n_classes)
         seen, drawn = here > 0, np.zeros(n_classes, np.int64)
         drawn[seen] = rng.hypergeometric(wanted[seen], (left - wanted)[seen], here[seen])
-        shuffled = rows[np.lexsort((rng.uniform(size=len(rows)), classes_here))]
+        shuffled, chosen = np.lexsort((rng.uniform(size=len(rows)), classes_here)), np.zeros(len(rows), bool)
         rank = np.arange(len(rows)) - np.repeat(np.cumsum(here) - here, here)  # of a row in its class
-        part[rows] = TO_TRAIN
-        part[shuffled[rank < np.repeat(drawn, here)]] = TO_VALIDATE
+        chosen[shuffled[rank < np.repeat(drawn, here)]] = True
+        n_drawn = int(drawn.sum())
+        to_validate[n_validate : n_validate + n_drawn] = rows[chosen]
+        to_train[n_train : n_train + len(rows) - n_drawn] = rows[~chosen]
+        n_train, n_validate = n_train + len(rows) - n_drawn, n_validate + n_drawn
         wanted, left = wanted - drawn, left - here
-    return np.flatnonzero(part == TO_TRAIN), np.flatnonzero(part == TO_VALIDATE)
+    return to_train, to_validate
 
 
 def _in_proportion(counts: np.ndarray, fraction: float) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Statistics of targets from which the constants follow that training starts from."""
 
+import functools
+
 import numpy as np
 
 MOST_ROWS = 100_000  # beyond, quantiles of so many rows will do: they are where training starts
@@ -29,9 +31,11 @@ def weighted_quantile(y: np.ndarray, weight: np.ndarray | None, quantile: float)
 def class_shares(y: np.ndarray, weight: np.ndarray | None, n_outputs: int) -> np.ndarray:
     """Share of the weight that every class has; one output is for two classes."""
     n_classes = max(n_outputs, 2)
-    total = np.zeros(n_classes)
-    for start in range(0, len(y), CHUNK_ROWS):  # bincount wants a copy as integers: of some rows at a time
+
+    def of_part(start):  # bincount wants a copy as integers: of some rows at a time
         part = slice(start, start + CHUNK_ROWS)
-        of_part = None if weight is None else weight[part]
-        total += np.bincount(y[part, 0].astype(np.intp), weights=of_part, minlength=n_classes)
+        weights = None if weight is None else weight[part]
+        return np.bincount(y[part, 0].astype(np.intp), weights=weights, minlength=n_classes)
+
+    total = functools.reduce(np.add, map(of_part, range(0, len(y), CHUNK_ROWS)))
     return total / total.sum()

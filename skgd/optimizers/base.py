@@ -1,5 +1,6 @@
 """What an optimizer is."""
 
+import math
 import numbers
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -162,10 +163,10 @@ class Optimizer(RemembersValidParameters, BaseEstimator):
         """What :meth:`hyperparameters` returns as the array that rules get; raises ValueError for what isn't finite."""
         values = self.hyperparameters()
         try:
-            array = np.atleast_1d(np.array(values, dtype=np.float64)).ravel()
+            array = np.array(values, dtype=np.float64).ravel()
         except (TypeError, ValueError):
             array = np.array([np.nan])
-        if not np.isfinite(array).all():
+        if not all(map(math.isfinite, array.tolist())):
             raise ValueError(f"{self!r}: hyperparameters() must return finite numbers, it returned {values!r}")
         return array
 
