@@ -158,6 +158,15 @@ def test_parameters_at_their_defaults_come_back_and_so_do_others():
     assert again(GDMLPRegressor(hidden_layer_sizes=(4, 3))).hidden_layer_sizes == (4, 3)
 
 
+def test_defaults_of_a_users_class_are_stored_for_they_may_change():
+    class Own(GDLinearRegressor):
+        def __init__(self, alpha=0.5):
+            super().__init__(alpha=alpha)
+
+    assert Own().__getstate__()["alpha"] == 0.5
+    assert "alpha" not in GDLinearRegressor().__getstate__()
+
+
 def test_a_loaded_rule_minimises_the_same():
     X, y = load_diabetes(return_X_y=True)
     model = GDLinearRegressor(optimizer="adam", alpha=10.0, max_iter=3, tol=None, random_state=0).fit(X, y)
