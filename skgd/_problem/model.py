@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._kernels.structures import Linear, Storage
+from .._kernels.structures import FLOAT64, Linear, Storage
 from ..losses import Loss
 from .scaling import Scaling
 
@@ -125,7 +125,7 @@ class LinearModel(Model):
 
     @staticmethod
     def compute_dtype(storage: Storage) -> np.dtype:
-        return storage.dtype if storage.index_dtype is None else np.dtype(np.float64)
+        return storage.dtype if storage.index_dtype is None else FLOAT64
 
     def for_kernels(self, storage: Storage, random: np.ndarray | None = None) -> Linear:
         return Linear(self.trains_intercept)

@@ -8,7 +8,7 @@ import numpy as np
 from .. import _parallel as threads
 from .._compile.kernels import PlugIn, kernel, plug_in, python_kernel
 from .._compile.types import signatures
-from .._kernels.structures import Buffers, Data, Features, Linear, SparseFeatures
+from .._kernels.structures import FLOAT64, Buffers, Data, Features, Linear, SparseFeatures
 from ..losses import Loss
 from .model import Model
 from .sample import Sample
@@ -39,7 +39,7 @@ class Objective:
         linear, sparse = model.kind is Linear, self.storage.index_dtype is not None
         self.by_blas = linear and model.n_outputs >= BLAS_OUTPUTS and not sparse
         self.in_units_of_X = linear and sparse
-        self.dtype = np.dtype(np.float64) if self.by_blas else model.compute_dtype(self.storage)
+        self.dtype = FLOAT64 if self.by_blas else model.compute_dtype(self.storage)
         self.pointwise = pointwise(loss, self.dtype)
         self.in_python = self.pointwise.in_python or model.in_python(self.dtype)
         self.n_threads = 1 if self.in_python else n_threads

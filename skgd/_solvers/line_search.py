@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, SLOW, TINY
+from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
 from .curvature import MOST_PATIENCE, Curvature
 from .outcome import Outcome
@@ -88,7 +89,7 @@ class PreconditionedSearch(QuasiNewton):
 class LineSearch:
     """Trains by line searches over all rows, an epoch each."""
 
-    dtype = np.dtype(np.float64)
+    dtype = FLOAT64
 
     def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
         self.training, self.plan, self.problem = training, plan, problem

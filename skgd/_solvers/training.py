@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._kernels.constants import IMMENSE
-from .._kernels.structures import Network, Progress, State
+from .._kernels.structures import FLOAT64, Network, Progress, State
 from .._problem.model import Model
 from .._problem.problem import Problem
 from .._problem.scaling import Scaling
@@ -87,7 +87,7 @@ class Training:
     stop_reason: str = "max_iter"
     gradient_norm: float | None = None
     restart_scores: np.ndarray | None = None  # of all starts, where there were several
-    precision: np.dtype = field(default_factory=lambda: np.dtype(np.float64))  # of what is published: that of X
+    precision: np.dtype = FLOAT64  # of what is published: that of X
 
     @property
     def dtype(self) -> np.dtype:
