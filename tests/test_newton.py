@@ -305,7 +305,7 @@ def problem(loss, targets, criterion=OBJECTIVE, tol=1e-20, ridge=ALPHA, quadrati
 
 
 def pointwise(loss):
-    return plug_in(loss.pointwise, signatures(np.dtype(float)).loss, "loss", is_rule=False)
+    return plug_in(loss.pointwise, signatures(np.dtype(float)).loss, "loss")
 
 
 def test_a_step_is_newtons():

@@ -597,7 +597,7 @@ def test_passes_over_parts_add_up():
     data = data_of(X, y)
     index = X.indices.dtype
     evaluate = kernel("evaluate", X.dtype, Linear, index)
-    loss = plug_in(SquaredError.pointwise, signatures(X.dtype, index).loss, "loss", False).call
+    loss = plug_in(SquaredError.pointwise, signatures(X.dtype, index).loss, "loss").call
     params = np.random.default_rng(0).standard_normal(21)
 
     def run(start, budget, block):

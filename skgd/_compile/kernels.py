@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -118,13 +118,18 @@ class PlugIn:
         return self.call.pointer
 
 
-def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -> PlugIn:
-    """A loss or rule as the kernels take it: compiled, or guarded Python."""
+def plug_in(function: Callable, signature: object, name: str, warns: bool = True) -> PlugIn:
+    """A user's function as the kernels take it: compiled, or plain Python."""
     ready = _jit.compiled_or_python(function, signature, name, warns)
-    if ready is not function:
-        return PlugIn(ready, False)
-    if not is_rule:
-        return PlugIn(function, True)
+    return PlugIn(ready, in_python=ready is function)
+
+
+def rule_plug_in(optimizer: Any, dtype: np.dtype) -> PlugIn:
+    """An optimizer's rule as the kernels take it; as plain Python it is guarded."""
+    function, name = optimizer.rule, f"{type(optimizer).__name__}.rule"
+    found = plug_in(function, signatures(dtype).rule, name)
+    if not found.in_python:
+        return found
 
     def guarded(params, grads, slots, hyper, learning_rate, t):
         shapes = params.shape, slots.shape
@@ -137,7 +142,7 @@ def plug_in(function, signature, name: str, is_rule: bool, warns: bool = True) -
                 f"{shapes[0]} and {shapes[1]}; a rule works in place"
             )
 
-    return PlugIn(guarded, True)
+    return PlugIn(guarded, in_python=True)
 
 
 @functools.cache
@@ -180,8 +185,8 @@ def _activation_kernels(
     forwards = _jit.bound(layers.activate_in_place if from_output else layers.activate, function=function)
     backwards = _jit.bound(layers.differentiate, slope=derivative)
     ready = [
-        plug_in(forwards, types.activation, f"{name}.function", is_rule=False),
-        plug_in(backwards, types.activation_derivative, f"{name}.derivative", is_rule=False),
+        plug_in(forwards, types.activation, f"{name}.function"),
+        plug_in(backwards, types.activation_derivative, f"{name}.derivative"),
     ]
     if any(part.in_python for part in ready):
         return Activations(forwards, forwards, backwards, True)

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._compile.kernels import kernel, plug_in, python_kernel
-from .._compile.types import signatures
+from .._compile.kernels import kernel, python_kernel, rule_plug_in
 from .._kernels.constants import TINY
 from .._kernels.structures import FLOAT64, FunctionSettings, FunctionState
 from .._solvers.outcome import Outcome
@@ -34,7 +33,7 @@ class RuleDescent:
             n_iter_no_change=plan.n_iter_no_change,
             weight_decay=float(optimizer.weight_decay),
         )
-        rule = plug_in(optimizer.rule, signatures(FLOAT64).rule, f"{type(optimizer).__name__}.rule", is_rule=True)
+        rule = rule_plug_in(optimizer, FLOAT64)
         self.update = (python_kernel if rule.in_python else kernel)("function_update", FLOAT64)
         self.rule, self.hyper = rule.call if rule.in_python else rule.pointer, optimizer.hyper()
 

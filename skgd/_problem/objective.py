@@ -159,7 +159,7 @@ def pointwise(loss: Loss, dtype: np.dtype, warns: bool = False) -> PlugIn:
 
 @functools.cache
 def _pointwise(function: Callable, dtype: np.dtype, name: str, warns: bool = False) -> PlugIn:
-    return plug_in(function, signatures(dtype).loss, f"{name}.pointwise", is_rule=False, warns=warns)
+    return plug_in(function, signatures(dtype).loss, f"{name}.pointwise", warns)
 
 
 def buffers(model: Model, data: Data, block_size: int, dtype: np.dtype, n_fetched: int = 0) -> Buffers:
