@@ -43,17 +43,16 @@ class Objective:
         self.pointwise = pointwise(loss, self.dtype)
         self.in_python = self.pointwise.in_python or model.in_python(self.dtype)
         self.n_threads = 1 if self.in_python else n_threads
-        row_entries = max(1, data.features.row_bytes // self.storage.dtype.itemsize)
         if self.by_blas:
             self.folds_means = _can_fold_means(data.features)
-            self.block_size = max(1, MEMORY_ENTRIES // (row_entries + model.n_outputs))
+            self.block_size = max(1, MEMORY_ENTRIES // (data.row_entries + model.n_outputs))
         else:
             rows = min(FULL_PASS_ROWS, data.n_rows) if self.in_units_of_X else 0
             self.block_size = rows or model.block_size(data.n_rows, self.dtype.itemsize)
             self.of_kernels = model.for_kernels(self.storage)
-        row_cost = row_entries * model.n_outputs // (BLAS_SPEED if self.by_blas else 1)
+        row_cost = data.row_entries * model.n_outputs // (BLAS_SPEED if self.by_blas else 1)
         if not linear:
-            row_cost = max(row_entries, model.n_params // BLAS_SPEED)
+            row_cost = max(data.row_entries, model.n_params // BLAS_SPEED)
         self.parts = threads.parts(data.n_rows, row_cost, model.n_params, self.block_size)
         self.unit: np.ndarray | float = 1.0  # what parameters are multiplied by
         if self.in_units_of_X:

@@ -30,7 +30,7 @@ class Rows:
     @property
     def n_entries(self) -> int:
         """Stored entries of all rows, roughly."""
-        return self.n_rows * max(1, self.data.features.row_bytes // self.storage.dtype.itemsize)
+        return self.n_rows * self.data.row_entries
 
     def objective(self, model: Any, loss: Loss, loss_hyper: np.ndarray, ridge: np.ndarray) -> Objective:
         """Mean loss over all rows, with the ridge, as a function of the parameters."""
