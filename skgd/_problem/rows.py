@@ -8,9 +8,10 @@ from .. import _parallel as threads
 from .._compile.kernels import PlugIn, kernel
 from .._kernels.structures import Data, Features
 from ..losses import Loss
-from .features import dense_rows, mean_squares, rows_apart, scaled_rows
+from .features import dense_rows, rows_apart, scaled_rows
 from .objective import Objective, weight_factor
 from .sample import Sample
+from .scaling import mean_squares
 
 
 class Rows:
