@@ -31,10 +31,10 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
     """The plan of a fit, or of its continuation."""
     optimizer = _optimizer(parameters, problem, before)
     batch_size = users_batch_size(parameters, problem, optimizer, lambda: _batch_size(parameters, problem, optimizer))
-    if batch_size >= problem.n_given and not problem.streaming and _is(parameters.optimizer, "nesterov"):
+    if batch_size >= problem.n_given and not problem.streaming and parameters.optimizer == "nesterov":
         # momentum that grows, and restarts, in place of a fixed one that mini-batches need
         optimizer = SGD(momentum="auto", nesterov=True)
-    tol = _tol(parameters, problem, optimizer, batch_size) if isinstance(parameters.tol, str) else parameters.tol
+    tol = _tol(parameters, problem, optimizer, batch_size) if parameters.tol == "auto" else parameters.tol
     return make_plan(
         parameters,
         problem,
@@ -48,13 +48,9 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
     )
 
 
-def _is(parameter: Any, name: str) -> bool:
-    return isinstance(parameter, str) and parameter == name
-
-
 def _optimizer(parameters: Any, problem: Problem, before: Training | None) -> Optimizer:
     """L-BFGS on all rows, accelerated gradient if the steps are given; where rows come in parts, what bears noise."""
-    if not _is(parameters.optimizer, "auto"):
+    if parameters.optimizer != "auto":
         return users_optimizer(parameters)
     if problem.streaming:
         if before is None:
