@@ -1,10 +1,10 @@
 """The state of one training: everything that changes while it runs and is kept so that it can go on later."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from .._kernels.constants import IMMENSE
@@ -30,8 +30,8 @@ class Curve:
     Copies share what they have in common: a copy, and what is added to it, take the same time however long it is.
     """
 
-    def __init__(self, values: Iterable[float] = ()):
-        self._buffer = np.array(list(values), dtype=np.float64)
+    def __init__(self, values: ArrayLike = ()):
+        self._buffer = np.array(values, dtype=np.float64)
         self._size = self._buffer.size
         self._filled = [self._size]  # of the buffer, by whoever shares it
 
