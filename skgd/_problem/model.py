@@ -20,8 +20,6 @@ class Model:
     ----------
     kind : type
         Its name among kernels.
-    few_rows : int
-        Up to so many are all in one batch, if that is left to skgd.
     scales_targets_of_raw_features : bool
         Whether targets are scaled where features aren't.
     n_outputs, n_params : int
@@ -33,7 +31,6 @@ class Model:
     """
 
     kind: type
-    few_rows: int
     scales_targets_of_raw_features = True
     n_outputs: int
     n_params: int
@@ -113,7 +110,6 @@ class LinearModel(Model):
     """
 
     kind = Linear
-    few_rows = 64  # mini-batches would hold much of the data anyway
     flops_per_parameter = 4
 
     def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool, trains_intercept: bool):
