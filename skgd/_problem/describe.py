@@ -27,7 +27,8 @@ def describe(
 ) -> Problem:
     """The problem that an estimator's parameters make of the data; `kind` is the class of its model.
 
-    treatment says how rows are described; before is the training that goes on, if one does: with `streaming` its rows count for the scaling, too.
+    treatment says how rows are described; before is the training that goes on, if one does: with `streaming` its rows
+    count for the scaling, too.
     """
     loss, weight = targets.loss, targets.weight
     rows, held_out = ALL_ROWS, None
