@@ -52,6 +52,7 @@ class QuasiNewton:
         self.params = params
         self.model: CurvatureModel = Identity()
         self.box: tuple[np.ndarray, np.ndarray] | None = None  # that no step may leave
+        self.moved_by = np.inf  # largest change of a parameter in the last step that was made
         self.evaluate_anew()
 
     def evaluate_anew(self) -> None:
@@ -68,6 +69,11 @@ class QuasiNewton:
     def steepest(self) -> np.ndarray:
         """The gradient; under an L1 penalty the shortest subgradient."""
         return self.gradient if self.l1 is None else smallest_subgradient(self.params, self.gradient, self.l1)
+
+    @property
+    def longest_step(self) -> float:
+        """By how much steps change parameters now."""
+        return self.moved_by
 
     def use(self, model: CurvatureModel) -> None:
         """Go on with another approximation of the Hessian."""
@@ -106,7 +112,9 @@ class QuasiNewton:
                 # the objective's digits don't show so small a decrease, but the slope's do (Hager and Zhang 2005)
                 enough = abs(float(gradient @ self.direction)) <= FLATTER * -self.slope
             if enough:
-                self._remember(params - self.params, gradient - self.gradient)
+                step = params - self.params
+                self.moved_by = float(np.abs(step).max(initial=0.0))
+                self._remember(step, gradient - self.gradient)
                 self.params, self.value, self.gradient = params, value, gradient
                 return True
             length *= shortening(before, after, slope)
