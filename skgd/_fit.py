@@ -10,6 +10,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from ._auto.advice import report
+from ._auto.description import treatment
 from ._pickles import Pickles
 from ._problem.describe import describe
 from ._problem.model import LinearModel
@@ -134,7 +135,8 @@ class GradientDescentEstimator(RemembersValidParameters, Pickles):
         X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, before, streaming)
         parameters = parameters or self._parameters()
-        return describe(X, targets, parameters, self._model, self._penalty(), rng, before, streaming)
+        how = treatment(parameters, self._model, sparse.issparse(X), streaming)
+        return describe(X, targets, parameters, self._model, self._penalty(), how, rng, before, streaming)
 
     def _penalty(self) -> ElasticNet:
         return L2(self.alpha)

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ._compile.kernels import LOOPS, PASSES, activation_kernels, kernel, products
+from ._compile.kernels import LOOPS, PASSES, activation_kernels, kernel, products, rule_plug_in
 from ._kernels.structures import FLOAT64, Linear, Network
 from ._problem.objective import pointwise
 from ._solvers.epochs import INLINED_LOSSES
 from .activations import ACTIVATIONS
 from .losses import LOSSES
-from .optimizers import OPTIMIZERS, SGD, Optimizer
+from .optimizers import OPTIMIZERS, SGD
+
+WHATEVER_X_IS = "moments", "newton", "coordinate_descent", "function_update"  # kernels that are given float64
 
 
 def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: bool = False) -> None:
@@ -46,7 +48,9 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
             raise ValueError(f"dtypes may hold float64 and float32, not {dtype}")
     jobs = [job for dtype in given for job in _of_dtype(dtype)]
     jobs += [job for dtype in given if sparse for job in _of_sparse(dtype)]
-    jobs += _of_small_data_and_functions()
+    jobs += [(kernel, name, FLOAT64) for name in WHATEVER_X_IS]
+    jobs += [job for dtype in dict.fromkeys([*given, FLOAT64]) for job in _plug_ins(dtype)]
+    jobs = list(dict.fromkeys(jobs))
     for number, (what, *arguments) in enumerate(jobs, 1):
         name = " ".join(str(getattr(part, "__name__", part)) for part in arguments if part is not None)
         print(f"skgd.precompile: {number} of {len(jobs)}: {name}", file=sys.stderr, flush=True)
@@ -65,7 +69,7 @@ def _of_dtype(dtype: np.dtype) -> list[Job]:
         jobs += [(kernel, name, dtype, model, None, target) for name in LOOPS for target in targets]
     jobs += [(kernel, "run_epochs", dtype, Linear, None, y, loss) for y in targets for loss in INLINED_LOSSES]
     jobs += [(activation_kernels, activation(), dtype) for activation in ACTIVATIONS.values()]
-    return [*jobs, (products, dtype), *_plug_ins(dtype)]
+    return [*jobs, (products, dtype)]
 
 
 def _of_sparse(dtype: np.dtype) -> list[Job]:
@@ -77,20 +81,11 @@ def _of_sparse(dtype: np.dtype) -> list[Job]:
     loops = [(Linear, "run_lazy_epochs"), *((model, name) for model in (Linear, Network) for name in LOOPS)]
     jobs += [(kernel, name, dtype, model, index, target) for model, name in loops for target in targets]
     jobs += [(kernel, name, dtype, Network, index) for name in PASSES]
-    return jobs + _plug_ins(FLOAT64)  # linear models compute in float64 there
-
-
-def _of_small_data_and_functions() -> list[Job]:
-    """In float64, whatever X is."""
-    names = "moments", "newton", "coordinate_descent", "function_update"
-    return [(kernel, name, FLOAT64) for name in names] + _plug_ins(FLOAT64)
+    return jobs
 
 
 def _plug_ins(dtype: np.dtype) -> list[Job]:
+    """Rules and losses; those in float64 serve CSR, small data and functions, too."""
     optimizers = [*(make() for make in OPTIMIZERS.values()), SGD(momentum="auto", nesterov=True)]
-    rules = [(_rule, type(optimizer).__name__, optimizer, dtype) for optimizer in optimizers]
+    rules = [(rule_plug_in, optimizer, dtype) for optimizer in optimizers]
     return [*rules, *((pointwise, loss(), dtype) for loss in LOSSES.values())]
-
-
-def _rule(name: str, optimizer: Optimizer, dtype: np.dtype) -> None:
-    optimizer.compiled_rule(dtype)

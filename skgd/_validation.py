@@ -5,6 +5,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,13 @@ def _parameter_names(cls: type) -> list[str]:
 def check_parameters(estimator) -> None:
     """Raise InvalidParameterError, which names the parameter, for one that breaks its constraint."""
     estimator._validate_params()
+
+
+def check_static(owner: object, method: str) -> None:
+    """Refuse a method that would be given the object, where kernels call it without."""
+    if isinstance(getattr(owner, method), MethodType):
+        name = f"{type(owner).__name__}.{method}"
+        raise ValueError(f"{name} must be a static method: put @staticmethod in the line before it")
 
 
 def check_arguments(function: str, constraints: dict, arguments: dict) -> None:
@@ -216,6 +224,7 @@ __all__ = [
     "check_parameters",
     "check_rows_to_predict",
     "check_sample_weight",
+    "check_static",
     "check_training_data",
     "fit_context",
     "openmp_threads",

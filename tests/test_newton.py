@@ -11,7 +11,6 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._compile.kernels import kernel, plug_in, python_kernel
-from skgd._compile.types import signatures
 from skgd._kernels.structures import (
     CONVERGED,
     NEVER,
@@ -305,7 +304,7 @@ def problem(loss, targets, criterion=OBJECTIVE, tol=1e-20, ridge=ALPHA, quadrati
 
 
 def pointwise(loss):
-    return plug_in(loss.pointwise, signatures(np.dtype(float)).loss, "loss", is_rule=False)
+    return plug_in(loss.pointwise, "loss", np.dtype(float), "loss")
 
 
 def test_a_step_is_newtons():

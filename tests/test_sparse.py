@@ -12,7 +12,6 @@ from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from skgd import GDLinearRegressor, GDLogisticClassifier
 from skgd._auto.decide import column_chances
 from skgd._compile.kernels import kernel, plug_in
-from skgd._compile.types import signatures
 from skgd._kernels.structures import Buffers, Data, Linear
 from skgd._problem.features import dense_rows, raw_features, scaled_rows
 from skgd._problem.scaling import feature_moments, largest_entries
@@ -597,7 +596,7 @@ def test_passes_over_parts_add_up():
     data = data_of(X, y)
     index = X.indices.dtype
     evaluate = kernel("evaluate", X.dtype, Linear, index)
-    loss = plug_in(SquaredError.pointwise, signatures(X.dtype, index).loss, "loss", False).call
+    loss = plug_in(SquaredError.pointwise, "loss", np.dtype(float), "loss").call
     params = np.random.default_rng(0).standard_normal(21)
 
     def run(start, budget, block):

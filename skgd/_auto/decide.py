@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._compile.kernels import kernel
-from .._kernels.structures import Data, SparseFeatures
+from .._kernels.structures import FLOAT64, Data, SparseFeatures
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.problem import Problem
@@ -98,7 +98,7 @@ def _rate(parameters, before, optimizer, rate_from_data, anneals) -> tuple[float
 def _solver(problem: Problem, optimizer: Optimizer) -> str:
     if not optimizer.searches_line:
         return "epochs"
-    in_python = pointwise(problem.loss, np.dtype(np.float64)).in_python
+    in_python = pointwise(problem.loss, FLOAT64).in_python
     return "newton" if newton_suits(problem, optimizer, in_python) else "line_search"
 
 

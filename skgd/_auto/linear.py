@@ -11,14 +11,15 @@ from .._solvers.training import Training
 from ..optimizers import LBFGS, SGD, AdaGrad, Optimizer
 from ..schedules import Constant, get_schedule
 from .decide import make_plan, users_batch_size, users_optimizer
+from .description import FEW_ROWS
 from .rates import batch_size_for_rate, gradient_rate
 
 SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
 MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
 STREAM_RATE = 0.1  # AdaGrad's rate on standardised features: coefficients of a few units within a few hundred updates
 LINE_SEARCH_TOL = 1e-10  # a line search knows what is left to gain, and its last steps are large ones
-FEW_ROWS = 10_000  # up to here one step more costs nothing, and makes weights the same as repetition to 1e-7:
-FEW_ROWS_TOL = 1e-25
+CERTAIN_ROWS = 10_000  # up to here one step more costs nothing, and makes weights the same as repetition to 1e-7:
+CERTAIN_TOL = 1e-25
 MANY_FEATURES = 1_000  # beyond, the curvature is only known by its diagonal, and every digit costs passes
 MANY_FEATURES_TOL = 1e-9
 MANY_FEATURES_L1_TOL = 1e-11  # coefficients near zero change long after the objective has settled
@@ -31,12 +32,12 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
     """The plan of a fit, or of its continuation."""
     optimizer = _optimizer(parameters, problem, before)
     batch_size = users_batch_size(parameters, problem, optimizer, lambda: _batch_size(parameters, problem, optimizer))
-    if batch_size >= problem.n_given and not problem.streaming and _is(parameters.optimizer, "nesterov"):
+    if batch_size >= problem.n_given and not problem.streaming and parameters.optimizer == "nesterov":
         # momentum that grows, and restarts, in place of a fixed one that mini-batches need
         optimizer = SGD(momentum="auto", nesterov=True)
     tol = parameters.tol
-    if isinstance(tol, str) and not problem.streaming:  # a stream has no end
-        tol = _tol(parameters, problem, optimizer, batch_size)
+    if tol == "auto":
+        tol = None if problem.streaming else _tol(parameters, problem, optimizer, batch_size)  # a stream has no end
     return make_plan(
         parameters,
         problem,
@@ -50,13 +51,9 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
     )
 
 
-def _is(parameter: Any, name: str) -> bool:
-    return isinstance(parameter, str) and parameter == name
-
-
 def _optimizer(parameters: Any, problem: Problem, before: Training | None) -> Optimizer:
     """L-BFGS on all rows, accelerated gradient if the steps are given; where rows come in parts, what bears noise."""
-    if not _is(parameters.optimizer, "auto"):
+    if parameters.optimizer != "auto":
         return users_optimizer(parameters)
     if problem.streaming:
         if before is None:
@@ -90,9 +87,11 @@ def _batch_size(parameters: Any, problem: Problem, optimizer: Optimizer) -> int:
         return min(MINI_BATCH, n_rows)
     rate = optimizer.learning_rate if parameters.learning_rate == "auto" else parameters.learning_rate
     curvature = loss.curvature_bound(problem.model.n_outputs) if optimizer.steps_with_gradient else None
+    few = FEW_ROWS[LinearModel]
     if optimizer.variance_reduced:  # on a full batch it would be plain descent
-        return n_rows if n_rows <= LinearModel.few_rows else MINI_BATCH
-    few = SMALL_ROWS if rate is None and curvature is not None else LinearModel.few_rows
+        return n_rows if n_rows <= few else MINI_BATCH
+    if rate is None and curvature is not None:
+        few = SMALL_ROWS
     if optimizer.follows_path or n_rows <= few:
         return n_rows
     standardised = problem.rows.is_dense and problem.standardization is True
@@ -109,7 +108,7 @@ def _tol(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: in
         if problem.rows.n_features > MANY_FEATURES:
             return MANY_FEATURES_TOL if problem.l1 is None else MANY_FEATURES_L1_TOL
         determined = problem.penalty.l2 > 0 or problem.loss.quadratic  # whether there is one optimum
-        return FEW_ROWS_TOL if n_rows <= FEW_ROWS and determined else LINE_SEARCH_TOL
+        return CERTAIN_TOL if n_rows <= CERTAIN_ROWS and determined else LINE_SEARCH_TOL
     return FULL_BATCH_TOL if batch_size >= n_rows or optimizer.variance_reduced else MINI_BATCH_TOL
 
 

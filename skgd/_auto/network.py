@@ -10,10 +10,11 @@ from .._solvers.training import Training
 from ..optimizers import Adam, NAdam, Optimizer
 from ..schedules import Constant, Cosine, ReduceOnPlateau, Schedule, get_schedule
 from .decide import make_plan, users_batch_size, users_optimizer
+from .description import FEW_ROWS
 
 # Measured by cross-validation on data of 150 to 50,000 rows: with rates that end at zero, networks of one to three
 # layers need fewer epochs, and predict better, than with a constant one.
-FEWEST_ROWS, MOST_ROWS, UPDATES = NetworkModel.few_rows, 256, 1000  # of a batch; of an epoch
+FEWEST_ROWS, MOST_ROWS, UPDATES = FEW_ROWS[NetworkModel], 256, 1000  # of a batch; of an epoch
 FEWEST_SPARSE_ROWS = 200  # whose gradient is cheap beside the update of all weights
 ANNEALED_RATE = 3.0  # times Adam's customary rate, where it begins
 TOL = 1e-4  # where the rate stays
@@ -52,8 +53,7 @@ def _batch_size(problem: Problem) -> int:
 
 def _anneals(parameters: Any, problem: Problem, optimizer: Optimizer) -> bool:
     """Whether the rate goes down to zero over all epochs: it is ours to choose, and their number is known."""
-    by_itself = parameters.learning_rate == "auto" and optimizer.learning_rate is None
-    by_itself = by_itself and isinstance(parameters.schedule, str) and parameters.schedule == "auto"
+    by_itself = parameters.learning_rate == parameters.schedule == "auto" and optimizer.learning_rate is None
     asked_for = parameters.tol not in ("auto", None) or parameters.criterion != "objective"
     known = not (problem.streaming or parameters.warm_start or parameters.early_stopping or asked_for)
     return by_itself and known and not optimizer.searches_line
@@ -63,10 +63,10 @@ def _schedule_and_tol(parameters: Any, optimizer: Optimizer, anneals: bool) -> t
     """The schedule, and the tolerance: None where all epochs are run."""
     if anneals:
         return Cosine(parameters.max_iter), None
-    by_name = isinstance(parameters.schedule, str) and parameters.schedule == "auto"
-    schedule = get_schedule("constant" if by_name else parameters.schedule, parameters.max_iter)
+    by_itself = parameters.schedule == "auto"
+    schedule = get_schedule("constant" if by_itself else parameters.schedule, parameters.max_iter)
     tol = parameters.tol
-    if isinstance(tol, str):  # a schedule of the user's says how the rate goes over all epochs
+    if tol == "auto":  # a schedule of the user's says how the rate goes over all epochs
         goes_on = isinstance(schedule, Constant | ReduceOnPlateau) or optimizer.searches_line
         tol = TOL if goes_on or parameters.criterion != "objective" or parameters.early_stopping else None
     return schedule, tol

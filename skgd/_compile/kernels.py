@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -119,20 +119,25 @@ class PlugIn:
 
 
 def plug_in(function: Callable, kind: str, dtype: np.dtype, name: str, warns: bool = True) -> PlugIn:
-    """A "loss" or "rule" as the kernels take it: compiled, or guarded Python, with a warning."""
+    """A "loss", "rule" or part of an "activation" as the kernels take it: compiled, or Python, with a warning."""
     ready = _plug_in(function, kind, dtype, name)
     if ready.in_python and warns:
         _jit.compiled_or_python(function, getattr(signatures(dtype), kind), name)
     return ready
 
 
+def rule_plug_in(optimizer: Any, dtype: np.dtype) -> PlugIn:
+    """An optimizer's rule as the kernels take it; as plain Python it is guarded."""
+    return plug_in(optimizer.rule, "rule", dtype, f"{type(optimizer).__name__}.rule")
+
+
 @functools.cache
 def _plug_in(function: Callable, kind: str, dtype: np.dtype, name: str) -> PlugIn:
     ready = _jit.compiled_or_python(function, getattr(signatures(dtype), kind), name, warns=False)
     if ready is not function:
-        return PlugIn(ready, False)
+        return PlugIn(ready, in_python=False)
     if kind != "rule":
-        return PlugIn(function, True)
+        return PlugIn(function, in_python=True)
 
     def guarded(params, grads, slots, hyper, learning_rate, t):
         shapes = params.shape, slots.shape
@@ -145,7 +150,7 @@ def _plug_in(function: Callable, kind: str, dtype: np.dtype, name: str) -> PlugI
                 f"{shapes[0]} and {shapes[1]}; a rule works in place"
             )
 
-    return PlugIn(guarded, True)
+    return PlugIn(guarded, in_python=True)
 
 
 @functools.cache

@@ -5,7 +5,8 @@ All matrices of rows are held by columns, so that the inner loops run over rows 
 
 import numpy as np
 
-from .constants import ARMIJO, DIFFERENCE, FLATTER, LEAST_GAIN, LONGEST, MAX_TRIALS, RIDGE, SHORTEST, SLOW, TINY
+from .backtracking import decreases_enough, is_within_rounding, shortening
+from .constants import DIFFERENCE, FLATTER, LEAST_GAIN, MAX_TRIALS, RIDGE, SLOW, TINY
 from .structures import CONVERGED, GRADIENT, OBJECTIVE, PAUSED, STEP, STUCK
 from .vectors import copy_into, largest, set_zero
 
@@ -141,22 +142,16 @@ def newton(loss, hyper, rows, settings, params, work, search, curve):
 
         # 3. as far that way as the objective decreases
         length, found = settings.first_length, False
-        noise = 4.0 * settings.eps * abs(before)
         for _ in range(MAX_TRIALS):
             for j in range(params.size):
                 trial[j] = params[j] + length * direction[j]
             after = evaluate(loss, hyper, rows, work, trial, trial_gradient)
-            finite = abs(after) < np.inf
-            found = finite and after <= before + ARMIJO * length * slope + noise
-            if not found and -length * slope <= np.sqrt(settings.eps) * abs(before):
+            found = decreases_enough(before, after, length * slope, settings.eps)
+            if not found and is_within_rounding(before, length * slope, settings.eps):
                 found = abs(dot(trial_gradient, direction)) <= FLATTER * -slope
             if found:
                 break
-            shortening = SHORTEST
-            if finite:
-                excess = after - before - length * slope
-                shortening = min(max(-0.5 * length * slope / excess, SHORTEST), LONGEST)
-            length *= shortening
+            length *= shortening(before, after, length * slope)
         if not found:
             return STUCK
         search["largest_step"] = length * largest(direction)

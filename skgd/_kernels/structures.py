@@ -74,6 +74,11 @@ class Data(NamedTuple):
         """Number of rows in use."""
         return self.subset.size or len(self.y)
 
+    @property
+    def row_entries(self) -> int:
+        """Stored entries of a row, roughly."""
+        return max(1, self.features.row_bytes // self.features.storage.dtype.itemsize)
+
     def targets_of(self, rows: np.ndarray | slice) -> np.ndarray:
         """Scaled targets of the given rows."""
         return (self.y[rows] - self.target_center) * self.target_inverse_scale

@@ -68,13 +68,6 @@ class LimitedMemory(QuasiNewton):
         super().__init__(function, params, memory, l1=None, eps=float(np.finfo(np.float64).eps))
         self.box = box
         self.use(Identity(first_length(self.params, self.gradient)))
-        self.longest_step = np.inf  # largest change of a parameter in the last step
-
-    def move(self, length: float = 1.0) -> bool:
-        before = self.params
-        moved = super().move(length)
-        self.longest_step = float(np.abs(self.params - before).max())
-        return moved
 
 
 def first_length(params: np.ndarray, gradient: np.ndarray) -> float:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._compile.kernels import kernel, plug_in, python_kernel
+from .._compile.kernels import kernel, python_kernel, rule_plug_in
 from .._kernels.constants import TINY
 from .._kernels.structures import FLOAT64, FunctionSettings, FunctionState
 from .._solvers.outcome import Outcome
 from .._solvers.plan import Plan
 from .._solvers.prospects import Prospects
-from .._solvers.stopping import CRITERIA
+from .._solvers.stopping import CRITERIA, SearchCriterion
 from .._solvers.training import Training
 from ..schedules import Constant, ReduceOnPlateau, factors_at
 from .function import FunctionObjective
@@ -33,7 +33,7 @@ class RuleDescent:
             n_iter_no_change=plan.n_iter_no_change,
             weight_decay=float(optimizer.weight_decay),
         )
-        rule = plug_in(optimizer.rule, "rule", FLOAT64, f"{type(optimizer).__name__}.rule")
+        rule = rule_plug_in(optimizer, FLOAT64)
         self.update = (python_kernel if rule.in_python else kernel)("function_update", FLOAT64)
         self.rule, self.hyper = rule.call if rule.in_python else rule.pointer, optimizer.hyper()
 
@@ -66,14 +66,14 @@ class FunctionLineSearch:
     dtype = FLOAT64
 
     def __init__(self, training: Training, plan: Plan, objective: FunctionObjective):
-        self.training, self.plan, self.prospects = training, plan, Prospects()
+        self.training, self.criterion, self.prospects = training, SearchCriterion(plan), Prospects()
         start = training.state.params.copy()
         self.search: SteepestDescent | LimitedMemory = (
             SteepestDescent(objective, start, objective.box)
             if plan.solver == "steepest_descent"
             else LimitedMemory(objective, start, plan.optimizer.memory, objective.box)
         )
-        self.idle, self.small_steps = False, 0
+        self.idle = False
 
     def step(self, last_epoch: int) -> Outcome:
         """One step."""
@@ -94,13 +94,7 @@ class FunctionLineSearch:
         search = self.search
         size = max(abs(search.objective), TINY)  # the start may be anywhere: the measure is the value now
         self.prospects.see(promise, search.objective, rounding=search.eps * size)
-        criterion, tol = self.plan.criterion_of_solver, self.plan.tol or 0.0
-        if criterion == "gradient":
-            return float(np.abs(search.gradient).max()) <= tol
-        if criterion == "step":  # a single one may be short by chance
-            self.small_steps = self.small_steps + 1 if search.longest_step <= tol else 0
-            return self.small_steps >= self.plan.n_iter_no_change
-        return criterion == "objective" and (self.prospects.lost or self.prospects.to_come() <= tol * size)
+        return self.criterion.is_met(search, self.prospects, size)
 
     def _count(self) -> None:
         self.training.state.params[:] = self.search.params

@@ -10,7 +10,7 @@ from .._parallel import n_threads
 from .._targets.classes import class_totals
 from .._targets.targets import Targets
 from .._targets.validation_set import hold_out
-from .distinct import distinct_rows, is_one_batch
+from .distinct import distinct_rows
 from .features import raw_features, read_only, row_numbers, scaled_rows, stored_alike
 from .problem import Problem
 from .rows import Rows
@@ -23,10 +23,13 @@ MOST_ROWS = 2 ** (8 * ROW_NUMBER.itemsize)
 ALL_ROWS = np.empty(0, ROW_NUMBER)  # as a subset
 
 
-def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, before=None, streaming=False) -> Problem:
+def describe(
+    X, targets: Targets, parameters: Any, kind: type, penalty, treatment, rng, before=None, streaming=False
+) -> Problem:
     """The problem that an estimator's parameters make of the data; `kind` is the class of its model.
 
-    before is the training that goes on, if one does: with `streaming` its rows count for the scaling, too.
+    treatment says how rows are described; before is the training that goes on, if one does: with `streaming` its rows
+    count for the scaling, too.
     """
     loss, weight = targets.loss, targets.weight
     rows, held_out = ALL_ROWS, None
@@ -37,13 +40,13 @@ def describe(X, targets: Targets, parameters: Any, kind: type, penalty, rng, bef
     if held_out is None and weight.size and not weight.all():  # as if rows without weight weren't there
         rows = row_numbers(np.flatnonzero(weight))
     n_given = len(rows) or X.shape[0]
-    if not streaming and is_one_batch(parameters, kind, n_given) and not loss.trivial_optimum:
+    if n_given <= treatment.most_distinct and not loss.trivial_optimum:
         weight, rows = distinct_rows(X, targets.y, weight, rows)
         targets = targets._replace(weight=weight)
     loss.probe(targets.y, targets.n_outputs)
 
     workers = n_threads(parameters.n_jobs)
-    scaler = Scaler(parameters, kind, sparse.issparse(X), workers)
+    scaler = Scaler(treatment.standardization, parameters, kind, sparse.issparse(X), workers)
     data, moments = scaler.scaled(X, targets, rows, before.moments if streaming and before else (None, None))
     scaling = scaling_of(data)
     model = _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming)
@@ -83,19 +86,15 @@ def split(n_rows: int, targets: Targets, parameters: Any, rng, streaming: bool) 
 
 
 class Scaler:
-    """What `standardize` means for features and targets, and the scaling that follows from the data."""
+    """What the standardization means for features and targets, and the scaling that follows from the data."""
 
-    def __init__(self, parameters: Any, kind: Any, is_sparse: bool, n_threads: int):
-        self.kind, self.n_threads = kind, n_threads
-        by_name = parameters.standardize
-        self.standardization: bool | str = bool(by_name)
-        if isinstance(by_name, str):
-            self.standardization = "max_abs" if by_name == "max_abs" or is_sparse else True
+    def __init__(self, standardization: bool | str, parameters: Any, kind: Any, is_sparse: bool, n_threads: int):
+        self.kind, self.n_threads, self.standardization = kind, n_threads, standardization
         # among raw features the intercept is left to the descent
-        self.centers_targets = bool(self.standardization) and getattr(parameters, "fit_intercept", True)
+        self.centers_targets = bool(standardization) and getattr(parameters, "fit_intercept", True)
         # sparse features never are: the free intercept makes up for it
-        self.centers_features = self.centers_targets and not is_sparse and self.standardization is True
-        self.scales_targets = kind.scales_targets_of_raw_features or bool(self.standardization)
+        self.centers_features = self.centers_targets and not is_sparse and standardization is True
+        self.scales_targets = kind.scales_targets_of_raw_features or bool(standardization)
 
     def scaled(self, X, targets: Targets, rows: np.ndarray, before: tuple) -> tuple[Data, tuple]:
         """The data as kernels take it, with the scaling of its own rows and of those of the moments before."""

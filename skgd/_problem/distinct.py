@@ -2,21 +2,11 @@
 
 import hashlib
 import math
-from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-MOST_ROWS = 64  # up to here an order of their own costs nothing beside the epochs
 SHORT_ROW = 1_000  # columns up to which rows are copied to be compared: that is faster than digests
-
-
-def is_one_batch(parameters: Any, kind: Any, n_rows: int) -> bool:
-    """Whether every update by a rule sees all rows, and these are few. A line search cares for no last digits."""
-    optimizer, batch_size = parameters.optimizer, parameters.batch_size
-    searches_line = optimizer in ("auto", "lbfgs") if isinstance(optimizer, str) else optimizer.searches_line
-    most = kind.few_rows if batch_size == "auto" else n_rows if batch_size is None else batch_size
-    return not searches_line and n_rows <= min(most, MOST_ROWS)
 
 
 def distinct_rows(X, y: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

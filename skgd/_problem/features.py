@@ -3,8 +3,6 @@
 import numpy as np
 from scipy import sparse
 
-from .. import _parallel as threads
-from .._compile.kernels import kernel
 from .._kernels.structures import ROW_NUMBER, Data, Features, SparseFeatures, Storage
 
 
@@ -85,18 +83,3 @@ def dense_columns(rows: np.ndarray | sparse.csr_array, columns: np.ndarray) -> n
     found = np.zeros((rows.shape[0], len(columns)))
     found[np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[wanted], at[wanted]] = rows.data[wanted]
     return found
-
-
-def mean_squares(features: SparseFeatures, n_threads: int) -> np.ndarray:
-    """Mean squares of the scaled columns over all rows."""
-    compiled = kernel("square_sums", features.data.dtype, index=features.indices.dtype)
-
-    def of_part(part):
-        sums = np.zeros(features.center.size)
-        compiled(features, sums, *part)
-        return sums
-
-    total = np.zeros(features.center.size)
-    for sums in threads.run_over_rows(of_part, features.data.size, 1, total.size, n_threads):  # entries, not rows
-        total += sums
-    return total / (len(features.indptr) - 1)

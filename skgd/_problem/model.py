@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._kernels.structures import Linear, Storage
+from .._kernels.structures import FLOAT64, Linear, Storage
 from ..losses import Loss
 from .scaling import Scaling
 
@@ -20,8 +20,6 @@ class Model:
     ----------
     kind : type
         Its name among kernels.
-    few_rows : int
-        Up to so many are all in one batch, if that is left to skgd.
     scales_targets_of_raw_features : bool
         Whether targets are scaled where features aren't.
     n_outputs, n_params : int
@@ -33,7 +31,6 @@ class Model:
     """
 
     kind: type
-    few_rows: int
     scales_targets_of_raw_features = True
     n_outputs: int
     n_params: int
@@ -113,7 +110,6 @@ class LinearModel(Model):
     """
 
     kind = Linear
-    few_rows = 64  # mini-batches would hold much of the data anyway
     flops_per_parameter = 4
 
     def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool, trains_intercept: bool):
@@ -125,7 +121,7 @@ class LinearModel(Model):
 
     @staticmethod
     def compute_dtype(storage: Storage) -> np.dtype:
-        return storage.dtype if storage.index_dtype is None else np.dtype(np.float64)
+        return storage.dtype if storage.index_dtype is None else FLOAT64
 
     def for_kernels(self, storage: Storage, random: np.ndarray | None = None) -> Linear:
         return Linear(self.trains_intercept)

@@ -29,7 +29,6 @@ class NetworkModel(Model):
     """A feed-forward network; per layer the matrix (n_in, n_out) row by row, then the biases."""
 
     kind = Network
-    few_rows = 32
     scales_targets_of_raw_features = False
     flops_per_parameter = 6
 

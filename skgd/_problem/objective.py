@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._compile.kernels import PlugIn, kernel, plug_in, python_kernel
-from .._kernels.structures import Buffers, Data, Features, Linear, SparseFeatures
+from .._kernels.structures import FLOAT64, Buffers, Data, Features, Linear, SparseFeatures
 from ..losses import Loss
 from .model import Model
 from .sample import Sample
@@ -37,21 +37,20 @@ class Objective:
         linear, sparse = model.kind is Linear, self.storage.index_dtype is not None
         self.by_blas = linear and model.n_outputs >= BLAS_OUTPUTS and not sparse
         self.in_units_of_X = linear and sparse
-        self.dtype = np.dtype(np.float64) if self.by_blas else model.compute_dtype(self.storage)
+        self.dtype = FLOAT64 if self.by_blas else model.compute_dtype(self.storage)
         self.pointwise = pointwise(loss, self.dtype)
         self.in_python = self.pointwise.in_python or model.in_python(self.dtype)
         self.n_threads = 1 if self.in_python else n_threads
-        row_entries = max(1, data.features.row_bytes // self.storage.dtype.itemsize)
         if self.by_blas:
             self.folds_means = _can_fold_means(data.features)
-            self.block_size = max(1, MEMORY_ENTRIES // (row_entries + model.n_outputs))
+            self.block_size = max(1, MEMORY_ENTRIES // (data.row_entries + model.n_outputs))
         else:
             rows = min(FULL_PASS_ROWS, data.n_rows) if self.in_units_of_X else 0
             self.block_size = rows or model.block_size(data.n_rows, self.dtype.itemsize)
             self.of_kernels = model.for_kernels(self.storage)
-        row_cost = row_entries * model.n_outputs // (BLAS_SPEED if self.by_blas else 1)
+        row_cost = data.row_entries * model.n_outputs // (BLAS_SPEED if self.by_blas else 1)
         if not linear:
-            row_cost = max(row_entries, model.n_params // BLAS_SPEED)
+            row_cost = max(data.row_entries, model.n_params // BLAS_SPEED)
         self.parts = threads.parts(data.n_rows, row_cost, model.n_params, self.block_size)
         self.unit: np.ndarray | float = 1.0  # what parameters are multiplied by
         if self.in_units_of_X:

@@ -8,9 +8,10 @@ from .. import _parallel as threads
 from .._compile.kernels import PlugIn, kernel
 from .._kernels.structures import Data, Features
 from ..losses import Loss
-from .features import dense_rows, mean_squares, rows_apart, scaled_rows
+from .features import dense_rows, rows_apart, scaled_rows
 from .objective import Objective, weight_factor
 from .sample import Sample
+from .scaling import mean_squares
 
 
 class Rows:
@@ -30,7 +31,7 @@ class Rows:
     @property
     def n_entries(self) -> int:
         """Stored entries of all rows, roughly."""
-        return self.n_rows * max(1, self.data.features.row_bytes // self.storage.dtype.itemsize)
+        return self.n_rows * self.data.row_entries
 
     def objective(self, model: Any, loss: Loss, loss_hyper: np.ndarray, ridge: np.ndarray) -> Objective:
         """Mean loss over all rows, with the ridge, as a function of the parameters."""

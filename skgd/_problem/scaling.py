@@ -180,6 +180,13 @@ def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: s
     return result
 
 
+def mean_squares(features: SparseFeatures, n_threads: int) -> np.ndarray:
+    """Mean squares of the scaled columns over all rows."""
+    compiled = kernel("square_sums", features.data.dtype, index=features.indices.dtype)
+    n_entries, shape = features.data.size, (1, features.center.size)
+    return _sums(compiled, (features,), shape, n_entries, 1, n_threads)[0] / (features.indptr.size - 1)
+
+
 def _row_cost(features: SparseFeatures) -> int:
     """Stored entries of a row of mean length."""
     return max(1, features.data.size // (features.indptr.size - 1))

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._kernels.constants import RIDGE, TINY
+from .._kernels.structures import FLOAT64
 from .._problem.features import dense_columns
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
@@ -38,7 +39,7 @@ class SubSample:
 
     def __init__(self, rows: Rows, model: LinearModel, loss: Loss, size: int):
         self.rows, self.model, self.loss, self.size = rows, model, loss, size
-        self.pointwise = pointwise(loss, np.dtype(np.float64))
+        self.pointwise = pointwise(loss, FLOAT64)
         self._sample: Sample | None = None
 
     @property

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from .._compile.kernels import kernel, plug_in, python_kernel
+from .._compile.kernels import kernel, python_kernel, rule_plug_in
 from .._kernels.structures import Anchor, Linear, Network, Settings
 from .._parallel import single_threaded_blas
 from .._problem.objective import buffers, pointwise, weight_factor
@@ -56,7 +56,7 @@ class Epochs:
         self.buffers = buffers(model, self.data, self.settings.block_size, training.dtype, n_fetched)
         self.model = model.for_kernels(self.storage, training.progress["random"])
         self.loss = pointwise(training.loss, training.dtype)
-        self.rule = plug_in(optimizer.rule, "rule", training.dtype, f"{type(optimizer).__name__}.rule")
+        self.rule = rule_plug_in(optimizer, training.dtype)
         self.hyper = optimizer.hyper()
         self.python = self.rule.in_python or self.loss.in_python or model.in_python(training.dtype)
         self.budget = self._first_budget()

@@ -5,6 +5,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .._compile.kernels import kernel
 from .._kernels.constants import RIDGE, TINY
+from .._kernels.structures import FLOAT64
 
 
 class Factor:
@@ -48,7 +49,7 @@ class Blocks:
         return np.concatenate([factor.solve(part) for factor, part in parts])
 
     def proximal_step(self, params, gradient, l1):
-        descend = kernel("coordinate_descent", np.dtype(np.float64))
+        descend = kernel("coordinate_descent", FLOAT64)
         step, slope = np.empty_like(params), np.empty_like(params)
         parts = map(self._split, (params, gradient, l1, slope, step))
         for factor, *of_block in zip(self.factors, *parts, strict=True):

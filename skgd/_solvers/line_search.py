@@ -4,12 +4,14 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, SLOW, TINY
+from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
 from .curvature import MOST_PATIENCE, Curvature
 from .outcome import Outcome
 from .plan import Plan
 from .prospects import Prospects
 from .quasi_newton import QuasiNewton
+from .stopping import SearchCriterion
 from .training import Training
 
 SAMPLE_TOL = 0.01  # of parameters per row: by about half of them the sample's optimum is off that of all rows anyway
@@ -88,7 +90,7 @@ class PreconditionedSearch(QuasiNewton):
 class LineSearch:
     """Trains by line searches over all rows, an epoch each."""
 
-    dtype = np.dtype(np.float64)
+    dtype = FLOAT64
 
     def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
         self.training, self.plan, self.problem = training, plan, problem
@@ -126,9 +128,8 @@ class LineSearch:
             params, pairs = self._settle_on_part(params)
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
-        self.idle, self.small_steps = False, 0
-        self.largest_step = np.inf
-        self.prospects = Prospects()
+        self.idle, self.still = False, 0
+        self.criterion, self.prospects = SearchCriterion(self.plan), Prospects()
         search = self._new_search(function, params, grows=True)
         search.pairs = pairs  # the curvature of a part of the rows is much like that of all
         return search
@@ -193,15 +194,15 @@ class LineSearch:
             if outcome is not None:
                 return outcome
         self._count(self.search)
-        if self.idle and self._stays_idle():
+        criterion = self.criterion  # where no step is to be made any more nothing is left to gain
+        if self.idle and (criterion.name == "objective" or criterion.is_met(self.search, self.prospects, 0.0)):
             return Outcome.CONVERGED
         return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
 
     def _move(self, search: PreconditionedSearch) -> Outcome | None:
         """Make a step; how it ended if there was none to make."""
         promise = search.look()
-        self.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
-        self.training.gradient_norm = self.gradient_norm
+        self.training.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
         if self._converged(promise, search):
             if self.widths:
                 self._narrow(search)
@@ -215,46 +216,31 @@ class LineSearch:
                 self._narrow(search)
                 return Outcome.RUNNING
             self.idle = True
-        self.largest_step = float(np.abs(search.params - before).max(initial=0.0))
+        if search.params is before:
+            search.moved_by = 0.0
         return None
-
-    def _stays_idle(self) -> bool:
-        """Whether the criterion is met where no step is to be made any more."""
-        criterion = self.plan.criterion_of_solver
-        if criterion == "step":
-            self.small_steps += 1
-            return self.small_steps >= self.plan.n_iter_no_change
-        return criterion == "objective"
 
     def _narrow(self, search):
         """Go on with kinks less rounded."""
-        self.hyper[0], self.small_steps = self.widths.pop(0), 0
+        self.hyper[0], self.still = self.widths.pop(0), 0
         search.evaluate_anew()
         search.renew()
 
     def _converged(self, promise: float, search: QuasiNewton) -> bool:
         """Whether the criterion is met; while there are widths left, whether it is time for the next."""
-        plan, gain, tol = self.plan, self._gain(search), self.plan.tol or 0.0
+        criterion, gain = self.criterion, self._gain(search)
         self.prospects.see(promise, search.objective, rounding=search.eps * gain)
         lost = self.prospects.lost
         if self.widths:
             return self._stands_still(lost or promise <= WIDE_TOL * gain)
-        criterion = plan.criterion_of_solver
-        if criterion == "never":
-            return False
-        if criterion == "gradient":
-            return self.gradient_norm <= tol
-        if criterion == "step":  # a single one may be short by chance
-            self.small_steps = self.small_steps + 1 if self.largest_step <= tol else 0
-            return self.small_steps >= plan.n_iter_no_change
-        if self.smooth:
-            return lost or self.prospects.to_come() <= tol * gain
-        return self._stands_still(lost or promise <= max(tol, 0.0 if self.in_memory else KINK_TOL) * gain)
+        if self.smooth or criterion.name != "objective":
+            return criterion.is_met(search, self.prospects, gain)
+        return self._stands_still(lost or promise <= max(criterion.tol, 0.0 if self.in_memory else KINK_TOL) * gain)
 
     def _stands_still(self, small: bool) -> bool:
         """Whether steps are small for good: a small one up to the next kink may be followed by large ones."""
-        self.small_steps = self.small_steps + 1 if small else 0
-        return self.small_steps >= SMALL_STEPS
+        self.still = self.still + 1 if small else 0
+        return self.still >= SMALL_STEPS
 
     def _count(self, search: QuasiNewton) -> None:
         self.training.state.params[:] = search.params

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._compile.kernels import kernel
-from .._kernels.structures import FewRows, NewtonSettings, NewtonWork, Search
+from .._kernels.structures import FLOAT64, FewRows, NewtonSettings, NewtonWork, Search
 from .._problem.objective import pointwise
 from .._problem.problem import Problem
 from .line_search import LineSearch
@@ -18,7 +18,7 @@ STEPS_AT_ONCE = 100
 class Newton:
     """Newton steps, many in one call; where they lead nowhere, line searches go on from there."""
 
-    dtype = np.dtype(np.float64)
+    dtype = FLOAT64
 
     def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
         self.training, self.plan, self.problem, self.pauses = training, plan, problem, pauses
@@ -42,8 +42,7 @@ class Newton:
             quadratic=training.loss.quadratic,
         )
         self.params = training.state.params.astype(np.float64)
-        float64 = np.dtype(np.float64)
-        self.loss, self.kernel = pointwise(training.loss, float64).pointer, kernel("newton", float64)
+        self.loss, self.kernel = pointwise(training.loss, FLOAT64).pointer, kernel("newton", FLOAT64)
 
     def step(self, last_epoch: int) -> Outcome:
         """Make some steps, or one if somebody will look in between."""

@@ -5,7 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .._kernels.constants import ARMIJO, FLATTER, LONGEST, MAX_TRIALS, SHORTEST, TINY
+from .._kernels.backtracking import decreases_enough, is_within_rounding, shortening
+from .._kernels.constants import FLATTER, MAX_TRIALS, TINY
 from ..penalties import smallest_subgradient
 
 CURVED = 1e-14  # cosine between step and change of the gradient from which a pair tells something
@@ -51,6 +52,7 @@ class QuasiNewton:
         self.params = params
         self.model: CurvatureModel = Identity()
         self.box: tuple[np.ndarray, np.ndarray] | None = None  # that no step may leave
+        self.moved_by = np.inf  # largest change of a parameter in the last step that was made
         self.evaluate_anew()
 
     def evaluate_anew(self) -> None:
@@ -67,6 +69,11 @@ class QuasiNewton:
     def steepest(self) -> np.ndarray:
         """The gradient; under an L1 penalty the shortest subgradient."""
         return self.gradient if self.l1 is None else smallest_subgradient(self.params, self.gradient, self.l1)
+
+    @property
+    def longest_step(self) -> float:
+        """By how much steps change parameters now."""
+        return self.moved_by
 
     def use(self, model: CurvatureModel) -> None:
         """Go on with another approximation of the Hessian."""
@@ -94,24 +101,23 @@ class QuasiNewton:
 
     def move(self, length: float = 1.0) -> bool:
         """Go along the direction as far as the objective decreases; whether it did."""
-        before, noise = self.objective, 4 * self.eps * abs(self.objective)
+        before = self.objective
         for _ in range(MAX_TRIALS):
             params, slope = self._point(length)
             with np.errstate(over="ignore", invalid="ignore"):
                 value, gradient = self.function(params)
                 after = value + self._l1_norm(params)
-            enough = np.isfinite(after) and after <= before + ARMIJO * slope + noise
-            if not enough and self.l1 is None and -slope <= np.sqrt(self.eps) * abs(before):
+            enough = decreases_enough(before, after, slope, self.eps)
+            if not enough and self.l1 is None and is_within_rounding(before, slope, self.eps):
                 # the objective's digits don't show so small a decrease, but the slope's do (Hager and Zhang 2005)
                 enough = abs(float(gradient @ self.direction)) <= FLATTER * -self.slope
             if enough:
-                self._remember(params - self.params, gradient - self.gradient)
+                step = params - self.params
+                self.moved_by = float(np.abs(step).max(initial=0.0))
+                self._remember(step, gradient - self.gradient)
                 self.params, self.value, self.gradient = params, value, gradient
                 return True
-            shortening = SHORTEST
-            if np.isfinite(after):  # the minimum of the parabola through what is known
-                shortening = float(np.clip(-0.5 * slope / (after - before - slope), SHORTEST, LONGEST))
-            length *= shortening
+            length *= shortening(before, after, slope)
         return False
 
     def _point(self, length):

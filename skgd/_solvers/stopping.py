@@ -4,10 +4,29 @@ import numpy as np
 
 from .._kernels.structures import GRADIENT, NEVER, OBJECTIVE, STEP
 from .plan import Plan
+from .prospects import Prospects
+from .quasi_newton import QuasiNewton
 from .training import Training
 
 # Criteria by their names, as kernels know them.
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP, "never": NEVER}
+
+
+class SearchCriterion:
+    """Whether a line search has come to its end, by the criterion of the plan."""
+
+    def __init__(self, plan: Plan):
+        self.name, self.tol, self.patience = plan.criterion_of_solver, plan.tol or 0.0, plan.n_iter_no_change
+        self.small_steps = 0  # on end
+
+    def is_met(self, search: QuasiNewton, prospects: Prospects, gain: float) -> bool:
+        """Whether the criterion is met before another step; the gain is the measure of what is still to come."""
+        if self.name == "step":  # a single one may be short by chance
+            self.small_steps = self.small_steps + 1 if search.longest_step <= self.tol else 0
+            return self.small_steps >= self.patience
+        if self.name == "gradient":
+            return float(np.abs(search.steepest).max(initial=0.0)) <= self.tol
+        return self.name == "objective" and (prospects.lost or prospects.to_come() <= self.tol * gain)
 
 
 class EarlyStopping:

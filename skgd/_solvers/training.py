@@ -1,14 +1,14 @@
 """The state of one training: everything that changes while it runs and is kept so that it can go on later."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from .._kernels.constants import IMMENSE
-from .._kernels.structures import Network, Progress, State
+from .._kernels.structures import FLOAT64, Network, Progress, State
 from .._problem.model import Model
 from .._problem.problem import Problem
 from .._problem.scaling import Scaling
@@ -30,8 +30,8 @@ class Curve:
     Copies share what they have in common: a copy, and what is added to it, take the same time however long it is.
     """
 
-    def __init__(self, values: Iterable[float] = ()):
-        self._buffer = np.array(list(values), dtype=np.float64)
+    def __init__(self, values: ArrayLike = ()):
+        self._buffer = np.array(values, dtype=np.float64)
         self._size = self._buffer.size
         self._filled = [self._size]  # of the buffer, by whoever shares it
 
@@ -87,7 +87,7 @@ class Training:
     stop_reason: str = "max_iter"
     gradient_norm: float | None = None
     restart_scores: np.ndarray | None = None  # of all starts, where there were several
-    precision: np.dtype = field(default_factory=lambda: np.dtype(np.float64))  # of what is published: that of X
+    precision: np.dtype = FLOAT64  # of what is published: that of X
 
     @property
     def dtype(self) -> np.dtype:

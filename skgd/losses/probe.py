@@ -1,10 +1,10 @@
 """A user's loss, tried as plain Python before it is compiled."""
 
-import types
 from typing import Any
 
 import numpy as np
 
+from .._validation import check_static
 from .._warnings import warn_user
 
 PROBE_ROWS = 8
@@ -14,8 +14,7 @@ PROBE_TOLERANCE = 0.01  # far beyond the error of finite differences
 def probe(loss: Any, y: np.ndarray, n_outputs: int) -> None:
     """Raise or warn of what :meth:`Loss.probe` names."""
     name = f"{type(loss).__name__}.pointwise"
-    if isinstance(loss.pointwise, types.MethodType):
-        raise ValueError(f"{name} must be a static method: put @staticmethod in the line before it")
+    check_static(loss, "pointwise")
     y = np.ascontiguousarray(y[:PROBE_ROWS], dtype=np.float64)
     raw = np.linspace(-0.7, 0.9, len(y) * n_outputs).reshape(len(y), n_outputs)
     hyper = loss.hyper(np.ones(y.shape[1]))

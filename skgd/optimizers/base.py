@@ -2,14 +2,13 @@
 
 import math
 import numbers
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._compile import jit as _jit
-from .._validation import Interval, RemembersValidParameters, check_parameters
+from .._validation import Interval, RemembersValidParameters, check_parameters, check_static
 from .._warnings import warn_user
 
 PROBE_UPDATES = (1, 2, 3, 4, 1000)
@@ -187,8 +186,7 @@ class Optimizer(RemembersValidParameters, BaseEstimator):
         if type(self).__module__.startswith(__package__):
             return
         name = f"{type(self).__name__}.rule"
-        if isinstance(self.rule, types.MethodType):
-            raise ValueError(f"{name} must be a static method: put @staticmethod in the line before it")
+        check_static(self, "rule")
         try:
             with np.errstate(all="ignore"):
                 hyper = self.hyper()

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.class_weight import compute_sample_weight
 
+from .._kernels.structures import FLOAT64
 from .._problem.objective import pointwise
 from .._solvers.training import same
 
@@ -24,7 +25,7 @@ class TrainingObjective:
         training = model._training
         self.loss, self.scaling = training.loss, training.scaling
         self.unit, self.n_outputs = training.loss_unit, training.model.n_outputs
-        self.kernel = pointwise(self.loss, np.dtype(np.float64))
+        self.kernel = pointwise(self.loss, FLOAT64)
         self.hyper = self.loss.hyper(self.scaling.target_scale)
         y = np.asarray(y.todense() if sparse.issparse(y) else y)
         n_rows = min(len(y), _MOST_ROWS_IN_PYTHON if self.kernel.in_python else most_rows)

@@ -1,0 +1,36 @@
+"""What must be decided before data are described, from the parameters alone."""
+
+from typing import Any, NamedTuple
+
+from .._problem.model import LinearModel
+from .._problem.network import NetworkModel
+from ..optimizers import get_optimizer
+
+# Up to so many are all in one batch, if that is left to us: mini-batches would hold much of the data anyway.
+FEW_ROWS = {LinearModel: 64, NetworkModel: 32}
+MOST_DISTINCT = 64  # rows up to which an order of their own costs nothing beside the epochs
+
+
+class Treatment(NamedTuple):
+    """How rows are to be described."""
+
+    standardization: bool | str  # what `standardize` means for these features
+    most_distinct: int  # up to so many rows those that say the same become one
+
+
+def treatment(parameters: Any, model: type, is_sparse: bool, streaming: bool) -> Treatment:
+    """How the rows of a model of this class are to be described."""
+    standardize = parameters.standardize
+    if standardize == "auto":
+        standardize = "max_abs" if is_sparse else True
+    elif standardize != "max_abs":
+        standardize = bool(standardize)
+    return Treatment(standardize, 0 if streaming else _most_distinct(parameters, model))
+
+
+def _most_distinct(parameters: Any, model: type) -> int:
+    """Rows up to which every update by a rule sees all. A line search cares for no last digits."""
+    optimizer, batch_size = parameters.optimizer, parameters.batch_size
+    if optimizer == "auto" or get_optimizer(optimizer).searches_line:
+        return 0
+    return min(FEW_ROWS[model] if batch_size == "auto" else batch_size or MOST_DISTINCT, MOST_DISTINCT)
