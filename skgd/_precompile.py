@@ -62,26 +62,20 @@ Job = tuple[Any, ...]  # a function and its arguments
 
 def _of_dtype(dtype: np.dtype) -> list[Job]:
     """For dense X."""
-    targets = {FLOAT64, dtype}  # y may be as X is
     jobs: list[Job] = [(kernel, name, dtype) for name in ("moments", "gram")]
     for model in (Linear, Network):
-        jobs += [(kernel, name, dtype, model) for name in PASSES]
-        jobs += [(kernel, name, dtype, model, None, target) for name in LOOPS for target in targets]
-    jobs += [(kernel, "run_epochs", dtype, Linear, None, y, loss) for y in targets for loss in INLINED_LOSSES]
+        jobs += [(kernel, name, dtype, model) for name in (*PASSES, *LOOPS)]
+    jobs += [(kernel, "run_epochs", dtype, Linear, None, loss) for loss in INLINED_LOSSES]
     jobs += [(activation_kernels, activation(), dtype) for activation in ACTIVATIONS.values()]
     return [*jobs, (products, dtype)]
 
 
 def _of_sparse(dtype: np.dtype) -> list[Job]:
     """For CSR with 32-bit indices."""
-    index, targets = np.dtype(np.int32), {FLOAT64, dtype}
-    jobs: list[Job] = [
-        (kernel, name, dtype, Linear, index) for name in ("largest_entries", "square_sums", "moments", *PASSES)
-    ]
-    loops = [(Linear, "run_lazy_epochs"), *((model, name) for model in (Linear, Network) for name in LOOPS)]
-    jobs += [(kernel, name, dtype, model, index, target) for model, name in loops for target in targets]
-    jobs += [(kernel, name, dtype, Network, index) for name in PASSES]
-    return jobs
+    index, both = np.dtype(np.int32), (*PASSES, *LOOPS)
+    of_linear = "largest_entries", "square_sums", "moments", "run_lazy_epochs", *both
+    jobs: list[Job] = [(kernel, name, dtype, Linear, index) for name in of_linear]
+    return jobs + [(kernel, name, dtype, Network, index) for name in both]
 
 
 def _plug_ins(dtype: np.dtype) -> list[Job]:

@@ -35,6 +35,7 @@ from skgd._kernels.structures import (
     Progress,
     SparseFeatures,
 )
+from skgd._problem.features import NO_TARGETS
 from skgd._problem.model import LinearModel
 from skgd._problem.network import NetworkModel, layers_of
 from skgd._problem.objective import buffers, weight_factor
@@ -62,7 +63,8 @@ def make_data(X, y=None, weight=(), subset=(), center=None, scale=None, dtype=np
     )
     y = np.zeros((len(X), 1)) if y is None else y
     k = y.shape[1]
-    return Data(features, frozen(y, float), np.zeros(k), np.ones(k), frozen(weight, float), frozen(subset, np.uint32))
+    of_rows = frozen(weight, float), frozen(subset, np.uint32)
+    return Data(features, frozen(y, float), NO_TARGETS["float32"], np.zeros(k), np.ones(k), *of_rows)
 
 
 # -- the order of rows

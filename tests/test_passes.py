@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.special import expit, logsumexp, softmax
 
 from skgd._kernels.structures import Data
-from skgd._problem.features import raw_features, read_only
+from skgd._problem.features import NO_TARGETS, raw_features, read_only
 from skgd._problem.model import LinearModel
 from skgd._problem.objective import Objective
 from skgd._problem.rows import Rows
@@ -24,7 +24,7 @@ def data_of(X, y, center, scale, weight=None):
     weight = np.empty(0) if weight is None else weight
     arrays = (read_only(array) for array in (y.astype(float)[:, None], weight, np.empty(0, np.uint32)))
     y, weight, subset = arrays
-    return Data(features, y, np.zeros(1), np.ones(1), weight, subset)
+    return Data(features, y, NO_TARGETS["float32"], np.zeros(1), np.ones(1), weight, subset)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -13,7 +13,7 @@ from skgd import GDLinearRegressor, GDLogisticClassifier
 from skgd._auto.decide import column_chances
 from skgd._compile.kernels import kernel, plug_in
 from skgd._kernels.structures import Buffers, Data, Linear
-from skgd._problem.features import dense_rows, raw_features, scaled_rows
+from skgd._problem.features import NO_TARGETS, dense_rows, raw_features, scaled_rows
 from skgd._problem.scaling import feature_moments, largest_entries
 from skgd._targets.validation_set import hold_out
 from skgd.losses import SquaredError
@@ -52,7 +52,7 @@ def data_of(X, y=None, weight=(), subset=()):
     arrays = [np.asarray(array, dtype) for array, dtype in ((y, float), (weight, float), (subset, np.uint32))]
     for array in arrays:
         array.flags.writeable = False
-    return Data(raw_features(X), arrays[0], np.zeros(1), np.ones(1), *arrays[1:])
+    return Data(raw_features(X), arrays[0], NO_TARGETS["float32"], np.zeros(1), np.ones(1), *arrays[1:])
 
 
 # -- the same as dense

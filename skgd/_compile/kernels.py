@@ -21,7 +21,7 @@ from .._kernels import (
     sparse,
 )
 from .._kernels.products import narrow_product, sum_of_outer_products
-from .._kernels.structures import FLOAT64, Linear, Network, Products
+from .._kernels.structures import Linear, Network, Products
 from . import intrinsics
 from . import jit as _jit
 from .exceptions import surfacing
@@ -48,22 +48,20 @@ def kernel(
     dtype: np.dtype,
     model: type = Linear,
     index: np.dtype | None = None,
-    target: np.dtype = FLOAT64,
     loss: Callable | None = None,
 ) -> Callable:
     """Return the kernel `name`, compiled for X of the given dtype and for one kind of model.
 
-    index is the dtype of the columns' numbers in CSR, None for dense X; target that of the targets. loss is the only
-    one that the kernel will be given, if its formula is to become a part of it: calling it takes a third of the time
-    of a batch of few rows.
+    index is the dtype of the columns' numbers in CSR, None for dense X. loss is the only one that the kernel will be
+    given, if its formula is to become a part of it: calling it takes a third of the time of a batch of few rows.
     """
-    ready = _kernel(name, dtype, model, index, target, loss)
+    ready = _kernel(name, dtype, model, index, loss)
     return surfacing(ready) if _jit.compiles_users_code else ready
 
 
 @functools.cache
-def _kernel(name, dtype, model, index, target, loss):
-    signature = getattr(signatures(dtype, index, target, dtype if model is Network else None), name)
+def _kernel(name, dtype, model, index, loss):
+    signature = getattr(signatures(dtype, index, dtype if model is Network else None), name)
     if isinstance(signature, dict):
         signature = signature[model]
     source = _source(name, model, index is not None)
@@ -75,9 +73,7 @@ def _kernel(name, dtype, model, index, target, loss):
 
 
 @functools.cache
-def python_kernel(
-    name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None, target: np.dtype = FLOAT64
-) -> Callable:
+def python_kernel(name: str, dtype: np.dtype, model: type = Linear, index: np.dtype | None = None) -> Callable:
     """Return the same kernel as plain Python, for plug-ins that can't be compiled; the model's passes are."""
     loop = _source(name, model, index is not None)
     if name not in LOOPS:

@@ -61,10 +61,8 @@ class Signatures(NamedTuple):
 
 
 @functools.cache
-def signatures(
-    dtype: np.dtype, index: np.dtype | None = None, target: np.dtype = FLOAT64, compute: np.dtype | None = None
-) -> Signatures:
-    """Signatures for X of the given dtype, in CSR with indices of dtype `index` or dense, and for targets of theirs.
+def signatures(dtype: np.dtype, index: np.dtype | None = None, compute: np.dtype | None = None) -> Signatures:
+    """Signatures for X of the given dtype, in CSR with indices of dtype `index` or dense.
 
     `forward`, `backward`, ... by the class of the model. All is computed in `compute`, by default as dense X is, or in
     float64 for CSR.
@@ -76,7 +74,7 @@ def signatures(
 
     entry, real = from_dtype(np.dtype(dtype)), from_dtype(compute or (FLOAT64 if index else np.dtype(dtype)))
     plug_ins = _plug_ins(real)
-    data = _data(entry, real, None if index is None else from_dtype(np.dtype(index)), from_dtype(np.dtype(target)))
+    data = _data(entry, real, None if index is None else from_dtype(np.dtype(index)))
     training = _training(real)
     of_storage = _of_dense if index is None else _of_sparse
     others: dict = of_storage(plug_ins, data, entry, real, training)
@@ -104,7 +102,7 @@ def _plug_ins(real) -> tuple:
     )
 
 
-def _data(entry, real, index, target):
+def _data(entry, real, index):
     """The rows to learn from."""
     from numba import from_dtype, types
 
@@ -115,7 +113,8 @@ def _data(entry, real, index, target):
     else:
         stored = _array(entry, 1, True), _array(index, 1, True), starts_in
         features = types.NamedTuple([*stored, vector, vector], SparseFeatures)
-    return types.NamedTuple([features, _array(target, 2, True), double, double, double_in, rows_in], Data)
+    targets = _array(types.float64, 2, True), _array(types.float32, 2, True)
+    return types.NamedTuple([features, *targets, double, double, double_in, rows_in], Data)
 
 
 def _training(real) -> tuple:

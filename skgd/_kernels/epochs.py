@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .rows import gather_targets, next_rows, shuffle_runs
+from .rows import count_rows, gather_targets, next_rows, shuffle_runs
 from .stopping import end_epoch, gradient_vanishes, in_its_right_mind
 from .structures import DIVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Variables
 from .vectors import add_into, clip, copy_into, set_zero, subtract_from
@@ -171,7 +171,7 @@ def pointwise_by_formula(loss, raw, y, weight, hyper, derivative):
 
 def look_up(data, buffers, order, settings, position, batch_rows, m, progress):
     """Fetch rows from a position of the epoch on, for a block of m or for several batches; return how many."""
-    n_rows = data.subset.size if data.subset.size > 0 else data.y.shape[0]
+    n_rows = count_rows(data)
     count = rows_to_fetch(m, batch_rows, n_rows - progress["cursor"], buffers.rows.size)
     offset = progress["offset"]
     next_rows(order, settings.run_length, offset, data.subset, n_rows, position, buffers.rows, count)
@@ -221,7 +221,7 @@ def run_epochs(
     """
     progress = progress[0]
     features, params, grads, total = data.features, state.params, state.grads, state.total
-    n_rows = data.subset.size if data.subset.size > 0 else data.y.shape[0]
+    n_rows = count_rows(data)
     raw, derivatives, work = buffers.raw, buffers.derivatives, buffers.work
     # the total of the gradient has done its service when the sides of the L1 penalty are asked for
     variables = Variables(params, grads, state.slots, state.penalised, state.l1_counts, total, params[:0])
@@ -283,7 +283,7 @@ def evaluate(
     An empty total asks for the loss alone. Nothing is penalised.
     """
     features, subset = data.features, data.subset
-    n_rows = subset.size if subset.size > 0 else data.y.shape[0]
+    n_rows = count_rows(data)
     rows, raw, derivatives, targets, weights, work = buffers
     no_order = subset[:0]
     factor = weight_factor / n_rows

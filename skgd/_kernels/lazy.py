@@ -13,6 +13,7 @@ import numpy as np
 
 from .epochs import after_gradient, after_update, begin_epoch, look_up, rate_of_update
 from .matrices import matrix_at
+from .rows import count_rows
 from .structures import RUNNING, Variables
 from .vectors import set_zero
 
@@ -179,7 +180,7 @@ def run_lazy_epochs(
 ):
     """Go on with training for at most `budget` batches, as `run_epochs` does with blocks of rows."""
     progress = progress[0]
-    n_rows = data.subset.size if data.subset.size > 0 else data.y.shape[0]
+    n_rows = count_rows(data)
     rows, raw, derivatives, targets, weights, _ = buffers
     columns, touched, d, n_outputs = batch.columns, batch.touched, batch.columns.size, raw.shape[1]
     first_epoch, first_update = progress["epoch"], progress["update"]

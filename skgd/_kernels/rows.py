@@ -69,12 +69,18 @@ def next_rows(order, run_length, offset, subset, n_rows, position, rows, m):
         rows[i] = subset[row] if subset.size > 0 else row
 
 
+def count_rows(data):
+    """How many rows are in use."""
+    return data.subset.size if data.subset.size > 0 else max(data.doubles.shape[0], data.singles.shape[0])
+
+
 def gather_targets(data, buffers, m, weight_factor):
     """Scaled targets and weights of the first m rows in the buffers."""
-    y, center, inverse_scale, weight = data.y, data.target_center, data.target_inverse_scale, data.weight
+    center, inverse_scale, weight = data.target_center, data.target_inverse_scale, data.weight
     rows, targets, weights = buffers.rows, buffers.targets, buffers.weights
     for i in range(m):
         row = rows[i]
         weights[i] = weight_factor * weight[row] if weight.size > 0 else weight_factor
-        for k in range(y.shape[1]):
-            targets[i, k] = (y[row, k] - center[k]) * inverse_scale[k]
+        for k in range(targets.shape[1]):
+            y = data.doubles[row, k] if data.doubles.shape[0] > 0 else data.singles[row, k]
+            targets[i, k] = (y - center[k]) * inverse_scale[k]

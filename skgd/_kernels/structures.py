@@ -63,11 +63,19 @@ class Data(NamedTuple):
     """The rows to learn from."""
 
     features: Features | SparseFeatures
-    y: np.ndarray  # (n_rows, n_targets) float64, or float32 as X, read-only; class indices for a classifier
+    # (n_rows, n_targets), read-only; class indices for a classifier: one of these, the other one is empty, so that
+    # kernels needn't be compiled for both
+    doubles: np.ndarray  # float64
+    singles: np.ndarray  # float32
     target_center: np.ndarray  # (n_targets,) float64
     target_inverse_scale: np.ndarray  # (n_targets,) float64
     weight: np.ndarray  # (n_rows,) float64, read-only; empty: all rows count the same
     subset: np.ndarray  # (n_used,) uint32, read-only: the rows to use; empty: all of them
+
+    @property
+    def y(self) -> np.ndarray:
+        """The targets."""
+        return self.doubles if len(self.doubles) else self.singles
 
     @property
     def n_rows(self) -> int:

@@ -11,7 +11,7 @@ from .._targets.classes import class_totals
 from .._targets.targets import Targets
 from .._targets.validation_set import hold_out
 from .distinct import distinct_rows
-from .features import raw_features, read_only, row_numbers, scaled_rows, stored_alike
+from .features import raw_features, read_only, row_numbers, scaled_rows, stored_alike, targets_by_precision
 from .problem import Problem
 from .rows import Rows
 from .scaling import Scaling, dense_moments, feature_scales
@@ -98,12 +98,19 @@ class Scaler:
 
     def scaled(self, X, targets: Targets, rows: np.ndarray, before: tuple) -> tuple[Data, tuple]:
         """The data as kernels take it, with the scaling of its own rows and of those of the moments before."""
-        y, weight, rows = read_only(targets.y), read_only(targets.weight), row_numbers(rows)
+        y, weight, rows = targets.y, read_only(targets.weight), row_numbers(rows)
         features = raw_features(X)
         k = y.shape[1]
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
         center, scale, of_X = features.center, features.inverse_scale, None  # zeros and ones
-        data = Data(features, y, target_center, target_scale, weight, rows)
+        data = Data(
+            features,
+            **targets_by_precision(y),
+            target_center=target_center,
+            target_inverse_scale=target_scale,
+            weight=weight,
+            subset=rows,
+        )
         if self.standardization:
             of_X = feature_scales(data, self.standardization, before[0], self.n_threads)
             scale = of_X.scale(np.finfo(X.dtype).eps)
@@ -166,8 +173,8 @@ def _of_validation_set(validation, data: Data) -> Data:
     """The validation set as kernels take it, stored and scaled as the training data are."""
     features: Features | SparseFeatures = raw_features(stored_alike(validation.X, data.features.storage))
     features = features._replace(center=data.features.center, inverse_scale=data.features.inverse_scale)
-    y, weight = read_only(validation.y.astype(data.y.dtype, copy=False)), read_only(validation.weight)
-    return data._replace(features=features, y=y, weight=weight, subset=row_numbers(ALL_ROWS))
+    weight, targets = read_only(validation.weight), targets_by_precision(validation.y)
+    return data._replace(features=features, weight=weight, subset=row_numbers(ALL_ROWS), **targets)
 
 
 def _fits_float32(scale: np.ndarray) -> bool:

@@ -13,6 +13,15 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
+NO_TARGETS = {dtype: read_only(np.empty((0, 0), dtype)) for dtype in ("float64", "float32")}
+
+
+def targets_by_precision(y: np.ndarray) -> dict[str, np.ndarray]:
+    """Targets as :class:`Data` holds them."""
+    doubles, singles = (read_only(y) if y.dtype == dtype else none for dtype, none in NO_TARGETS.items())
+    return {"doubles": doubles, "singles": singles}
+
+
 def row_numbers(rows: np.ndarray) -> np.ndarray:
     """Numbers of rows as kernels take them."""
     return read_only(rows.astype(ROW_NUMBER, copy=False))
@@ -68,8 +77,10 @@ def rows_apart(data: Data, rows: np.ndarray) -> Data:
     """The data of some rows alone: short ones, of CSR, as copies, which saves looking for each in every pass."""
     if isinstance(data.features, Features):
         return data._replace(subset=row_numbers(rows))
-    y, weight = (read_only(array[rows] if array.size else array) for array in (data.y, data.weight))
-    return data._replace(features=copied_rows(data.features, rows), y=y, weight=weight, subset=row_numbers(rows[:0]))
+    weight = read_only(data.weight[rows] if data.weight.size else data.weight)
+    features, targets = copied_rows(data.features, rows), targets_by_precision(data.y[rows])
+    data = data._replace(weight=weight, subset=row_numbers(rows[:0]))
+    return data._replace(features=features, doubles=targets["doubles"], singles=targets["singles"])
 
 
 def dense_columns(rows: np.ndarray | sparse.csr_array, columns: np.ndarray) -> np.ndarray:

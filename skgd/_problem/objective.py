@@ -123,9 +123,8 @@ class Objective:
     def _by_kernels(self, params, n_gradient, part):
         value, total = np.zeros(1), np.zeros(n_gradient)
         dtype, index = self.storage
-        of_data = "evaluate", dtype, self.model.kind, index, self.data.y.dtype
         get = python_kernel if self.in_python else kernel
-        get(*of_data)(
+        get("evaluate", dtype, self.model.kind, index)(
             self.pointwise.call,
             self.loss_hyper,
             self.data,

@@ -171,7 +171,7 @@ class Epochs:
 
     def _kernel(self, name: str):
         dtype, index = self.storage
-        of_data = name, dtype, self.problem.model.kind, index, self.data.y.dtype
+        of_data = name, dtype, self.problem.model.kind, index
         return python_kernel(*of_data) if self.python else kernel(*of_data, self._inlined_loss(name))
 
     def _inlined_loss(self, kernel_name: str):

@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 COUNTED_LABELS = 1_024
 ENCODING_ROWS = 65_536  # rows whose classes are looked up at once, to spare memory
+MOST_IN_FLOAT32 = 2**24  # whole numbers
 
 
 def check_classes_or_labels(y) -> np.ndarray:
@@ -56,9 +57,9 @@ def unique_classes(y: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate(parts))
 
 
-def class_index(y: np.ndarray, classes: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Index of each row's class as a column of floats, some rows at a time to spare memory."""
-    index = np.empty((len(y), 1), dtype)
+def class_index(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Index of each row's class as a column of floats, short ones and some rows at a time to spare memory."""
+    index = np.empty((len(y), 1), np.float32 if len(classes) <= MOST_IN_FLOAT32 else np.float64)
     if y.dtype.kind in "iu" and classes.dtype.kind in "iu" and classes[-1] < 2**62:
         low, high = int(classes[0]), int(classes[-1])
         if high - low + 1 == len(classes) and low <= y.min() and y.max() <= high:  # consecutive numbers
@@ -74,12 +75,12 @@ def class_index(y: np.ndarray, classes: np.ndarray, dtype: np.dtype) -> np.ndarr
     return index
 
 
-def label_indicator(y: np.ndarray, labels: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def label_indicator(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Labels as floats, a column each."""
     n_columns = y.shape[1] if y.ndim == 2 else 1
     if n_columns != len(labels):
         raise ValueError(f"it has {n_columns} columns, y has {len(labels)}, one for each label")
-    return np.ascontiguousarray(y, dtype=dtype)
+    return np.ascontiguousarray(y, dtype=np.float32)
 
 
 def class_totals(index: np.ndarray, weight: np.ndarray, n_classes: int, subset: np.ndarray | None = None) -> np.ndarray:

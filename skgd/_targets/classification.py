@@ -37,7 +37,7 @@ def describe_classes(
     classes = _labels(y, classes, known) if labelled else _classes(y, classes, known, streaming, estimator)
 
     encode = label_indicator if labelled else class_index
-    targets = encode(y, classes, X.dtype)
+    targets = encode(y, classes)
     loss.check_targets(targets)
     facts = (before.facts if streaming and before is not None else {}) | {"classes": classes}
     earlier = facts.get("class_totals", 0.0) if streaming else None
@@ -45,7 +45,7 @@ def describe_classes(
 
     def check_targets(y_val):
         y_val = check_validation_labels(y_val) if labelled else column_or_1d(y_val, warn=True)
-        return encode(y_val, classes, X.dtype)
+        return encode(y_val, classes)
 
     rows_to_look_at = check_validation_set(estimator, validation, check_targets)
     if rows_to_look_at is not None:
