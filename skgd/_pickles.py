@@ -50,6 +50,7 @@ PLAIN = {
 }
 PROGRESS = "epoch", "update", "averaged", "random"
 WITHOUT = PLAIN | {"scaling": None, "moments": (None, None), "losses": b"", "validation_losses": b""}
+NAMED_OPTIMIZERS, NAMED_LOSSES = dict(OPTIMIZERS), dict(LOSSES)  # without what users add: it may be missing elsewhere
 SHORT = 6  # bytes of a number that is stored so that it is the same in float32, and nearly so in float64
 
 
@@ -70,8 +71,8 @@ def packed(training: Training) -> dict:
     state = {name: getattr(training, name) for name in PLAIN} | {
         "precision": training.precision.name,
         "model": _named(training.model, MODELS),
-        "loss": _name_or_object(training.loss, LOSSES),
-        "optimizer": _name_or_object(training.optimizer, OPTIMIZERS),
+        "loss": _name_or_object(training.loss, NAMED_LOSSES),
+        "optimizer": _name_or_object(training.optimizer, NAMED_OPTIMIZERS),
         "progress": tuple(training.progress[name].item() for name in PROGRESS),
         "losses": training.losses.values.astype("<f8").tobytes(),
         "validation_losses": training.validation_losses.values.astype("<f8").tobytes(),
@@ -94,8 +95,8 @@ def unpacked(given: dict) -> Training:
     """The training that :func:`packed` made a dictionary of, in this format or an earlier one."""
     given = WITHOUT | given
     model, optimizer, loss = _made(given["model"], MODELS), given["optimizer"], given["loss"]
-    optimizer = OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer
-    loss = LOSSES[loss]() if isinstance(loss, str) else loss
+    optimizer = NAMED_OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer
+    loss = NAMED_LOSSES[loss]() if isinstance(loss, str) else loss
     precision, progress = np.dtype(given["precision"]), given["progress"]
     arrays = {"params": _from_bytes(given["params"], precision)} if "params" in given else given["arrays"]
     scaling = _identity(model) if given["scaling"] is None else Scaling(*given["scaling"])
@@ -259,10 +260,10 @@ class Pickles(BaseEstimator):
 
 
 def _equal(one: object, other: object) -> bool:
-    """Whether two attributes are the same to the bit; lists hold arrays."""
-    if isinstance(one, list) and isinstance(other, list):
+    """Whether two attributes are the same to the bit, and of one type."""
+    if type(one) is type(other) and isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_equal, one, other))
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
-    plain = type(one) is type(other) and isinstance(one, int | float | str | bytes | tuple | dict)
-    return one is other or (plain and one == other)
+    plain = type(one) is type(other) and isinstance(one, int | float | str | bytes)
+    return one is other or (plain and repr(one) == repr(other)) or (one == {} and other == {})

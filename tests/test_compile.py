@@ -223,6 +223,7 @@ def test_an_upgrade_never_runs_the_old_code(tmp_path):
     os.utime(helpers, ns=(status.st_atime_ns, status.st_mtime_ns))
     shutil.rmtree(helpers.parent / "__pycache__", ignore_errors=True)  # which goes by time and size
     assert answer_of(run()) == [[7.0, 1.0, 4.0], 0]
+    assert answer_of(run()) == [[7.0, 1.0, 4.0], 1]
     assert len(list(package.rglob("skgd-*"))) == 1
 
 

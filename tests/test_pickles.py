@@ -15,7 +15,7 @@ import skgd
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd._solvers.training import Curve
 from skgd._warnings import InconsistentVersionWarning
-from skgd.optimizers import LBFGS
+from skgd.optimizers import LBFGS, OPTIMIZERS, SGD
 from skgd.schedules import ReduceOnPlateau
 
 DATA = pathlib.Path(__file__).parent / "data"  # made by skgd 0.1, and in later formats
@@ -60,7 +60,7 @@ def test_a_model_takes_little_more_than_that_of_scikit_learn(name, n_columns, dt
     ],
     ids=["line search", "l1", "average", "network", "network by line search"],
 )
-def test_the_loaded_model_is_the_same_to_the_bit(model, dtype):
+def test_the_loaded_model_predicts_the_same(model, dtype):
     X, y = load_diabetes(return_X_y=True)
     X = X.astype(dtype)
     model = model.fit(X, y)
@@ -156,6 +156,22 @@ def test_parameters_at_their_defaults_come_back_and_so_do_others():
         assert loaded.get_params() == model.get_params()
         assert vars(loaded).keys() == vars(model).keys()
     assert again(GDMLPRegressor(hidden_layer_sizes=(4, 3))).hidden_layer_sizes == (4, 3)
+
+
+def test_what_only_resembles_a_default_is_stored():
+    for value in ((100.0,), [100], (100, 100)):
+        loaded = again(GDMLPRegressor(hidden_layer_sizes=value)).hidden_layer_sizes
+        assert type(loaded) is type(value)
+        assert repr(loaded) == repr(value)
+    assert np.signbit(again(GDLinearRegressor(alpha=-0.0)).alpha)
+
+
+def test_names_that_users_add_stay_out_of_pickles(monkeypatch):
+    X, y = load_diabetes(return_X_y=True)
+    with monkeypatch.context() as context:
+        context.setitem(OPTIMIZERS, "mine", lambda: SGD(momentum=0.5))
+        stored = pickle.dumps(GDLinearRegressor(optimizer=SGD(momentum=0.5), max_iter=2, tol=None).fit(X, y))
+    assert pickle.loads(stored).optimizer_.momentum == 0.5
 
 
 def test_defaults_of_a_users_class_are_stored_for_they_may_change():

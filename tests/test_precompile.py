@@ -18,7 +18,6 @@ ASKS = """
     import skgd
     from skgd import *
     from skgd._compile import jit, kernels
-    from skgd._problem import objective
 
     warnings.simplefilter("ignore")
     dtype = np.dtype("{dtype}")
@@ -47,7 +46,7 @@ ASKS = """
     asked = set(jit.asked_for)
 
     jit.asked_for.clear()
-    for module in (jit, kernels, objective):
+    for module in (jit, kernels):
         for function in vars(module).values():
             getattr(function, "cache_clear", int)()
     jit._compiled = lambda *arguments: types.SimpleNamespace(pointer=None)

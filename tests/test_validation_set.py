@@ -287,3 +287,10 @@ def test_a_row_of_every_class_is_left_to_train_on():
     rows, held_out = validation_set.hold_out(45, 0.9, np.empty(0), classes, np.random.RandomState(0))
     np.testing.assert_array_equal(np.bincount(classes[rows].astype(int)), [4, 1, 1])
     np.testing.assert_array_equal(np.bincount(classes[held_out].astype(int)), [36, 1, 2])
+
+
+@pytest.mark.parametrize("make", [GDLogisticClassifier, GDLinearRegressor])
+def test_validation_rows_without_targets_are_refused(make):
+    X, y = np.arange(20.0).reshape(10, 2), np.arange(10) % 2
+    with pytest.raises(ValueError, match=r"y_val 0: they must be as many|y_val: Found array with 0 sample"):
+        make(early_stopping=True).fit(X, y, X_val=X[:3], y_val=y[:0])

@@ -7,7 +7,7 @@ from .._problem.network import NetworkModel
 from ..optimizers import get_optimizer
 
 # Up to so many are all in one batch, if that is left to us: mini-batches would hold much of the data anyway.
-FEW_ROWS = {LinearModel: 64, NetworkModel: 32}
+ONE_BATCH_ROWS = {LinearModel: 64, NetworkModel: 32}
 MOST_DISTINCT = 64  # rows up to which an order of their own costs nothing beside the epochs
 
 
@@ -33,4 +33,4 @@ def _most_distinct(parameters: Any, model: type) -> int:
     optimizer, batch_size = parameters.optimizer, parameters.batch_size
     if optimizer == "auto" or get_optimizer(optimizer).searches_line:
         return 0
-    return min(FEW_ROWS[model] if batch_size == "auto" else batch_size or MOST_DISTINCT, MOST_DISTINCT)
+    return min(ONE_BATCH_ROWS[model] if batch_size == "auto" else batch_size or MOST_DISTINCT, MOST_DISTINCT)

@@ -11,7 +11,7 @@ from .._solvers.training import Training
 from ..optimizers import LBFGS, SGD, AdaGrad, Optimizer
 from ..schedules import Constant, get_schedule
 from .decide import make_plan, users_batch_size, users_optimizer
-from .description import FEW_ROWS
+from .description import ONE_BATCH_ROWS
 from .rates import batch_size_for_rate, gradient_rate
 
 SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
@@ -87,7 +87,7 @@ def _batch_size(parameters: Any, problem: Problem, optimizer: Optimizer) -> int:
         return min(MINI_BATCH, n_rows)
     rate = optimizer.learning_rate if parameters.learning_rate == "auto" else parameters.learning_rate
     curvature = loss.curvature_bound(problem.model.n_outputs) if optimizer.steps_with_gradient else None
-    few = FEW_ROWS[LinearModel]
+    few = ONE_BATCH_ROWS[LinearModel]
     if optimizer.variance_reduced:  # on a full batch it would be plain descent
         return n_rows if n_rows <= few else MINI_BATCH
     if rate is None and curvature is not None:

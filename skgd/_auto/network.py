@@ -10,11 +10,11 @@ from .._solvers.training import Training
 from ..optimizers import Adam, NAdam, Optimizer
 from ..schedules import Constant, Cosine, ReduceOnPlateau, Schedule, get_schedule
 from .decide import make_plan, users_batch_size, users_optimizer
-from .description import FEW_ROWS
+from .description import ONE_BATCH_ROWS
 
 # Measured by cross-validation on data of 150 to 50,000 rows: with rates that end at zero, networks of one to three
 # layers need fewer epochs, and predict better, than with a constant one.
-FEWEST_ROWS, MOST_ROWS, UPDATES = FEW_ROWS[NetworkModel], 256, 1000  # of a batch; of an epoch
+FEWEST_ROWS, MOST_ROWS, UPDATES = ONE_BATCH_ROWS[NetworkModel], 256, 1000  # of a batch; of an epoch
 FEWEST_SPARSE_ROWS = 200  # whose gradient is cheap beside the update of all weights
 ANNEALED_RATE = 3.0  # times Adam's customary rate, where it begins
 TOL = 1e-4  # where the rate stays

@@ -117,7 +117,7 @@ class PlugIn:
 def plug_in(function: Callable, kind: str, dtype: np.dtype, name: str, warns: bool = True) -> PlugIn:
     """A "loss", "rule" or part of an "activation" as the kernels take it: compiled, or Python, with a warning."""
     ready = _plug_in(function, kind, dtype, name)
-    if ready.in_python and warns:
+    if ready.in_python and warns:  # again, for the warning: what came of it is remembered
         _jit.compiled_or_python(function, getattr(signatures(dtype), kind), name)
     return ready
 

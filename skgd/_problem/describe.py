@@ -33,7 +33,7 @@ def describe(
     """
     loss, weight = targets.loss, targets.weight
     rows, held_out = ALL_ROWS, None
-    if X.shape[0] > MOST_ROWS and (parameters.early_stopping or weight.size):
+    if X.shape[0] > MOST_ROWS and (weight.size or (parameters.early_stopping and targets.validation is None)):
         raise ValueError(f"X has {X.shape[0]} rows: with weights, or some of them held out, it may have {MOST_ROWS}")
     if parameters.early_stopping and targets.validation is None:
         rows, held_out = split(X.shape[0], targets, parameters, rng, streaming)
@@ -103,14 +103,7 @@ class Scaler:
         k = y.shape[1]
         target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
         center, scale, of_X = features.center, features.inverse_scale, None  # zeros and ones
-        data = Data(
-            features,
-            **targets_by_precision(y),
-            target_center=target_center,
-            target_inverse_scale=target_scale,
-            weight=weight,
-            subset=rows,
-        )
+        data = Data(features, *targets_by_precision(y), target_center, target_scale, weight, rows)
         if self.standardization:
             of_X = feature_scales(data, self.standardization, before[0], self.n_threads)
             scale = of_X.scale(np.finfo(X.dtype).eps)
@@ -173,8 +166,10 @@ def _of_validation_set(validation, data: Data) -> Data:
     """The validation set as kernels take it, stored and scaled as the training data are."""
     features: Features | SparseFeatures = raw_features(stored_alike(validation.X, data.features.storage))
     features = features._replace(center=data.features.center, inverse_scale=data.features.inverse_scale)
-    weight, targets = read_only(validation.weight), targets_by_precision(validation.y)
-    return data._replace(features=features, weight=weight, subset=row_numbers(ALL_ROWS), **targets)
+    (doubles, singles), weight = targets_by_precision(validation.y), read_only(validation.weight)
+    return data._replace(
+        features=features, doubles=doubles, singles=singles, weight=weight, subset=row_numbers(ALL_ROWS)
+    )
 
 
 def _fits_float32(scale: np.ndarray) -> bool:

@@ -16,10 +16,11 @@ def read_only(array: np.ndarray) -> np.ndarray:
 NO_TARGETS = {dtype: read_only(np.empty((0, 0), dtype)) for dtype in ("float64", "float32")}
 
 
-def targets_by_precision(y: np.ndarray) -> dict[str, np.ndarray]:
-    """Targets as :class:`Data` holds them."""
-    doubles, singles = (read_only(y) if y.dtype == dtype else none for dtype, none in NO_TARGETS.items())
-    return {"doubles": doubles, "singles": singles}
+def targets_by_precision(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The doubles and the singles of :class:`Data` for some targets in one of these."""
+    if y.dtype == np.float32:
+        return NO_TARGETS["float64"], read_only(y)
+    return read_only(y.astype(np.float64, copy=False)), NO_TARGETS["float32"]
 
 
 def row_numbers(rows: np.ndarray) -> np.ndarray:
@@ -78,9 +79,9 @@ def rows_apart(data: Data, rows: np.ndarray) -> Data:
     if isinstance(data.features, Features):
         return data._replace(subset=row_numbers(rows))
     weight = read_only(data.weight[rows] if data.weight.size else data.weight)
-    features, targets = copied_rows(data.features, rows), targets_by_precision(data.y[rows])
-    data = data._replace(weight=weight, subset=row_numbers(rows[:0]))
-    return data._replace(features=features, doubles=targets["doubles"], singles=targets["singles"])
+    (doubles, singles), numbers = targets_by_precision(data.y[rows]), row_numbers(rows[:0])
+    features = copied_rows(data.features, rows)
+    return data._replace(features=features, doubles=doubles, singles=singles, weight=weight, subset=numbers)
 
 
 def dense_columns(rows: np.ndarray | sparse.csr_array, columns: np.ndarray) -> np.ndarray:

@@ -52,7 +52,7 @@ class QuasiNewton:
         self.params = params
         self.model: CurvatureModel = Identity()
         self.box: tuple[np.ndarray, np.ndarray] | None = None  # that no step may leave
-        self.moved_by = np.inf  # largest change of a parameter in the last step that was made
+        self.moved_by = np.inf  # largest change of a parameter in the last step, 0 where there was none to make
         self.evaluate_anew()
 
     def evaluate_anew(self) -> None:
@@ -72,7 +72,7 @@ class QuasiNewton:
 
     @property
     def longest_step(self) -> float:
-        """By how much steps change parameters now."""
+        """Largest change of a parameter, as the criterion of steps sees it."""
         return self.moved_by
 
     def use(self, model: CurvatureModel) -> None:

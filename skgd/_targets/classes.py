@@ -58,9 +58,9 @@ def unique_classes(y: np.ndarray) -> np.ndarray:
 
 
 def class_index(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Index of each row's class as a column of floats, short ones and some rows at a time to spare memory."""
+    """Index of each row's class as a column of float32, where that holds them all; looked up some rows at a time."""
     index = np.empty((len(y), 1), np.float32 if len(classes) <= MOST_IN_FLOAT32 else np.float64)
-    if y.dtype.kind in "iu" and classes.dtype.kind in "iu" and classes[-1] < 2**62:
+    if len(y) and y.dtype.kind in "iu" and classes.dtype.kind in "iu" and classes[-1] < 2**62:
         low, high = int(classes[0]), int(classes[-1])
         if high - low + 1 == len(classes) and low <= y.min() and y.max() <= high:  # consecutive numbers
             np.subtract(y, low, out=index[:, 0], dtype=np.int64, casting="unsafe")

@@ -11,7 +11,7 @@ from .validation_set import ValidationSet
 class Targets(NamedTuple):
     """Targets, weights and loss, and what is to be remembered of them."""
 
-    y: np.ndarray  # (n_rows, n_targets) float64 or float32; class indices for a classifier
+    y: np.ndarray  # (n_rows, n_targets) float64 or float32; for a classifier class indices or labels in float32
     weight: np.ndarray  # (n_rows,) float64; empty: all rows count the same
     loss: Loss
     n_outputs: int

@@ -17,7 +17,7 @@ class ValidationSet(NamedTuple):
     """Checked rows that training doesn't see."""
 
     X: np.ndarray  # (n_rows, n_features), float32 or float64
-    y: np.ndarray  # (n_rows, n_targets) float64; class indices for a classifier
+    y: np.ndarray  # (n_rows, n_targets) float64; for a classifier class indices or labels in float32
     weight: np.ndarray  # (n_rows,) float64; empty: all rows count the same
 
 
