@@ -1,5 +1,7 @@
 """The compiled Newton's method of small data: against scipy's optima, formulas, and scikit-learn's exact solvers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -11,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._compile.kernels import kernel, plug_in, python_kernel
+from skgd._kernels.backtracking import decreases_enough, is_within_rounding, shortening
 from skgd._kernels.structures import (
     CONVERGED,
     NEVER,
@@ -25,6 +28,7 @@ from skgd._kernels.structures import (
 )
 from skgd._solvers import newton
 from skgd._solvers.solvers import SOLVERS
+from skgd._solvers.stopping import SearchCriterion
 from skgd.losses import Huber, LogLoss, Loss, Poisson, SquaredError
 from skgd.optimizers import LBFGS
 
@@ -342,3 +346,32 @@ def test_trouble_is_reported_and_leaves_the_last_good_parameters():
         assert kernel("newton", np.dtype(float))(pointwise(loss).pointer, *arguments, np.empty(5)) == STUCK
         np.testing.assert_array_equal(arguments[3], 0.0)
         assert arguments[-1]["steps"][0] == 0
+
+
+# -- parts that line searches share
+
+
+def test_steps_are_accepted_by_a_share_of_the_slope_but_for_rounding():
+    eps = np.finfo(float).eps
+    assert decreases_enough(10.0, 10.0 - 0.5, -1.0, eps)
+    assert not decreases_enough(10.0, 10.0 - 1e-7, -1.0, eps)
+    assert decreases_enough(10.0, 10.0 * (1 + 2 * eps), -1e-20, eps)
+    assert not decreases_enough(10.0, 10.0 * (1 + 8 * eps), -1e-20, eps)
+    assert not any(decreases_enough(10.0, after, -1.0, eps) for after in (np.nan, np.inf, -np.inf))
+    assert is_within_rounding(10.0, -1e-8, eps)
+    assert not is_within_rounding(10.0, -1e-6, eps)
+
+
+def test_a_step_is_shortened_to_the_minimum_of_the_parabola_within_limits():
+    # t^2 a - t: the value 3 at the end of the step, the slope -1 where it begins, so a = 4 and the minimum at 1 / 8
+    assert shortening(0.0, 3.0, -1.0) == pytest.approx(1 / 8)
+    assert shortening(0.0, 1e9, -1.0) == shortening(0.0, np.inf, -1.0) == shortening(0.0, np.nan, -1.0) > 0
+    assert 0.25 < shortening(0.0, -0.4, -1.0) < 1
+
+
+def test_small_steps_count_on_end_only():
+    plan = SimpleNamespace(criterion_of_solver="step", tol=1e-3, n_iter_no_change=3)
+    criterion, met = SearchCriterion(plan), []
+    for step in (1e-4, 1e-4, 1.0, 1e-3, 0.0, 1e-5):
+        met.append(criterion.is_met(SimpleNamespace(longest_step=step), None, 1.0))
+    assert met == [False, False, False, False, False, True]

@@ -13,6 +13,7 @@ from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ri
 
 import skgd
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd._pickles import _as_bytes, _from_bytes
 from skgd._solvers.training import Curve
 from skgd._warnings import InconsistentVersionWarning
 from skgd.optimizers import LBFGS, OPTIMIZERS, SGD
@@ -138,6 +139,14 @@ def test_pickles_of_later_formats_predict_what_they_did_and_go_on(number, name):
     if number == 3:  # which leaves defaults out: where one of them changes, the format must be raised
         assert model.get_params() == stored["parameters"]
     assert model.set_params(warm_start=True, max_iter=20).partial_fit(X, y).score(X, y) > score - 0.1
+
+
+def test_shortened_numbers_round_to_the_same_float32():
+    ties = np.array([1 + 2.0**-24, 1 + 3 * 2.0**-24, 1e-30 * (1 + 2.0**-24)])  # half way between two of float32
+    given = np.concatenate([sign * ties * (1 + more) for sign in (1, -1) for more in (0.0, 2.0**-45, -(2.0**-45))])
+    kept = _from_bytes(_as_bytes(given, np.dtype(np.float32)), np.dtype(np.float32))
+    np.testing.assert_array_equal(kept.astype(np.float32), given.astype(np.float32))
+    np.testing.assert_allclose(kept, given, rtol=2.0**-36)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
