@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from scipy.special import expit, ndtr
+from sklearn.linear_model import LogisticRegression
 
 collect_ignore = ["peer_suites.py", "peers"]  # a command by itself, on private modules of scikit-learn
 
@@ -45,3 +46,9 @@ TWINS = {
 def twins():
     """The activations in NumPy, by their names."""
     return TWINS
+
+
+@pytest.fixture(scope="session")
+def lasso():
+    """Parameters of an L1 penalty, as the installed scikit-learn's LogisticRegression has it said."""
+    return {"l1_ratio": 1.0} if LogisticRegression().penalty == "deprecated" else {"penalty": "l1"}

@@ -27,10 +27,6 @@ def one_hot(n_rows, *sizes):
     return np.hstack([np.eye(size)[RNG.integers(0, size, n_rows)] for size in sizes])
 
 
-# An L1 penalty, as the installed scikit-learn has it said.
-LASSO = {"l1_ratio": 1.0} if LogisticRegression().penalty == "deprecated" else {"penalty": "l1"}
-
-
 def classification_problems():
     for name, load in (
         ("iris", load_iris),
@@ -194,11 +190,11 @@ def test_l1_agrees_with_coordinate_descent(penalty, l1_ratio, as_sparse):
 
 
 @pytest.mark.parametrize("memory_of_curvature", ["auto", "diagonal", None])
-def test_l1_logistic_regression_agrees_with_scikit_learn(memory_of_curvature):
+def test_l1_logistic_regression_agrees_with_scikit_learn(memory_of_curvature, lasso):
     X, y = load_breast_cancer(return_X_y=True)
     Z, alpha = StandardScaler().fit_transform(X), 0.01
     C = 1 / (alpha * len(y))
-    peer = LogisticRegression(**LASSO, solver="saga", C=C, tol=1e-9, max_iter=10**5).fit(Z, y)
+    peer = LogisticRegression(**lasso, solver="saga", C=C, tol=1e-9, max_iter=10**5).fit(Z, y)
     optimizer = LBFGS(preconditioner=memory_of_curvature)
     model = GDLogisticClassifier(penalty="l1", alpha=alpha, optimizer=optimizer).fit(X, y)
     coef = model.coef_ * StandardScaler().fit(X).scale_

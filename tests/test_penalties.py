@@ -32,10 +32,6 @@ def standardised(X):
     return (X - X.mean(axis=0)) / X.std(axis=0)
 
 
-# An L1 penalty, as the installed scikit-learn has it said.
-LASSO = {"l1_ratio": 1.0} if LogisticRegression().penalty == "deprecated" else {"penalty": "l1"}
-
-
 # -- formulas
 
 
@@ -121,12 +117,12 @@ def test_several_targets_are_penalised_each_in_its_units(problem):
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_classification_agrees_with_the_exact_solver(problem, n_classes):
+def test_classification_agrees_with_the_exact_solver(problem, n_classes, lasso):
     X, y = problem
     Z, target = standardised(X), np.digitize(y, np.quantile(y, np.arange(1, n_classes) / n_classes))
     alpha = 0.03
     model = GDLogisticClassifier(penalty="l1", alpha=alpha, **exact()).fit(X, target)
-    oracle = LogisticRegression(**LASSO, C=1 / (alpha * len(X)), solver="saga", tol=1e-8, max_iter=20_000)
+    oracle = LogisticRegression(**lasso, C=1 / (alpha * len(X)), solver="saga", tol=1e-8, max_iter=20_000)
     oracle.fit(Z, target)
     np.testing.assert_allclose(model.predict_proba(X), oracle.predict_proba(Z), atol=1e-4)
     assert (model.coef_ == 0).any()
