@@ -1,11 +1,13 @@
 """How estimators are fitted: describe the problem, decide on a plan, solve, publish."""
 
-import time
+import os
+import pathlib
 from collections.abc import Callable
 from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state
 
@@ -17,7 +19,7 @@ from ._problem.model import LinearModel
 from ._problem.problem import Problem
 from ._solvers.driver import Driver
 from ._solvers.plan import Plan
-from ._solvers.restarts import best_of
+from ._solvers.restarts import best_of, salvage
 from ._solvers.training import Training, begin
 from ._targets.targets import Targets
 from ._validation import (
@@ -28,13 +30,19 @@ from ._validation import (
     StrOptions,
     check_parameters,
     check_training_data,
+    fit_context,
 )
+from ._watch import files
+from ._watch.checkpoint import SavedFit, describe_fit
+from ._watch.printing import Printer
+from ._watch.run import Run
+from ._watch.tasks import TakesCallbacks, Tasks
 from .optimizers import OPTIMIZERS, Optimizer
 from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Schedule
 
 
-class GradientDescentEstimator(RemembersValidParameters, Pickles):
+class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles):
     """Base of the estimators; holds no formula of any model."""
 
     _parameter_constraints: dict = {
@@ -76,6 +84,7 @@ class GradientDescentEstimator(RemembersValidParameters, Pickles):
 
     # Called with the estimator after every epoch, fitted as far as it has come; what is true stops the training.
     _watch: Callable[[Self], object] | None = None
+    _run: Run | None = None  # while a fit lasts that callbacks watch
     _training: Training
 
     def __sklearn_tags__(self):
@@ -86,32 +95,128 @@ class GradientDescentEstimator(RemembersValidParameters, Pickles):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_training")
 
+    @fit_context(prefer_skip_nested_validation=True)
+    def resume(
+        self,
+        path: str | os.PathLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Go on with a fit that was cut short, from a checkpoint of it.
+
+        It ends with the same bits as the fit would have that was never interrupted, whatever ``random_state`` is: the
+        same rows are held out, and drawn. Nothing but ``verbose``, ``n_jobs`` and ``random_state`` may be other than
+        `fit` had it. Callbacks are told of the epochs to come; to go on writing checkpoints, set one again.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file that :class:`skgd.callbacks.Checkpoint` wrote. It may come from strangers: it is data alone.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features, as `fit` was given them; the same holds for all that follows.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Targets, classes or labels.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights.
+        X_val : array-like of shape (n_validation_rows, n_features), default=None
+            Rows to validate on.
+        y_val : array-like of shape (n_validation_rows,) or (n_validation_rows, n_targets), default=None
+            Their targets.
+        sample_weight_val : array-like of shape (n_validation_rows,), default=None
+            Their weights.
+
+        Returns
+        -------
+        Self
+            The fitted estimator itself.
+
+        Raises
+        ------
+        OSError
+            If the file can't be read.
+        ValueError
+            If it is no checkpoint, was cut off or damaged, is of another class or version of skgd, or was made with
+            other parameters or data: shapes, dtypes, targets, weights, means and deviations of all columns and some
+            thousand rows are compared.
+        """
+        saved = SavedFit(files.read(pathlib.Path(path)), self)
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), saved=saved)
+
     # -- the four stages
 
-    def _fit(self, X, y, sample_weight, validation=(None, None, None), *, classes=None, streaming=False) -> Self:
-        attributes = self.__dict__.copy()
+    def _fit(
+        self,
+        X,
+        y,
+        sample_weight,
+        validation=(None, None, None),
+        *,
+        classes=None,
+        streaming: bool = False,
+        saved: SavedFit | None = None,
+    ) -> Self:
+        """Fit the data; saved is a fit of them that was cut short, to go on with."""
+        goes_on = (streaming or self.warm_start) and saved is None and hasattr(self, "_training")
+        # before attributes are remembered: what callbacks need in the end survives a failure
+        tasks = None if streaming else self._tasks(X, y, sample_weight, goes_on)
+        attributes, drivers = self.__dict__.copy(), []
         try:
             if streaming:
                 check_parameters(self)  # in every call: scikit-learn's decorator would look at the first one alone
-            parameters, rng = self._parameters(), check_random_state(self.random_state)
-            goes_on = (streaming or self.warm_start) and hasattr(self, "_training")
+            parameters = self._parameters()
+            rng = check_random_state(self.random_state) if saved is None else saved.rng
+            random = None if tasks is None else rng.get_state()
             before = self._training.copy() if goes_on else None
+            classes = classes if saved is None else saved.classes
 
             # describe
             problem = self._describe(X, y, sample_weight, validation, parameters, rng, before, classes, streaming)
+            problem = problem if saved is None else saved.checked(problem)
             # decide
             plan = type(self)._decide(parameters, problem, before)
             # solve
             if before is not None:
                 before.go_on(problem, plan)
-            training = self._solve(begin(problem, plan, rng) if before is None else [before], plan, problem)
+            trainings = [before] if before is not None else begin(problem, plan, rng)
+            watched = bool(self.verbose or self._watch or tasks)
+            drivers = [Driver(each, plan, problem, watched, number=number) for number, each in enumerate(trainings)]
+            drivers = drivers if saved is None else saved.restored(drivers)
+            audience = self._audience(drivers, tasks, lambda: describe_fit(self, problem, goes_on, random))
+            training = self._solve(drivers, audience, plan, problem)
             # publish
             self._publish(training)
-        except BaseException:  # leave the estimator as it was
-            self.__dict__.clear()
-            self.__dict__.update(attributes)
+            if tasks is not None:
+                tasks.finish()
+        except BaseException as error:
+            learned = salvage(drivers) if isinstance(error, KeyboardInterrupt) else None
+            if learned is not None:
+                self._publish(learned)
+            else:  # leave the estimator as it was
+                self.__dict__.clear()
+                self.__dict__.update(attributes)
             raise
+        finally:
+            self.__dict__.pop("_run", None)
         return self
+
+    def _audience(self, drivers: list[Driver], tasks: Tasks | None, description: Callable[[], dict]) -> Run | None:
+        """Whoever watches; None: nobody."""
+        watchers: list[Any] = [Printer(int(self.verbose), len(drivers))] if self.verbose else []
+        if tasks is not None:
+            watchers.append(tasks)
+        if self._watch is not None and len(drivers) == 1:
+            watchers.append(Onlooker(self))
+        if not watchers:
+            return None
+        run = Run(drivers, watchers, description)
+        if tasks is not None:
+            self._run = run
+        return run
 
     def _parameters(self) -> SimpleNamespace:
         """The parameters as they are now, those that a subclass's constructor doesn't have, too."""
@@ -141,32 +246,18 @@ class GradientDescentEstimator(RemembersValidParameters, Pickles):
     def _penalty(self) -> ElasticNet:
         return L2(self.alpha)
 
-    def _solve(self, trainings: list[Training], plan: Plan, problem: Problem) -> Training:
+    def _solve(self, drivers: list[Driver], audience: Run | None, plan: Plan, problem: Problem) -> Training:
         """Train, and warn of what went wrong."""
-        first_epoch = trainings[0].epochs
-        beginnings = {id(training): None if plan.rate_is_auto else training.copy() for training in trainings}
-        watched = bool(self.verbose or self._watch)
-        drivers = [Driver(training, plan, problem, watched) for training in trainings]
-        driver = drivers[0] if len(drivers) == 1 else best_of(drivers, self._train, plan.n_threads)
+        first_epoch = drivers[0].first_epoch
+        beginnings = {each: None if plan.rate_is_auto else each.training.copy() for each in drivers}
+        driver = drivers[0] if len(drivers) == 1 else best_of(drivers, audience, plan.n_threads)
         if len(drivers) == 1:
-            self._train(driver)
+            driver.train(audience)
 
         def train(training, plan):
             return Driver(training, plan, problem.without_validation()).train()
 
-        report(driver.training, plan, beginnings[id(driver.training)], first_epoch, train)
-        return driver.training
-
-    def _train(self, driver: Driver) -> Training:
-        """Train, telling whoever watches of every epoch."""
-        began, alone = time.perf_counter(), driver.plan.n_starts == 1
-        for training in driver.run():
-            if self.verbose:
-                print(_line(training, time.perf_counter() - began))
-            if self._watch is not None and alone:
-                self._publish(training)
-                if self._watch(self):
-                    driver.stop("callback")
+        report(driver.training, plan, beginnings[driver], first_epoch, train)
         return driver.training
 
     def _publish(self, training: Training) -> None:
@@ -196,9 +287,18 @@ class GradientDescentEstimator(RemembersValidParameters, Pickles):
         return published
 
 
-def _line(training: Training, seconds: float) -> str:
-    """What is printed of an epoch."""
-    line = f"epoch {training.epochs:4d}  objective {training.losses.values[-1]:.6g}"
-    if len(training.validation_losses):
-        line += f"  validation {training.validation_losses.values[-1]:.6g}"
-    return f"{line}  {seconds:.2f} s"
+class Onlooker:
+    """Shows the estimator itself, as far as it has been fitted, to who has asked for it."""
+
+    def __init__(self, estimator: Any):
+        self.estimator = estimator
+
+    def begin(self, driver: Driver) -> None:
+        pass
+
+    def see(self, driver: Driver) -> object:
+        self.estimator._publish(driver.training)
+        return self.estimator._watch(self.estimator)
+
+    def end(self, driver: Driver) -> None:
+        pass

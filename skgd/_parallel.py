@@ -42,11 +42,12 @@ def parts(n_rows: int, row_entries: int, n_params: int, multiple: int) -> list[t
     return [(start, min(start + rows, n_rows)) for start in range(0, n_rows, rows)]
 
 
-def run(work: Callable, tasks: Sequence, n_threads: int) -> Iterator:
+def run(work: Callable, tasks: Sequence, n_threads: int, give_up: Callable[[], object] = lambda: None) -> Iterator:
     """Results of work(task) in the order of the tasks, each as soon as it is there; this thread works, too.
 
     An error of a task is raised in place of its result: the first one's in the order of the tasks, whichever thread it
     comes from. What the caller has set for NumPy's errors, scikit-learn and context variables holds in all threads.
+    Ctrl-C is heard in one thread alone: `give_up()` tells the others.
     """
     n_threads = min(n_threads, len(tasks))
     with single_threaded_blas():
@@ -83,6 +84,9 @@ def run(work: Callable, tasks: Sequence, n_threads: int) -> Iterator:
                 if error is not None:
                     raise error
                 yield result
+        except KeyboardInterrupt:
+            give_up()
+            raise
         finally:
             waiting.clear()
             _finish(helpers)

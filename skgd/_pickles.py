@@ -224,6 +224,7 @@ class Pickles(BaseEstimator):
     def __getstate__(self) -> dict:
         """What isn't derived from the training's state, and that state."""
         state = super().__getstate__().copy()
+        state.pop("_run", None)  # of a fit in progress
         for name, default in _defaults(type(self)).items():  # type: ignore[arg-type]
             if name in state and _equal(state[name], default):
                 del state[name]
@@ -251,6 +252,7 @@ class Pickles(BaseEstimator):
         """A copy, which pickles leave something out of, has everything: training goes on from it to the same bits."""
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
+        other.__dict__.pop("_run", None)
         return other
 
     def __deepcopy__(self, memo: dict) -> Self:

@@ -25,11 +25,12 @@ FLOORS = [
     {"_docstrings", "_targets"},
     {"_problem"},
     {"_engine", "_solvers"},
-    {"_auto", "_pickles"},
+    {"_auto", "_pickles", "_watch"},
     {"_fit"},
     {"_classifier", "_minimize", "_regressor"},
     {"_precompile", "linear_model", "neural_network"},
     {"plotting"},
+    {"callbacks"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

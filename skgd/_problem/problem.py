@@ -94,6 +94,10 @@ class Problem:
         assert self.validation is not None
         return self.validation.objective(self.model, self.loss, self.loss_hyper, self.ridge)
 
+    def with_model(self, model: Any) -> "Problem":
+        """The same with another model of the same parameters."""
+        return replace(self, model=model)
+
     def without_validation(self) -> "Problem":
         """The same with nothing but the rows to learn from."""
         return replace(self, validation=None)

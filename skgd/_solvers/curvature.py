@@ -91,6 +91,7 @@ class Curvature:
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self.squares: np.ndarray | None = None
         self.typical = 0.0  # entry of the diagonal
+        self.made_of: dict = {}  # what the last model was made of
 
     @property
     def coupled(self) -> bool:
@@ -130,6 +131,22 @@ class Curvature:
         work = n_matrices * width**2 * (size + width) / 8  # products of matrices are fast
         return min(work / (4 * n_rows * p * K + PASS_OVERHEAD), MOST_PATIENCE)
 
+    def state(self) -> dict:
+        """What the next model depends on, and what the last one was made of, which is all it takes to make it again."""
+        return {"size": self.some.size, "typical": self.typical, "squares": self.squares, "made_of": self.made_of}
+
+    def restore(self, state: dict) -> CurvatureModel:
+        """Go on from there; the last model."""
+        made_of = state["made_of"]
+        if not made_of:
+            return Identity()
+        self.some.resize(made_of["size"])
+        self.squares, self.typical, self.constant_model = state["squares"], made_of["typical"], None
+        model = self.model(made_of["params"], made_of["hyper"])
+        self.some.resize(state["size"])
+        self.typical = state["typical"]
+        return model
+
     def grow(self) -> bool:
         """Take more rows from now on; whether there are more, at a bearable cost."""
         n, p = self.rows.n_rows, self.n_columns
@@ -155,6 +172,7 @@ class Curvature:
             return Identity()
         if self.constant_model is not None:
             return self.constant_model
+        self.made_of = {"params": params, "hyper": hyper.copy(), "size": self.some.size, "typical": self.typical}
         model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
         if self.loss.quadratic:
             self.constant_model = model

@@ -1,10 +1,11 @@
 """The one loop that trains: a step of the solver after another, and what comes next."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from ..schedules import ReduceOnPlateau, factors_at
 from .outcome import Outcome, Solver
 from .plan import Plan
 from .solvers import make_solver
@@ -14,6 +15,22 @@ from .training import Training
 BACK_OFF = 0.25
 MAX_BACK_OFFS = 40
 STREAMING_BACK_OFFS = 5  # in one call: one bad part of the data shall not ruin the rate for all others
+RESUMED = "first_epoch", "first_update", "last_epoch", "back_offs", "seen", "stopped"  # of a driver
+
+
+class Audience(Protocol):
+    """Whoever watches trainings."""
+
+    error: Exception | None  # that one of them has raised
+
+    def begin(self, driver: "Driver") -> None:
+        """A training begins."""
+
+    def see(self, driver: "Driver") -> bool:
+        """An epoch has ended; whether the training shall, too."""
+
+    def end(self, driver: "Driver") -> None:
+        """A training has ended."""
 
 
 class Driver:
@@ -24,20 +41,33 @@ class Driver:
     where that is to be the certificate of convergence.
     """
 
-    def __init__(self, training: Training, plan: Plan, problem: Any, watched: bool = False, solver: Any = None):
+    def __init__(
+        self, training: Training, plan: Plan, problem: Any, watched: bool = False, solver: Any = None, number: int = 0
+    ):
         self.training, self.plan, self.problem, self.watched = training, plan, problem, watched
+        self.number = number  # of its start, where there are several
+        self.first_epoch, self.first_update = training.epochs, training.updates
+        self.last_epoch = training.epochs + plan.max_iter
+        self.back_offs = STREAMING_BACK_OFFS if plan.streaming else MAX_BACK_OFFS
+        self.begun = self.stopped = False
+        self.early: EarlyStopping | None = None
         validates = problem.validation is not None
         self.pauses = watched or validates or plan.needs_certificate
         self.seen = training.epochs  # when it was last looked at
-        self.stopped = False
-        self.early: EarlyStopping | None = None
         training.optimizer.probe()
         self.solver: Solver = solver or make_solver(training, plan, problem, self.pauses)
 
-    def train(self) -> Training:
-        """Train without anybody watching."""
+    def train(self, audience: Audience | None = None) -> Training:
+        """Train, before an audience perhaps."""
+        if audience is None:
+            for _ in self.run():
+                pass
+            return self.training
+        audience.begin(self)
         for _ in self.run():
-            pass
+            if audience.see(self):
+                self.stop("callback")
+        audience.end(self)
         return self.training
 
     def stop(self, reason: str) -> None:
@@ -45,45 +75,86 @@ class Driver:
         if not self.stopped:
             self.training.stop_reason, self.stopped = reason, True
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are more epochs to come, as far as is known."""
+        return not self.stopped and self.training.epochs < self.last_epoch
+
     def run(self) -> Iterator[Training]:
         """Train; training.stop_reason says how it ended."""
         training = self.training
-        last_epoch = training.epochs + self.plan.max_iter
-        self._begin()
-        back_offs = STREAMING_BACK_OFFS if self.plan.streaming else MAX_BACK_OFFS
-        while training.epochs < last_epoch:
-            outcome = self.solver.step(last_epoch)
+        if not self.begun:
+            self._begin()
+        while self.goes_on:
+            outcome = self.solver.step(self.last_epoch)
             if outcome == Outcome.DIVERGED:
                 self._check_start()
                 training.return_to_best()
-                if not self.plan.rate_is_auto or back_offs == 0:
-                    training.stop_reason = "diverged"
-                    if self.early is not None:
-                        self.early.restore()
-                    return
-                back_offs -= 1
+                if not self.plan.rate_is_auto or self.back_offs == 0:
+                    self.stop("diverged")
+                    break
+                self.back_offs -= 1
                 training.learning_rate *= BACK_OFF
                 continue
-            if self.pauses and training.epochs > self.seen:
+            new = self.pauses and training.epochs > self.seen
+            if new:
                 self.seen = training.epochs
                 self._look()
-                if self.watched:
-                    yield training
-                if self.stopped:
-                    break
-            if outcome == Outcome.CONVERGED:
-                training.stop_reason = "converged"
+            if outcome == Outcome.CONVERGED and not self.stopped:
+                self.stop("converged")
                 if training.progress["circled"][0]:
                     training.state.params[:] = training.state.best
-                break
-        self._end()
+            if new and self.watched:
+                yield training
+        self._end(training)
 
     def score(self) -> float:
         """Least loss on the validation data, if these stop the training, else the objective; the less, the better."""
         return self.problem.value(self.training.params) if self.early is None else self.early.best
 
+    def as_if_ended(self) -> Training:
+        """A copy of the training as it would be if the epoch that is being looked at were the last one."""
+        return self._end(self.training.copy())
+
+    def interrupted(self) -> Training:
+        """The training as far as it has come, in the middle of an epoch perhaps."""
+        self.stop("interrupted")
+        if not np.isfinite(self.training.state.params).all():
+            self.training.return_to_best()
+        return self._end(self.training)
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The rate that the last epoch began with; None where the length of steps is looked for."""
+        training, schedule = self.training, self.plan.schedule
+        if self.plan.searches_line:
+            return None
+        if isinstance(schedule, ReduceOnPlateau):
+            return training.learning_rate * training.plateau[0]
+        return training.learning_rate * float(factors_at(schedule, np.array([max(training.epochs - 1.0, 0.0)]))[0])
+
+    def state(self) -> dict:
+        """What is needed to go on from the end of the last epoch: copies that stay as they are."""
+        return {
+            "training": self.training.resumable(),
+            "early": None if self.early is None else self.early.state(),
+            "solver": self.solver.state(),
+            **{name: getattr(self, name) for name in RESUMED},
+        }
+
+    def restore(self, state: dict) -> None:
+        """Go on from there, with the same data and parameters, to the same bits."""
+        self.begun = True
+        self.training.restore(state["training"])
+        if state["early"] is not None:
+            self.early = EarlyStopping(self.training, self.plan)
+            self.early.restore(state["early"])
+        self.solver.restore(state["solver"])
+        for name in RESUMED:
+            setattr(self, name, state[name])
+
     def _begin(self) -> None:
-        training, plan = self.training, self.plan
+        training, plan, self.begun = self.training, self.plan, True
         if self.problem.validation is not None and plan.early_stopping:
             self.early = EarlyStopping(training, plan)
         training.stop_reason, training.gradient_norm = "max_iter", None
@@ -104,12 +175,12 @@ class Driver:
             if training.gradient_norm <= (self.plan.tol or 0.0):
                 self.stop("converged")
 
-    def _end(self) -> None:
-        training = self.training
+    def _end(self, training: Training) -> Training:
         if self.early is not None:
-            self.early.restore()
-        if self.plan.exact and training.gradient_norm is None:
+            self.early.return_to_best(training)
+        if self.plan.exact and training.gradient_norm is None and training.stop_reason != "diverged":
             training.gradient_norm = float(training.progress["gradient_norm"][0])
+        return training
 
     def _check_start(self) -> None:
         if self.training.starts_immense:

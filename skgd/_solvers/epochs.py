@@ -131,30 +131,39 @@ class Epochs:
         loss, rule = self.loss.call, self.rule.call
         if self.plan.streaming and not self.python:  # a few updates are a short call
             loss, rule = self.loss.pointer, self.rule.pointer
-        with self._threads_of_blas():
-            run_epochs(
-                loss,
-                rule,
-                self.data,
-                self.model,
-                training.state,
-                self.anchor,
-                self.buffers,
-                *batch,
-                self.settings,
-                self.problem.loss_hyper,
-                self.hyper,
-                rates,
-                self.order,
-                progress,
-                losses,
-                self.budget,
-            )
+        try:
+            with self._threads_of_blas():
+                run_epochs(
+                    loss,
+                    rule,
+                    self.data,
+                    self.model,
+                    training.state,
+                    self.anchor,
+                    self.buffers,
+                    *batch,
+                    self.settings,
+                    self.problem.loss_hyper,
+                    self.hyper,
+                    rates,
+                    self.order,
+                    progress,
+                    losses,
+                    self.budget,
+                )
+        finally:  # Ctrl-C is heard when the kernel returns
+            training.losses.extend(losses[: training.epochs - epoch] * training.loss_unit)
+            training.updates += int(progress["update"][0] - update)
         elapsed = time.perf_counter() - began
-        training.losses.extend(losses[: training.epochs - epoch] * training.loss_unit)
-        training.updates += int(progress["update"][0] - update)
         self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))
         return Outcome(int(progress["status"][0]))
+
+    def state(self) -> dict:
+        """Nothing: between two epochs all is in the training."""
+        return {}
+
+    def restore(self, state: dict) -> None:
+        pass
 
     def _threads_of_blas(self):
         """All that BLAS has for large products, one for small ones: its threads wait for each other in a busy loop."""

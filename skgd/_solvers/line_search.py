@@ -25,6 +25,7 @@ PART_STEPS = 50
 PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
 LAST_WIDTHS = 3  # of these are left for all rows
+RESUMED = "widths", "idle", "still"  # beside what its parts resume
 
 
 class PreconditionedSearch(QuasiNewton):
@@ -38,7 +39,19 @@ class PreconditionedSearch(QuasiNewton):
         self.newton = curvature is not None and curvature.complete and self.patience <= 0 and l1 is None
         if self.newton:
             self.memory = 0
-        self.renew()
+
+    def state(self) -> dict:
+        names = "slow", "promise", "model_steps", "steps", "improved", "patience", "newton", "memory"
+        of_curvature = None if self.curvature is None else self.curvature.state()
+        return super().state() | {name: getattr(self, name) for name in names} | {"curvature": of_curvature}
+
+    def restore(self, state: dict) -> None:
+        state = dict(state)
+        of_curvature = state.pop("curvature")
+        super().restore(state)
+        if self.curvature is not None:
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                self.use(self.curvature.restore(of_curvature))
 
     def renew(self) -> None:
         """Take the curvature at the current parameters."""
@@ -109,17 +122,37 @@ class LineSearch:
             function, params, self.optimizer.memory, self.problem.l1, eps, self.curvature, self.hyper, grows
         )
 
+    # -- how it goes on elsewhere
+
+    def state(self) -> dict:
+        if self.search is None:
+            return {}
+        return {
+            "search": self.search.state(),
+            "prospects": self.prospects.state(),
+            "small_steps": self.criterion.small_steps,
+            "hyper": self.hyper.copy(),
+            **{name: getattr(self, name) for name in RESUMED},
+        }
+
+    def restore(self, state: dict) -> None:
+        if not state:
+            return
+        self.hyper[:] = state["hyper"]
+        self.search = self._new_search(self._function(), state["search"]["params"], grows=True)
+        self.search.restore(state["search"])
+        self.criterion, self.prospects = SearchCriterion(self.plan), Prospects()
+        self.criterion.small_steps = state["small_steps"]
+        self.prospects.restore(state["prospects"])
+        for name in RESUMED:
+            setattr(self, name, state[name])
+
     # -- how it goes
 
     def _begin(self) -> PreconditionedSearch:
         params = self.training.state.params.astype(np.float64)
         pairs: list = []  # of steps
-        curvature = self.curvature
-        self.in_memory = curvature is not None and curvature.kind == "subsample" and curvature.some.is_all
-        if curvature is not None and self.in_memory:  # where the sub-sample holds all rows
-            function = curvature.some.sample.objective(self.problem.ridge, self.hyper)
-        else:
-            function = self.problem.smooth_part(self.hyper)
+        function = self._function()
         self.widths = list(WIDTHS) if not self.smooth else []
         if self.curvature is not None and self.curvature.kind == "subsample" and not self.in_memory:
             params = self._settle_on_sample(params)
@@ -131,8 +164,17 @@ class LineSearch:
         self.idle, self.still = False, 0
         self.criterion, self.prospects = SearchCriterion(self.plan), Prospects()
         search = self._new_search(function, params, grows=True)
+        search.renew()
         search.pairs = pairs  # the curvature of a part of the rows is much like that of all
         return search
+
+    def _function(self):
+        """What is minimised, by the sub-sample's sums where that holds all rows."""
+        curvature = self.curvature
+        self.in_memory = curvature is not None and curvature.kind == "subsample" and curvature.some.is_all
+        if curvature is not None and self.in_memory:
+            return curvature.some.sample.objective(self.problem.ridge, self.hyper)
+        return self.problem.smooth_part(self.hyper)
 
     def _settle_on_sample(self, params: np.ndarray) -> np.ndarray:
         """Minimise the objective on the sub-sample, on a smaller one first."""
@@ -148,6 +190,7 @@ class LineSearch:
                 if self.widths:
                     self.hyper[0] = width
                 search = self._new_search(function, params, grows=False)
+                search.renew()
                 tol = SAMPLE_TOL * curvature.matrix_width / size if self.smooth else WIDE_TOL
                 params = self._descend(search, tol, SAMPLE_STEPS)
         curvature.some.resize(largest)
@@ -160,6 +203,7 @@ class LineSearch:
             return params, []
         function = self.problem.smooth_part(self.hyper, self.problem.rows.some(n_rows))
         search = self._new_search(function, params, grows=False)
+        search.renew()
         return self._descend(search, PART_TOL / np.sqrt(n_rows), PART_STEPS), search.pairs
 
     def _descend(self, search: PreconditionedSearch, tol: float, most_steps: int) -> np.ndarray:

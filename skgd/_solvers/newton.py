@@ -44,6 +44,23 @@ class Newton:
         self.params = training.state.params.astype(np.float64)
         self.loss, self.kernel = pointwise(training.loss, FLOAT64).pointer, kernel("newton", FLOAT64)
 
+    def state(self) -> dict:
+        line_search = None if self.line_search is None else self.line_search.state()
+        return {
+            "search": self.search.view(np.uint8).copy(),
+            "params": self.params.copy(),
+            "line_search": line_search,
+        }
+
+    def restore(self, state: dict) -> None:
+        self.search[:] = state["search"].view(Search)
+        if self.settings.quadratic:
+            self.search["typical"] = 0.0  # so the Hessian, which doesn't change, is factorised again
+        self.params[:] = state["params"]
+        if state["line_search"] is not None:
+            self.line_search = LineSearch(self.training, self.plan, self.problem, self.pauses)
+            self.line_search.restore(state["line_search"])
+
     def step(self, last_epoch: int) -> Outcome:
         """Make some steps, or one if somebody will look in between."""
         if self.line_search is not None:

@@ -29,3 +29,9 @@ class Solver(Protocol):
 
         Parameters and progress are in the training that the solver was made for.
         """
+
+    def state(self) -> dict:
+        """What else a step depends on, between two epochs: arrays, numbers and strings, in dictionaries and lists."""
+
+    def restore(self, state: dict) -> None:
+        """Go on from such a state, to the same bits."""

@@ -25,6 +25,14 @@ class Prospects:
         self.promises.append(promise)
         self.objectives.append(objective)
 
+    def state(self) -> dict:
+        return {"promises": list(self.promises), "objectives": list(self.objectives), "lost": self.lost}
+
+    def restore(self, state: dict) -> None:
+        self.promises.extend(state["promises"])
+        self.objectives.extend(state["objectives"])
+        self.lost = state["lost"]
+
     def to_come(self) -> float:
         """What is left to gain: the next step's promise and, at the rate at which promises shrink, all later ones."""
         first, last = self.promises[0], self.promises[-1]

@@ -61,6 +61,16 @@ class QuasiNewton:
             self.value, self.gradient = self.function(self.params)
         self.pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
 
+    def state(self) -> dict:
+        """Where it is, between two steps, and what it has learnt of the curvature."""
+        names = "params", "value", "gradient", "moved_by"
+        return {"pairs": [list(pair) for pair in self.pairs]} | {name: getattr(self, name) for name in names}
+
+    def restore(self, state: dict) -> None:
+        """Go on from there; the model of the curvature is its owner's."""
+        self.__dict__.update(state)
+        self.pairs = [tuple(pair) for pair in state["pairs"]]
+
     @property
     def objective(self) -> float:
         return self.value + self._l1_norm(self.params)

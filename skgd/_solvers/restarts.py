@@ -1,15 +1,15 @@
 """Several trainings from different starts, of which the best is kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from .. import _parallel as threads
-from .driver import Driver
+from .driver import Audience, Driver
 from .training import Training
 
 
-def best_of(drivers: Sequence[Driver], train: Callable[[Driver], Training], n_threads: int) -> Driver:
+def best_of(drivers: Sequence[Driver], audience: Audience | None, n_threads: int) -> Driver:
     """Train all, in threads; the driver of the training with the least score, which gets the scores of all.
 
     The score is the best loss on the validation data where these stop the training, else the objective in the end. BLAS
@@ -19,15 +19,31 @@ def best_of(drivers: Sequence[Driver], train: Callable[[Driver], Training], n_th
 
     def score(driver):
         try:
-            train(driver)
+            driver.train(audience)
         except ValueError as error:  # a start from which nothing can be learnt
+            if audience is not None and audience.error is error:
+                raise
             errors.append(error)
             return np.inf
         return driver.score()
 
-    scores = np.array(list(threads.run(score, drivers, n_threads)))  # compiled code holds no lock
+    def give_up():
+        for driver in drivers:
+            driver.stop("interrupted")
+
+    scores = np.array(list(threads.run(score, drivers, n_threads, give_up)))  # compiled code holds no lock
     if len(errors) == len(drivers):
         raise errors[0]
     best = drivers[int(np.nanargmin(scores)) if np.isfinite(scores).any() else 0]
     best.training.restart_scores = scores * best.training.loss_unit
     return best
+
+
+def salvage(drivers: Sequence[Driver]) -> Training | None:
+    """The best of what trainings have learnt that were interrupted; None if that is nothing."""
+    begun = [driver for driver in drivers if driver.training.updates > driver.first_update]
+    for driver in begun:
+        driver.interrupted()
+    if len(begun) <= 1:
+        return begun[0].training if begun else None
+    return min(begun, key=Driver.score).training

@@ -48,8 +48,15 @@ class EarlyStopping:
             self.best, self.params = loss, self.training.params.copy()
         return self.tol is not None and self.stale >= self.patience
 
-    def restore(self) -> None:
+    def state(self) -> dict:
+        return {"stale": self.stale, "best": self.best, "params": self.params, "factor": self.factor}
+
+    def restore(self, state: dict) -> None:
+        """Go on from where another one was."""
+        self.__dict__.update(state)
+
+    def return_to_best(self, training: Training) -> None:
         """Return to the best parameters."""
         if np.isfinite(self.best):
-            self.training.state.params[:] = self.params
-            self.training.progress["averaged"] = 0
+            training.state.params[:] = self.params
+            training.progress["averaged"] = 0

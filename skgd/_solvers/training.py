@@ -21,6 +21,7 @@ MUCH = 2.0
 FEW_ROWS = 100  # up to here the scaling of a stream may change the predictions of a network
 SEEDS = 2**31 - 1
 KEPT = ("params", "slots", "average")  # vectors of the state that outlive a fit; the others are scratch
+RESUMED = "learning_rate", "plateau", "updates", "stop_reason", "gradient_norm"  # beside arrays and curves
 IN_DOUBLE = {"average", "total"}  # vectors of the state that are float64 whatever the others are
 
 
@@ -204,6 +205,27 @@ class Training:
         """Forget the optimizer's state."""
         self.state.slots[:] = 0
         self.progress["update"] = 0
+
+    def resumable(self) -> dict:
+        """All that training changes, as it is between two epochs: arrays, numbers and strings."""
+        vectors = [*KEPT[:2], "best"] + ["average"] * bool(self.progress["averaged"][0])
+        return {
+            "vectors": {name: getattr(self.state, name).copy() for name in vectors},
+            "progress": self.progress.view(np.uint8).copy(),
+            "losses": self.losses.values,
+            "validation_losses": self.validation_losses.values,
+            **{name: getattr(self, name) for name in RESUMED},
+        }
+
+    def restore(self, resumable: dict) -> None:
+        """Become what a training for the same data was then."""
+        for name, vector in resumable["vectors"].items():
+            getattr(self.state, name)[...] = vector
+        self.progress[:] = resumable["progress"].view(Progress)
+        self.losses, self.validation_losses = Curve(resumable["losses"]), Curve(resumable["validation_losses"])
+        for name in RESUMED:
+            setattr(self, name, resumable[name])
+        self.plateau = tuple(self.plateau)
 
     def return_to_best(self) -> None:
         """Return to the best parameters so far, and begin anew from there."""

@@ -1,0 +1,1 @@
+"""Whoever watches a fit: what is printed, scikit-learn's callbacks, checkpoints."""

@@ -1,0 +1,119 @@
+"""Checkpoints as files: arrays, numbers and strings in a zip archive, written whole or not at all.
+
+An archive of NumPy's (.npz): the member `state` holds a tree of dictionaries and lists as JSON, the others the arrays
+in it, by their numbers. Nothing in it can be executed, and each member has a checksum.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+
+from .._version import __version__
+
+FORMAT = 1
+DAMAGE = zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError
+ARRAY = "array"  # the only key of what stands for an array
+
+
+def write(path: pathlib.Path, state: dict) -> None:
+    """Write a state to a file, in place of what is there once all is written: no reader sees less than the whole."""
+    arrays: list[np.ndarray] = []
+    tree = {"format": FORMAT, "version": __version__, "state": _plain(state, arrays)}
+    members = {str(number): array for number, array in enumerate(arrays)}
+    members["state"] = np.frombuffer(json.dumps(tree).encode(), np.uint8)
+    for left in path.parent.glob(temporary_name(path, "*")):  # by a process that was killed meanwhile
+        with contextlib.suppress(OSError):
+            left.unlink()
+    beside = path.with_name(temporary_name(path, os.getpid()))
+    try:
+        with open(beside, "xb") as file:
+            np.savez(file, allow_pickle=False, **members)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def copy(path: pathlib.Path, other: pathlib.Path) -> None:
+    """Give a file another name, too, or make a copy of it where the file system has no two names for one."""
+    try:
+        os.link(path, other)
+    except OSError:
+        shutil.copyfile(path, other)
+
+
+def temporary_name(path: pathlib.Path, process: Any) -> str:
+    """Name of the file that is written beside the path before it takes its place."""
+    return f".{path.name}.{process}.tmp"
+
+
+def read(path: pathlib.Path) -> dict:
+    """The state that :func:`write` wrote.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it can't be read.
+    ValueError
+        If it is no checkpoint, or damaged, or of another version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as members:
+            tree = json.loads(members["state"].tobytes())
+            if isinstance(tree, dict) and (tree["format"], tree["version"]) != (FORMAT, __version__):
+                raise _OtherVersion(tree["version"])
+            return _whole(tree["state"], members)
+    except _OtherVersion as other:
+        raise ValueError(
+            f"the checkpoint {path} was made by skgd {other}, and this is {__version__}: another one doesn't go on to "
+            "the same bits"
+        ) from None
+    except OSError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        EOFError,
+        AttributeError,
+        zlib.error,
+    ) as error:
+        raise ValueError(f"{path} is no checkpoint of skgd, or it was cut off or damaged: {error}") from error
+
+
+class _OtherVersion(Exception):
+    """The checkpoint is of another release."""
+
+
+def _plain(value: Any, arrays: list[np.ndarray]) -> Any:
+    """The value as JSON takes it, with numbers in place of its arrays, which are added to the list."""
+    if isinstance(value, np.ndarray) and value.dtype.kind != "O":
+        arrays.append(value)
+        return {ARRAY: len(arrays) - 1}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist(), arrays)
+    if isinstance(value, dict):
+        return {str(key): _plain(each, arrays) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, arrays) for each in value]
+    return value
+
+
+def _whole(tree: Any, arrays: Any) -> Any:
+    """The inverse, but for arrays of objects and tuples, which have become lists."""
+    if isinstance(tree, dict):
+        if tree.keys() == {ARRAY}:
+            return arrays[str(tree[ARRAY])]
+        return {key: _whole(each, arrays) for key, each in tree.items()}
+    return [_whole(each, arrays) for each in tree] if isinstance(tree, list) else tree

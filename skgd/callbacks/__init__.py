@@ -1,0 +1,9 @@
+"""Callbacks that watch fits, for ``set_callbacks`` of the estimators of skgd.
+
+They follow the protocol of :mod:`sklearn.callback`, which scikit-learn 1.9 brought; its own ``ProgressBar`` and
+``ScoringMonitor`` serve as well.
+"""
+
+from ._checkpoint import Checkpoint
+
+__all__ = ["Checkpoint"]

@@ -1,0 +1,168 @@
+"""Checkpoints of a fit."""
+
+import contextlib
+import os
+import pathlib
+import threading
+import time
+from datetime import timedelta
+from numbers import Integral
+from typing import Any
+
+from .._fit import GradientDescentEstimator
+from .._warnings import warn_user
+from .._watch import files
+
+
+class Checkpoint:
+    """Keeps a fit in a file while it lasts, so that it can go on wherever it was cut short.
+
+    ``estimator.resume(path, X, y)`` goes on from there, in another process perhaps, and ends with the same bits as the
+    fit would have that was never interrupted. A checkpoint is written beside the file and takes its place when it is
+    whole: whatever happens, the last good one stays. It is written in the background, and holds arrays, numbers and
+    strings alone, nothing that could be executed. One that can't be written is warned of, and the fit goes on.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file; its folder must exist. Each fit has one of its own: in a grid search they would write over each other.
+    every : int or datetime.timedelta, default=1
+        Epochs between two checkpoints, positive, or the time. The end of the fit has one in any case.
+    keep : int, default=1
+        How many to keep, positive. The file is the last one; earlier ones stand beside it, with the epoch in their
+        names: ``fit.npz``, ``fit-000020.npz``, ``fit-000010.npz``.
+
+    Raises
+    ------
+    ValueError
+        If ``every`` or ``keep`` is out of range.
+    TypeError
+        If it is set on an estimator that isn't skgd's.
+
+    See Also
+    --------
+    skgd.GDLinearRegressor.resume : goes on from a checkpoint.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDLinearRegressor
+    >>> from skgd.callbacks import Checkpoint
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "fit.npz"
+    >>> model = GDLinearRegressor(optimizer="adam", random_state=0)
+    >>> model.set_callbacks(Checkpoint(path, every=10)).fit(X, y)  # doctest: +SKIP
+    >>> again = GDLinearRegressor(optimizer="adam", random_state=0).resume(path, X, y)  # doctest: +SKIP
+    >>> (again.coef_ == model.coef_).all()  # doctest: +SKIP
+    True
+    """
+
+    def __init__(self, path: str | os.PathLike, *, every: int | timedelta = 1, keep: int = 1):
+        for name, number in {"every": every, "keep": keep}.items():
+            time_given = name == "every" and isinstance(number, timedelta) and number > timedelta(0)
+            count_given = isinstance(number, Integral) and not isinstance(number, bool) and number > 0
+            if not (time_given or count_given):
+                kinds = "a positive integer or timedelta" if name == "every" else "a positive integer"
+                raise ValueError(f"{name}={number!r} must be {kinds}")
+        self.path, self.every, self.keep = path, every, keep
+        self._writer: Writer | None = None
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Begin to watch a fit."""
+        if not isinstance(estimator, GradientDescentEstimator):
+            raise TypeError(
+                f"Checkpoint must be set on an estimator of skgd, and this is a {type(estimator).__name__}: in a "
+                "pipeline set it on that step"
+            )
+        self._writer = Writer(pathlib.Path(self.path), self.keep)
+        self._last = time.monotonic()
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Nothing has been learnt yet."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+        """Keep the fit as it is, if it is time to, or the end."""
+        run, n_epochs = estimator._run, estimator._run.driver.training.epochs
+        is_epoch = context.max_subtasks == 0
+        if is_epoch and isinstance(self.every, timedelta):
+            if time.monotonic() - self._last < self.every.total_seconds():
+                return
+        elif is_epoch and n_epochs % self.every:  # type: ignore[operator]
+            return
+        self._last = time.monotonic()
+        assert self._writer is not None
+        self._writer.write(run.state(), n_epochs)
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Wait until the last checkpoint is written."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.finish()
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_writer": None}
+
+
+class Writer:
+    """Writes checkpoints in the background; of those that come while it writes, the last one."""
+
+    def __init__(self, path: pathlib.Path, keep: int):
+        self.path, self.keep = path, keep
+        self.condition = threading.Condition()
+        self.waiting: tuple[dict, int] | None = None
+        self.busy = False
+        self.error: OSError | None = None
+        self.warned = False
+
+    def write(self, state: dict, n_epochs: int) -> None:
+        """Have a state written."""
+        with self.condition:
+            self.waiting = state, n_epochs
+            if not self.busy:
+                self.busy = True
+                threading.Thread(target=self._write_all, name="skgd-checkpoint").start()
+        self._warn()
+
+    def finish(self) -> None:
+        """Wait until all is written."""
+        with self.condition:
+            self.condition.wait_for(lambda: not self.busy)
+        self._warn()
+
+    def _write_all(self) -> None:
+        while True:
+            with self.condition:
+                if self.waiting is None:
+                    self.busy = False
+                    self.condition.notify_all()
+                    return
+                (state, n_epochs), self.waiting = self.waiting, None
+            try:
+                files.write(self.path, state)
+                self._keep(n_epochs)
+            except OSError as error:
+                self.error = error
+
+    def _keep(self, n_epochs: int) -> None:
+        """Give the newest a second name, and remove the oldest of those."""
+        if self.keep == 1:
+            return
+        stem, suffix = self.path.stem, self.path.suffix
+        numbered = self.path.with_name(f"{stem}-{n_epochs:06d}{suffix}")
+        with contextlib.suppress(FileNotFoundError):
+            numbered.unlink()
+        files.copy(self.path, numbered)
+        others = sorted(self.path.parent.glob(f"{stem}-{'[0-9]' * 6}*{suffix}"))
+        for old in others[: -self.keep]:
+            old.unlink()
+
+    def _warn(self) -> None:
+        """Warn of the first checkpoint that couldn't be written; from the fit's own thread, where it is seen."""
+        if self.error is not None and not self.warned:
+            self.warned = True
+            warn_user(
+                f"no checkpoint could be written to {self.path}, and the fit goes on: {self.error}. The last good one "
+                "stays",
+                UserWarning,
+            )
