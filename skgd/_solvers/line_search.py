@@ -139,8 +139,9 @@ class LineSearch:
         if not state:
             return
         self.hyper[:] = state["hyper"]
-        self.search = self._new_search(self._function(), state["search"]["params"], grows=True)
-        self.search.restore(state["search"])
+        with threads.single_threaded_blas():  # as in a step
+            self.search = self._new_search(self._function(), state["search"]["params"], grows=True)
+            self.search.restore(state["search"])
         self.criterion, self.prospects = SearchCriterion(self.plan), Prospects()
         self.criterion.small_steps = state["small_steps"]
         self.prospects.restore(state["prospects"])
