@@ -11,7 +11,7 @@ import pytest
 from scipy.special import expit, ndtr
 from sklearn.linear_model import LogisticRegression
 
-collect_ignore = ["peer_suites.py", "peers"]  # a command by itself, on private modules of scikit-learn
+collect_ignore = ["peer_suites.py", "peers", "killed.py", "integrations/callback_suite.py"]  # commands by themselves
 
 # Beside what users of the checkout have compiled, where cleaning up would meet tests that run at the same time.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(pathlib.Path(tempfile.gettempdir()) / "skgd-tests"))
