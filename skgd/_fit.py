@@ -150,11 +150,8 @@ class GradientDescentEstimator(RemembersValidParameters, Pickles):
         driver = drivers[0] if len(drivers) == 1 else best_of(drivers, self._train, plan.n_threads)
         if len(drivers) == 1:
             self._train(driver)
-
-        def train(training, plan):
-            return Driver(training, plan, problem.without_validation()).train()
-
-        report(driver.training, plan, beginnings[id(driver.training)], first_epoch, train)
+        name, beginning = type(self).__name__, beginnings[id(driver.training)]
+        report(name, driver.training, plan, problem, beginning, first_epoch)
         return driver.training
 
     def _train(self, driver: Driver) -> Training:
