@@ -65,9 +65,19 @@ def test_the_advice_suits_the_fit(settings, says, does_not_say):
     assert not any(part in words for part in does_not_say), words
 
 
+def test_standardising_is_advised_where_it_was_turned_off_alone():
+    signs = np.sign(X)  # whose largest absolute values are one already
+    assert "standardize" not in words_of(GDLinearRegressor(max_iter=1), NUMBERS)
+    model = GDLinearRegressor(standardize="max_abs", optimizer="sgd", learning_rate=1e-4, max_iter=2)
+    with pytest.warns(ConvergenceWarning) as caught:
+        model.fit(signs, NUMBERS)
+    assert "standardize" not in str(caught[0].message)
+
+
 def test_early_stopping_speaks_of_validation_data():
     model = GDMLPRegressor(early_stopping=True, max_iter=2, n_iter_no_change=7, random_state=0)
-    assert "stood still on the validation data for n_iter_no_change=7 epochs: increase max_iter" in words_of(model)
+    says = "stood still to tol=0.0001 on the validation data for n_iter_no_change=7 epochs: increase max_iter"
+    assert says in words_of(model)
 
 
 # -- no optimum

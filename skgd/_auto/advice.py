@@ -33,7 +33,7 @@ def report(
     def warn(reason, message):
         warn_user(message, ConvergenceWarning, kind=f"{reason} {estimator}")
 
-    unscaled = (training.scaling.scale == 1).all()
+    unscaled = problem.standardization is False
     if rests(plan, first_epoch):
         warn(
             "rests",
@@ -62,9 +62,12 @@ def report(
             "coefficients grow for ever. Give a penalty, alpha > 0.",
         )
     elif training.stop_reason == "max_iter":
-        aim = f"converged to tol={plan.tol} ({plan.criterion})"
-        if plan.early_stopping:
-            aim = f"stood still on the validation data for n_iter_no_change={plan.n_iter_no_change} epochs"
+        patience = f"on the validation data for n_iter_no_change={plan.n_iter_no_change} epochs"
+        aim = (
+            f"stood still to tol={plan.tol} {patience}"
+            if plan.early_stopping
+            else f"converged to tol={plan.tol} ({plan.criterion})"
+        )
         warn(
             "max_iter",
             f"Maximum number of epochs reached, max_iter={plan.max_iter}, before {estimator} {aim}: "
@@ -74,22 +77,22 @@ def report(
 
 def what_to_do(training: Training, plan: Plan) -> str:
     """What may help where epochs ran out."""
-    linear, optimizer = isinstance(training.model, LinearModel), plan.optimizer
+    linear = isinstance(training.model, LinearModel) and not plan.early_stopping
     if plan.searches_line:
         return "increase max_iter or tol" + (", or alpha, which makes the way shorter" if linear else "")
     constant = isinstance(plan.schedule, Constant)
-    noisy = not plan.exact and not optimizer.variance_reduced and constant and plan.average is False
+    noisy = not plan.exact and not plan.optimizer.variance_reduced and constant and plan.average is False
     if noisy and plan.criterion != "objective" and not plan.early_stopping:
         return (
             f"the noise of batches of {plan.batch_size} rows is seldom below tol while the rate stays as it is; give a "
             "schedule that goes down, or batch_size=None"
         )
-    largest = linear and plan.rate_is_auto and optimizer.steps_with_gradient  # that theory allows
+    largest = linear and plan.rate_is_auto and plan.optimizer.steps_with_gradient  # that theory allows
     ways = ["max_iter", "tol"] if largest else ["max_iter", "learning_rate", "tol"]
     text = f"increase {', '.join(ways[:-1])} or {ways[-1]}"
     if not constant:
         text += ", or let the schedule go down more slowly"
-    if linear and not training.loss.trivial_optimum and not plan.early_stopping:
+    if linear and not training.loss.trivial_optimum:
         text += "; optimizer='lbfgs' takes fewer"
     return text
 
@@ -104,7 +107,8 @@ def has_no_optimum(training: Training, plan: Plan, problem: Problem) -> bool:
     if not endless or plan.early_stopping or not losses.size or not isinstance(problem.model, LinearModel):
         return False
     near_zero = losses[-1] < SEPARABLE_LOSS * training.progress["reference"][0]
-    return bool(near_zero or training.stop_reason == "max_iter") and problem.separates(training.params)
+    suspect = training.stop_reason == "max_iter" or (training.stop_reason == "converged" and near_zero)
+    return bool(suspect) and problem.separates(training.params)
 
 
 def rests(plan: Plan, first_epoch: int) -> bool:
