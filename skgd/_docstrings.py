@@ -140,8 +140,10 @@ class Shared:
     ValueError
         If a parameter is out of its range, or the data hold NaN, infinities or nothing.
     ConvergenceWarning
-        If epochs ran out first, or the fit diverged; then the best parameters before are kept and the warning
-        names a rate that would work.
+        If epochs ran out first, with what to do about it; if the fit diverged: then the best parameters before are
+        kept and the warning names a rate that would work; if the loss of classes has no optimum, since a linear model
+        separates them and there is no penalty. In scikit-learn's searches each of these is said once, unless Python's
+        warning filters ask for all.
     """
 
 

@@ -253,11 +253,7 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         driver = drivers[0] if len(drivers) == 1 else best_of(drivers, audience, plan.n_threads)
         if len(drivers) == 1:
             driver.train(audience)
-
-        def train(training, plan):
-            return Driver(training, plan, problem.without_validation()).train()
-
-        report(driver.training, plan, beginnings[driver], first_epoch, train)
+        report(type(self).__name__, driver.training, plan, problem, beginnings[driver], first_epoch)
         return driver.training
 
     def _publish(self, training: Training) -> None:

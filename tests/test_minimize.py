@@ -423,18 +423,20 @@ def test_a_gradient_within_tol_that_rounding_forbids():
 
 
 @pytest.mark.parametrize("takes_result", [False, True])
-def test_callback_sees_every_iteration_and_can_end_it(takes_result):
+@pytest.mark.parametrize("raises", [False, True])
+def test_callback_sees_every_iteration_and_can_end_it(takes_result, raises):
     seen = []
 
     def callback(x):
         seen.append(x.copy())
         x[:] = 0
-        if len(seen) == 7:
+        if raises and len(seen) == 7:
             raise StopIteration
+        return len(seen) == 7
 
     def callback_of_result(intermediate_result):
         assert intermediate_result.fun == rosen(intermediate_result.x)
-        callback(intermediate_result.x)
+        return callback(intermediate_result.x)
 
     result = minimize(
         rosen,
@@ -447,9 +449,79 @@ def test_callback_sees_every_iteration_and_can_end_it(takes_result):
         n_restarts=3,
     )
     assert (result.status, result.nit, result.success) == (99, 7, False)
+    assert "callback" in result.message
     np.testing.assert_array_equal(result.path[1:], seen)
     with pytest.raises(KeyError, match="mine"):
         minimize(rosen, [-1.2, 1.0], callback=lambda x: {}["mine"])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_callbacks_are_told_where_every_optimizer_is_and_may_keep_it(optimizer, sign):
+    told, limits = [], [(-2.0, 0.8), (-3.0, 3.0)]
+
+    def callback(intermediate_result):
+        told.append(intermediate_result)
+
+    result = minimize(
+        lambda x: sign * rosen(x),
+        [-1.2, 1.0],
+        jac=lambda x: sign * rosen_der(x),
+        maximize=sign < 0,
+        optimizer=optimizer,
+        bounds=limits,
+        max_iter=12,
+        tol=None,
+        return_path=True,
+        callback=callback,
+    )
+    assert [each.nit for each in told] == list(range(1, result.nit + 1))
+    np.testing.assert_array_equal([each.x for each in told], result.path[1:])
+    for each in told:
+        assert each.fun == sign * rosen(each.x)
+        gradient = sign * rosen_der(each.x)
+        if each.x[0] == 0.8 and rosen_der(each.x)[0] < 0:
+            gradient[0] = 0.0  # no way out of the limits
+        np.testing.assert_array_equal(each.jac, gradient)
+        assert each.learning_rate == result.learning_rate
+    assert not any(np.shares_memory(each.x, other) for each in told for other in (result.x, result.path))
+
+
+def test_what_callbacks_return_but_true_is_no_end():
+    for answer in (None, 1, "yes", np.array([True, True]), np.False_):
+        assert minimize(booth, [0.0, 0.0], max_iter=3, callback=lambda x, answer=answer: answer).nit == 3
+    assert minimize(booth, [0.0, 0.0], max_iter=3, callback=lambda x: np.True_).nit == 1
+
+
+def test_a_callback_that_sees_the_function_grow_gets_the_best_point_back():
+    def callback(intermediate_result):
+        return intermediate_result.fun > 1e7
+
+    result = minimize(lambda x: x @ x, [1.0, 2.0], jac=lambda x: 2 * x, learning_rate=2.0, callback=callback)
+    assert (result.status, result.success) == (99, False)
+    np.testing.assert_array_equal(result.x, [1.0, 2.0])
+
+
+def test_a_callback_ends_all_starts_whichever_was_the_best():
+    seen = []
+
+    def callback(intermediate_result):  # in the second start, far off the minimum that the first one is at
+        seen.append(intermediate_result)
+        return len(seen) > 1 and intermediate_result.nit == 1
+
+    result = minimize(booth, [1.0, 3.1], n_restarts=5, bounds=[(-1e3, 1e3)] * 2, callback=callback, random_state=0)
+    np.testing.assert_allclose(result.x, [1.0, 3.0], atol=1e-4)
+    assert (result.status, result.success, len(result.restarts)) == (99, False, 2)
+    assert [each.status for each in result.restarts] == [0, 99]
+
+
+def test_all_iterations_are_a_success_where_they_were_asked_for():
+    asked_for = minimize(rosen, [-1.2, 1.0], jac=rosen_der, max_iter=30, tol=None)
+    assert (asked_for.success, asked_for.status, asked_for.nit) == (True, 1, 30)
+    assert asked_for.message.startswith("All max_iter=30 iterations were made, as tol=None asks for")
+    too_few = minimize(rosen, [-1.2, 1.0], jac=rosen_der, max_iter=30)
+    assert (too_few.success, too_few.status, too_few.nit) == (False, 1, 30)
+    assert "tol=1e-06 (step) was not met" in too_few.message
 
 
 # -- what is no minimum
@@ -749,14 +821,19 @@ def test_options_of_scipy_go_before_the_settings():
     assert loose.nit <= 5
 
 
-def test_scipy_callback_can_stop_it():
+@pytest.mark.parametrize("raises", [False, True])
+def test_scipy_callback_can_stop_it(raises):
     def callback(intermediate_result):
-        if intermediate_result.fun < 1:
+        if raises and intermediate_result.fun < 1:
             raise StopIteration
+        return intermediate_result.fun < 1
 
     result = optimize.minimize(rosen, [-1.2, 1.0], method=scipy_method(), callback=callback)
+    scipys = optimize.minimize(rosen, [-1.2, 1.0], method="BFGS", callback=callback)
     assert result.status == 99
     assert 0.1 < result.fun < 1
+    if raises:
+        assert (result.status, result.success) == (scipys.status, scipys.success)
 
 
 def test_what_scipy_offers_and_descent_does_not_know(capsys):

@@ -6,6 +6,9 @@ from dataclasses import replace
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._problem.model import LinearModel
+from .._problem.problem import Problem
+from .._solvers.driver import Driver
 from .._solvers.plan import Plan
 from .._solvers.training import Training
 from .._warnings import warn_user
@@ -14,17 +17,28 @@ from ..schedules import Constant, ReduceOnPlateau, factors_at
 TRIAL_FACTOR = 10  # between one rate tried after a divergence and the next
 TRIAL_EPOCHS = 20  # for which it must go well beyond the epoch that diverged
 MAX_TRIALS = 12
+SEPARABLE_LOSS = 0.01  # share of the constant model's loss: a criterion that was met above it was met at an optimum
 
 Train = Callable[[Training, Plan], Training]
 
 
-def report(training: Training, plan: Plan, beginning: Training | None, first_epoch: int, train: Train) -> None:
-    """Warn of what went wrong. The beginning is what other rates are tried from, with `train`."""
+def report(
+    estimator: str, training: Training, plan: Plan, problem: Problem, beginning: Training | None, first_epoch: int
+) -> None:
+    """Warn of what went wrong, in words for users of an estimator; the beginning is what other rates are tried from."""
+
+    def train(training, plan):
+        return Driver(training, plan, problem.without_validation()).train()
+
+    def warn(reason, message):
+        warn_user(message, ConvergenceWarning, kind=f"{reason} {estimator}")
+
+    unscaled = problem.standardization is False
     if rests(plan, first_epoch):
-        warn_user(
-            f"schedule={plan.schedule!r} had come down to zero before: nothing was learned. Let training begin "
-            "anew, or give a schedule that goes on.",
-            ConvergenceWarning,
+        warn(
+            "rests",
+            f"schedule={plan.schedule!r} had come down to zero before: {estimator} has learned nothing. Let training "
+            "begin anew, or give a schedule that goes on.",
         )
     elif training.stop_reason == "diverged":
         rate = rate_that_works(training, plan, beginning, train)
@@ -33,19 +47,68 @@ def report(training: Training, plan: Plan, beginning: Training | None, first_epo
             if rate is None
             else f"learning_rate={rate:.2g} would work, and so would learning_rate='auto'."
         )
-        if (training.scaling.scale == 1).all():
-            advice += " standardize=True allows larger rates, and converges sooner."
-        warn_user(
-            f"The fit diverged in epoch {training.epochs + 1} with learning_rate={training.learning_rate:.3g}; the "
-            f"best parameters before that were kept. {advice}",
-            ConvergenceWarning,
+        warn(
+            "diverged",
+            f"{estimator} diverged in epoch {training.epochs + 1} with learning_rate={training.learning_rate:.3g}; the "
+            f"best parameters before that were kept. {advice}"
+            + (" standardize=True allows larger rates, and converges sooner." if unscaled else ""),
         )
-    elif training.stop_reason == "max_iter" and plan.tol is not None:
-        warn_user(
-            f"Maximum number of epochs reached, max_iter={plan.max_iter}, before the fit converged to "
-            f"tol={plan.tol} ({plan.criterion}): increase max_iter, learning_rate or tol.",
-            ConvergenceWarning,
+    elif plan.tol is None:
+        return  # all epochs were asked for
+    elif has_no_optimum(training, plan, problem):
+        warn(
+            "separable",
+            f"The classes are separable, so without a penalty {estimator} has no optimum: the loss goes to zero while "
+            "coefficients grow for ever. Give a penalty, alpha > 0.",
         )
+    elif training.stop_reason == "max_iter":
+        patience = f"on the validation data for n_iter_no_change={plan.n_iter_no_change} epochs"
+        aim = (
+            f"stood still to tol={plan.tol} {patience}"
+            if plan.early_stopping
+            else f"converged to tol={plan.tol} ({plan.criterion})"
+        )
+        warn(
+            "max_iter",
+            f"Maximum number of epochs reached, max_iter={plan.max_iter}, before {estimator} {aim}: "
+            f"{what_to_do(training, plan)}." + (" standardize=True converges sooner." if unscaled else ""),
+        )
+
+
+def what_to_do(training: Training, plan: Plan) -> str:
+    """What may help where epochs ran out."""
+    linear = isinstance(training.model, LinearModel) and not plan.early_stopping
+    if plan.searches_line:
+        return "increase max_iter or tol" + (", or alpha, which makes the way shorter" if linear else "")
+    constant = isinstance(plan.schedule, Constant)
+    noisy = not plan.exact and not plan.optimizer.variance_reduced and constant and plan.average is False
+    if noisy and plan.criterion != "objective" and not plan.early_stopping:
+        return (
+            f"the noise of batches of {plan.batch_size} rows is seldom below tol while the rate stays as it is; give a "
+            "schedule that goes down, or batch_size=None"
+        )
+    largest = linear and plan.rate_is_auto and plan.optimizer.steps_with_gradient  # that theory allows
+    ways = ["max_iter", "tol"] if largest else ["max_iter", "learning_rate", "tol"]
+    text = f"increase {', '.join(ways[:-1])} or {ways[-1]}"
+    if not constant:
+        text += ", or let the schedule go down more slowly"
+    if linear and not training.loss.trivial_optimum:
+        text += "; optimizer='lbfgs' takes fewer"
+    return text
+
+
+def has_no_optimum(training: Training, plan: Plan, problem: Problem) -> bool:
+    """Whether a linear model separates all classes, so that nothing but a penalty could end its growth.
+
+    Where a criterion was met the rows are looked at only after a loss that speaks for it: else it costs nothing.
+    """
+    loss, penalty, losses = problem.loss, problem.penalty, training.losses.values
+    endless = loss.for_classes and not loss.reaches_minimum and penalty.l1 == penalty.l2 == 0
+    if not endless or plan.early_stopping or not losses.size or not isinstance(problem.model, LinearModel):
+        return False
+    near_zero = losses[-1] < SEPARABLE_LOSS * training.progress["reference"][0]
+    suspect = training.stop_reason == "max_iter" or (training.stop_reason == "converged" and near_zero)
+    return bool(suspect) and problem.separates(training.params)
 
 
 def rests(plan: Plan, first_epoch: int) -> bool:

@@ -101,8 +101,10 @@ def minimize(
     bounds : scipy.optimize.Bounds or sequence of (low, high), default=None
         Limits of the variables, a pair for each; None or infinity where there is none. Steps that leave them end there.
     callback : callable, default=None
-        Called after every iteration, as by SciPy: ``callback(x)``, or ``callback(intermediate_result)`` with an
-        OptimizeResult that holds ``x`` and ``fun``, if its parameter has this name. StopIteration ends the descent.
+        Called after every iteration, as by SciPy: ``callback(intermediate_result)``, if its only parameter has this
+        name, with an OptimizeResult of ``x``, ``fun``, ``jac``, ``nit`` and ``learning_rate``, None for a line search;
+        else ``callback(x)``. Arrays that it keeps don't change any more. It ends the descent, and with it those from
+        other starts, by returning True or raising StopIteration; the result then is no ``success``, as SciPy's.
     return_path : bool, default=False
         Whether the result has ``path`` and ``fun_path``.
     random_state : int, RandomState or None, default=None
@@ -113,9 +115,10 @@ def minimize(
     scipy.optimize.OptimizeResult
         - ``x``, ``fun``, ``jac``: the last point, or the best one after a divergence, with value and gradient there;
         - ``success``, ``status``, ``message``: whether and why it ended. 0: a criterion was met, and nothing speaks
-          against a minimum; 1: ``max_iter``; 2: diverged, or the function could not be evaluated; 3: a criterion was
-          met at what is no minimum: a plateau, a saddle, or a place with much lower ones nearby; 4: rounding ended it
-          before the gradient was within ``tol``; 99: ended by ``callback``;
+          against a minimum; 1: all ``max_iter`` iterations were made, a success only where ``tol=None`` asks for that;
+          2: diverged, or the function could not be evaluated; 3: a criterion was met at what is no minimum: a plateau,
+          a saddle, or a place with much lower ones nearby; 4: rounding ended it before the gradient was within
+          ``tol``; 99: ended by ``callback``;
         - ``nit``, ``nfev``, ``njev``: iterations, evaluations of the function (with those of finite differences, and of
           some around the end), and of the gradient;
         - ``learning_rate``: what was used in the end; None for a line search;
@@ -176,6 +179,7 @@ def minimize(
         descents.append(descent)
         if descent.reason == "callback":
             break
+    last = descents[-1]
     descents.sort(key=lambda descent: np.nan_to_num(descent.value, nan=np.inf))
     descents[0].verify()
     results = [descent.result() for descent in descents]
@@ -183,6 +187,8 @@ def minimize(
     if n_restarts > 1:
         totals = {name: sum(each[name] for each in results) for name in ("nfev", "njev")}
         result = OptimizeResult({**result, **totals, "restarts": results})
+        if last.reason == "callback":  # an end to all, whichever start was the best
+            result.update({name: last.result()[name] for name in ("success", "status", "message")})
     if result.status in (STATUS["diverged"], STATUS["no minimum"]):
         warn_user(result.message, ConvergenceWarning)
     return result

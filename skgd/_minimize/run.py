@@ -15,7 +15,7 @@ from .._kernels.structures import FLOAT64
 from .._solvers.driver import Driver
 from .._solvers.plan import Plan
 from .._solvers.training import Training, new_progress, new_state
-from .function import Function, FunctionObjective
+from .function import Function, FunctionObjective, Point
 from .searches import rate_on
 from .solvers import SOLVERS, FunctionLineSearch, RuleDescent
 from .surroundings import Surroundings
@@ -36,7 +36,7 @@ class FunctionRun:
         self.path: list[np.ndarray] = []  # the last two points, or all if asked for
         self.values: list[float] = []
         self.n_iter = 0
-        self.rate: float | None = None
+        self.rate: float | None = None  # None for a line search
         self.reason, self.message = "max_iter", ""
 
     # -- how it goes
@@ -57,17 +57,19 @@ class FunctionRun:
         training = self._training(plan)
         beginning = None if plan.rate_is_auto or plan.solver != "rule" else training.copy()
         solver = self._descend(training, plan)
-        self.n_iter, self.rate = training.epochs, training.learning_rate if plan.solver == "rule" else None
+        self.n_iter, self.rate = training.epochs, _rate_of(training, plan)
         endless = first - objective.best.value > IMMENSE * max(abs(first), 1.0)
         # wherever the line search looked
         lost = solver.idle and not np.isfinite(objective.last.value) and not endless
         self.params, self.value, self.gradient = objective.evaluate(training.params)
         grown = not self.value <= DIVERGENCE_FACTOR * max(abs(first), 1.0)  # in the very last iteration
-        self.reason = "diverged" if lost or grown else training.stop_reason
-        if self.reason == "diverged":
+        self.reason = training.stop_reason
+        if self.reason == "diverged" or lost or grown:
             self.params, self.value, self.gradient = objective.best
-            self.message = self._divergence_in_words(self._advised_rate(training, plan, beginning))
-            return
+            if self.reason != "callback":  # which may well have stopped it for that
+                self.reason = "diverged"
+                self.message = self._divergence_in_words(self._advised_rate(training, plan, beginning))
+                return
         criterion, tol = arguments.criterion, arguments.tol
         if solver.idle and criterion == "gradient" and np.abs(self.gradient).max() > (tol or 0.0):
             self.reason = "rounding"
@@ -84,7 +86,7 @@ class FunctionRun:
         solver = SOLVERS[plan.solver](training, plan, self.objective)
         driver = Driver(training, plan, self.objective, watched=True, solver=solver)
         for _ in driver.run():
-            self._look(training, driver)
+            self._look(driver)
         return solver
 
     def _advised_rate(self, training: Training, plan: Plan, beginning: Training | None) -> float | None:
@@ -98,23 +100,35 @@ class FunctionRun:
         except ValueError:  # the function fails where it began, too, by now
             return None
 
-    def _look(self, training: Training, driver: Driver) -> None:
+    def _look(self, driver: Driver) -> None:
         """After every iteration: remember where it has led to, and tell whoever wants to know, who may stop it."""
-        params, value, _ = self.objective.evaluate(training.params)
+        point = self.objective.evaluate(driver.training.params)
         if not self.arguments.return_path:
             del self.path[:-1], self.values[:-1]
-        self.path.append(params)
-        self.values.append(value)
-        if self.callback is None:
-            return
-        x, fun = self.function.shaped(params.copy()), self.function.sign * value
-        try:
-            if self.takes_result:
-                self.callback(intermediate_result=OptimizeResult(x=x, fun=fun))
-            else:
-                self.callback(x)
-        except StopIteration:
+        self.path.append(point.params)
+        self.values.append(point.value)
+        if self.callback is not None and self._is_stopped_at(point, driver):
             driver.stop("callback")
+
+    def _is_stopped_at(self, point: Point, driver: Driver) -> bool:
+        """Call back, with arrays that are nobody else's: whether that is to be the end, by True or StopIteration."""
+        shaped, sign = self.function.shaped, self.function.sign
+        x = shaped(point.params.copy())
+        try:
+            if not self.takes_result:
+                answer = self.callback(x)
+            else:
+                told = OptimizeResult(
+                    x=x,
+                    fun=sign * point.value,
+                    jac=shaped(sign * point.gradient),
+                    nit=driver.training.epochs,
+                    learning_rate=_rate_of(driver.training, driver.plan),
+                )
+                answer = self.callback(intermediate_result=told)
+        except StopIteration:
+            return True
+        return isinstance(answer, bool | np.bool_) and bool(answer)  # others return what they like, as x itself
 
     @property
     def step(self) -> float:
@@ -146,9 +160,9 @@ class FunctionRun:
             return f"Ended by the callback after {self.n_iter} iterations."
         if self.reason == "max_iter":
             last = f"the last step was {self.step:.2g}, the largest entry of the gradient is {largest:.2g}"
-            return f"All max_iter={self.n_iter} iterations were made; {last}" + (
-                "." if tol is None else f"; tol={tol} ({criterion}) was not met."
-            )
+            if tol is None:
+                return f"All max_iter={self.n_iter} iterations were made, as tol=None asks for; {last}."
+            return f"All max_iter={self.n_iter} iterations were made; {last}; tol={tol} ({criterion}) was not met."
         if idle:
             end = "Converged" if self.reason == "converged" else f"Stopped before the gradient was within tol={tol}"
             turn = "decreases" if self.function.sign > 0 else "increases"
@@ -184,7 +198,7 @@ class FunctionRun:
             nit=self.n_iter,
             **function.counts,
             status=STATUS[self.reason],
-            success=self.reason == "converged",
+            success=self.reason == "converged" or (self.reason == "max_iter" and self.arguments.tol is None),
             message=self.message,
             learning_rate=self.rate,
         )
@@ -193,6 +207,10 @@ class FunctionRun:
             result.path = np.array(self.path).reshape(shape)
             result.fun_path = sign * np.array(self.values)
         return result
+
+
+def _rate_of(training: Training, plan: Plan) -> float | None:
+    return training.learning_rate if plan.solver == "rule" else None
 
 
 def _parameters_of(function: Callable | None) -> list[str]:

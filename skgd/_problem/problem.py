@@ -14,6 +14,8 @@ from .rows import Rows
 from .scaling import Scaling
 
 NULL_ROWS = 4096
+FAR_OUT = 1e9  # times parameters at which raw predictions of 1e-8 of one tell classes apart for certain
+TOSS_UP = float(np.log(2.0))  # log-loss of even odds
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,17 @@ class Problem:
     def with_model(self, model: Any) -> "Problem":
         """The same with another model of the same parameters."""
         return replace(self, model=model)
+
+    def separates(self, params: np.ndarray) -> bool:
+        """Whether the raw predictions of a linear model are those of the right class, by a margin, in all rows.
+
+        Those of parameters so much larger leave no loss then. A row on the wrong side has at least that of a toss-up.
+        """
+        with np.errstate(all="ignore"):
+            loss = self.objective.loss_alone(FAR_OUT * params)
+        if not loss * self.rows.n_rows < TOSS_UP:  # a row's share may be less, but not that of all
+            return False
+        return bool(loss < TOSS_UP * self.rows.shares.min())
 
     def without_validation(self) -> "Problem":
         """The same with nothing but the rows to learn from."""

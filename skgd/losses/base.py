@@ -37,6 +37,9 @@ class Loss(RemembersValidParameters, BaseEstimator):
     trivial_optimum : bool
         Whether raw predictions of zero are an optimum, as for the perceptron: then it is the way that counts, and the
         optimizer "auto" goes it in small steps over few rows at a time.
+    reaches_minimum : bool
+        Whether some raw prediction has the least loss that there is. That of log-loss goes down for ever: without a
+        penalty there is no optimum where a linear model separates the classes, and a fit warns of it.
     has_output_axis : bool
         Whether parameters and predictions have an axis for the outputs even where y has one dimension.
 
@@ -69,6 +72,7 @@ class Loss(RemembersValidParameters, BaseEstimator):
     multilabel: bool = False
     smooth: bool = True
     trivial_optimum: bool = False
+    reaches_minimum: bool = True
     has_output_axis: bool = False
 
     _parameter_constraints: dict = {}

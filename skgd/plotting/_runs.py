@@ -89,10 +89,8 @@ def how_descent_ended(result: OptimizeResult) -> str:
     """Where and why `skgd.minimize` stopped, in words."""
     n = len(result.fun_path) - 1
     steps = f"{n} step{'s' if n != 1 else ''}"
-    if result.get("success"):
-        return f"converged after {steps}"
-    words = {1: "ran all", 2: "diverged after", 3: "at no minimum after", 4: "ended by rounding after"}
-    words[99] = "stopped by a callback after"
+    words = {0: "converged after", 1: "ran all", 2: "diverged after", 3: "at no minimum after"}
+    words |= {4: "ended by rounding after", 99: "stopped by a callback after"}
     return f"{words.get(result.get('status'), 'ended after')} {steps}"  # type: ignore[arg-type]
 
 
