@@ -196,6 +196,9 @@ def _identity(model: Any) -> Scaling:
 
 def _check_shapes(model: Any, params: np.ndarray, scaling: Scaling, moments: tuple) -> None:
     """Refuse arrays that don't fit the model: compiled code would read beyond their ends."""
+    sizes = getattr(model, "sizes", (n_features(model), model.n_outputs))
+    if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+        raise ValueError(f"this is no model as skgd stores it: it has the sizes {sizes}")
     of_features, of_targets = {(n_features(model),)}, {(1,), (model.n_outputs,)}
     expected = [("the parameters", params, {(model.n_params,)})]
     expected += [(name, getattr(scaling, name), of_features) for name in ("center", "scale")]
@@ -213,7 +216,7 @@ def n_features(model: Any) -> int:
     return model.n_features if isinstance(model, LinearModel) else model.sizes[0]
 
 
-def _fresh(part: Any, table: Mapping[str, Callable]) -> Any:
+def _fresh(part: Any, table: Mapping[Any, Callable]) -> Any:
     """What a name stands for; of an object another one with its parameters, without whatever else a file has set."""
     return table[part]() if isinstance(part, str) else clone(part)
 
@@ -240,7 +243,7 @@ def _made(named: tuple, names: dict[str, type]) -> Any:
     return make(*values)
 
 
-def _name_or_object(thing: Any, table: Mapping[str, Callable]) -> Any:
+def _name_or_object(thing: Any, table: Mapping[Any, Callable]) -> Any:
     """The name in the table under which there is the same; itself where there is none."""
     return next((name for name, make in table.items() if same(make(), thing)), thing)
 
@@ -285,6 +288,7 @@ class Pickles(BaseEstimator):
         training = None
         if "_training_state" in state:
             training = unpacked(state.pop("_training_state"))
+            state.pop("_training", None)  # nobody but strangers would store both
         elif "_training" in state:
             training = from_first_format(state)
         sparsified = state.pop("_sparsified", False)

@@ -129,6 +129,8 @@ def test_parts_that_do_not_fit_each_other_are_refused():
     wrong.append((GDLinearRegressor, linear | {"n_features_in_": 500}))
     wrong.append((GDLinearRegressor, {k: v for k, v in linear.items() if k != "n_features_in_"}))
     wrong.append((GDMLPRegressor, broken(small, model=("network", (10, 500, 1), "relu", "auto", (0.0,)))))
+    turned = ("network", (10, 5, -1, 20), "relu", "auto", ())  # which adds up to 49 parameters
+    wrong.append((GDMLPRegressor, broken(small, model=turned, arrays={"params": np.ones(49)})))
     for make, state in wrong:
         with pytest.raises(ValueError, match=r"as skgd stores it|broadcast"):
             make().__setstate__(state)
@@ -150,6 +152,15 @@ def test_objects_come_back_with_their_parameters_alone():
     assert model.optimizer_.momentum == 0.5
     assert model.optimizer_.default_learning_rate == SGD.default_learning_rate
     assert not model._training.model.activation.from_output
+
+
+def test_a_second_training_in_a_file_does_not_take_the_place_of_the_one_that_was_checked():
+    X, y = load_diabetes(return_X_y=True)
+    model = GDLinearRegressor(max_iter=1, tol=None).fit(X, y)
+    loaded = GDLinearRegressor()
+    loaded.__setstate__(model.__getstate__() | {"_training": SGD()})
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert not isinstance(loaded._training, SGD)
 
 
 def test_what_the_user_has_changed_goes_along():
