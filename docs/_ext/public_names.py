@@ -200,7 +200,7 @@ def page(full_name: str) -> str:
         lines += [f".. autoclass:: {name}", *([f"   :members: {', '.join(shown)}"] if shown else []), ""]
         lines += inherited(thing)
     elif is_constant(full_name):
-        lines += [f".. py:data:: {full_name}", "", *(f"   {line}".rstrip() for line in text_of_constant(full_name))]
+        lines += [f".. py:data:: {name}", "", *(f"   {line}".rstrip() for line in text_of_constant(full_name))]
     else:
         lines += [f".. autofunction:: {name}"]
     return "\n".join(
