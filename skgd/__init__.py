@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from . import activations, losses, optimizers, penalties, plotting, schedules
     from ._minimize import minimize, scipy_method
     from ._precompile import precompile
+    from ._trusted_types import TRUSTED_TYPES
     from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
     from .neural_network import GDMLPClassifier, GDMLPRegressor
 
 __all__ = [
+    "TRUSTED_TYPES",
     "GDLinearClassifier",
     "GDLinearRegressor",
     "GDLogisticClassifier",
@@ -43,6 +45,7 @@ _HOMES = {
     "minimize": "_minimize",
     "precompile": "_precompile",
     "scipy_method": "_minimize",
+    "TRUSTED_TYPES": "_trusted_types",
     "activations": None,
     "losses": None,
     "optimizers": None,

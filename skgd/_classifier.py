@@ -1,18 +1,19 @@
 """What classifiers share: how they are fitted to classes, and to labels, and what they predict."""
 
+from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
+
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 
 from ._targets.classification import describe_classes
-from ._validation import StrOptions, fit_context
+from ._validation import StrOptions, available_if, fit_context
 from .losses import CLASS_LOSSES, Loss, get_class_loss, get_label_loss
 
 
-def _gives_probabilities(model: "ClassifierFits") -> bool:
+def _gives_probabilities(model: ClassifierFits) -> bool:
     """Whether the loss gives probabilities; the error says which do."""
     if hasattr(model, "_training"):
         loss = model._training.loss

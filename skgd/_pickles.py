@@ -14,21 +14,23 @@ from numbers import Number
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone
 
 from ._kernels.structures import Progress, State
 from ._problem.model import LinearModel, penalty_factor
 from ._problem.network import NetworkModel
 from ._problem.scaling import LargestEntries, Moments, Scaling
 from ._solvers.training import Curve, Training, new_progress, new_state, same
+from ._validation import FLOATS
 from ._version import __version__
 from ._warnings import InconsistentVersionWarning, warn_user
+from .activations import ACTIVATIONS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
 
 FORMAT = 3
 MODELS: dict[str, Any] = {"linear": LinearModel, "network": NetworkModel}
-LINEAR = "n_features", "n_outputs", "fit_intercept", "trains_intercept"  # what makes a linear model
 MOMENTS: dict[str, Any] = {"moments": Moments, "largest": LargestEntries}
 # What training goes on with, by itself and of its progress; what isn't here begins anew with every call. Values that a
 # fit with defaults comes to aren't stored, here and among the estimator's parameters: a release in which they are other
@@ -50,7 +52,8 @@ PLAIN = {
 }
 PROGRESS = "epoch", "update", "averaged", "random"
 WITHOUT = PLAIN | {"scaling": None, "moments": (None, None), "losses": b"", "validation_losses": b""}
-NAMED_OPTIMIZERS, NAMED_LOSSES = dict(OPTIMIZERS), dict(LOSSES)  # without what users add: it may be missing elsewhere
+# without what users add: it may be missing elsewhere
+NAMED_OPTIMIZERS, NAMED_LOSSES, NAMED_ACTIVATIONS = dict(OPTIMIZERS), dict(LOSSES), dict(ACTIVATIONS)
 SHORT = 6  # bytes of a number that is stored so that it is the same in float32, and nearly so in float64
 
 
@@ -70,7 +73,7 @@ def packed(training: Training) -> dict:
     """The training as a dictionary of arrays, bytes of arrays, numbers, strings and public objects."""
     state = {name: getattr(training, name) for name in PLAIN} | {
         "precision": training.precision.name,
-        "model": _named(training.model, MODELS),
+        "model": _named_model(training.model),
         "loss": _name_or_object(training.loss, NAMED_LOSSES),
         "optimizer": _name_or_object(training.optimizer, NAMED_OPTIMIZERS),
         "progress": tuple(training.progress[name].item() for name in PROGRESS),
@@ -92,15 +95,21 @@ def packed(training: Training) -> dict:
 
 
 def unpacked(given: dict) -> Training:
-    """The training that :func:`packed` made a dictionary of, in this format or an earlier one."""
+    """The training that :func:`packed` made a dictionary of, in this format or an earlier one.
+
+    Raises ValueError where its parts don't fit each other: files of strangers may hold anything.
+    """
     given = WITHOUT | given
-    model, optimizer, loss = _made(given["model"], MODELS), given["optimizer"], given["loss"]
-    optimizer = NAMED_OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer
-    loss = NAMED_LOSSES[loss]() if isinstance(loss, str) else loss
+    optimizer, loss = _fresh(given["optimizer"], NAMED_OPTIMIZERS), _fresh(given["loss"], NAMED_LOSSES)
+    model: Any = _made(given["model"], MODELS)
+    if isinstance(model, NetworkModel):
+        model.activation = _fresh(model.activation, NAMED_ACTIVATIONS)
     precision, progress = np.dtype(given["precision"]), given["progress"]
     arrays = {"params": _from_bytes(given["params"], precision)} if "params" in given else given["arrays"]
     scaling = _identity(model) if given["scaling"] is None else Scaling(*given["scaling"])
+    moments = tuple(None if each is None else _made(each, MOMENTS) for each in given["moments"])
     params = arrays["params"]
+    _check_shapes(model, params, scaling, moments)
     penalised, l1_counts = (model.penalised(penalty_factor(loss, scaling, degree)) for degree in (2, 1))
     state = new_state(params, optimizer, params.dtype, penalised, l1_counts)._asdict()
     for name, array in arrays.items():
@@ -116,7 +125,7 @@ def unpacked(given: dict) -> Training:
         model=model,
         loss=loss,
         scaling=scaling,
-        moments=tuple(None if each is None else _made(each, MOMENTS) for each in given["moments"]),
+        moments=moments,
         losses=_curve(given["losses"]),
         validation_losses=_curve(given["validation_losses"]),
         **{name: given[name] for name in PLAIN} | {"precision": precision},
@@ -185,22 +194,56 @@ def _identity(model: Any) -> Scaling:
     return Scaling(np.zeros(d), np.ones(d), np.zeros(k), np.ones(k))
 
 
+def _check_shapes(model: Any, params: np.ndarray, scaling: Scaling, moments: tuple) -> None:
+    """Refuse arrays that don't fit the model: compiled code would read beyond their ends."""
+    sizes = getattr(model, "sizes", (n_features(model), model.n_outputs))
+    if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
+        raise ValueError(f"this is no model as skgd stores it: it has the sizes {sizes}")
+    of_features, of_targets = {(n_features(model),)}, {(1,), (model.n_outputs,)}
+    expected = [("the parameters", params, {(model.n_params,)})]
+    expected += [(name, getattr(scaling, name), of_features) for name in ("center", "scale")]
+    expected += [(name, getattr(scaling, name), of_targets) for name in ("target_center", "target_scale")]
+    for each, shapes in zip(moments, (of_features, of_targets), strict=True):
+        vectors = [] if each is None else [name for name in vars(each) if name != "weight"]
+        expected += [(name, getattr(each, name), shapes) for name in vectors]
+    for name, array, shapes in expected:
+        if not (isinstance(array, np.ndarray) and array.dtype in FLOATS and array.shape in shapes):
+            raise ValueError(f"this is no model as skgd stores it: {name} must have floats of shape {max(shapes)}")
+
+
+def n_features(model: Any) -> int:
+    """Columns of X that the model takes."""
+    return model.n_features if isinstance(model, LinearModel) else model.sizes[0]
+
+
+def _fresh(part: Any, table: Mapping[Any, Callable]) -> Any:
+    """What a name stands for; of an object another one with its parameters, without whatever else a file has set."""
+    return table[part]() if isinstance(part, str) else clone(part)
+
+
 def _named(thing: Any, names: dict[str, type]) -> tuple:
-    """The name of a thing's class, and its attributes; of a linear model the values of what makes it."""
+    """The name of a thing's class, and the values that make it."""
     (name,) = (name for name, cls in names.items() if type(thing) is cls)
-    return (name, *(getattr(thing, each) for each in LINEAR)) if name == "linear" else (name, dict(vars(thing)))
+    return (name, *(getattr(thing, each) for each in inspect.signature(type(thing)).parameters))
+
+
+def _named_model(model: Any) -> tuple:
+    """The same of a model; what weights a network began with is left out."""
+    if not isinstance(model, NetworkModel):
+        return _named(model, MODELS)
+    return "network", model.sizes, _name_or_object(model.activation, NAMED_ACTIVATIONS), "auto", model.dropout
 
 
 def _made(named: tuple, names: dict[str, type]) -> Any:
+    """What :func:`_named` has named; earlier formats hold attributes by name."""
     name, *values = named
-    if len(values) > 1:
-        return names[name](*values)
-    thing: Any = object.__new__(names[name])
-    thing.__dict__.update(values[0])
-    return thing
+    make = names[name]
+    if len(values) == 1 and isinstance(values[0], dict):
+        return make(**{each: values[0][each] for each in inspect.signature(make).parameters if each in values[0]})
+    return make(*values)
 
 
-def _name_or_object(thing: Any, table: Mapping[str, Callable]) -> Any:
+def _name_or_object(thing: Any, table: Mapping[Any, Callable]) -> Any:
     """The name in the table under which there is the same; itself where there is none."""
     return next((name for name, make in table.items() if same(make(), thing)), thing)
 
@@ -231,7 +274,11 @@ class Pickles(BaseEstimator):
         training = state.pop("_training", None)
         if training is not None:
             state["_training_state"] = packed(training)
-            for name, value in self._published(training).items():
+            published = self._published(training)
+            if sparse.issparse(state.get("coef_")):  # which not every way of storing knows
+                state["coef_"] = state["coef_"].toarray().reshape(published["coef_"].shape)
+                state["_sparsified"] = True
+            for name, value in published.items():
                 if name in state and _equal(state[name], value):
                     del state[name]
         return state | {"_skgd_version": __version__, "_skgd_format": FORMAT}
@@ -242,11 +289,18 @@ class Pickles(BaseEstimator):
         training = None
         if "_training_state" in state:
             training = unpacked(state.pop("_training_state"))
+            state.pop("_training", None)  # nobody but strangers would store both
         elif "_training" in state:
             training = from_first_format(state)
+        sparsified = state.pop("_sparsified", False)
         if training is not None:
+            d = n_features(training.model)
+            if state.get("n_features_in_") != d:
+                raise ValueError(f"this is no model as skgd stores it: n_features_in_ must be {d}")
             self._publish(training)
         super().__setstate__(state)
+        if sparsified:
+            self.sparsify()  # type: ignore[attr-defined]
 
     def __copy__(self) -> Self:
         """A copy, which pickles leave something out of, has everything: training goes on from it to the same bits."""
@@ -267,5 +321,6 @@ def _equal(one: object, other: object) -> bool:
         return len(one) == len(other) and all(map(_equal, one, other))
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
-    plain = type(one) is type(other) and isinstance(one, int | float | str | bytes)
-    return one is other or (plain and repr(one) == repr(other)) or (one == {} and other == {})
+    if type(one) is type(other) and isinstance(one, int | float | str | bytes):
+        return repr(one) == repr(other)
+    return one is other or (isinstance(one, dict) and isinstance(other, dict) and not one and not other)

@@ -1,5 +1,7 @@
 """What regressors share: how they are fitted to numbers."""
 
+from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
+
 from numbers import Real
 from typing import Self
 

@@ -6,15 +6,23 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import _fit_context as fit_context
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
 from sklearn.utils.validation import _check_sample_weight, validate_data
+
+if TYPE_CHECKING:  # scikit-learn's decorators have no types: what they decorate would be anything
+    Method = TypeVar("Method", bound=Callable)
+
+    def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Method], Method]: ...
+    def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]: ...
+else:
+    from sklearn.base import _fit_context as fit_context
+    from sklearn.utils.metaestimators import available_if
 
 FLOATS = (np.float64, np.float32)
 WHOLE = tuple(np.dtype(f"{sign}int{bits}").type for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -219,6 +227,7 @@ __all__ = [
     "RemembersValidParameters",
     "StrOptions",
     "at_one_scale",
+    "available_if",
     "check_arguments",
     "check_features",
     "check_parameters",

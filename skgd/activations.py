@@ -2,6 +2,7 @@
 
 import math
 from types import FunctionType
+from typing import Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -324,8 +325,10 @@ class Softplus(Activation):
         return -expm1(-a)
 
 
-# The activations that have a name. A new one needs its class and an entry here; every test runs over this table.
-ACTIVATIONS: dict[str, type[Activation]] = {
+# The activations that have a name. A new one needs its class, an entry in the table, over which every test runs, and
+# its name here, for type checkers.
+ActivationName = Literal["identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softplus"]
+ACTIVATIONS: dict[ActivationName, type[Activation]] = {
     "identity": Identity,
     "logistic": Logistic,
     "tanh": Tanh,
@@ -338,7 +341,7 @@ ACTIVATIONS: dict[str, type[Activation]] = {
 }
 
 
-def get_activation(activation: str | Activation) -> Activation:
+def get_activation(activation: ActivationName | Activation) -> Activation:
     """Return a fresh activation for a name or an object.
 
     Raises

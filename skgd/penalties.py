@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Real
+from typing import Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -181,14 +182,15 @@ class L1(ElasticNet):
 
 
 # The penalties that have a name, made from alpha and l1_ratio. Every test of penalties runs over this table.
-PENALTIES: dict[str, Callable[[float, float], ElasticNet]] = {
+PenaltyName = Literal["l2", "l1", "elasticnet"]
+PENALTIES: dict[PenaltyName, Callable[[float, float], ElasticNet]] = {
     "l2": lambda alpha, l1_ratio: L2(alpha),
     "l1": lambda alpha, l1_ratio: L1(alpha),
     "elasticnet": ElasticNet,
 }
 
 
-def get_penalty(penalty: str | ElasticNet | None, alpha: float, l1_ratio: float = 0.15) -> ElasticNet:
+def get_penalty(penalty: PenaltyName | ElasticNet | None, alpha: float, l1_ratio: float = 0.15) -> ElasticNet:
     """Return the penalty of a name, made from alpha and l1_ratio; an object brings its own. None is none at all.
 
     Raises

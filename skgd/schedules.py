@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -85,7 +86,7 @@ class InverseScaling(Schedule):
 
     _parameter_constraints: dict = {"power": [Interval(Real, 0, None, closed="neither")]}
 
-    def __init__(self, power=0.5):
+    def __init__(self, power: float = 0.5):
         self.power = power
 
     def factor(self, t):
@@ -115,7 +116,7 @@ class StepDecay(Schedule):
 
     _parameter_constraints: dict = {"decay": [FACTOR], "every": [EPOCHS]}
 
-    def __init__(self, decay=0.1, every=30):
+    def __init__(self, decay: float = 0.1, every: float = 30):
         self.decay = decay
         self.every = every
 
@@ -144,7 +145,7 @@ class ExponentialDecay(Schedule):
 
     _parameter_constraints: dict = {"decay": [FACTOR]}
 
-    def __init__(self, decay=0.97):
+    def __init__(self, decay: float = 0.97):
         self.decay = decay
 
     def factor(self, t):
@@ -190,7 +191,7 @@ class Cosine(_OverEpochs):
 
     _parameter_constraints: dict = {"n_epochs": [EPOCHS, None], "floor": [Interval(Real, 0, 1, closed="both")]}
 
-    def __init__(self, n_epochs=None, floor=0.0):
+    def __init__(self, n_epochs: float | None = None, floor: float = 0.0):
         self.n_epochs = n_epochs
         self.floor = floor
 
@@ -233,7 +234,9 @@ class OneCycle(_OverEpochs):
         "end_divisor": [Interval(Real, 1, None, closed="left")],
     }
 
-    def __init__(self, n_epochs=None, warm_up=0.3, start_divisor=25, end_divisor=1e4):
+    def __init__(
+        self, n_epochs: float | None = None, warm_up: float = 0.3, start_divisor: float = 25, end_divisor: float = 1e4
+    ):
         self.n_epochs = n_epochs
         self.warm_up = warm_up
         self.start_divisor = start_divisor
@@ -285,7 +288,7 @@ class ReduceOnPlateau(Schedule):
         "floor": [Interval(Real, 0, 1, closed="both")],
     }
 
-    def __init__(self, decay=0.2, patience=2, threshold=1e-3, floor=1e-3):
+    def __init__(self, decay: float = 0.2, patience: int = 2, threshold: float = 1e-3, floor: float = 1e-3):
         self.decay = decay
         self.patience = patience
         self.threshold = threshold
@@ -313,8 +316,10 @@ class ReduceOnPlateau(Schedule):
         return max(factor * self.decay, self.floor), best, 0
 
 
-# The names that estimators accept. A new schedule needs its class and a line here; every test runs over this table.
-SCHEDULES: dict[str, Callable[[], Schedule]] = {
+# The names that estimators accept. A new schedule needs its class, a line in the table, over which every test runs, and
+# its name here, for type checkers.
+ScheduleName = Literal["constant", "invscaling", "step", "exponential", "cosine", "one_cycle", "plateau"]
+SCHEDULES: dict[ScheduleName, Callable[[], Schedule]] = {
     "constant": Constant,
     "invscaling": InverseScaling,
     "step": StepDecay,
@@ -325,7 +330,7 @@ SCHEDULES: dict[str, Callable[[], Schedule]] = {
 }
 
 
-def get_schedule(schedule: str | Schedule | Callable, max_iter: int) -> Schedule | Callable:
+def get_schedule(schedule: ScheduleName | Schedule | Callable, max_iter: int) -> Schedule | Callable:
     """Return a fresh, checked schedule for a name or an object, or the callable itself.
 
     Raises

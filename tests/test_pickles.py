@@ -16,6 +16,7 @@ from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GD
 from skgd._pickles import _as_bytes, _from_bytes
 from skgd._solvers.training import Curve
 from skgd._warnings import InconsistentVersionWarning
+from skgd.activations import GELU
 from skgd.optimizers import LBFGS, OPTIMIZERS, SGD
 from skgd.schedules import ReduceOnPlateau
 
@@ -86,6 +87,80 @@ def test_a_pickle_names_nothing_private():
         stored = pickle.dumps(model if hasattr(model, "coef_") else model.fit(X, y))
         names = [argument for _, argument, _ in pickletools.genops(stored) if isinstance(argument, str)]
         assert not [name for name in names if name.startswith(("skgd._", "skgd.losses.probe"))]
+
+
+def test_several_starts_are_stored():
+    X, y = load_diabetes(return_X_y=True)
+    model = GDMLPRegressor(hidden_layer_sizes=(3,), n_restarts=2, max_iter=2, tol=None, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(again(model).restart_scores_, model.restart_scores_)
+
+
+def test_weights_that_a_network_began_with_are_stored_once():
+    X, y = load_diabetes(return_X_y=True)
+    width = 2_000
+    init = [np.ones((10, width)), np.ones((width, 1))], [np.zeros(width), np.zeros(1)]
+    model = GDMLPRegressor(hidden_layer_sizes=(width,), init=init, optimizer="sgd", max_iter=1, tol=None).fit(X, y)
+    without_init = pickle.dumps(model.set_params(init="auto"))
+    assert len(without_init) < 1.1 * 8 * model._training.model.n_params + 5_000
+    model.__setstate__(model.__getstate__())
+    assert model.partial_fit(X, y).n_iter_ == 2
+
+
+def broken(state, **changes):
+    """A stored state with some parts of the training's exchanged."""
+    return state | {"_training_state": state["_training_state"] | changes}
+
+
+def test_parts_that_do_not_fit_each_other_are_refused():
+    # compiled code would read beyond the ends of arrays, which a file from elsewhere may hold as it likes
+    X, y = load_diabetes(return_X_y=True)
+    linear = GDLinearRegressor(optimizer="adam", max_iter=1, tol=None, random_state=0).fit(X, y).__getstate__()
+    small = GDMLPRegressor(hidden_layer_sizes=(3,), max_iter=1, tol=None, random_state=0).fit(X, y).__getstate__()
+    parts = linear["_training_state"]
+    params, scaling, moments = parts["arrays"]["params"], parts["scaling"], parts["moments"]
+    of_params = {"params": params[:-1]}, {"params": params.astype(">f8")}, {"params": params, "slots": np.ones((1, 3))}
+    wrong = [(GDLinearRegressor, broken(linear, arrays=arrays)) for arrays in of_params]
+    for k, vector in enumerate(scaling):
+        changed = (*scaling[:k], np.append(vector, [1.0, 1.0]), *scaling[k + 1 :])
+        wrong.append((GDLinearRegressor, broken(linear, scaling=changed)))
+    name, weight, mean, std = moments[0]
+    wrong.append((GDLinearRegressor, broken(linear, moments=((name, weight, mean[:3], std), moments[1]))))
+    wrong.append((GDLinearRegressor, broken(linear, model=("linear", 500, 1, True, True))))
+    wrong.append((GDLinearRegressor, linear | {"n_features_in_": 500}))
+    wrong.append((GDLinearRegressor, {k: v for k, v in linear.items() if k != "n_features_in_"}))
+    wrong.append((GDMLPRegressor, broken(small, model=("network", (10, 500, 1), "relu", "auto", (0.0,)))))
+    turned = ("network", (10, 5, -1, 20), "relu", "auto", ())  # which adds up to 49 parameters
+    wrong.append((GDMLPRegressor, broken(small, model=turned, arrays={"params": np.ones(49)})))
+    for make, state in wrong:
+        with pytest.raises(ValueError, match=r"as skgd stores it|broadcast"):
+            make().__setstate__(state)
+    for make, state in ((GDLinearRegressor, linear), (GDMLPRegressor, small)):
+        model = make()
+        model.__setstate__(dict(state))
+        model.predict(X)
+
+
+def test_objects_come_back_with_their_parameters_alone():
+    # what else a file from elsewhere has set would change how much memory kernels are told of
+    X, y = load_diabetes(return_X_y=True)
+    model = GDMLPRegressor(hidden_layer_sizes=(3,), optimizer=SGD(momentum=0.5), max_iter=1, tol=None).fit(X, y)
+    optimizer, activation = SGD(momentum=0.5), GELU()
+    optimizer.__dict__["default_learning_rate"] = 7.0
+    activation.__dict__["from_output"] = True
+    network = ("network", (10, 3, 1), activation, "auto", (0.0,))
+    model.__setstate__(broken(model.__getstate__(), optimizer=optimizer, model=network))
+    assert model.optimizer_.momentum == 0.5
+    assert model.optimizer_.default_learning_rate == SGD.default_learning_rate
+    assert not model._training.model.activation.from_output
+
+
+def test_a_second_training_in_a_file_does_not_take_the_place_of_the_one_that_was_checked():
+    X, y = load_diabetes(return_X_y=True)
+    model = GDLinearRegressor(max_iter=1, tol=None).fit(X, y)
+    loaded = GDLinearRegressor()
+    loaded.__setstate__(model.__getstate__() | {"_training": SGD()})
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert not isinstance(loaded._training, SGD)
 
 
 def test_what_the_user_has_changed_goes_along():

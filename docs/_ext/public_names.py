@@ -17,6 +17,7 @@ from numpydoc.validate import validate
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
@@ -84,6 +85,18 @@ def resolved(full_name: str) -> object:
     return getattr(importlib.import_module(module), name)
 
 
+def is_constant(full_name: str) -> bool:
+    return not callable(resolved(full_name))
+
+
+def text_of_constant(full_name: str) -> list[str]:
+    """Lines of the string below a constant of skgd, which is all the docstring that it has."""
+    name = full_name.rpartition(".")[2]
+    analyzer = ModuleAnalyzer.for_module(f"skgd.{skgd._HOMES[name]}")
+    analyzer.analyze()
+    return analyzer.attr_docs.get(("", name), [])
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # 2. What docstrings lack
 
@@ -101,6 +114,9 @@ def all_faults() -> list[str]:
             elif isinstance(getattr(module, name), ModuleType):
                 if getattr(module, name) not in public_modules():
                     found.append(f"{module.__name__}.{name} is no module of the reference")
+            elif is_constant(f"{module.__name__}.{name}"):
+                if not text_of_constant(f"{module.__name__}.{name}"):
+                    found.append(f"{module.__name__}.{name} has no string below it")
             else:
                 found += faults(f"{module.__name__}.{name}")
     return sorted(set(found))
@@ -175,7 +191,7 @@ def module_page(module: ModuleType) -> str:
 
 
 def page(full_name: str) -> str:
-    """The page of a class or a function."""
+    """The page of a class, a function or a constant."""
     module, _, name = full_name.rpartition(".")
     thing = resolved(full_name)
     lines = [*heading(name), f".. currentmodule:: {module}", ""]
@@ -183,6 +199,8 @@ def page(full_name: str) -> str:
         shown = shown_members(thing)
         lines += [f".. autoclass:: {name}", *([f"   :members: {', '.join(shown)}"] if shown else []), ""]
         lines += inherited(thing)
+    elif is_constant(full_name):
+        lines += [f".. py:data:: {name}", "", *(f"   {line}".rstrip() for line in text_of_constant(full_name))]
     else:
         lines += [f".. autofunction:: {name}"]
     return "\n".join(
@@ -241,7 +259,13 @@ def heading(text: str, line: str = "=") -> list[str]:
 
 
 def summary(names: list[str]) -> list[str]:
-    return [".. autosummary::", "   :nosignatures:", "", *(f"   ~{name}" for name in names), ""] if names else []
+    """A table of names with what they are in a line; constants below it, of which Sphinx would tell their type's."""
+    constants = [name for name in names if is_constant(name)]
+    others = [f"   ~{name}" for name in names if name not in constants]
+    lines = [".. autosummary::", "   :nosignatures:", "", *others, ""] if others else []
+    for name in constants:
+        lines += [f":py:obj:`~{name}`", f"   {' '.join(text_of_constant(name)).partition('. ')[0]}.", ""]
+    return lines
 
 
 def toctree(documents) -> list[str]:

@@ -1,10 +1,13 @@
 """Gradient descent on any function, by the optimizers, schedules and criteria of the estimators, in their loop."""
 
+from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
+
 import functools
 import inspect
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,8 +18,8 @@ from sklearn.utils import check_random_state
 from .._auto.decide import users_optimizer
 from .._validation import Interval, StrOptions, check_arguments
 from .._warnings import warn_user
-from ..optimizers import OPTIMIZERS, Optimizer
-from ..schedules import SCHEDULES, Schedule, get_schedule
+from ..optimizers import OPTIMIZERS, Optimizer, OptimizerName
+from ..schedules import SCHEDULES, Schedule, ScheduleName, get_schedule
 from .function import DIFFERENCES, Box, Function
 from .run import STATUS, FunctionRun
 
@@ -43,12 +46,12 @@ def minimize(
     *,
     jac: Callable | bool | str | None = None,
     args: tuple = (),
-    optimizer: str | Optimizer = "sgd",
-    learning_rate: float | str = "auto",
-    schedule: str | Schedule | Callable = "constant",
+    optimizer: OptimizerName | Optimizer = "sgd",
+    learning_rate: float | Literal["auto"] = "auto",
+    schedule: ScheduleName | Schedule | Callable = "constant",
     max_iter: int = 10_000,
     tol: float | None = 1e-6,
-    criterion: str = "step",
+    criterion: Literal["objective", "gradient", "step"] = "step",
     maximize: bool = False,
     n_restarts: int = 1,
     bounds: Bounds | Sequence | None = None,
@@ -243,7 +246,7 @@ def _random_start(start: np.ndarray, box: Box | None, rng: np.random.RandomState
 # -- for SciPy
 
 
-def scipy_method(optimizer: str | Optimizer = "sgd", **settings) -> Callable:
+def scipy_method(optimizer: OptimizerName | Optimizer = "sgd", **settings) -> Callable:
     """Gradient descent as a method of :func:`scipy.optimize.minimize`.
 
     Parameters

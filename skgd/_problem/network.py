@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -22,7 +22,19 @@ VARIANCES = {
     "glorot": lambda n_in, n_out: 2 / (n_in + n_out),
     "lecun": lambda n_in, n_out: 1 / n_in,
 }
-INITS = {"auto", *VARIANCES, *(f"{scheme}_{kind}" for scheme in VARIANCES for kind in ("normal", "uniform"))}
+InitName = Literal[
+    "auto",
+    "he",
+    "he_normal",
+    "he_uniform",
+    "glorot",
+    "glorot_normal",
+    "glorot_uniform",
+    "lecun",
+    "lecun_normal",
+    "lecun_uniform",
+]
+INITS = set(get_args(InitName))
 
 
 class NetworkModel(Model):

@@ -1,6 +1,16 @@
 """What linear classifiers share."""
 
+from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
 from .._classifier import ClassifierFits
+from ..optimizers import Optimizer, OptimizerName
+from ..penalties import ElasticNet, PenaltyName
+from ..schedules import Schedule, ScheduleName
 from ._base import LinearEstimator
 
 
@@ -14,29 +24,29 @@ class LinearClassifier(ClassifierFits, LinearEstimator):
     def __init__(
         self,
         *,
-        optimizer="auto",
-        learning_rate="auto",
-        schedule="constant",
-        penalty="l2",
-        alpha=1e-4,
-        l1_ratio=0.15,
-        fit_intercept=True,
-        standardize="auto",
-        batch_size="auto",
-        max_iter=3000,
-        tol="auto",
-        criterion="objective",
-        n_iter_no_change=3,
-        shuffle=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        average=False,
-        clip_norm=None,
-        class_weight=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        n_jobs=None,
+        optimizer: OptimizerName | Literal["auto"] | Optimizer = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        schedule: ScheduleName | Schedule | Callable = "constant",
+        penalty: PenaltyName | ElasticNet | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        standardize: bool | Literal["auto", "max_abs"] = "auto",
+        batch_size: int | Literal["auto"] | None = "auto",
+        max_iter: int = 3000,
+        tol: float | Literal["auto"] | None = "auto",
+        criterion: Literal["objective", "gradient", "step"] = "objective",
+        n_iter_no_change: int = 3,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        average: bool | float = False,
+        clip_norm: float | None = None,
+        class_weight: dict | Literal["balanced"] | None = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        n_jobs: int | None = None,
     ):
         self.optimizer = optimizer
         self.learning_rate = learning_rate

@@ -1,5 +1,7 @@
 """Losses: pointwise functions of the raw prediction and the target, shared by linear models and networks."""
 
+from typing import Literal
+
 from sklearn.base import clone
 
 from .base import Loss
@@ -11,8 +13,21 @@ from .quantile import AbsoluteError, Quantile
 from .squared_error import SquaredError
 from .tweedie import Gamma, Poisson, Tweedie
 
-# The losses that have a name. A new one needs its file and an entry here; every test runs over this table.
-LOSSES: dict[str, type[Loss]] = {
+# The losses that have a name. A new one needs its file, an entry in the table, over which every test runs, and its name
+# in one of these, for type checkers.
+RegressionLossName = Literal[
+    "squared_error",
+    "huber",
+    "absolute_error",
+    "quantile",
+    "epsilon_insensitive",
+    "squared_epsilon_insensitive",
+    "poisson",
+    "gamma",
+    "tweedie",
+]
+ClassLossName = Literal["log_loss", "hinge", "squared_hinge", "modified_huber", "perceptron"]
+LOSSES: dict[RegressionLossName | ClassLossName, type[Loss]] = {
     "squared_error": SquaredError,
     "huber": Huber,
     "absolute_error": AbsoluteError,
@@ -51,7 +66,7 @@ __all__ = [
 ]
 
 
-def get_loss(loss: str | Loss) -> Loss:
+def get_loss(loss: RegressionLossName | ClassLossName | Loss) -> Loss:
     """Return a fresh, checked loss for a name or an object; the object itself is never handed on.
 
     Raises
@@ -67,7 +82,7 @@ def get_loss(loss: str | Loss) -> Loss:
     raise ValueError(f"loss={loss!r} is not known: give one of {sorted(LOSSES)} or a skgd.losses.Loss object")
 
 
-def get_regression_loss(loss: str | Loss) -> Loss:
+def get_regression_loss(loss: RegressionLossName | Loss) -> Loss:
     """Return a fresh loss for numeric targets; raises ValueError for one that is made for classes."""
     found = get_loss(loss)
     if found.for_classes:
@@ -75,7 +90,7 @@ def get_regression_loss(loss: str | Loss) -> Loss:
     return found
 
 
-def get_class_loss(loss: str | Loss) -> Loss:
+def get_class_loss(loss: ClassLossName | Loss) -> Loss:
     """Return a fresh loss for classes; raises ValueError for one that is made for numbers."""
     found = get_loss(loss)
     if not found.for_classes:

@@ -34,7 +34,7 @@ class EpsilonInsensitive(Loss):
 
     _parameter_constraints: dict = {"epsilon": [Interval(Real, 0, None, closed="left")]}
 
-    def __init__(self, epsilon=0.1):
+    def __init__(self, epsilon: float = 0.1):
         self.epsilon = epsilon
 
     def hyperparameters(self, target_scale):
@@ -101,7 +101,7 @@ class SquaredEpsilonInsensitive(Loss):
 
     _parameter_constraints: dict = {"epsilon": [Interval(Real, 0, None, closed="left")]}
 
-    def __init__(self, epsilon=0.1):
+    def __init__(self, epsilon: float = 0.1):
         self.epsilon = epsilon
 
     def hyperparameters(self, target_scale):

@@ -43,7 +43,7 @@ class Huber(Loss):
 
     _parameter_constraints: dict = {"epsilon": [Interval(Real, 0, None, closed="neither")]}
 
-    def __init__(self, epsilon=1.35):
+    def __init__(self, epsilon: float = 1.35):
         self.epsilon = epsilon
 
     def hyperparameters(self, target_scale):

@@ -1,5 +1,6 @@
 """Absolute error, and the pinball loss of quantile regression."""
 
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
@@ -92,7 +93,7 @@ class Quantile(Loss):
 
     _parameter_constraints: dict = {"quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"]}
 
-    def __init__(self, quantile=0.5):
+    def __init__(self, quantile: float | Sequence[float] | np.ndarray = 0.5):
         self.quantile = quantile
 
     @property

@@ -137,7 +137,7 @@ class Tweedie(LogLinkLoss):
 
     _parameter_constraints: dict = {"power": [Interval(Real, None, None, closed="neither")]}
 
-    def __init__(self, power=1.5):
+    def __init__(self, power: float = 1.5):
         self.power = power
 
     def hyperparameters(self, target_scale):

@@ -1,7 +1,19 @@
 """Networks that predict classes, or labels."""
 
+from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+
 from .._classifier import ClassifierFits
 from .._docstrings import Network, documented
+from .._problem.network import InitName
+from ..activations import Activation, ActivationName
+from ..losses import ClassLossName, Loss
+from ..optimizers import Optimizer, OptimizerName
+from ..schedules import Schedule, ScheduleName
 from ._base import NetworkEstimator
 
 
@@ -102,33 +114,33 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
 
     def __init__(
         self,
-        loss="log_loss",
+        loss: ClassLossName | Loss = "log_loss",
         *,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        optimizer="adam",
-        learning_rate="auto",
-        schedule="auto",
-        alpha=1e-4,
-        dropout=0.0,
-        init="auto",
-        n_restarts=1,
-        standardize="auto",
-        batch_size="auto",
-        max_iter=100,
-        tol="auto",
-        criterion="objective",
-        n_iter_no_change=10,
-        shuffle=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        average=False,
-        clip_norm=None,
-        class_weight=None,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        n_jobs=None,
+        hidden_layer_sizes: int | Sequence[int] | np.ndarray = (100,),
+        activation: ActivationName | Activation = "relu",
+        optimizer: OptimizerName | Optimizer = "adam",
+        learning_rate: float | Literal["auto"] = "auto",
+        schedule: ScheduleName | Literal["auto"] | Schedule | Callable = "auto",
+        alpha: float = 1e-4,
+        dropout: float | Sequence[float] | np.ndarray = 0.0,
+        init: InitName | tuple | list = "auto",
+        n_restarts: int = 1,
+        standardize: bool | Literal["auto", "max_abs"] = "auto",
+        batch_size: int | Literal["auto"] | None = "auto",
+        max_iter: int = 100,
+        tol: float | Literal["auto"] | None = "auto",
+        criterion: Literal["objective", "gradient", "step"] = "objective",
+        n_iter_no_change: int = 10,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        average: bool | float = False,
+        clip_norm: float | None = None,
+        class_weight: dict | Literal["balanced"] | None = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        n_jobs: int | None = None,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes

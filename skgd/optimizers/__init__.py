@@ -1,6 +1,7 @@
 """Optimizers: hyper-parameters and an update rule, for estimators and by hand."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from sklearn.base import clone
 
@@ -12,8 +13,24 @@ from .lion import Lion
 from .sgd import SGD
 from .svrg import SVRG
 
-# The names that estimators accept. A new optimizer needs its file and an entry here; every test runs over this table.
-OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
+# The names that estimators accept. A new optimizer needs its file, an entry in the table, over which every test runs,
+# and its name here, for type checkers.
+OptimizerName = Literal[
+    "sgd",
+    "momentum",
+    "nesterov",
+    "adagrad",
+    "adadelta",
+    "rmsprop",
+    "adam",
+    "amsgrad",
+    "adamw",
+    "nadam",
+    "lion",
+    "lbfgs",
+    "svrg",
+]
+OPTIMIZERS: dict[OptimizerName, Callable[[], Optimizer]] = {
     "sgd": SGD,
     "momentum": lambda: SGD(momentum=0.9),
     "nesterov": lambda: SGD(momentum=0.9, nesterov=True),
@@ -32,7 +49,7 @@ OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {
 __all__ = ["LBFGS", "SGD", "SVRG", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Lion", "NAdam", "Optimizer", "RMSProp"]
 
 
-def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
+def get_optimizer(optimizer: OptimizerName | Optimizer) -> Optimizer:
     """Return a fresh, checked optimizer for a name or an object; the object itself is never handed on.
 
     Raises

@@ -57,7 +57,15 @@ class Adam(Optimizer):
         "epsilon_hat": ["boolean"],
     }
 
-    def __init__(self, learning_rate=None, beta1=0.9, beta2=0.999, epsilon=1e-8, amsgrad=False, epsilon_hat=False):
+    def __init__(
+        self,
+        learning_rate: float | None = None,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        amsgrad: bool = False,
+        epsilon_hat: bool = False,
+    ):
         self.learning_rate = learning_rate
         self.beta1 = beta1
         self.beta2 = beta2
@@ -121,13 +129,13 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate=None,
-        beta1=0.9,
-        beta2=0.999,
-        epsilon=1e-8,
-        weight_decay=0.01,
-        amsgrad=False,
-        epsilon_hat=False,
+        learning_rate: float | None = None,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+        epsilon_hat: bool = False,
     ):
         super().__init__(learning_rate, beta1, beta2, epsilon, amsgrad, epsilon_hat)
         self.weight_decay = weight_decay
@@ -180,7 +188,14 @@ class NAdam(Optimizer):
         "momentum_decay": [NOT_NEGATIVE],
     }
 
-    def __init__(self, learning_rate=None, beta1=0.9, beta2=0.999, epsilon=1e-8, momentum_decay=0.004):
+    def __init__(
+        self,
+        learning_rate: float | None = None,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        momentum_decay: float = 0.004,
+    ):
         self.learning_rate = learning_rate
         self.beta1 = beta1
         self.beta2 = beta2

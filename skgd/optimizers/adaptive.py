@@ -46,7 +46,7 @@ class AdaGrad(Optimizer):
         "epsilon": [POSITIVE],
     }
 
-    def __init__(self, learning_rate=None, initial_accumulator=0.0, epsilon=1e-10):
+    def __init__(self, learning_rate: float | None = None, initial_accumulator: float = 0.0, epsilon: float = 1e-10):
         self.learning_rate = learning_rate
         self.initial_accumulator = initial_accumulator
         self.epsilon = epsilon
@@ -102,7 +102,7 @@ class AdaDelta(Optimizer):
 
     _parameter_constraints = Optimizer._parameter_constraints | {"rho": [SHARE], "epsilon": [POSITIVE]}
 
-    def __init__(self, learning_rate=None, rho=0.95, epsilon=1e-6):
+    def __init__(self, learning_rate: float | None = None, rho: float = 0.95, epsilon: float = 1e-6):
         self.learning_rate = learning_rate
         self.rho = rho
         self.epsilon = epsilon
@@ -157,7 +157,7 @@ class RMSProp(Optimizer):
 
     _parameter_constraints = Optimizer._parameter_constraints | {"rho": [SHARE], "epsilon": [POSITIVE]}
 
-    def __init__(self, learning_rate=None, rho=0.9, epsilon=1e-8):
+    def __init__(self, learning_rate: float | None = None, rho: float = 0.9, epsilon: float = 1e-8):
         self.learning_rate = learning_rate
         self.rho = rho
         self.epsilon = epsilon

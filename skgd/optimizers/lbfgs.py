@@ -1,6 +1,7 @@
 """Limited-memory BFGS."""
 
 from numbers import Integral
+from typing import Literal
 
 from .._validation import Interval, StrOptions
 from .base import Optimizer
@@ -56,7 +57,12 @@ class LBFGS(Optimizer):
         "preconditioner": [StrOptions({"auto", "subsample", "diagonal"}), None],
     }
 
-    def __init__(self, learning_rate=None, memory=10, preconditioner="auto"):
+    def __init__(
+        self,
+        learning_rate: float | None = None,
+        memory: int = 10,
+        preconditioner: Literal["auto", "subsample", "diagonal"] | None = "auto",
+    ):
         self.learning_rate = learning_rate
         self.memory = memory
         self.preconditioner = preconditioner

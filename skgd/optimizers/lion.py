@@ -48,7 +48,9 @@ class Lion(Optimizer):
         "weight_decay": [NOT_NEGATIVE],
     }
 
-    def __init__(self, learning_rate=None, beta1=0.9, beta2=0.99, weight_decay=0.0):
+    def __init__(
+        self, learning_rate: float | None = None, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0.0
+    ):
         self.learning_rate = learning_rate
         self.beta1 = beta1
         self.beta2 = beta2

@@ -1,6 +1,7 @@
 """Gradient descent, momentum, Nesterov's acceleration."""
 
 from numbers import Real
+from typing import Literal
 
 from .._validation import Interval, StrOptions
 from .base import Optimizer
@@ -54,7 +55,9 @@ class SGD(Optimizer):
         "nesterov": ["boolean"],
     }
 
-    def __init__(self, learning_rate=None, momentum=0.0, nesterov=False):
+    def __init__(
+        self, learning_rate: float | None = None, momentum: float | Literal["auto"] = 0.0, nesterov: bool = False
+    ):
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.nesterov = nesterov
