@@ -73,7 +73,7 @@ class Graph:
         return functools.partial(self.node, operator)
 
     def node(self, operator: str, *inputs: Any, output: str | None = None, more: int = 0, **attributes: Any) -> str:
-        """Name of the first output; more of them have no name."""
+        """Name of the first output; nothing reads those that are more."""
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         outputs = [output or self.name(operator), *(self.name(operator) for _ in range(more))]
         self.container.add_node(operator, names, outputs, **attributes)
@@ -83,6 +83,8 @@ class Graph:
         values = np.asarray(values)
         if values.dtype.kind == "f" or values.ndim == 0:
             values = values.astype(self.dtype)
+        elif values.dtype.kind == "i":
+            values = values.astype(np.int64)
         name, texts = self.name("constant"), values.dtype.kind == "U"
         kind = StringTensorType() if texts else TYPES[values.dtype]()
         content = [each.encode() for each in values] if texts else values.ravel()
