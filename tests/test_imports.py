@@ -29,7 +29,7 @@ FLOORS = [
     {"_fit"},
     {"_classifier", "_minimize", "_regressor"},
     {"_precompile", "linear_model", "neural_network"},
-    {"_trusted_types", "plotting"},
+    {"_trusted_types", "onnx", "plotting"},
     {"callbacks"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -138,9 +138,10 @@ def test_every_module_can_be_imported_first():
     assert list(graphlib.TopologicalSorter(graph).static_order())  # a CycleError names the circle
 
 
-HEAVY = ["numba", "llvmlite", "matplotlib", "pandas", "rich", "dask", "torch"]
+HEAVY = ["numba", "llvmlite", "matplotlib", "pandas", "rich", "dask", "torch", "onnx", "skl2onnx"]
 CORE = {"numpy", "scipy", "sklearn", "numba", "joblib", "threadpoolctl"}
 BROUGHT_ALONG = {"llvmlite": "_compile"}  # by numba, for what it has no words for: in one room only
+EXTRAS = {"skl2onnx": "onnx"}  # the package that a public module is nothing without, and the module
 
 
 # Steps on the way to a first fit, one after the other.
@@ -196,7 +197,7 @@ def test_only_core_dependencies_are_imported(path):
     for name, line in imported_names(path):
         top = name.split(".")[0]
         known = top in CORE or top == "skgd" or top in sys.stdlib_module_names
-        known = known or BROUGHT_ALONG.get(top) == room_of(path)
+        known = known or (BROUGHT_ALONG | EXTRAS).get(top) == room_of(path)
         assert known or room_of(path) == "plotting", f"{path}:{line} imports {name}"
 
 
@@ -229,8 +230,27 @@ def test_fitting_needs_only_the_core_dependencies():
     assert score > 0.999
 
 
+def test_a_module_whose_extra_is_absent_says_what_to_install():
+    message = in_new_process(
+        """
+        import json, sys
+        sys.modules["skl2onnx"] = None  # as if it weren't there
+        import skgd
+        from skgd import *
+        try:
+            import skgd.onnx
+        except ImportError as error:
+            print(json.dumps(str(error)))
+        """
+    )
+    assert message == 'skgd.onnx needs skl2onnx: pip install "skgd[onnx]"'
+
+
 @pytest.mark.parametrize("name", ["skgd", *MODULES])
 def test_every_name_in_all_is_there(name):
+    for package, module in EXTRAS.items():
+        if name == f"skgd.{module}":
+            pytest.importorskip(package)
     module = importlib.import_module(name)
     names = getattr(module, "__all__", [])
     assert len(set(names)) == len(names)

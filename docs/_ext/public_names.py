@@ -37,6 +37,7 @@ ORDER = [
     "skgd.penalties",
     "skgd.activations",
     "skgd.plotting",
+    "skgd.onnx",
 ]  # of the modules; others come after these
 
 # Faults by numpydoc's names. Left out: matters of taste (SS05, SS06, the case of first letters), an extended summary

@@ -1,7 +1,7 @@
 """What linear models share."""
 
 from numbers import Real
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -42,8 +42,7 @@ class LinearEstimator(GradientDescentEstimator):
             X = X if X.dtype == np.float64 else X.astype(np.float64)
             raw = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
             return raw[:, 0] if self._one_target else raw
-        coef, intercept = (self.coef_, self.intercept_) if X.dtype != np.float32 else self._exact_parameters()
-        return raw_predictions(X, coef, intercept, n_threads(self.n_jobs))
+        return raw_predictions(X, *self._parameters_for(X.dtype), n_threads(self.n_jobs))
 
     def sparsify(self) -> Self:
         """Store ``coef_`` as a CSR matrix: less memory and faster predictions where most coefficients are zero.
@@ -76,6 +75,10 @@ class LinearEstimator(GradientDescentEstimator):
     def _published_parameters(self, training):
         coef, intercept = (array.astype(training.precision) for array in self._unrounded(training))
         return {"coef_": coef, "intercept_": intercept}
+
+    def _parameters_for(self, dtype: np.dtype) -> tuple[Any, np.ndarray]:
+        """coef_ and intercept_ that rows of a dtype are predicted with."""
+        return self._exact_parameters() if dtype == np.float32 else (self.coef_, self.intercept_)
 
     def _exact_parameters(self) -> tuple[np.ndarray, np.ndarray]:
         """coef_ and intercept_ in float64, unrounded unless the user has changed them."""

@@ -49,15 +49,22 @@ class NetworkEstimator(GradientDescentEstimator):
         X = check_rows_to_predict(self, X)
         training = self._training
         model: Any = training.model
-        params, scaling = training.params, training.scaling
+        scaling = training.scaling
+        raw = network_predictions(X, model, self._parameters_to_predict(), scaling, n_threads(self.n_jobs))
+        return (raw * scaling.target_scale + scaling.target_center).astype(training.dtype, copy=False)
+
+    def _parameters_to_predict(self) -> np.ndarray:
+        """All parameters in scaled units, as predictions take them: the training's, or what the user made of them."""
+        training = self._training
+        model: Any = training.model
+        params = training.params
         published = self.coefs_, self.intercepts_
         if not _same_arrays(published, self._in_units_of_data(training)):  # the user has changed them
             shapes = [*model.shapes], [(n_out,) for _, n_out in model.shapes]
             if tuple([np.shape(array) for array in part] for part in published) != shapes:
                 raise ValueError(f"coefs_ and intercepts_ must keep their shapes, {shapes[0]} and {shapes[1]}")
-            params = model.pack(published, scaling)
-        raw = network_predictions(X, model, params.astype(training.dtype, copy=False), scaling, n_threads(self.n_jobs))
-        return (raw * scaling.target_scale + scaling.target_center).astype(training.dtype, copy=False)
+            params = model.pack(published, training.scaling)
+        return params.astype(training.dtype, copy=False)
 
 
 def _same_arrays(one: tuple, other: tuple) -> bool:
