@@ -296,7 +296,7 @@ def test_the_legend_hides_no_curve(make):
 FITTED = [
     lambda model: PathDisplay.from_estimator(model, X[:, :1].repeat(2, axis=1), y),
     lambda model: LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.1]),
-    lambda model: LearningRateDisplay.from_range_test(model, X, y),
+    lambda model: LearningRateDisplay.from_range_test(model, X, y, n_updates=20),
     lambda model: CoefficientPathDisplay.from_estimator(model, X, y),
     lambda model: CurveFitDisplay.from_estimator(model, X[:, [2]], y),
 ]
@@ -400,8 +400,12 @@ def test_fitted_steps_are_applied_and_the_last_one_is_drawn(wrap):
     np.testing.assert_allclose(over.lines_["sgd"].get_xydata()[-1], (last.coef_ * FIRST.std(axis=0))[:2])
     rates = LearningRateDisplay.from_estimator(given, X, y, learning_rates=[0.1], max_iter=5)
     np.testing.assert_array_equal(rates.models_[0.1].coef_, descent(0.1, max_iter=5).fit(FIRST, y).coef_)
-    tested = LearningRateDisplay.from_range_test(given, X, y)
-    np.testing.assert_array_equal(tested.losses, LearningRateDisplay.from_range_test(descent(), FIRST, y).losses)
+    low, high = 1e-4, 0.1
+    tested = [
+        LearningRateDisplay.from_range_test(*each, y, low=low, high=high, n_updates=20)
+        for each in ((given, X), (descent(), FIRST))
+    ]
+    np.testing.assert_array_equal(tested[0].losses, tested[1].losses)
 
 
 @each_wrapping
