@@ -17,7 +17,7 @@ class LearningRateSearchDisplay:
 
     A line for each setting of the other parameters; the six with the best scores have colours and names, the others are
     grey. Where most settings have a single rate, as in a random search, candidates are points.
-    What is no number, as "auto", is a dashed level. A score far below the others leaves the picture, as that of a
+    What is no number, as "auto", is a dotted level. A score far below the others leaves the picture, as that of a
     fit that failed does, at an arrow head.
 
     Made by :meth:`LearningRateDisplay.from_search`, or from arrays.
