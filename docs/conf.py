@@ -24,7 +24,6 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",
-    "offline",
     "public_names",
     "run_pages",
 ]

@@ -1,8 +1,10 @@
 """Pictures: the data in them are those of the fit, nothing that is given changes, and what can't be drawn is said."""
 
+import functools
 import gc
 import json
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -17,12 +19,16 @@ from PIL import Image
 from scipy import sparse
 from scipy.optimize import OptimizeResult, rosen
 from scipy.special import expit, log_softmax
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, KFold, RandomizedSearchCV
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, PolynomialFeatures, StandardScaler
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor, minimize
 from skgd.optimizers import SGD, Adam
@@ -30,6 +36,7 @@ from skgd.plotting import (
     CoefficientPathDisplay,
     CurveFitDisplay,
     LearningRateDisplay,
+    LearningRateSearchDisplay,
     LossCurveDisplay,
     PathDisplay,
     RangeTestDisplay,
@@ -43,6 +50,7 @@ FRAME, _ = load_diabetes(return_X_y=True, as_frame=True)
 Z = (X - X.mean(axis=0)) / X.std(axis=0)
 X_CANCER, y_cancer = load_breast_cancer(return_X_y=True)
 X_IRIS, y_iris = load_iris(return_X_y=True)
+IRIS = load_iris().target_names[y_iris]
 for _array in (X, y, X_CANCER, y_cancer, X_IRIS, y_iris):
     _array.flags.writeable = False
 
@@ -240,7 +248,11 @@ def make_curve(ax=None):
     return CurveFitDisplay.from_estimator(descent(), X[:, [2]], y, ax=ax)
 
 
-EVERY = [make_losses, make_path, make_objective, make_rates, make_test, make_coefficients, make_curve]
+def make_search(ax=None):
+    return LearningRateDisplay.from_search(search_over("settings"), ax=ax)
+
+
+EVERY = [make_losses, make_path, make_objective, make_rates, make_test, make_search, make_coefficients, make_curve]
 each_display = pytest.mark.parametrize("make", EVERY, ids=lambda make: make.__name__[5:])
 
 
@@ -283,7 +295,7 @@ def test_the_legend_hides_no_curve(make):
 FITTED = [
     lambda model: PathDisplay.from_estimator(model, X[:, :1].repeat(2, axis=1), y),
     lambda model: LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.1]),
-    lambda model: LearningRateDisplay.from_range_test(model, X, y),
+    lambda model: LearningRateDisplay.from_range_test(model, X, y, n_updates=20),
     lambda model: CoefficientPathDisplay.from_estimator(model, X, y),
     lambda model: CurveFitDisplay.from_estimator(model, X[:, [2]], y),
 ]
@@ -302,6 +314,18 @@ def test_the_estimator_stays_as_it_is(draw, fitted):
     assert model.optimizer is optimizer
     assert pickle.dumps(model) == before
     np.testing.assert_array_equal(random.get_state()[1], of_random)
+
+
+@pytest.mark.parametrize("draw", FITTED)
+def test_pipelines_and_searches_stay_as_they_are(draw):
+    n_columns = 1 if draw is FITTED[-1] else 2 if draw is FITTED[0] else 10
+    features = X[:, [2]] if n_columns == 1 else X[:, :1].repeat(2, axis=1) if n_columns == 2 else X
+    fitted = make_pipeline(MinMaxScaler(), descent(0.2)).fit(features, y)
+    search = GridSearchCV(make_pipeline(MinMaxScaler(), descent(0.2)), {}, cv=2).fit(features, y)
+    for given in fitted, search:
+        before = pickle.dumps(given)
+        draw(given)
+        assert pickle.dumps(given) == before
 
 
 @pytest.mark.parametrize("draw", FITTED)
@@ -341,6 +365,168 @@ def test_without_matplotlib_it_says_what_to_install():
 
 def test_the_first_35_curves_look_different():
     assert len({(color(k), line_style(k)) for k in range(35)}) == 35
+
+
+# -- estimators in pipelines and behind searches
+
+
+def of_the_first_rows(last):
+    """A pipeline whose scaler has seen other rows than those that are drawn."""
+    return make_pipeline(MinMaxScaler(), last).fit(X[:200], y[:200])
+
+
+FIRST = MinMaxScaler().fit(X[:200]).transform(X)
+SEARCH = {"cv": 2, "param_grid": {"learning_rate": [1e-5, 0.3]}}
+WRAPPED = {
+    "pipeline": lambda: of_the_first_rows(descent()),
+    "search": lambda: of_the_first_rows(GridSearchCV(descent(), **SEARCH)),
+    "search over a pipeline": lambda: GridSearchCV(
+        make_pipeline(MinMaxScaler(), descent()), {"gdlinearregressor__learning_rate": [1e-5, 0.3]}, cv=2
+    ).fit(X[:200], y[:200]),
+    "deeply": lambda: make_pipeline(
+        "passthrough", GridSearchCV(make_pipeline(MinMaxScaler(), GridSearchCV(descent(), **SEARCH)), {}, cv=2)
+    ).fit(X[:200], y[:200]),
+}
+each_wrapping = pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
+
+
+@each_wrapping
+def test_fitted_steps_are_applied_and_the_last_one_is_drawn(wrap):
+    display = CoefficientPathDisplay.from_estimator(wrap(), X, y)
+    np.testing.assert_allclose(display.coefficients[-1], descent().fit(FIRST, y).coef_ * FIRST.std(axis=0))
+
+
+def test_they_are_in_all_pictures_of_an_estimator():
+    given, last = WRAPPED["search over a pipeline"](), descent().fit(FIRST, y)
+    over = PathDisplay.from_estimator(given, X, y)
+    np.testing.assert_allclose(over.lines_["sgd"].get_xydata()[-1], (last.coef_ * FIRST.std(axis=0))[:2])
+    rates = LearningRateDisplay.from_estimator(given, X, y, learning_rates=[0.1], max_iter=5)
+    np.testing.assert_array_equal(rates.models_[0.1].coef_, descent(0.1, max_iter=5).fit(FIRST, y).coef_)
+    settings = {"low": 1e-4, "high": 0.1, "n_updates": 20}
+    tested = LearningRateDisplay.from_range_test(given, X, y, **settings)
+    expected = LearningRateDisplay.from_range_test(descent(), FIRST, y, **settings)
+    np.testing.assert_array_equal(tested.losses, expected.losses)
+
+
+@each_wrapping
+def test_the_losses_are_those_of_the_fit_within(wrap):
+    losses = descent().fit(FIRST[:200], y[:200]).loss_curve_
+    display = LossCurveDisplay.from_estimator(wrap(), x="updates")
+    np.testing.assert_array_equal(display.lines_["sgd"].get_ydata(), losses)
+    assert texts_of(display) == ["sgd: ran all 20 epochs"]
+    among = LossCurveDisplay.from_results([wrap(), minimize(bowl, [3.0, 1.0], learning_rate=0.1, return_path=True)])
+    np.testing.assert_array_equal(among.lines_["sgd"].get_ydata(), losses)
+
+
+def test_a_curve_is_drawn_over_what_a_pipeline_is_given():
+    x = np.linspace(-3, 5, 100).reshape(-1, 1)
+    model = make_pipeline(StandardScaler(), PolynomialFeatures(4, include_bias=False), GDLinearRegressor())
+    target = np.sin(x[:, 0])
+    display = CurveFitDisplay.from_estimator(model, x, target)
+    np.testing.assert_array_equal(display.points_[0].get_xdata(), x[:, 0])
+    quartic = np.polynomial.Polynomial.fit(x[:, 0], target, 4)
+    curve = display.lines_[0]
+    np.testing.assert_allclose(curve.get_ydata(), quartic(curve.get_xdata()), atol=0.02)
+    named = CurveFitDisplay.from_estimator(
+        model.fit(pd.DataFrame(x, columns=["t"]), target), pd.DataFrame({"t": x[:, 0]}), target
+    )
+    np.testing.assert_allclose(named.curves, display.curves)
+    assert named.ax_.get_xlabel() == "t"
+
+
+def test_steps_that_are_not_fitted_are_fitted_to_the_rows():
+    scaled = (X - X.min(axis=0)) / np.ptp(X, axis=0)
+    stateless_last = make_pipeline(MinMaxScaler(), FunctionTransformer(), descent())
+    display = CoefficientPathDisplay.from_estimator(stateless_last, X, y)
+    np.testing.assert_allclose(display.coefficients[-1], descent().fit(scaled, y).coef_ * scaled.std(axis=0))
+
+
+def test_steps_name_the_features():
+    columns = make_column_transformer((StandardScaler(), ["bmi", "s5"]), (MinMaxScaler(), ["bp"]))
+    model = make_pipeline(columns, descent()).fit(FRAME, y)
+    names = list(columns.fit(FRAME).get_feature_names_out())
+    assert list(CoefficientPathDisplay.from_estimator(model, FRAME, y).lines_) == names
+    display = PathDisplay.from_estimator(model, FRAME, y, features=(0, "minmaxscaler__bp"))
+    assert display.ax_.get_xlabel() == "coefficient of standardscaler__bmi"
+    nested = make_pipeline(StandardScaler(), make_pipeline(PCA(2), descent())).fit(FRAME, y)
+    assert list(CoefficientPathDisplay.from_estimator(nested, FRAME, y).lines_) == ["pca0", "pca1"]
+    nameless = make_pipeline(FunctionTransformer(np.asarray), descent()).fit(FRAME, y)
+    assert next(iter(CoefficientPathDisplay.from_estimator(nameless, FRAME, y).lines_)) == "feature 0"
+    frames = make_pipeline(StandardScaler().set_output(transform="pandas"), descent()).fit(FRAME, y)
+    assert list(CoefficientPathDisplay.from_estimator(frames, FRAME, y).lines_) == list(FRAME)
+
+
+def test_one_objective_needs_the_same_steps_before():
+    two = X[:, [2, 8]]
+    plain, turned = make_pipeline(StandardScaler(), descent()), make_pipeline(PCA(2, whiten=True), descent())
+    both = {"plain": plain, "adam": make_pipeline(StandardScaler(), descent(optimizer="adam"))}
+    assert list(PathDisplay.from_estimator(both, two, y).lines_) == ["plain", "adam"]
+    with pytest.raises(ValueError, match=r"another objective than .*the steps before must be the same"):
+        PathDisplay.from_estimator({"plain": plain, "turned": turned}, two, y)
+
+
+def test_a_loaded_model_is_drawn_as_the_one_that_was_pickled():
+    model = GDLinearRegressor(alpha=0.1).fit(X, y)  # whose line search leaves its scaling out of the pickle
+    loaded = pickle.loads(pickle.dumps(make_pipeline(StandardScaler(), model).fit(X, y)))
+    display, again = (PathDisplay.from_estimator(each, X, y) for each in (model, loaded[-1]))
+    np.testing.assert_array_equal(display.values, again.values)
+    np.testing.assert_array_equal(display.lines_["GDLinearRegressor"].get_xydata(), again.paths["GDLinearRegressor"])
+    (losses,) = LossCurveDisplay.from_estimator(loaded, x="updates").lines_.values()
+    np.testing.assert_array_equal(losses.get_ydata(), model.fit(StandardScaler().fit_transform(X), y).loss_curve_)
+
+
+DRAWN = {
+    "LossCurveDisplay": lambda model: LossCurveDisplay.from_estimator(model),
+    "PathDisplay": lambda model: PathDisplay.from_estimator(model, X, y),
+    "LearningRateDisplay": lambda model: LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.1]),
+    "RangeTestDisplay": lambda model: LearningRateDisplay.from_range_test(model, X, y),
+    "LearningRateSearchDisplay": lambda model: LearningRateDisplay.from_search(model),
+    "CoefficientPathDisplay": lambda model: CoefficientPathDisplay.from_estimator(model, X, y),
+    "CurveFitDisplay": lambda model: CurveFitDisplay.from_estimator(model, X[:, [2]], y),
+}
+WRONG = {
+    "another": lambda: Ridge().fit(X, y),
+    "a pipeline of another": lambda: make_pipeline(StandardScaler(), PCA(5), PolynomialFeatures(), Ridge()).fit(X, y),
+    "a search of another": lambda: GridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}, cv=2).fit(X, y),
+    "a search that is not fitted": lambda: GridSearchCV(descent(), {"learning_rate": [0.1, 0.2]}),
+    "a pipeline of such": lambda: make_pipeline(StandardScaler(), GridSearchCV(descent(), {"max_iter": [2]})),
+    "a search without refit": lambda: GridSearchCV(descent(), {"max_iter": [2]}, cv=2, refit=False).fit(X, y),
+    "a name": lambda: "adam",
+    "nothing": lambda: None,
+    "a class": lambda: GDLinearRegressor,
+    "a table": lambda: FRAME,
+}
+
+
+@pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_what_cannot_be_drawn_is_told_in_a_line(draw, wrong):
+    with pytest.raises((TypeError, ValueError, NotFittedError)) as caught:
+        draw(wrong())
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 250
+
+
+def test_errors_name_what_is_wrong():
+    def message(wrong, draw=DRAWN["CoefficientPathDisplay"]):
+        with pytest.raises((TypeError, ValueError, NotFittedError)) as caught:
+            draw(WRONG[wrong]())
+        return str(caught.value)
+
+    assert message("another") == "estimator=Ridge() must be a linear estimator of skgd, not Ridge"
+    assert message("a pipeline of another").endswith("... must end with a linear estimator of skgd, not Ridge")
+    assert "must end with a linear estimator of skgd, not Ridge" in message("a search of another")
+    assert "this GridSearchCV is not fitted yet" in message("a search that is not fitted")
+    assert "GridSearchCV with refit=False has no best_estimator_" in message("a search without refit")
+    assert message("a name") == "estimator='adam' must be a linear estimator of skgd, not str"
+    losses, rates = DRAWN["LossCurveDisplay"], DRAWN["LearningRateSearchDisplay"]
+    assert message("a name", losses) == "estimators: 'str', 'adam', must be a fitted estimator, not str"
+    assert message("another", losses) == "estimators: 'Ridge', Ridge, has no loss_curve_ to draw"
+    assert message("another", rates) == "search=Ridge() must be a fitted search, as GridSearchCV, not Ridge"
+    assert message("a search of another", rates).startswith("search: there is no learning rate among ['alpha']")
+    assert "this GridSearchCV is not fitted yet" in message("a search that is not fitted", rates)
+    with pytest.raises(NotFittedError, match="This GDLinearRegressor instance is not fitted yet"):
+        LossCurveDisplay.from_estimator(make_pipeline(StandardScaler(), descent()))
 
 
 # -- paths
@@ -553,7 +739,9 @@ def test_objectives_that_cannot_be_drawn():
     with pytest.raises(ValueError, match="'b' minimises another objective"):
         PathDisplay.from_estimator({"a": descent(), "b": descent(0.01, standardize=False)}, X, y)
     for other in {"penalty": "l1"}, {"class_weight": "balanced"}:
-        with pytest.raises(ValueError, match="loss, penalty, alpha, class_weight and standardize must be the same"):
+        with pytest.raises(
+            ValueError, match="loss, penalty, alpha, class_weight, standardize and the steps before must"
+        ):
             PathDisplay.from_estimator([GDLogisticClassifier(), GDLogisticClassifier(**other)], X_CANCER, y_cancer)
     with pytest.raises(TypeError, match=r"must be a linear estimator of skgd, not GDMLPRegressor"):
         PathDisplay.from_estimator(GDMLPRegressor(), X, y)
@@ -651,6 +839,203 @@ def test_rates_that_cannot_be_drawn():
         LearningRateDisplay.from_range_test(searching, X, y)
     all_diverge = LearningRateDisplay.from_estimator(descent(), X, y, learning_rates=[5.0, 9.0])
     assert np.isnan(all_diverge.best_rate_)
+
+
+# -- searches over learning rates
+
+RATES = [0.01, 1e-4, 0.1]
+
+
+@functools.cache
+def search_over(kind):
+    """A fitted search, few epochs for each candidate."""
+    model = descent(max_iter=3)
+    piped = make_pipeline(StandardScaler(), model)
+    if kind == "rates":
+        return GridSearchCV(model, {"learning_rate": RATES}).fit(X, y)
+    if kind == "auto":
+        return GridSearchCV(descent(max_iter=1), {"learning_rate": [*RATES, "auto"]}, scoring="r2").fit(X, y)
+    if kind == "settings":
+        grid = {"gdlinearregressor__learning_rate": RATES, "gdlinearregressor__optimizer": ["sgd", "momentum"]}
+        return make_pipeline("passthrough", GridSearchCV(piped, grid, cv=3)).fit(X, y)
+    if kind == "metrics":
+        scoring = {"r2": "r2", "error": "neg_mean_absolute_error"}
+        return GridSearchCV(model, {"learning_rate": RATES}, scoring=scoring, refit="error", cv=KFold(4)).fit(X, y)
+    if kind == "random":
+        space = {"learning_rate": np.geomspace(1e-3, 0.3, 50), "alpha": np.geomspace(1e-5, 1, 50)}
+        return RandomizedSearchCV(model, space, n_iter=8, cv=2, random_state=0).fit(X, y)
+    if kind == "halving":
+        return HalvingGridSearchCV(model, {"learning_rate": RATES}, min_resources=40, random_state=0).fit(X, y)
+    assert kind == "own rates"
+    grids = [{"learning_rate": [0.01, 0.1]}, {"optimizer": ["lbfgs"]}, {"optimizer": ["momentum"]}]
+    return GridSearchCV(model.set_params(learning_rate=0.02), grids, cv=2).fit(X, y)
+
+
+def drawn_spread(display, name=""):
+    """Lower and upper edge of a band, at the rates in ascending order."""
+    (path,) = display.bands_[name].get_paths()
+    rates = display.lines_[name].get_xdata()
+    edges = [path.vertices[np.isclose(path.vertices[:, 0], rate), 1] for rate in rates]
+    return np.array([edge.min() for edge in edges]), np.array([edge.max() for edge in edges])
+
+
+def test_scores_against_the_rate_are_those_of_the_search():
+    search = search_over("rates")
+    display = LearningRateDisplay.from_search(search)
+    assert isinstance(display, LearningRateSearchDisplay)
+    order = np.argsort(RATES)
+    means, deviations = (search.cv_results_[f"{name}_test_score"][order] for name in ("mean", "std"))
+    np.testing.assert_array_equal(display.lines_[""].get_xydata(), np.column_stack([np.sort(RATES), means]))
+    low, high = drawn_spread(display)
+    np.testing.assert_allclose(low, means - deviations)
+    np.testing.assert_allclose(high, means + deviations)
+    assert display.ax_.get_xscale() == "log"
+    assert display.best_rate_ == search.best_params_["learning_rate"]
+    np.testing.assert_array_equal(display.mark_.get_xydata(), [[display.best_rate_, search.best_score_]])
+    assert texts_of(display) == [f"best: {display.best_rate_:.3g}"]
+    assert display.ax_.get_xlabel() == "learning rate"
+    assert display.ax_.get_ylabel() == "score, mean ± std of 5 folds"
+    assert (display.levels_, display.exits_) == ({}, {})
+
+
+def test_auto_among_the_rates_is_a_level():
+    search = search_over("auto")
+    display = LearningRateDisplay.from_search(search)
+    score = search.cv_results_["mean_test_score"][3]
+    np.testing.assert_array_equal(display.levels_["auto"].get_ydata(), [score, score])
+    assert len(display.lines_[""].get_xdata()) == 3
+    assert search.best_params_["learning_rate"] == "auto"  # one step at the rate of theory against smaller ones
+    rate = search.best_estimator_.learning_rate_
+    np.testing.assert_array_equal(display.mark_.get_xydata(), [[rate, score]])
+    assert display.best_rate_ == rate
+    assert texts_of(display) == ["auto", f"best: auto, which came to {rate:.3g}"]
+    assert display.ax_.get_ylabel() == "r2, mean ± std of 5 folds"
+
+
+def test_other_parameters_have_a_line_for_each_setting():
+    pipeline = search_over("settings")
+    display = LearningRateDisplay.from_search(pipeline)
+    results = pipeline[-1].cv_results_
+    assert list(display.lines_) == ["optimizer=sgd", "optimizer=momentum"]
+    for name, line in display.lines_.items():
+        of_it = results["param_gdlinearregressor__optimizer"] == name.removeprefix("optimizer=")
+        rates = results["param_gdlinearregressor__learning_rate"][of_it].astype(float)
+        expected = np.column_stack([rates, results["mean_test_score"][of_it]])[np.argsort(rates)]
+        np.testing.assert_array_equal(line.get_xydata(), expected)
+    best = pipeline[-1].best_params_
+    words = [*display.lines_, "best: {:.3g}, optimizer={}".format(*best.values())]
+    assert texts_of(display) == words
+    assert len({line.get_color() for line in display.lines_.values()}) == 2
+
+
+def test_of_several_metrics_that_of_refit_is_drawn_or_the_one_asked_for():
+    search = search_over("metrics")
+    order = np.argsort(RATES)
+    for metric, drawn in (None, "error"), ("r2", "r2"), ("error", "error"):
+        display = LearningRateDisplay.from_search(search, metric=metric)
+        scores = search.cv_results_[f"mean_test_{drawn}"]
+        np.testing.assert_array_equal(display.lines_[""].get_ydata(), scores[order])
+        assert display.best_rate_ == RATES[scores.argmax()]
+        assert display.ax_.get_ylabel() == f"{drawn}, mean ± std of 4 folds"
+    with pytest.raises(ValueError, match=r"metric='accuracy' must be one of \['r2', 'error'\]"):
+        LearningRateDisplay.from_search(search, metric="accuracy")
+    without = GridSearchCV(
+        descent(max_iter=1), {"learning_rate": [0.1]}, scoring=["r2", "neg_max_error"], refit=False, cv=2
+    )
+    with pytest.raises(ValueError, match=r"metric=None must be one of \['r2', 'neg_max_error'\]"):
+        LearningRateDisplay.from_search(without.fit(X, y))
+    assert LearningRateDisplay.from_search(without, metric="r2").best_rate_ == 0.1
+
+
+def test_the_best_is_the_one_that_the_search_chose():
+    smallest = GridSearchCV(descent(max_iter=3), {"learning_rate": RATES}, refit=lambda results: 1).fit(X, y)
+    assert LearningRateDisplay.from_search(smallest).best_rate_ == 1e-4
+    unchosen = GridSearchCV(descent(max_iter=3), {"learning_rate": RATES}, refit=False).fit(X, y)
+    assert LearningRateDisplay.from_search(unchosen).best_rate_ == 0.1
+
+
+def test_candidates_of_a_random_search_are_points():
+    search = search_over("random")
+    display = LearningRateDisplay.from_search(search)
+    (line,) = display.lines_.values()
+    assert line.get_linestyle() == "None"
+    drawn = line.get_xydata()
+    rates = search.cv_results_["param_learning_rate"].astype(float)
+    expected = np.column_stack([rates, search.cv_results_["mean_test_score"]])[np.argsort(rates)]
+    np.testing.assert_array_equal(drawn, expected)
+    deviations = search.cv_results_["std_test_score"][np.argsort(rates)]
+    (bars,) = display.bands_.values()
+    np.testing.assert_allclose([np.ptp(bar[:, 1]) for bar in bars.get_segments()], 2 * deviations)
+    best = search.best_params_
+    assert texts_of(display) == ["8 candidates", f"best: {best['learning_rate']:.3g}, alpha={best['alpha']:.4g}"]
+
+
+def test_rows_of_a_halving_search_are_not_mixed():
+    search = search_over("halving")
+    display = LearningRateDisplay.from_search(search)
+    results = search.cv_results_
+    assert list(display.lines_) == ["40 rows", "120 rows"]
+    last = results["n_resources"] == 120
+    np.testing.assert_array_equal(display.lines_["120 rows"].get_ydata(), results["mean_test_score"][last])
+    assert display.best_rate_ == search.best_params_["learning_rate"]
+    assert texts_of(display)[-1].endswith(", 120 rows")
+
+
+def test_candidates_that_leave_the_rate_alone_have_that_of_the_estimator():
+    search = search_over("own rates")
+    display = LearningRateDisplay.from_search(search)
+    scores = search.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(display.lines_["optimizer=sgd"].get_xdata(), [0.01, 0.1])
+    np.testing.assert_array_equal(display.lines_["optimizer=lbfgs"].get_xydata(), [[0.02, scores[2]]])
+    np.testing.assert_array_equal(display.lines_["optimizer=momentum"].get_xydata(), [[0.02, scores[3]]])
+
+
+def test_the_parameter_may_be_named():
+    network = MLPRegressor(hidden_layer_sizes=(3,), max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        theirs = GridSearchCV(network, {"learning_rate_init": [1e-3, 0.1]}, cv=2).fit(X, y)
+    display = LearningRateDisplay.from_search(theirs, parameter="learning_rate_init")
+    np.testing.assert_array_equal(display.lines_[""].get_ydata(), theirs.cv_results_["mean_test_score"])
+    assert display.ax_.get_xlabel() == "learning_rate_init"
+    with pytest.raises(ValueError, match=r"no learning rate among \['learning_rate_init'\]; name the one to draw by"):
+        LearningRateDisplay.from_search(theirs)
+    with pytest.raises(ValueError, match=r"parameter='rate' must be one that was searched: \['learning_rate_init'\]"):
+        LearningRateDisplay.from_search(theirs, parameter="rate")
+    two = {"learning_rate": ["auto"], "optimizer__learning_rate": [0.1, None]}
+    both = GridSearchCV(descent(optimizer=SGD(), max_iter=1), two, cv=2).fit(X, y)
+    with pytest.raises(
+        ValueError, match=r"several learning rates among \['learning_rate', 'optimizer__learning_rate'\]"
+    ):
+        LearningRateDisplay.from_search(both)
+    display = LearningRateDisplay.from_search(both, parameter="optimizer__learning_rate")
+    assert list(display.levels_) == ["None"]
+    with pytest.raises(ValueError, match=r"none of 'learning_rate' is a positive number, they are \['auto', 'auto'\]"):
+        LearningRateDisplay.from_search(both, parameter="learning_rate")
+
+
+def test_a_score_that_explodes_does_not_crush_the_others():
+    scores = [0.5, 0.9, 0.8, -1e6, np.nan]
+    display = LearningRateSearchDisplay([1e-3, 0.01, 0.1, 1.0, 10.0], scores, [0.1, 0.1, 0.1, 1e6, np.nan]).plot()
+    low, high = display.ax_.get_ylim()
+    assert -3 < low < 0.4
+    assert 1.0 < high < 1.2
+    np.testing.assert_array_equal(display.exits_[""].get_xdata(), [1.0, 10.0])
+    assert display.best_rate_ == 0.01
+    failing = GridSearchCV(descent(max_iter=1), {"learning_rate": [-1.0, -2.0]}, cv=2, refit=False, error_score=np.nan)
+    failing.cv_results_ = {"params": [{"learning_rate": 0.1}], "mean_test_score": [np.nan], "std_test_score": [np.nan]}
+    with pytest.raises(ValueError, match="no candidate has a score: all fits have failed"):
+        LearningRateDisplay.from_search(failing)
+
+
+def test_of_many_settings_the_best_have_names():
+    tops = [0.1, 0.9, 0.8, 0.2, 0.7, 0.6, 0.5, 0.4]
+    scores = np.add.outer(tops, [-0.05, 0.0]).ravel()
+    settings = [f"alpha={k}" for k in range(8) for _ in range(2)]
+    display = LearningRateSearchDisplay([0.1, 0.2] * 8, scores, [0.1] * 16, settings=settings).plot()
+    assert len(display.lines_) == 8
+    assert texts_of(display) == [*(f"alpha={k}" for k in (1, 2, 4, 5, 6, 7)), "2 others", "best: 0.2, alpha=1"]
+    assert list(display.bands_) == texts_of(display)[:6]
 
 
 # -- the range test
@@ -801,6 +1186,37 @@ def test_chosen_coefficients_of_one_class():
         CoefficientPathDisplay.from_estimator(model, X_IRIS, y_iris, features=[4])
 
 
+def test_classes_are_named():
+    model = descent_of_classes().fit(X_IRIS, IRIS)
+    scaled = model.coef_ * X_IRIS.std(axis=0)
+    one = CoefficientPathDisplay.from_estimator(descent_of_classes(), X_IRIS, IRIS, output="virginica")
+    np.testing.assert_allclose(one.coefficients[-1], scaled[2])
+    assert one.ax_.get_ylabel() == "coefficient of the scaled feature for virginica"
+    every = CoefficientPathDisplay.from_estimator(descent_of_classes(), X_IRIS, IRIS, output=None)
+    np.testing.assert_allclose(every.coefficients[-1], scaled.ravel())
+    assert list(every.lines_)[:5] == [f"feature {j}, setosa" for j in range(4)] + ["feature 0, versicolor"]
+    feature = CoefficientPathDisplay.from_estimator(descent_of_classes(), X_IRIS, IRIS, features=3, output=None)
+    assert texts_of(feature) == [np.unique(IRIS)[k] for k in np.argsort(-scaled[:, 3])]
+    assert feature.ax_.get_ylabel() == "coefficient of feature 3"
+    over = PathDisplay.from_estimator(descent_of_classes(), X_IRIS, IRIS, output="versicolor", features=(0, 3))
+    np.testing.assert_allclose(over.paths["sgd"][-1], scaled[1, [0, 3]])
+    assert over.ax_.get_xlabel() == "coefficient of feature 0 for versicolor"
+    message = r"output='rose' must be a number from 0 to 2: the row of coef_; or among \['setosa', 'versicolor', 'virg"
+    with pytest.raises(ValueError, match=message):
+        PathDisplay.from_estimator(descent_of_classes(), X_IRIS, IRIS, output="rose")
+
+
+def descent_of_classes():
+    return GDLogisticClassifier(optimizer="sgd", batch_size=None, learning_rate=0.3, max_iter=10, tol=None)
+
+
+def test_two_classes_and_one_target_have_a_row_without_a_name():
+    display = CoefficientPathDisplay.from_estimator(descent_of_classes(), X_CANCER, y_cancer)
+    assert display.ax_.get_ylabel() == "coefficient of the scaled feature"
+    several = CoefficientPathDisplay.from_estimator(descent(), X[:, :2], np.column_stack([y, -y]), output=None)
+    assert list(several.lines_) == [f"feature {j}, output {k}" for k in range(2) for j in range(2)]
+
+
 # -- curves
 
 
@@ -898,6 +1314,18 @@ def test_a_page_of_a_curve(tmp_path):
     np.testing.assert_array_equal(display.lines_[0].get_ydata(), display.curves[0, :, 0])
 
 
+def test_the_player_moves_by_itself_and_asks_no_network(tmp_path):
+    file = tmp_path / "path.html"
+    animation = animate(make_path(), file, max_frames=3)
+    for page in file.read_text(encoding="utf-8"), animation.to_jshtml(), animation._repr_html_():
+        assert page.count("data:image/png;base64") == 3
+        assert not re.findall(r"https?:|src=\"(?!data:)|href=|@import|url\(", page)
+        (player,) = re.findall(r"(\w+) = new Animation\(", page)
+        assert f"{player}.play_animation();" in page
+        assert page.count("<button") == page.count("<svg") == page.count('<path d="M') == 9
+        assert "<i class" not in page
+
+
 def test_no_file_is_written_unless_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     animation = animate(make_path(), max_frames=3)
@@ -930,10 +1358,7 @@ def test_animations_that_cannot_be_made(tmp_path):
 # -- settings that all displays share, or some
 
 
-MAKERS = [make_losses, make_path, make_objective, make_rates, make_test, make_coefficients, make_curve]
-
-
-@pytest.mark.parametrize("make", MAKERS)
+@each_display
 def test_a_picture_without_a_legend(make):
     display = make()
     plt.close(display.figure_)

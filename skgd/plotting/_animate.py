@@ -8,12 +8,11 @@ import numpy as np
 
 from ._curve_fit import CurveFitDisplay
 from ._path import PathDisplay
+from ._player import DPI, moving_picture
 from ._style import pyplot
 
-_DPI = 80  # 512 pixels wide
 _PAUSE = 0.2  # of the time, in a GIF, to see where it ended
 _GIF_COLORS = 128
-_MEGABYTES = 100.0  # of an HTML page before matplotlib leaves frames out
 
 
 def animate(
@@ -25,6 +24,7 @@ def animate(
 ) -> Any:
     """Show how paths go on, or how a curve comes to fit, as a moving picture.
 
+    A notebook shows it as a player where it is what a cell ends with, or is given to ``IPython.display.display``.
     It takes the place of the display's own figure: that one is closed, so that ``plt.show()`` shows the moving picture
     only, that of paths with a legend unless theirs had none; ``display.plot()`` draws the other again. Axes that were
     given to the display stay open.
@@ -34,7 +34,7 @@ def animate(
     display : PathDisplay or CurveFitDisplay
         What to show; the display, with its artists, stays as it is.
     filename : str or Path, default=None
-        File to write: ``.gif``, or ``.html``, a page with a player. None: no file.
+        File to write: ``.gif``, or ``.html``, a page with a player, which needs no network. None: no file.
     seconds : float, default=6.0
         How long it lasts, positive; in a GIF the last frame stays for another
         fifth of it.
@@ -44,7 +44,7 @@ def animate(
     Returns
     -------
     matplotlib.animation.FuncAnimation
-        The animation. Keep it while it is shown; ``to_jshtml()`` shows it in a notebook.
+        The animation. Keep it while a window shows it; ``to_jshtml()`` is the player's page.
 
     Raises
     ------
@@ -76,8 +76,6 @@ def animate(
     if file is not None and file.suffix.lower() not in (".gif", ".html"):
         raise ValueError(f"filename={str(filename)!r} must end with .gif or .html")
     plt = pyplot()
-    from matplotlib.animation import FuncAnimation
-
     frames = np.unique(np.linspace(0, display.n_frames - 1, min(max_frames, display.n_frames)).round().astype(int))
     drawn = hasattr(display, "figure_")  # one made from arrays need not be
     moving = copy.copy(display)
@@ -89,16 +87,16 @@ def animate(
         plt.close(display.figure_)
     moving.figure_.set_layout_engine("none")  # as it is, for all frames
     interval = 1000 * seconds / len(frames)
-    animation = FuncAnimation(
+    animation = moving_picture()(
         moving.figure_, moving.show_frame, frames=frames.tolist(), interval=interval, cache_frame_data=False
     )
     moving.figure_.canvas.draw()  # matplotlib would warn that it was never drawn, where only a file is wanted
     if file is not None and file.suffix.lower() == ".gif":
         _write_gif(moving, frames, interval, file)
     elif file is not None:
-        with plt.rc_context({"animation.embed_limit": _MEGABYTES, "savefig.dpi": _DPI}):
-            page = animation.to_jshtml(fps=1000 / interval)  # type: ignore[arg-type]
-        file.write_text(page, encoding="utf-8")
+        file.write_text(animation.to_jshtml(), encoding="utf-8")
+    if "inline" in plt.get_backend().lower():  # a notebook would show it once more, at rest
+        plt.close(moving.figure_)
     return animation
 
 
@@ -110,7 +108,7 @@ def _write_gif(display: PathDisplay | CurveFitDisplay, frames: np.ndarray, inter
     figure = display.figure_
     canvas, dpi = figure.canvas, figure.dpi
     drawing = FigureCanvasAgg(figure)
-    figure.set_dpi(_DPI)
+    figure.set_dpi(DPI)
     images = []
     for frame in frames:
         display.show_frame(int(frame))

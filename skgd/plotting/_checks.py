@@ -1,10 +1,18 @@
 """What displays are given, checked and brought into one form."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.optimize import OptimizeResult
+
+_MOST_LETTERS = 80  # of what is shown in an error
+
+
+def shown(thing: Any) -> str:
+    """What is given, for an error of one line: scikit-learn writes pipelines over many."""
+    text = " ".join(repr(thing).split())
+    return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 3] + "..."
 
 
 def by_name(things: Any, names: Sequence[str] | None, default: Any, is_one) -> dict[str, Any]:
@@ -18,7 +26,8 @@ def by_name(things: Any, names: Sequence[str] | None, default: Any, is_one) -> d
         if not things:
             raise ValueError("there is nothing to draw: the dict is empty")
         return {str(name): thing for name, thing in things.items()}
-    things = [things] if is_one(things) else list(things)
+    one = is_one(things) or isinstance(things, str) or not isinstance(things, Iterable)
+    things = [things] if one else list(things)
     if not things:
         raise ValueError("there is nothing to draw: the list is empty")
     if names is None:
@@ -56,34 +65,41 @@ def learning_rates_of(name: str, rates: Any) -> np.ndarray:
     return np.unique(array)
 
 
-def column_numbers(features: Any, n_features: int, names: Sequence[str] | None) -> list[int]:
+def column_numbers(features: Any, names: Sequence[str]) -> list[int]:
     """Numbers of the features that are given by number or by name."""
     chosen = []
     for feature in [features] if isinstance(features, str | int | np.integer) else list(features):
         number = -1
         if isinstance(feature, str):
-            number = list(names).index(feature) if names is not None and feature in list(names) else -1
+            number = names.index(feature) if feature in names else -1
         elif isinstance(feature, int | np.integer):
             number = int(feature)
-        if not 0 <= number < n_features:
-            known = f", or among the names {list(names)}" if names is not None else ""
-            raise ValueError(f"features={features!r}: {feature!r} must be a number from 0 to {n_features - 1}{known}")
+        if not 0 <= number < len(names):
+            raise ValueError(
+                f"features={features!r}: {feature!r} must be a number from 0 to {len(names) - 1}, or among the names "
+                f"{shown(names)}"
+            )
         chosen.append(number)
     return chosen
 
 
-def feature_names(estimator) -> list[str]:
-    """Names of the features: those that X had, else feature 0, feature 1, ..."""
-    known = getattr(estimator, "feature_names_in_", None)
-    return [f"feature {j}" for j in range(estimator.n_features_in_)] if known is None else [str(name) for name in known]
-
-
-def checked_output(output: int, model: Any) -> int:
-    """The row of ``coef_`` that is asked for, if there is one."""
+def output_names(model: Any) -> list[str]:
+    """What the rows of ``coef_`` are called: classes by their names."""
     n_outputs = len(np.atleast_2d(model.coef_))
-    if not (isinstance(output, int | np.integer) and 0 <= output < n_outputs):
-        raise ValueError(f"output={output!r} must be a number from 0 to {n_outputs - 1}: the row of coef_")
-    return int(output)
+    classes = getattr(model, "classes_", None)
+    if classes is None:
+        return [f"output {k}" for k in range(n_outputs)]
+    return [str(name) for name in classes[-n_outputs:]]  # two classes have one row, of the second
+
+
+def output_number(output: int | str, names: Sequence[str]) -> int:
+    """The row of ``coef_`` that is asked for by number or by name, if there is one."""
+    number = names.index(output) if isinstance(output, str) and output in names else output
+    if not (isinstance(number, int | np.integer) and 0 <= number < len(names)):
+        raise ValueError(
+            f"output={output!r} must be a number from 0 to {len(names) - 1}: the row of coef_; or among {shown(names)}"
+        )
+    return int(number)
 
 
 def is_path(value: Any) -> bool:

@@ -6,10 +6,11 @@ from typing import Any, Self
 import numpy as np
 
 from ..linear_model._base import LinearEstimator
-from ._checks import checked_output, column_numbers, feature_names
+from ._checks import column_numbers, output_names, output_number
 from ._objective import training_coefficients
-from ._runs import check_estimator, recorded_fit
+from ._runs import recorded_fit
 from ._style import LIGHT_GREY, LINE_WIDTH, add_legend, add_legend_beside, axes_for, color, line_style, tidy
+from ._unwrap import Unwrapped
 
 _MOST_NAMED = 10  # lines that can be told apart
 
@@ -27,7 +28,7 @@ class CoefficientPathDisplay:
     coefficients : ndarray of shape (n_points, n_features)
         Coefficients after them.
     names : sequence of str
-        Names of the features.
+        Names of the features, or of what else has a coefficient.
     ylabel : str, default="coefficient"
         Label of the y-axis.
 
@@ -68,7 +69,7 @@ class CoefficientPathDisplay:
         y: Any,
         *,
         features: Any = None,
-        output: int = 0,
+        output: int | str | None = 0,
         legend: bool = True,
         ax: Any = None,
     ) -> Self:
@@ -80,15 +81,17 @@ class CoefficientPathDisplay:
         Parameters
         ----------
         estimator : estimator
-            Linear estimator of skgd, fitted or not; it stays as it is.
+            Linear estimator of skgd, or a pipeline or fitted search that ends with one; it stays as it is. Fitted
+            steps of a pipeline are applied to X, and name its features, where they do.
         X : array-like or sparse matrix of shape (n_rows, n_features)
             Features; columns of a data frame give their names.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             Targets.
         features : sequence of int or str, default=None
             Numbers, or names, of the features to draw; None: all.
-        output : int, default=0
-            Which row of ``coef_``, where it has several: of a target, class or quantile.
+        output : int, str or None, default=0
+            Which row of ``coef_``, where it has several: of a target, class or quantile, by its number, or a class by
+            its name. None: all of them, each with a line of its own for every feature.
         legend : bool, default=True
             Whether to draw a legend; False also makes no room for one.
         ax : matplotlib.axes.Axes, default=None
@@ -105,19 +108,35 @@ class CoefficientPathDisplay:
             If the estimator isn't a linear one of skgd.
         ValueError
             If a feature or the output isn't there.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from skgd import GDLogisticClassifier
+        >>> from skgd.plotting import CoefficientPathDisplay
+        >>> iris = load_iris(as_frame=True)
+        >>> kinds = iris.target_names[iris.target]
+        >>> settings = {"features": ["petal width (cm)"], "output": None}
+        >>> display = CoefficientPathDisplay.from_estimator(GDLogisticClassifier(), iris.data, kinds, **settings)
+        >>> list(display.lines_)
+        ['setosa', 'versicolor', 'virginica']
         """
-        check_estimator(estimator, LinearEstimator, "a linear estimator of skgd")
-        model, passed = recorded_fit(estimator, X, y, training_coefficients)
-        coefficients = np.array([np.zeros_like(passed[0]), *passed])[:, checked_output(output, model)]
-        names, scaled = feature_names(model), not (model._training.scaling.scale == 1).all()
-        known = getattr(model, "feature_names_in_", None)
-        chosen = range(len(names)) if features is None else column_numbers(features, len(names), known)
-        return cls(
-            np.arange(len(coefficients)),
-            coefficients[:, chosen],
-            [names[j] for j in chosen],
-            ylabel="coefficient of the scaled feature" if scaled else "coefficient",
-        ).plot(ax, legend=legend)
+        given = Unwrapped(estimator, X, y, LinearEstimator, "a linear estimator of skgd")
+        model, passed = recorded_fit(given.model, given.X, y, training_coefficients)
+        names, outputs = given.feature_names(model), output_names(model)
+        columns = range(len(names)) if features is None else column_numbers(features, names)
+        rows = range(len(outputs)) if output is None else [output_number(output, outputs)]
+        coefficients = np.array([np.zeros_like(passed[0]), *passed])[:, rows][:, :, columns]
+        scaled = not (model._training.scaling.scale == 1).all()
+        ylabel = "coefficient of the scaled feature" if scaled else "coefficient"
+        if len(rows) > 1:
+            lines = [f"{names[j]}, {outputs[k]}" if len(columns) > 1 else outputs[k] for k in rows for j in columns]
+            ylabel = f"coefficient of {names[columns[0]]}" if len(columns) == 1 else ylabel
+        else:
+            lines = [names[j] for j in columns]
+            ylabel += f" for {outputs[rows[0]]}" if len(outputs) > 1 else ""
+        flat = coefficients.reshape(len(coefficients), -1)
+        return cls(np.arange(len(flat)), flat, lines, ylabel=ylabel).plot(ax, legend=legend)
 
     def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the coefficients.

@@ -6,8 +6,10 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils import check_array
 
-from ._runs import check_estimator, recorded_fit
+from ._checks import shown
+from ._runs import recorded_fit
 from ._style import COLORS, GREY, LINE_WIDTH, add_legend, axes_for, color, line_style, tidy
+from ._unwrap import Unwrapped, checked_model
 
 _GRID = 300  # points of the curve
 _MOST_FRAMES = 1_000  # curves that are kept
@@ -89,9 +91,10 @@ class CurveFitDisplay:
         Parameters
         ----------
         estimator : estimator
-            Regressor of skgd, fitted or not; it stays as it is. Of networks with ``n_restarts`` one is trained.
+            Regressor of skgd, or a pipeline or fitted search that ends with one; it stays as it is. Of networks with
+            ``n_restarts`` one is trained.
         X : array-like of shape (n_rows, 1)
-            The feature.
+            The feature, as the first step of a pipeline takes it.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             Targets.
         legend : bool, default=True
@@ -111,18 +114,22 @@ class CurveFitDisplay:
         ValueError
             If X hasn't one column.
         """
-        check_estimator(estimator)
-        if not is_regressor(estimator):
-            raise TypeError(f"estimator={estimator!r} must be a regressor of skgd: a classifier fits no curve")
+        if not is_regressor(checked_model(estimator)):
+            raise TypeError(f"estimator={shown(estimator)} must be a regressor of skgd: a classifier fits no curve")
         values = check_array(X, input_name="X")
         if values.shape[1] != 1:
             raise ValueError(f"X has shape {values.shape}; it must have one column, the x-axis of the picture")
         x = values[:, 0]
         grid = np.linspace(x.min(), x.max(), _GRID)
         asked = type(X)(grid[:, None], columns=X.columns) if hasattr(X, "columns") else grid[:, None].astype(x.dtype)
-        settings = {"n_restarts": 1} if "n_restarts" in estimator.get_params(deep=False) else {}
+        given = Unwrapped(estimator, X, y)
+        seen_of_grid = given.transform(asked)
+        settings = {"n_restarts": 1} if "n_restarts" in given.model.get_params(deep=False) else {}
 
-        model, seen = recorded_fit(estimator, X, y, lambda model: model.predict(asked).reshape(_GRID, -1), **settings)
+        def curve(model):
+            return model.predict(seen_of_grid).reshape(_GRID, -1)
+
+        model, seen = recorded_fit(given.model, given.X, y, curve, **settings)
         epochs = np.arange(1, len(seen) + 1)
         kept = np.unique(np.geomspace(1, len(seen), _MOST_FRAMES).round().astype(int)) - 1
         labels = str(X.columns[0]) if hasattr(X, "columns") else "x", str(getattr(y, "name", None) or "y")

@@ -8,7 +8,10 @@ import numpy as np
 from ._checks import learning_rates_of
 from ._loss_curve import LossCurveDisplay
 from ._range_test import RangeTestDisplay, range_test
-from ._runs import check_estimator, recorded_fit, updates_of, with_rate
+from ._rate_search import LearningRateSearchDisplay
+from ._runs import recorded_fit, updates_of, with_rate
+from ._search_results import scores_of
+from ._unwrap import Unwrapped
 
 _EPOCHS = 50  # enough to tell rates apart
 
@@ -16,7 +19,8 @@ _EPOCHS = 50  # enough to tell rates apart
 class LearningRateDisplay:
     """Losses over updates for several learning rates: too small, right, too large and diverging in one picture.
 
-    Make one by :meth:`from_estimator`, or from arrays. :meth:`from_range_test` finds a rate in a single run.
+    Make one by :meth:`from_estimator`, or from arrays. :meth:`from_range_test` finds a rate in a single run,
+    :meth:`from_search` draws what a search over rates has found.
 
     Parameters
     ----------
@@ -92,7 +96,8 @@ class LearningRateDisplay:
         Parameters
         ----------
         estimator : estimator
-            Estimator of skgd with an optimizer that has a learning rate, fitted or not; it stays as it is.
+            Estimator of skgd with an optimizer that has a learning rate, or a pipeline or fitted search that ends with
+            one; it stays as it is. Fitted steps of a pipeline are applied to X.
         X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
@@ -120,11 +125,12 @@ class LearningRateDisplay:
         ValueError
             If a learning rate isn't positive, or the optimizer has none.
         """
-        check_estimator(estimator)
+        given = Unwrapped(estimator, X, y)
+        model, X = given.model, given.X
         rates = learning_rates_of("learning_rates", learning_rates)
         settings = {} if max_iter is None else {"max_iter": max_iter, "tol": None, "early_stopping": False}
-        settings["batch_size"] = _one_batch_size(estimator, X, y, rates)
-        models = [recorded_fit(with_rate(estimator, rate), X, y, None, **settings)[0] for rate in rates]
+        settings["batch_size"] = _one_batch_size(model, X, y, rates)
+        models = [recorded_fit(with_rate(model, rate), X, y, None, **settings)[0] for rate in rates]
         losses, updates = [model.loss_curve_ for model in models], [updates_of(model) for model in models]
         reasons = [model.stop_reason_ for model in models]
         display = cls(rates, losses, updates, stop_reasons=reasons, log=log)
@@ -152,7 +158,8 @@ class LearningRateDisplay:
         Parameters
         ----------
         estimator : estimator
-            Estimator of skgd with an optimizer that has a learning rate, fitted or not; it stays as it is.
+            Estimator of skgd with an optimizer that has a learning rate, or a pipeline or fitted search that ends with
+            one; it stays as it is. Fitted steps of a pipeline are applied to X.
         X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
@@ -182,9 +189,68 @@ class LearningRateDisplay:
         ValueError
             If a parameter isn't what is accepted, or the optimizer has no learning rate.
         """
-        check_estimator(estimator)
-        display = RangeTestDisplay(*range_test(estimator, X, y, low, high, n_updates, random_state))
+        given = Unwrapped(estimator, X, y)
+        display = RangeTestDisplay(*range_test(given.model, given.X, y, low, high, n_updates, random_state))
         return display.plot(ax, legend=legend)
+
+    @classmethod
+    def from_search(
+        cls,
+        search: Any,
+        *,
+        parameter: str | None = None,
+        metric: str | None = None,
+        legend: bool = True,
+        ax: Any = None,
+    ) -> LearningRateSearchDisplay:
+        """Draw the scores of a search against its learning rates, with their spread over the folds, and the best.
+
+        Other parameters make a line for each of their settings, see :class:`LearningRateSearchDisplay`. Nothing is
+        fitted anew.
+
+        Parameters
+        ----------
+        search : estimator
+            Fitted ``GridSearchCV``, ``RandomizedSearchCV`` or another search, over any estimator; or a pipeline that
+            ends with one. Of a halving search the scores of each number of rows make a line of their own.
+        parameter : str, default=None
+            Name of the searched parameter to draw; None: the one called ``learning_rate``, behind any prefix as
+            ``model__``.
+        metric : str, default=None
+            Which of several metrics to draw; None: that of ``refit``.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        LearningRateSearchDisplay
+            The display, with ``best_rate_``.
+
+        Raises
+        ------
+        TypeError
+            If it isn't a search.
+        ValueError
+            If the parameter wasn't searched, none of its values is a positive number, the metric is none of the
+            search's, or every fit has failed.
+        sklearn.exceptions.NotFittedError
+            If the search isn't fitted.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from sklearn.model_selection import GridSearchCV
+        >>> from skgd import GDLogisticClassifier
+        >>> from skgd.plotting import LearningRateDisplay
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> model = GDLogisticClassifier(optimizer="adam", max_iter=5, tol=None, random_state=0)
+        >>> search = GridSearchCV(model, {"learning_rate": [1e-5, 1e-3, 0.1]}).fit(X, y)
+        >>> LearningRateDisplay.from_search(search).best_rate_ == search.best_params_["learning_rate"]
+        True
+        """
+        return LearningRateSearchDisplay(**scores_of(search, parameter, metric)).plot(ax, legend=legend)
 
     def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the curves.

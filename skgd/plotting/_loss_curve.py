@@ -5,13 +5,13 @@ from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import OptimizeResult
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._checks import by_name, one_of
+from ._checks import by_name, one_of, shown
 from ._curves import begin_at_zero, informative_range, leaves, mark_exit, mark_point, set_range
 from ._runs import how_descent_ended, how_it_ended, optimizer_name, updates_of
 from ._style import LINE_WIDTH, add_legend, axes_for, color, line_style, tidy
+from ._unwrap import innermost
 
 X_AXES = ("epochs", "updates")
 LOG = ("auto", True, False)
@@ -118,8 +118,8 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimators : estimator, list of estimators or dict of str to estimator
-            Fitted estimators of skgd, others with a ``loss_curve_``, as scikit-learn's networks, or pipelines
-            that end with one.
+            Fitted estimators of skgd, others with a ``loss_curve_``, as scikit-learn's networks, or pipelines and
+            searches that end with one.
         names : list of str, default=None
             Names of the curves; None: those of the dict, else of the optimizers, else of the classes.
         validation : bool, default=True
@@ -143,6 +143,8 @@ class LossCurveDisplay:
 
         Raises
         ------
+        TypeError
+            If something isn't an estimator.
         ValueError
             If there is nothing to draw, an estimator has no loss curve, or names aren't one for each.
         sklearn.exceptions.NotFittedError
@@ -296,8 +298,10 @@ class LossCurveDisplay:
 
 
 def _with_curve(name: str, estimator: Any) -> Any:
-    """The estimator itself, or the last one of a pipeline, if it has a loss curve."""
-    model = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    """The estimator itself, or the one that a pipeline or search ends with, if it has a loss curve."""
+    model = innermost(estimator)
+    if not hasattr(model, "fit"):
+        raise TypeError(f"estimators: {name!r}, {shown(model)}, must be a fitted estimator, not {type(model).__name__}")
     check_is_fitted(model)
     diverged = getattr(model, "stop_reason_", None) == "diverged"  # perhaps in its first epoch: the legend tells
     if not len(getattr(model, "loss_curve_", ())) and not diverged:

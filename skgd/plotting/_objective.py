@@ -18,7 +18,8 @@ _MOST_ROWS_IN_PYTHON = 100  # of a loss that can't be compiled
 class TrainingObjective:
     """Mean loss over the training rows, evenly thinned out to some thousand, and the penalty, in the loss's units.
 
-    model: an estimator of skgd that has been fitted, or is being fitted, to X and y.
+    model: an estimator of skgd that has been fitted, or is being fitted, to X and y. A line search forgets in a pickle
+    what it was scaled by, so models that were loaded need a fit first.
     """
 
     def __init__(self, model: Any, X: Any, y: Any, most_rows: int = _MOST_ROWS):
@@ -64,14 +65,13 @@ class TrainingObjective:
         """The objective of a model as it is."""
         return self.value(self.raw(model), model._training.params.astype(np.float64))
 
-    def is_that_of(self, model: Any) -> bool:
-        """Whether another model, of the same data, minimises the same."""
-        training, penalty = model._training, model._penalty()
-        alike = same(training.loss, self.loss) and len(training.params) == len(self.ridge)
-        alike = alike and all(np.array_equal(a, b) for a, b in zip(training.scaling, self.scaling, strict=True))
-        alike = alike and getattr(model, "class_weight", None) == self.class_weight
-        alike = alike and np.array_equal(penalty.l2 * training.state.penalised, self.ridge)
-        return alike and np.array_equal(penalty.l1 * training.state.l1_counts, self.lasso)
+    def is_the_same(self, other: "TrainingObjective") -> bool:
+        """Whether another one, of as many rows, is the same function."""
+        alike = same(self.loss, other.loss) and self.class_weight == other.class_weight
+        mine, others = (
+            (*each.scaling, each.ridge, each.lasso, *_arrays(each.X), each.targets) for each in (self, other)
+        )
+        return alike and len(mine) == len(others) and all(map(np.array_equal, mine, others))
 
 
 class LinearSlice:
@@ -108,6 +108,13 @@ def rows_of(X: Any, rows: np.ndarray | slice) -> Any:
     if hasattr(X, "iloc"):
         return X.iloc[rows]
     return (X.tocsr() if sparse.issparse(X) else np.asarray(X))[rows]
+
+
+def _arrays(X: Any) -> tuple:
+    """The arrays that tell of some rows."""
+    if sparse.issparse(X):
+        return X.shape, X.indptr, X.indices, X.data
+    return (np.asarray(X),)
 
 
 def training_coefficients(model: Any) -> np.ndarray:

@@ -6,11 +6,11 @@ from typing import Any, Self
 import numpy as np
 
 from ..linear_model._base import LinearEstimator
-from ._checks import by_name, checked_output, checked_path, column_numbers, feature_names, is_path, one_of
+from ._checks import by_name, checked_path, column_numbers, is_path, one_of, output_names, output_number
 from ._contour import check_bounds, contour_levels, draw_contours, goes_up, on_grid, value_of, window
 from ._marks import dots, mark_scale
 from ._objective import LinearSlice, TrainingObjective, training_coefficients
-from ._runs import check_estimator, optimizer_name, recorded_fit
+from ._runs import optimizer_name, recorded_fit
 from ._style import (
     GREY,
     LIGHT_GREY,
@@ -24,6 +24,7 @@ from ._style import (
     tidy,
     width_to_height,
 )
+from ._unwrap import Unwrapped
 
 _ZERO = 5e-5  # of the range of levels: what is less is called 0
 _EQUAL = (None, True, False)
@@ -172,7 +173,7 @@ class PathDisplay:
         y: Any,
         *,
         features: Sequence[int | str] = (0, 1),
-        output: int = 0,
+        output: int | str = 0,
         bounds: Any = None,
         names: Sequence[str] | None = None,
         levels: Any = "auto",
@@ -192,16 +193,18 @@ class PathDisplay:
         Parameters
         ----------
         estimators : estimator, list of estimators or dict of str to estimator
-            Linear estimators of skgd, fitted or not, which minimise the same objective: they may differ in optimizer,
-            learning rate, batch size and so on.
+            Linear estimators of skgd, or pipelines and fitted searches that end with one, which minimise the same
+            objective: they may differ in optimizer, learning rate, batch size and so on. Fitted steps of a pipeline
+            are applied to X, and name its features, where they do.
         X : array-like or sparse matrix of shape (n_rows, n_features)
             Features.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             Targets.
         features : pair of int or str, default=(0, 1)
             Numbers, or names, of the features whose coefficients are the axes.
-        output : int, default=0
-            Which row of ``coef_``, where it has several: of a target, class or quantile.
+        output : int or str, default=0
+            Which row of ``coef_``, where it has several: of a target, class or quantile, by its number, or a class by
+            its name.
         bounds : sequence of (low, high), default=None
             Part of the plane to show, a pair for each coefficient; None: what holds the paths.
         names : list of str, default=None
@@ -227,27 +230,30 @@ class PathDisplay:
         ValueError
             If the objectives differ, or a parameter isn't what is accepted.
         """
-        given = by_name(estimators, names, optimizer_name, lambda value: hasattr(value, "fit"))
-        for estimator in given.values():
-            check_estimator(estimator, LinearEstimator, "a linear estimator of skgd")
-        models, points = {}, {}
-        for name, estimator in given.items():
-            models[name], points[name] = recorded_fit(estimator, X, y, training_coefficients)
-        objectives = {name: TrainingObjective(model, X, y).of(model) for name, model in models.items()}
-        best = models[min(objectives, key=objectives.__getitem__)]
-        chosen = column_numbers(features, best.n_features_in_, getattr(best, "feature_names_in_", None))
+        named = by_name(estimators, names, optimizer_name, lambda value: hasattr(value, "fit"))
+        given = {
+            name: Unwrapped(one, X, y, LinearEstimator, "a linear estimator of skgd") for name, one in named.items()
+        }
+        models, points, objectives = {}, {}, {}
+        for name, one in given.items():
+            models[name], points[name] = recorded_fit(one.model, one.X, y, training_coefficients)
+            objectives[name] = TrainingObjective(models[name], one.X, y)
+        best = min(models, key=lambda name: objectives[name].of(models[name]))
+        for name, objective in objectives.items():
+            if not objective.is_the_same(objectives[best]):
+                raise ValueError(
+                    f"estimators: {name!r} minimises another objective than {best!r}: loss, penalty, alpha, "
+                    "class_weight, standardize and the steps before must be the same in one picture"
+                )
+        all_names, outputs = given[best].feature_names(models[best]), output_names(models[best])
+        chosen = column_numbers(features, all_names)
         if len(set(chosen)) != 2:
             raise ValueError(f"features={features!r} must be two different features")
-        surface = LinearSlice(best, X, y, chosen, checked_output(output, best))
-        for name, model in models.items():
-            if not surface.objective.is_that_of(model):
-                raise ValueError(
-                    f"estimators: {name!r} minimises another objective than the first: loss, penalty, alpha, "
-                    "class_weight and standardize must be the same in one picture"
-                )
-        paths = {name: np.array([0 * passed[0], *passed])[:, output][:, chosen] for name, passed in points.items()}
-        all_names = feature_names(best)
-        labels = *(f"coefficient of {all_names[j]}" for j in chosen), "objective on the training rows"
+        row = output_number(output, outputs)
+        surface = LinearSlice(models[best], given[best].X, y, chosen, row)
+        paths = {name: np.array([0 * passed[0], *passed])[:, row][:, chosen] for name, passed in points.items()}
+        of_whom = f" for {outputs[row]}" if len(outputs) > 1 else ""
+        labels = *(f"coefficient of {all_names[j]}{of_whom}" for j in chosen), "objective on the training rows"
         return cls._over(surface, paths, bounds, equal, levels, labels, ax).plot(ax, legend=legend)
 
     @classmethod

@@ -8,17 +8,11 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import Pipeline
 
 from .._fit import GradientDescentEstimator
 from ..optimizers import get_optimizer
 from ._style import pyplot
-
-
-def check_estimator(estimator: Any, needs: type = GradientDescentEstimator, what: str = "an estimator of skgd") -> None:
-    """Raise a TypeError unless it is an instance of an estimator of skgd of the class that the picture needs."""
-    if not isinstance(estimator, needs):
-        raise TypeError(f"estimator={estimator!r} must be {what}, not {type(estimator).__name__}")
+from ._unwrap import innermost
 
 
 def recorded_fit(
@@ -101,8 +95,8 @@ def _best_epoch(model: Any) -> str:
 
 def optimizer_name(estimator: Any) -> str:
     """What a curve is called by default: the optimizer, or the class where skgd chooses one."""
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    optimizer = getattr(last, "optimizer", "auto")
+    model = innermost(estimator)
+    optimizer = getattr(model, "optimizer", "auto")
     if isinstance(optimizer, str):
-        return type(last).__name__ if optimizer == "auto" else optimizer
+        return type(model).__name__ if optimizer == "auto" else optimizer
     return type(optimizer).__name__

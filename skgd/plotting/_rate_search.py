@@ -1,0 +1,214 @@
+"""Scores of a search against the learning rate."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from ._style import COLORS, LIGHT_GREY, LINE_WIDTH, add_legend, axes_for, color, line_style, marker, tidy
+
+_MOST_NAMED = 6  # lines that can be told apart where their bands overlap
+_BELOW = 3.0  # times how far the median is below the best score, or the size of that: what is lower explodes
+_BAND = 0.4  # opacity of a single band, times two
+
+
+class LearningRateSearchDisplay:
+    """Scores of a search against the learning rate, with their spread over the folds, and the best of them.
+
+    A line for each setting of the other parameters; the six with the best scores have colours and names, the others are
+    grey. Where most settings have a single rate, as in a random search, candidates are points.
+    What is no number, as "auto", is a dotted level. A score far below the others leaves the picture, as that of a
+    fit that failed does, at an arrow head.
+
+    Made by :meth:`LearningRateDisplay.from_search`, or from arrays.
+
+    Parameters
+    ----------
+    learning_rates : sequence of float or str of length n_candidates
+        Rate of each candidate, or what stands in place of a number.
+    scores : array-like of shape (n_candidates,)
+        Mean scores, of which the largest is best; NaN of fits that failed.
+    deviations : array-like of shape (n_candidates,)
+        Standard deviations of the scores.
+    settings : sequence of str, default=None
+        What else was set, for each candidate; None: nothing.
+    best : int, default=None
+        Number of the candidate to mark; None: that of the largest score.
+    chosen_rate : float, default=None
+        The rate that the best one came to, where its own is no number.
+    xlabel : str, default="learning rate"
+        Label of the x-axis.
+    ylabel : str, default="score"
+        Label of the y-axis.
+
+    Attributes
+    ----------
+    best_rate_ : float
+        Learning rate of the candidate that is marked; NaN if it is unknown.
+    lines_ : dict of str to matplotlib.lines.Line2D
+        Scores by their settings, in the order of the rates.
+    bands_ : dict of str to matplotlib artist
+        Their spread, one standard deviation to both sides, of those that have names.
+    levels_ : dict of str to matplotlib.lines.Line2D
+        Scores of candidates whose rate is no number.
+    exits_ : dict of str to matplotlib.lines.Line2D
+        Arrow heads where scores leave the picture.
+    mark_ : matplotlib.lines.Line2D
+        The best candidate.
+    ax_ : matplotlib.axes.Axes
+        The axes drawn on.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+
+    Examples
+    --------
+    >>> from skgd.plotting import LearningRateSearchDisplay
+    >>> display = LearningRateSearchDisplay([0.01, 0.1, 1.0, "auto"], [0.6, 0.9, 0.3, 0.8], [0.1, 0.02, 0.2, 0.05])
+    >>> display.plot().best_rate_
+    0.1
+    """
+
+    def __init__(
+        self,
+        learning_rates: Sequence[Any],
+        scores: Any,
+        deviations: Any,
+        *,
+        settings: Sequence[str] | None = None,
+        best: int | None = None,
+        chosen_rate: float | None = None,
+        xlabel: str = "learning rate",
+        ylabel: str = "score",
+    ):
+        self.learning_rates = learning_rates
+        self.scores = scores
+        self.deviations = deviations
+        self.settings = settings
+        self.best = best
+        self.chosen_rate = chosen_rate
+        self.xlabel = xlabel
+        self.ylabel = ylabel
+
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
+        """Draw the scores and mark the best.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
+
+        Returns
+        -------
+        LearningRateSearchDisplay
+            The display itself.
+        """
+        own_axes, ax = ax is None, axes_for(ax)
+        scores, spread = (np.asarray(values, dtype=np.float64) for values in (self.scores, self.deviations))
+        rates = np.array([float(rate) if is_rate(rate) else np.nan for rate in self.learning_rates])
+        best = int(np.nanargmax(scores)) if self.best is None else int(self.best)
+        low, high = _range(scores, spread)
+        self.lines_: dict[str, Any] = {}
+        self.bands_: dict[str, Any] = {}
+        self.levels_: dict[str, Any] = {}
+        self.exits_: dict[str, Any] = {}
+        groups, joined = self._groups(rates)
+        tops = {setting: np.nan_to_num(scores[members], nan=-np.inf).max() for setting, members in groups.items()}
+        first = sorted(groups, key=lambda setting: -tops[setting])[:_MOST_NAMED]
+        named = [setting for setting in groups if setting in first]
+        for k, setting in enumerate([*named, *(setting for setting in groups if setting not in first)]):
+            looks = {"color": color(k), "marker": marker(k), "linestyle": line_style(k), "linewidth": LINE_WIDTH}
+            if k >= len(named):
+                looks |= {"color": LIGHT_GREY, "linestyle": "-", "linewidth": 1.0, "zorder": 1.5}
+            if not joined:
+                looks["linestyle"] = "none"
+            members = groups[setting][np.argsort(rates[groups[setting]], kind="stable")]
+            numbered = members[np.isfinite(rates[members])]
+            if numbered.size:
+                of_line = rates[numbered], scores[numbered]
+                label = setting if k < len(named) else f"{len(groups) - len(named)} others" if k == len(named) else "_"
+                (self.lines_[setting],) = ax.plot(*of_line, **looks, markersize=5, label=label)
+                if k < len(named):
+                    self.bands_[setting] = _draw_spread(ax, *of_line, spread[numbered], color(k), joined, len(named))
+                if not (scores[numbered] >= low).all():
+                    self.exits_[setting] = _mark_exits(ax, *of_line, low, looks["color"])
+            for number in np.setdiff1d(members, numbered):
+                self._draw_level(ax, number, scores[number], looks["color"], k < len(named), joined)
+        self._mark_best(ax, best, rates[best], scores[best])
+        ax.set_xscale("log")
+        ax.set_ylim(low, high)
+        tidy(ax)
+        ax.set_xlabel(self.xlabel)
+        ax.set_ylabel(self.ylabel)
+        if legend:
+            add_legend(ax, own_axes)
+        self.ax_, self.figure_ = ax, ax.get_figure()
+        return self
+
+    def _groups(self, rates: np.ndarray) -> tuple[dict[str, np.ndarray], bool]:
+        """Numbers of the candidates by what else was set, and whether these make lines; else all are in one."""
+        settings = np.array([""] * len(rates) if self.settings is None else list(self.settings), dtype=object)
+        groups = {name: np.flatnonzero(settings == name) for name in dict.fromkeys(settings)}
+        sizes = np.array([np.isfinite(rates[members]).sum() for members in groups.values()])
+        if len(groups) == 1 or 2 * sizes[sizes > 1].sum() >= sizes.sum():
+            return groups, True
+        return {f"{len(rates)} candidates": np.arange(len(rates))}, False
+
+    def _draw_level(self, ax, number: int, score: float, color: str, named: bool, joined: bool) -> None:
+        """The score of a candidate whose rate is no number; among points, one name for all."""
+        rate, setting = str(self.learning_rates[number]), "" if self.settings is None else self.settings[number]
+        name = f"{setting}: {rate}" if setting else rate
+        label = name if joined else rate
+        label = label if named and (joined or not self.levels_) else "_"
+        self.levels_[name] = ax.axhline(score, color=color, linestyle=":", linewidth=LINE_WIDTH, label=label)
+
+    def _mark_best(self, ax, best: int, rate: float, score: float) -> None:
+        """A star, on the level of a candidate whose rate is no number where it came to, if that is known."""
+        known = self.chosen_rate if np.isnan(rate) else rate
+        self.best_rate_ = np.nan if known is None else float(known)
+        words = [str(self.learning_rates[best]) if np.isnan(rate) else f"{rate:.3g}"]
+        if np.isnan(rate) and known is not None:
+            words.append(f"which came to {known:.3g}")
+        if self.settings is not None:
+            words.append(self.settings[best])
+        looks: dict[str, Any] = {"marker": "*", "markersize": 15, "markeredgecolor": "white", "linestyle": "none"}
+        looks |= {"color": COLORS[-1], "zorder": 6, "label": "best: " + ", ".join(filter(None, words))}
+        if known is None:
+            (self.mark_,) = ax.plot([1.0], [score], transform=ax.get_yaxis_transform(), clip_on=False, **looks)
+        else:
+            (self.mark_,) = ax.plot([known], [score], **looks)
+
+
+def _draw_spread(ax, rates, scores, spread, color: str, joined: bool, n_bands: int) -> Any:
+    """A band around a line, fainter where many lie upon each other; around points bars."""
+    low, high = scores - spread, scores + spread
+    if joined and len(rates) > 1:
+        return ax.fill_between(rates, low, high, color=color, alpha=_BAND / (1 + n_bands), linewidth=0, zorder=1)
+    return ax.vlines(rates, low, high, color=color, alpha=0.4, linewidth=1.2, zorder=1)
+
+
+def _mark_exits(ax, rates, scores, low: float, color: str) -> Any:
+    """Arrow heads at the lower edge below which scores lie, or have none."""
+    gone = rates[~(scores >= low)]
+    looks = {"marker": "v", "markersize": 8, "linestyle": "none", "color": color, "clip_on": False, "zorder": 5}
+    return ax.plot(gone, np.zeros(len(gone)), transform=ax.get_xaxis_transform(), **looks)[0]
+
+
+def _range(scores: np.ndarray, spread: np.ndarray) -> tuple[float, float]:
+    """The part of the y-axis to show: what explodes would crush all others."""
+    finite = np.isfinite(scores)
+    top, middle = scores[finite].max(), np.median(scores[finite])
+    least = top - _BELOW * max(top - middle, abs(top))
+    seen = finite & (scores >= least)
+    low, high = (scores - spread)[seen].min(), (scores + spread)[seen].max()
+    low = max(low, least)
+    margin = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+    return float(low - margin), float(high + margin)
+
+
+def is_rate(value: Any) -> bool:
+    """Whether a value is a learning rate to draw at its place."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, float | int | np.number):
+        return False
+    return bool(np.isfinite(value) and value > 0)
