@@ -18,6 +18,7 @@ from sklearn.linear_model import Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd._targets.validation_set import hold_out
+from skgd._watch.printing import is_due
 from skgd.losses import SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from skgd.schedules import InverseScaling, ReduceOnPlateau, Schedule, StepDecay
@@ -875,24 +876,28 @@ long = {"max_iter": 10**7, "tol": None}
 for model in (
     GDLinearRegressor(optimizer="sgd", batch_size=10),
     GDLogisticClassifier(batch_size=None),
-    GDMLPRegressor(hidden_layer_sizes=(300, 300), batch_size=None, optimizer="sgd", learning_rate=1e-6),
+    GDMLPRegressor(hidden_layer_sizes=(300, 300), batch_size=2000, optimizer="sgd", learning_rate=1e-6),
     GDLinearRegressor(optimizer=InPython(), learning_rate=1e-6, batch_size=10),
+    GDMLPRegressor(hidden_layer_sizes=(20,), n_restarts=4, n_jobs=2),
 ):
-    model.set_params(max_iter=1, tol=None).fit(X[:500], y[:500])
-    before = model.predict(X[:100])
+    model.set_params(max_iter=1, tol=None).fit(X, y)
+    n_updates = model.t_
     threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
         model.set_params(**long).fit(X, y)
     except KeyboardInterrupt:
-        print("interrupted", np.array_equal(before, model.predict(X[:100])), model.n_iter_, flush=True)
+        print(model.stop_reason_, model.n_iter_ == len(model.loss_curve_), model.t_ > n_updates, flush=True)
+        n_iter = model.n_iter_
+        model.set_params(warm_start=True, max_iter=1).fit(X, y)
+        assert model.n_iter_ == n_iter + 1
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT") or sys.platform == "win32", reason="needs POSIX signals")
-def test_ctrl_c_ends_a_long_fit_and_leaves_the_earlier_model_as_it_was():
+def test_ctrl_c_ends_a_long_fit_and_keeps_what_it_has_learned():
     # each of these fits would take hours
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
-    assert done.stdout.split("\n") == ["interrupted True 1"] * 4 + [""], done.stderr
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split("\n") == ["interrupted True True"] * 5 + [""], done.stderr
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -966,24 +971,50 @@ def test_what_a_fit_needed_is_given_back_at_once(optimizer):
         gc.enable()
 
 
-def test_verbose_prints_a_line_an_epoch(kind, capsys):
+def test_verbose_prints_a_line_for_each_of_few_epochs_and_one_at_the_end(kind, capsys):
     X, y = make_data(kind)
-    model = ESTIMATORS[kind](verbose=1, max_iter=5, tol=None, batch_size=20)
+    model = ESTIMATORS[kind](verbose=1, max_iter=5, tol=None, batch_size=20, optimizer="adam", learning_rate=0.01)
     model.fit(X, y)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 5
-    for epoch, line in enumerate(lines, start=1):
-        assert re.search(rf"\b{epoch}\b", line)
+    *lines, end = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [f"epoch {epoch}/5" for epoch in range(1, 6)]
+    assert all("rate 0.01" in line and re.search(r"\d\.\d s", line) for line in lines)
+    assert "to go" not in lines[0]
+    assert lines[-1].endswith("at most 0.0 s to go")
+    assert end.startswith("all epochs done after epoch 5  objective")
     model.set_params(verbose=0).fit(X, y)
     assert capsys.readouterr().out == ""
     model.set_params(verbose=1, early_stopping=True, max_iter=3).fit(X, y)
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    *lines, _ = capsys.readouterr().out.splitlines()
+    losses = [float(re.search(rf"validation ({NUMBER})", line)[1]) for line in lines]
+    np.testing.assert_allclose(losses, model.validation_curve_, rtol=1e-4)
+    model.set_params(verbose=1, early_stopping=False, warm_start=True).fit(X, y)
+    assert capsys.readouterr().out.startswith("epoch 4/6 ")
+
+
+@pytest.mark.parametrize("n_epochs", [20, 21, 100, 3_000, 10**6])
+def test_verbose_1_has_some_twenty_lines_at_most_and_2_one_an_epoch(n_epochs, capsys):
+    assert sum(is_due(done, n_epochs) for done in range(1, n_epochs + 1)) <= 26
+    assert is_due(1, n_epochs)
+    assert is_due(n_epochs, n_epochs)
+    if n_epochs <= 100:
+        X, y = make_data("linear")
+        for verbose, expected in ((1, range(10, 26)), (2, [n_epochs + 1])):
+            GDLinearRegressor(verbose=verbose, optimizer="adam", max_iter=n_epochs, tol=None).fit(X, y)
+            assert len(capsys.readouterr().out.splitlines()) in expected
+
+
+def test_verbose_names_the_start(capsys):
+    X, y = make_data("network")
+    GDMLPRegressor(verbose=2, n_restarts=3, max_iter=2, random_state=0).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(line.split("  ")[0] for line in lines) == [f"start {n}/3" for n in (1, 1, 1, 2, 2, 2, 3, 3, 3)]
 
 
 def test_verbose_gives_the_objective_in_the_units_of_the_loss_curve(kind, capsys):
     X, y = make_data(kind)
     model = ESTIMATORS[kind](verbose=1, max_iter=2, tol=None).fit(X, y if kind in CLASSIFIERS else 1e3 * y)
-    for line, loss in zip(capsys.readouterr().out.splitlines(), model.loss_curve_, strict=True):
+    *lines, _ = capsys.readouterr().out.splitlines()
+    for line, loss in zip(lines, model.loss_curve_, strict=True):
         assert any(abs(float(number) - loss) < 1e-3 * loss for number in re.findall(NUMBER, line))
 
 

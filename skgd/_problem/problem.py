@@ -96,10 +96,6 @@ class Problem:
         assert self.validation is not None
         return self.validation.objective(self.model, self.loss, self.loss_hyper, self.ridge)
 
-    def with_model(self, model: Any) -> "Problem":
-        """The same with another model of the same parameters."""
-        return replace(self, model=model)
-
     def separates(self, params: np.ndarray) -> bool:
         """Whether the raw predictions of a linear model are those of the right class, by a margin, in all rows.
 

@@ -105,10 +105,6 @@ class Curvature:
         return self.n_columns * (self.n_outputs if self.coupled else 1)
 
     @property
-    def n_matrices(self) -> int:
-        return 1 if self.coupled else self.n_outputs
-
-    @property
     def complete(self) -> bool:
         """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
         sees_kinks = self.loss.smooth or self.some.is_all
@@ -124,7 +120,7 @@ class Curvature:
         if not self.loss.smooth and self.some.is_all:
             return 1  # the curvature of kinks is another one after every step
         p, K = self.n_columns, self.n_outputs
-        width, n_matrices = self.matrix_width, self.n_matrices
+        width, n_matrices = self.matrix_width, 1 if self.coupled else K
         if self.some.is_all:  # independent of n: a weight of two is the same as two rows
             return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
         size = min(self.rows.n_rows, self.some.size * GROWTH) if grows else self.some.size
@@ -188,7 +184,7 @@ class Curvature:
     def _matrices(self, params, hyper):
         p, K = self.n_columns, self.n_outputs
         if self.few_rows:
-            return self._low_rank(params, hyper)
+            return low_rank(self.some.sample, self.ridge, params, hyper)
         ridge = self.ridge.reshape(K, p)
         if self.loss.quadratic:
             moments = self.rows.second_moments(self.linear.trains_intercept) if p <= ALL_ROWS_COLUMNS else None
@@ -208,16 +204,9 @@ class Curvature:
         return Blocks([self._factor(total, of_output) for total, of_output in zip(totals, ridge, strict=True)])
 
     def _mean_over_rows(self, function: Callable[[Sample], np.ndarray]) -> np.ndarray:
-        of_matrices = self.n_matrices * self.matrix_width**2
+        of_matrices = (1 if self.coupled else self.n_outputs) * self.matrix_width**2
         row_cost = max(self.n_columns * self.n_outputs, of_matrices // PRODUCTS_PER_ENTRY)
         return self.some.mean(function, row_cost, of_matrices)
-
-    def _low_rank(self, params, hyper):
-        sample = self.some.sample
-        second = sample.second_derivatives(params, hyper)[:, 0] * sample.weight / sample.weight.sum()
-        rows = sample.Z * np.sqrt(second)[:, None]
-        typical = float(np.mean(rows**2)) * len(rows) + self.ridge.mean()
-        return LowRank(np.maximum(self.ridge, RIDGE * max(typical, TINY)), rows)
 
     def _diagonal(self, params, hyper):
         """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
@@ -250,6 +239,14 @@ class Curvature:
         matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
         return leading.ravel(), factors
+
+
+def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.ndarray) -> LowRank:
+    """The model of few rows beside many columns."""
+    second = sample.second_derivatives(params, hyper)[:, 0] * sample.weight / sample.weight.sum()
+    rows = sample.Z * np.sqrt(second)[:, None]
+    typical = float(np.mean(rows**2)) * len(rows) + ridge.mean()
+    return LowRank(np.maximum(ridge, RIDGE * max(typical, TINY)), rows)
 
 
 def _plain_gram(sample: Sample) -> np.ndarray:

@@ -50,6 +50,7 @@ class Driver:
         self.last_epoch = training.epochs + plan.max_iter
         self.back_offs = STREAMING_BACK_OFFS if plan.streaming else MAX_BACK_OFFS
         self.begun = self.stopped = False
+        self.cut_short: dict | None = None  # the state in which somebody ended it, before what comes with an end
         self.early: EarlyStopping | None = None
         validates = problem.validation is not None
         self.pauses = watched or validates or plan.needs_certificate
@@ -106,6 +107,8 @@ class Driver:
                     training.state.params[:] = training.state.best
             if new and self.watched:
                 yield training
+        if training.stop_reason == "callback":
+            self.cut_short = self.state()
         self._end(training)
 
     def score(self) -> float:
@@ -135,6 +138,8 @@ class Driver:
 
     def state(self) -> dict:
         """What is needed to go on from the end of the last epoch: copies that stay as they are."""
+        if self.cut_short is not None:
+            return self.cut_short
         return {
             "training": self.training.resumable(),
             "early": None if self.early is None else self.early.state(),
@@ -152,6 +157,8 @@ class Driver:
         self.solver.restore(state["solver"])
         for name in RESUMED:
             setattr(self, name, state[name])
+        if self.training.stop_reason == "callback":
+            self.training.stop_reason, self.stopped = "max_iter", False
 
     def _begin(self) -> None:
         training, plan, self.begun = self.training, self.plan, True

@@ -193,7 +193,7 @@ class LineSearch:
                 search = self._new_search(function, params, grows=False)
                 search.renew()
                 tol = SAMPLE_TOL * curvature.matrix_width / size if self.smooth else WIDE_TOL
-                params = self._descend(search, tol, SAMPLE_STEPS)
+                params = descend(search, self.training, tol, SAMPLE_STEPS)
         curvature.some.resize(largest)
         return params
 
@@ -205,19 +205,7 @@ class LineSearch:
         function = self.problem.smooth_part(self.hyper, self.problem.rows.some(n_rows))
         search = self._new_search(function, params, grows=False)
         search.renew()
-        return self._descend(search, PART_TOL / np.sqrt(n_rows), PART_STEPS), search.pairs
-
-    def _descend(self, search: PreconditionedSearch, tol: float, most_steps: int) -> np.ndarray:
-        """Go on until what is left to gain is a share `tol` of what has been gained; the parameters in the end."""
-        for _ in range(most_steps):
-            if search.look() <= tol * self._gain(search) or not search.move():
-                break
-        return search.params
-
-    def _gain(self, search: QuasiNewton) -> float:
-        """What the fit has gained on the constant model, and so the measure of what is still to come."""
-        reference = float(self.training.progress["reference"][0])
-        return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)
+        return descend(search, self.training, PART_TOL / np.sqrt(n_rows), PART_STEPS), search.pairs
 
     def step(self, last_epoch: int) -> Outcome:
         """Make one step."""
@@ -273,7 +261,7 @@ class LineSearch:
 
     def _converged(self, promise: float, search: QuasiNewton) -> bool:
         """Whether the criterion is met; while there are widths left, whether it is time for the next."""
-        criterion, gain = self.criterion, self._gain(search)
+        criterion, gain = self.criterion, gain_of(search, self.training)
         self.prospects.see(promise, search.objective, rounding=search.eps * gain)
         lost = self.prospects.lost
         if self.widths:
@@ -290,3 +278,17 @@ class LineSearch:
     def _count(self, search: QuasiNewton) -> None:
         self.training.state.params[:] = search.params
         self.training.count_steps(np.array([search.objective]))
+
+
+def gain_of(search: QuasiNewton, training: Training) -> float:
+    """What a search has gained on the constant model, and so the measure of what is still to come."""
+    reference = float(training.progress["reference"][0])
+    return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)
+
+
+def descend(search: QuasiNewton, training: Training, tol: float, most_steps: int) -> np.ndarray:
+    """Go on until what is left to gain is a share `tol` of what has been gained; the parameters in the end."""
+    for _ in range(most_steps):
+        if search.look() <= tol * gain_of(search, training) or not search.move():
+            break
+    return search.params

@@ -2,6 +2,7 @@
 
 import inspect
 import zlib
+from dataclasses import replace
 from numbers import Number
 from typing import Any
 
@@ -45,7 +46,7 @@ class SavedFit:
         """The problem as it was described then; an error if the data aren't the same."""
         check_data(self.state, problem)
         if self.began and self.began["trains_intercept"]:
-            return problem.with_model(problem.model.of_other_data())
+            return replace(problem, model=problem.model.of_other_data())
         return problem
 
     def restored(self, drivers: list[Driver]) -> list[Driver]:
@@ -74,9 +75,9 @@ def check_estimator(state: dict, estimator: Any) -> None:
 def check_data(state: dict, problem: Problem) -> None:
     """Refuse to go on with other data."""
     then, now = state["data"], fingerprint(problem)
-    changed = [name for name in now if now[name] != then.get(name)]
+    changed = [name for name in then | now if now.get(name) != then.get(name)]
     if changed:
-        differ = "; ".join(_difference(name, then.get(name), now[name]) for name in changed)
+        differ = "; ".join(_difference(name, then.get(name), now.get(name)) for name in changed)
         raise ValueError(f"the data aren't those that the checkpoint was made with: {differ}")
 
 

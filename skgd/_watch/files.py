@@ -67,7 +67,7 @@ def read(path: pathlib.Path) -> dict:
         If it is no checkpoint, or damaged, or of another version.
     """
     try:
-        with np.load(path, allow_pickle=False) as members:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
             tree = json.loads(members["state"].tobytes())
             if isinstance(tree, dict) and (tree["format"], tree["version"]) != (FORMAT, __version__):
                 raise _OtherVersion(tree["version"])

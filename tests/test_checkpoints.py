@@ -1,0 +1,320 @@
+"""Fits that are kept on the way, cut short, and gone on with."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import warnings
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import skgd
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier
+from skgd.losses import Huber
+from skgd.optimizers import Adam
+
+pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
+
+from skgd._watch import files
+from skgd.callbacks import Checkpoint
+
+X, Y = load_diabetes(return_X_y=True)
+C, CLASSES = load_breast_cancer(return_X_y=True)
+KILLS = os.environ.get("SKGD_KILLS", "2")
+
+
+class StopAfter:
+    """Ends a fit by an error, or as callbacks may, after some epochs."""
+
+    def __init__(self, n_epochs, error=None):
+        self.n_epochs, self.error = n_epochs, error
+
+    def setup(self, estimator, context):
+        self.n_seen = 0
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.n_seen += context.max_subtasks == 0
+        if self.n_seen == self.n_epochs:
+            if self.error is not None:
+                raise self.error
+            return True
+        return False
+
+    def teardown(self, estimator, context):
+        pass
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A checkpoint of a fit that stopped after five epochs, and the model that it was made with."""
+    path = tmp_path / "fit.npz"
+    model = GDLinearRegressor(optimizer="adam", max_iter=20, tol=None, random_state=0)
+    clone(model).set_callbacks(Checkpoint(path), StopAfter(5)).fit(X, Y)
+    return path, model
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and signals of POSIX")
+def test_fits_that_are_killed_at_any_moment_end_as_if_nobody_had():
+    # SKGD_KILLS says how many of each kind; a command by itself, since it forks
+    command = [sys.executable, str(Path(__file__).with_name("killed.py")), KILLS]
+    root = str(Path(skgd.__file__).parents[1])
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=os.environ | {"PYTHONPATH": root})
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert len(lines) > 30
+    assert all(line.endswith(" equal") and f" {KILLS} killed, " in line for line in lines)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_fit_that_went_on_from_an_earlier_one_is_resumed_to_the_same_bits(optimizer, tmp_path):
+    path = tmp_path / "fit.npz"
+    model = GDLogisticClassifier(optimizer=optimizer, max_iter=8, tol=None, warm_start=True, random_state=0)
+    some = CLASSES[:300]
+    model.fit(C[:300], some)
+    model.set_callbacks(Checkpoint(path, every=3), StopAfter(4, RuntimeError()))
+    with pytest.raises(RuntimeError):
+        model.fit(C, CLASSES)
+    resumed = clone(model).set_callbacks().resume(path, C, CLASSES)
+    whole = model.set_callbacks().fit(C, CLASSES)
+    np.testing.assert_array_equal(resumed.coef_, whole.coef_)
+    np.testing.assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
+    assert resumed.n_iter_ == whole.n_iter_ == 16
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_model_may_stop_resume_and_be_watched_again_and_again(tmp_path):
+    path = tmp_path / "fit.npz"
+    model = GDMLPClassifier(hidden_layer_sizes=(5,), max_iter=12, early_stopping=True)
+    first = clone(model).set_callbacks(Checkpoint(path), StopAfter(4)).fit(C, CLASSES)
+    assert (first.n_iter_, first.stop_reason_) == (4, "callback")
+    second = clone(model).set_callbacks(Checkpoint(path), StopAfter(3)).resume(path, C, CLASSES)
+    assert (second.n_iter_, second.stop_reason_) == (7, "callback")
+    third = clone(model).resume(path, C, CLASSES)
+    assert len(third.validation_curve_) == third.n_iter_ > 7
+    np.testing.assert_array_equal(third.loss_curve_[:7], second.loss_curve_)
+    np.testing.assert_array_equal(third.validation_curve_[:4], first.validation_curve_)
+
+
+def test_a_fit_that_ended_is_resumed_at_once(tmp_path):
+    path = tmp_path / "fit.npz"
+    model = GDLinearRegressor(loss=Huber(epsilon=1.5), optimizer=Adam(beta1=0.8), random_state=0)
+    model.set_callbacks(Checkpoint(path, every=10**6)).fit(X, Y)
+    again = clone(model).set_callbacks().resume(str(path), X, Y)
+    np.testing.assert_array_equal(again.coef_, model.coef_)
+    assert (again.n_iter_, again.stop_reason_) == (model.n_iter_, "converged")
+
+
+def test_a_checkpoint_is_arrays_numbers_and_strings(kept):
+    with np.load(kept[0], allow_pickle=False) as members:
+        tree = json.loads(members["state"].tobytes())
+        assert all(members[name].dtype.kind in "fui" for name in members.files)
+    assert (tree["format"], tree["version"]) == (1, skgd.__version__)
+    assert tree["state"]["class"] == "skgd.linear_model._regressor.GDLinearRegressor"
+
+
+def test_how_many_are_kept_and_how_often(tmp_path):
+    model = GDLinearRegressor(optimizer="adam", max_iter=25, tol=None, random_state=0)
+    path = tmp_path / "fit.npz"
+    model.set_callbacks(Checkpoint(path, every=10, keep=2), Slow()).fit(X, Y)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["fit-000020.npz", "fit-000025.npz", "fit.npz"]
+    earlier = GDLinearRegressor(optimizer="adam", max_iter=25, tol=None, random_state=0)
+    np.testing.assert_array_equal(earlier.resume(tmp_path / "fit-000020.npz", X, Y).coef_, model.coef_)
+    other = tmp_path / "other.npz"
+    model.set_callbacks(Checkpoint(other, every=timedelta(hours=1), keep=9)).fit(X, Y)
+    assert [each.name for each in tmp_path.glob("other*")].count("other-000025.npz") == 1
+    assert len(list(tmp_path.glob("other*"))) == 2  # the end alone
+
+
+class Slow(StopAfter):
+    """Gives the writer time."""
+
+    def __init__(self):
+        super().__init__(0)
+
+    def on_fit_task_end(self, estimator, context):
+        checkpoint = estimator._skl_callbacks[0]
+        with checkpoint._writer.condition:
+            checkpoint._writer.condition.wait_for(lambda: not checkpoint._writer.busy)
+
+
+# -- other data, other estimators, damaged files
+
+
+def changed(array, at, by=1.0):
+    array = np.array(array)
+    array[at] += by
+    return array
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((X[:-1], Y[:-1]), "shape of X was .442, 10., now it is .441, 10."),
+        ((X[:, :9], Y), "shape of X"),
+        ((X.astype(np.float32), Y), "dtype of X was float64, now it is float32"),
+        ((changed(X, (100, 3), 1e-9), Y), "X changed|means and deviations changed"),
+        ((X, changed(Y, 441)), "y changed"),
+        ((X[::-1], Y[::-1]), "X changed"),
+        ((X, Y, np.arange(442.0)), "weights changed"),
+    ],
+)
+def test_data_that_changed_are_noticed(kept, data, message):
+    path, model = kept
+    model.fit(X[:50], Y[:50])
+    before = model.coef_
+    with pytest.raises(ValueError, match=f"data aren't those that the checkpoint was made with: .*({message})"):
+        model.resume(path, *data)
+    assert model.coef_ is before
+
+
+def test_validation_rows_that_changed_are_noticed(tmp_path):
+    path = tmp_path / "fit.npz"
+    model = GDLinearRegressor(optimizer="adam", max_iter=5, tol=None, random_state=0)
+    clone(model).set_callbacks(Checkpoint(path)).fit(X, Y, X_val=X[:50], y_val=Y[:50])
+    model.resume(path, X, Y, X_val=X[:50], y_val=Y[:50])
+    with pytest.raises(ValueError, match="y of the validation rows changed"):
+        model.resume(path, X, Y, X_val=X[:50], y_val=Y[:50] + 1)
+    with pytest.raises(ValueError, match="data aren't those"):
+        model.resume(path, X, Y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_iter": 30}, "it had max_iter=20"),
+        ({"optimizer": Adam()}, "it had optimizer='adam'"),
+        ({"loss": Huber(epsilon=2.0)}, "it had loss='squared_error'"),
+        ({"alpha": 0.5, "tol": 0.1}, "it had alpha=0.0001, tol=None"),
+    ],
+)
+def test_other_parameters_are_refused(kept, settings, message):
+    path, model = kept
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**settings).resume(path, X, Y)
+    assert not hasattr(model, "coef_")
+
+
+def test_what_may_be_another(kept):
+    path, model = kept
+    expected = model.fit(X, Y).coef_
+    settings = {"verbose": 0, "n_jobs": 1, "random_state": 7, "warm_start": True}
+    np.testing.assert_array_equal(model.set_params(**settings).resume(path, X, Y).coef_, expected)
+
+
+def test_another_class_is_refused(kept):
+    with pytest.raises(ValueError, match=r"is of a .*GDLinearRegressor, and this is a .*GDMLPRegressor"):
+        skgd.GDMLPRegressor().resume(kept[0], X, Y)
+
+
+def test_another_version_is_refused(kept, monkeypatch):
+    monkeypatch.setattr(files, "__version__", "9.9.9")
+    with pytest.raises(ValueError, match=f"made by skgd {skgd.__version__}, and this is 9.9.9"):
+        kept[1].resume(kept[0], X, Y)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_file_that_was_cut_off_is_noticed(kept, share):
+    path, model = kept
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match=r"fit\.npz is no checkpoint of skgd, or it was cut off or damaged"):
+        model.resume(path, X, Y)
+
+
+def test_no_byte_can_be_another_unnoticed(kept):
+    path, model = kept
+    expected, whole = model.fit(X, Y).coef_, path.read_bytes()
+    rng = np.random.default_rng(0)
+    for at in rng.integers(0, len(whole), 60):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        try:
+            resumed = clone(model).resume(path, X, Y)
+        except ValueError:
+            continue
+        np.testing.assert_array_equal(resumed.coef_, expected)  # dates of the archive, say
+
+
+def test_what_is_no_checkpoint(tmp_path):
+    model, path = GDLinearRegressor(), tmp_path / "fit.npz"
+    with pytest.raises(FileNotFoundError):
+        model.resume(path, X, Y)
+    np.savez(path, a=np.ones(3))
+    with pytest.raises(ValueError, match="no checkpoint"):
+        model.resume(path, X, Y)
+    np.savez(path, state=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="no checkpoint"):  # nothing is unpickled
+        model.resume(path, X, Y)
+
+
+# -- where none can be written
+
+
+def test_a_full_disk_is_warned_of_once_and_the_last_good_checkpoint_stays(tmp_path, monkeypatch):
+    path, n_written = tmp_path / "fit.npz", 0
+    model = GDLinearRegressor(optimizer="adam", max_iter=20, tol=None, random_state=0)
+    replace = os.replace
+
+    def full_from_the_third_on(*args):
+        nonlocal n_written
+        n_written += 1
+        if n_written > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(*args)
+
+    monkeypatch.setattr(files.os, "replace", full_from_the_third_on)
+    with pytest.warns(UserWarning, match="no checkpoint could be written .* goes on: .*No space left") as warned:
+        model.set_callbacks(Checkpoint(path), Slow()).fit(X, Y)
+    assert len(warned) == 1
+    assert model.n_iter_ == 20
+    assert [each.name for each in tmp_path.iterdir()] == ["fit.npz"]
+    np.testing.assert_array_equal(clone(model).set_callbacks().resume(path, X, Y).coef_, model.coef_)
+
+
+def test_a_folder_that_is_missing_is_warned_of_and_the_fit_goes_on(tmp_path):
+    model = GDLinearRegressor().set_callbacks(Checkpoint(tmp_path / "none" / "fit.npz"))
+    with pytest.warns(UserWarning, match="no checkpoint could be written"):
+        assert model.fit(X, Y).converged_
+
+
+def test_what_another_process_has_left_is_cleaned_up(tmp_path):
+    path = tmp_path / "fit.npz"
+    (tmp_path / files.temporary_name(path, 1)).write_bytes(b"half")
+    GDLinearRegressor().set_callbacks(Checkpoint(path)).fit(X, Y)
+    assert [each.name for each in tmp_path.iterdir()] == ["fit.npz"]
+
+
+@pytest.mark.parametrize("wrong", [{"every": 0}, {"every": 1.5}, {"every": timedelta(0)}, {"keep": 0}, {"keep": True}])
+def test_parameters_out_of_range(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}="):
+        Checkpoint("fit.npz", **wrong)
+
+
+def test_it_is_set_on_estimators_of_skgd(tmp_path):
+    pipeline = make_pipeline(StandardScaler(), LinearRegression()).set_callbacks(Checkpoint(tmp_path / "fit.npz"))
+    with pytest.raises(TypeError, match="set it on that step"):
+        pipeline.fit(X, Y)
+    model = GDLinearRegressor().set_callbacks(Checkpoint(tmp_path / "fit.npz"))
+    make_pipeline(StandardScaler(), model).fit(X, Y)
+    GDLinearRegressor().resume(tmp_path / "fit.npz", StandardScaler().fit_transform(X), Y)
+
+
+def test_nothing_is_left_on_the_estimator(tmp_path):
+    model = GDLinearRegressor(optimizer="adam", max_iter=3, tol=None).fit(X, Y)
+    attributes = set(vars(model))
+    model.set_callbacks(Checkpoint(tmp_path / "fit.npz")).fit(X, Y)
+    assert set(vars(model)) - attributes == {"_skl_callbacks"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.set_callbacks().partial_fit(X, Y)
