@@ -28,6 +28,7 @@ BLOCK_OVERHEAD_FLOPS = 2_000
 FETCHED_ROWS = 256  # whose numbers, targets and weights are looked up at once for batches of few rows
 MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel takes along
 MAX_BUDGET = 10**9
+FEW_UPDATES = 64  # in one call: plug-ins are passed as pointers then
 LARGE_PRODUCT = 2**22  # multiplications in a product of matrices that are worth a second thread
 
 # Parts of the loops over mini-batches of linear models, where calling one takes a third of the time of few rows.
@@ -60,6 +61,8 @@ class Epochs:
         self.hyper = optimizer.hyper()
         self.python = self.rule.in_python or self.loss.in_python or model.in_python(training.dtype)
         self.budget = self._first_budget()
+        n_updates = -(-self.n_rows // self.settings.batch_size)  # of an epoch
+        self.short_calls = plan.streaming or (self.pause and n_updates <= FEW_UPDATES)
         self.reduces_variance = optimizer.variance_reduced and plan.batch_size < self.n_rows
         n_anchor = model.n_params if self.reduces_variance else 0
         self.anchor = Anchor(*np.zeros((len(Anchor._fields), n_anchor), training.dtype))
@@ -129,7 +132,7 @@ class Epochs:
         if self.lazy is not None:
             run_epochs, batch = self._kernel("run_lazy_epochs"), [self.lazy.batch]
         loss, rule = self.loss.call, self.rule.call
-        if self.plan.streaming and not self.python:  # a few updates are a short call
+        if self.short_calls and not self.python:
             loss, rule = self.loss.pointer, self.rule.pointer
         try:
             with self._threads_of_blas():
