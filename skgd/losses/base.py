@@ -39,6 +39,9 @@ class Loss(RemembersValidParameters, BaseEstimator):
         optimizer "auto" goes it in small steps over few rows at a time.
     has_output_axis : bool
         Whether parameters and predictions have an axis for the outputs even where y has one dimension.
+    out_activation : str
+        Name of the function that makes predictions, or probabilities, of raw ones: "exp", "logistic", "softmax", or
+        "identity" for none, which networks publish as ``out_activation_``. Softmax of one output is "logistic".
 
     Examples
     --------
@@ -70,6 +73,7 @@ class Loss(RemembersValidParameters, BaseEstimator):
     smooth: bool = True
     trivial_optimum: bool = False
     has_output_axis: bool = False
+    out_activation: str = "identity"
 
     _parameter_constraints: dict = {}
 
