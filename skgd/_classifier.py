@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 
+from ._containers import as_numpy
+from ._targets.classes import check_validation_labels
 from ._targets.classification import describe_classes
-from ._validation import StrOptions, available_if, fit_context
+from ._validation import StrOptions, available_if, fit_context, in_library_of
 from .losses import CLASS_LOSSES, Loss, get_class_loss, get_label_loss
 
 
@@ -62,7 +64,7 @@ class ClassifierFits(ClassifierMixin):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
+        X : array-like, data frame or sparse matrix of shape (n_rows, n_features)
             Features, not copied if C-ordered or CSR, float32 or float64.
         y : array-like of shape (n_rows,) or, for networks, also array-like or sparse matrix of shape (n_rows, n_labels)
             Classes, at least two; or any number of labels for a row at once, 1 where it has them, else 0.
@@ -146,7 +148,7 @@ class ClassifierFits(ClassifierMixin):
             each class or label. For log-loss they are log-odds and logits.
         """
         raw = self._raw_predictions(X)
-        return raw[:, 0] if raw.shape[1] == 1 else raw
+        return in_library_of(X, raw[:, 0] if raw.shape[1] == 1 else raw)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the class with the largest raw prediction, or all labels whose raw prediction is positive.
@@ -163,9 +165,9 @@ class ClassifierFits(ClassifierMixin):
         """
         raw = self._raw_predictions(X)
         if self._training.loss.multilabel:
-            return (raw > 0).astype(np.intp)
+            return in_library_of(X, (raw > 0).astype(np.intp))
         index = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
-        return self.classes_[index]
+        return in_library_of(X, self.classes_[index])
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
@@ -182,7 +184,7 @@ class ClassifierFits(ClassifierMixin):
             Probabilities, in the order of ``classes_``. Those of classes sum to one, each of labels stands alone.
         """
         raw = self._raw_predictions(X)
-        return self._training.loss.predict_proba(raw)
+        return in_library_of(X, self._training.loss.predict_proba(raw))
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
@@ -199,4 +201,27 @@ class ClassifierFits(ClassifierMixin):
             Logarithms of probabilities, in the order of ``classes_``.
         """
         raw = self._raw_predictions(X)
-        return self._training.loss.predict_log_proba(raw)
+        return in_library_of(X, self._training.loss.predict_log_proba(raw))
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy of the predictions: the share of rows whose class, or all of whose labels, are predicted.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,) or array-like or sparse matrix of shape (n_rows, n_labels)
+            True classes, or labels.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+        """
+        y = as_numpy(y, "y")
+        if hasattr(self, "_training") and self._training.loss.multilabel:
+            y = check_validation_labels(y)
+        y, weight = (in_library_of(X, array) for array in (y, as_numpy(sample_weight, "sample_weight")))
+        return super().score(X, y, weight)

@@ -248,6 +248,17 @@ class Network(Shared):
         differ.
     n_layers_ : int
         Number of layers, input and output included.
+    out_activation_ : str
+        Name of the function that makes predictions, or probabilities, of the last layer: "identity", "exp" for losses
+        with a log link, "logistic" or "softmax" for log-loss, or what ``out_activation`` of a loss of yours says.
+    loss_ : float
+        Objective of the last epoch, NaN if there was none without divergence.
+    best_loss_ : float or None
+        Least objective of an epoch; None with ``early_stopping``, which keeps the parameters with the least loss in
+        ``validation_curve_`` instead.
+    best_validation_score_ : float or None
+        With ``early_stopping`` what ``score`` gives, for the parameters that were kept, on the rows that they were
+        chosen by, weighted as in the loss; NaN where there is no score, as for several quantiles. Else None.
     restart_scores_ : ndarray of shape (n_restarts,)
         Objective of every start in the end, or its least loss on the validation data, if there were several: the
         fit with the least is the one that was kept.

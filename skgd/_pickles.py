@@ -48,6 +48,7 @@ PLAIN = {
     "stop_reason": "converged",
     "gradient_norm": None,
     "restart_scores": None,
+    "validation_score": None,
     "precision": "float64",
 }
 PROGRESS = "epoch", "update", "averaged", "random"

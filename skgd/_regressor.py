@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 
+from ._containers import as_numpy
 from ._targets.regression import describe_numbers
-from ._validation import Interval, StrOptions, fit_context
+from ._validation import Interval, StrOptions, fit_context, in_library_of
 from .losses import REGRESSION_LOSSES, Loss, Quantile, get_regression_loss
 
 
@@ -38,7 +39,7 @@ class RegressorFits(RegressorMixin):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_rows, n_features)
+        X : array-like, data frame or sparse matrix of shape (n_rows, n_features)
             Features, not copied if C-ordered or CSR, float32 or float64.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             Targets.
@@ -80,6 +81,26 @@ class RegressorFits(RegressorMixin):
             The estimator itself.
         """
         return self._fit(X, y, sample_weight, streaming=True)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Coefficient of determination R^2 of the predictions, the mean of those of several targets.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            True targets.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            At most 1; 0 is as good as the mean of y.
+        """
+        y, weight = as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight")
+        return super().score(X, in_library_of(X, y), in_library_of(X, weight))
 
     def _describe_targets(self, X, y, sample_weight, validation, classes, before, streaming):
         if not isinstance(self.quantile, Real):  # whatever the loss; numbers have been checked

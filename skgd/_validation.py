@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from scipy import sparse
+from sklearn import get_config
+from sklearn.utils._array_api import get_namespace_and_device
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
 from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from ._containers import all_single, as_numpy, raise_for_columns
 
 if TYPE_CHECKING:  # scikit-learn's decorators have no types: what they decorate would be anything
     Method = TypeVar("Method", bound=Callable)
@@ -35,6 +39,7 @@ def check_sample_weight(sample_weight, X: np.ndarray) -> np.ndarray:
     """Weights as float64, not negative and not all zero; an empty array where there are none."""
     if sample_weight is None:
         return np.empty(0)
+    sample_weight = as_numpy(sample_weight, "sample_weight")
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     return at_one_scale(weight, "sample_weight")
 
@@ -112,35 +117,47 @@ def check_arguments(function: str, constraints: dict, arguments: dict) -> None:
 
 def check_features(estimator, X, *, reset: bool, dtypes: Sequence[Any] = FLOATS) -> Any:
     """X as a C-ordered float array or in CSR, copied only if it is something else."""
-    return _in_rows(X, functools.partial(validate_data, estimator, reset=reset, **_storage(dtypes)))
+    return _in_rows(as_numpy(X, "X"), functools.partial(_validated, estimator, reset=reset, dtypes=dtypes, order="C"))
 
 
 def check_rows_to_predict(estimator, X) -> Any:
     """X as :func:`check_features` returns it, but arrays of whatever numbers in whatever order: for work by blocks."""
     if sparse.issparse(X):
         return check_features(estimator, X, reset=False)
-    return np.asarray(validate_data(estimator, X, reset=False, dtype=list(NUMBERS)))
+    X = _validated(estimator, as_numpy(X, "X"), reset=False, dtypes=NUMBERS)
+    return X if sparse.issparse(X) else np.asarray(X)  # a data frame may have sparse columns
 
 
 def check_training_data(
     estimator, X, y, *, reset: bool, dtypes: Sequence[Any] = FLOATS, y_numeric: bool, multi_output: bool
 ) -> tuple:
     """X as :func:`check_features` returns it, with no entry twice, and y of the same length."""
+    X, y = as_numpy(X, "X"), as_numpy(y, "y")
     if _needs_no_conversion(X, y, dtypes) and (reset or X.shape[1] == estimator.n_features_in_):
         if reset:
             estimator.n_features_in_ = X.shape[1]
             estimator.__dict__.pop("feature_names_in_", None)
         if not hasattr(estimator, "feature_names_in_"):  # else scikit-learn warns of names that are missing
             return X, y
-    options = {"reset": reset, "multi_output": multi_output, "y_numeric": y_numeric} | _storage(dtypes)
+    options = {"reset": reset, "multi_output": multi_output, "y_numeric": y_numeric, "dtypes": dtypes, "order": "C"}
 
     def check(X):
         nonlocal y
-        X, y = validate_data(estimator, X, y, **options)
+        X, y = _validated(estimator, X, y, **options)
         return X
 
     X = _in_rows(X, check)
     return (_without_duplicates(X) if sparse.issparse(X) else X), y
+
+
+def in_library_of(X, array: Any) -> Any:
+    """NumPy's array as the library has it that X is from, where scikit-learn is told to dispatch; else as it is."""
+    if type(X) is np.ndarray or not hasattr(type(X), "__dlpack__") or not get_config()["array_api_dispatch"]:
+        return array
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":  # only NumPy has arrays of names
+        return array
+    library, _, device = get_namespace_and_device(X)
+    return library.asarray(array, device=device)
 
 
 def _needs_no_conversion(X, y, dtypes: Sequence[Any]) -> bool:
@@ -154,8 +171,14 @@ def _needs_no_conversion(X, y, dtypes: Sequence[Any]) -> bool:
         return math.isfinite(X.sum() + (y.sum() if y.dtype.kind == "f" else 0))
 
 
-def _storage(dtypes: Sequence[Any]) -> dict:
-    return {"dtype": list(dtypes), "order": "C", "accept_sparse": "csr"}
+def _validated(estimator, X, *y, dtypes: Sequence[Any], **options) -> Any:
+    """What scikit-learn makes of X, and y; its own choice among dtypes would be float64 for most data frames."""
+    if np.float32 in dtypes and all_single(X):
+        dtypes = (np.float32,)
+    try:
+        return validate_data(estimator, X, *y, dtype=list(dtypes), accept_sparse="csr", **options)
+    except (TypeError, ValueError) as error:
+        raise_for_columns(X, error)
 
 
 def _in_rows(X, check: Callable) -> Any:
@@ -236,5 +259,6 @@ __all__ = [
     "check_static",
     "check_training_data",
     "fit_context",
+    "in_library_of",
     "openmp_threads",
 ]

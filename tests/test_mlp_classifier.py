@@ -4,13 +4,16 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.special import expit, log_expit, logit
 from sklearn.base import is_classifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
-from sklearn.metrics import f1_score, log_loss, recall_score
+from sklearn.inspection import DecisionBoundaryDisplay, partial_dependence, permutation_importance
+from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import get_tags
@@ -470,3 +473,72 @@ def test_log_probabilities_are_exact_where_probabilities_underflow():
     model.set_params(optimizer="sgd", learning_rate=NO_STEP, standardize=False, tol=None).fit(Z, Y)
     np.testing.assert_allclose(model.predict_log_proba(Z), np.tile(log_expit(Z), 3))
     assert (model.predict_proba(Z)[0] == 0).all()
+
+
+# -- what is served
+
+
+@each_kind
+def test_fitted_attributes_have_the_meanings_of_scikit_learns(kind):
+    theirs = fit_quietly(sklearns(3, hidden_layer_sizes=(5,)), X, TARGETS[kind])
+    ours = small().fit(X, TARGETS[kind])
+    for name in ("n_layers_", "n_outputs_", "out_activation_", "best_validation_score_"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert (ours.loss_, ours.best_loss_) == (ours.loss_curve_[-1], ours.loss_curve_.min())
+
+
+def test_out_activation_is_that_of_the_loss():
+    assert {small(loss=loss, max_iter=1).fit(X, TARGETS["binary"]).out_activation_ for loss in CLASS_LOSSES} == {
+        "identity",
+        "logistic",
+    }
+    assert small(loss="hinge", max_iter=1).fit(X, TARGETS["multiclass"]).out_activation_ == "identity"
+
+    class Scaled(LogLoss):
+        out_activation = "scaled softmax"
+
+    assert small(loss=Scaled(), max_iter=1).fit(X, TARGETS["multiclass"]).out_activation_ == "scaled softmax"
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_array])
+@each_kind
+def test_best_validation_score_is_the_accuracy_of_the_parameters_kept(kind, storage):
+    y, weight = TARGETS[kind], np.linspace(0, 2, 30)
+    model = small(early_stopping=True, learning_rate=0.05, class_weight=None)
+    model.fit(storage(X[:60]), y[:60], X_val=storage(X[60:]), y_val=y[60:], sample_weight_val=weight)
+    expected = accuracy_score(y[60:], model.predict(X[60:]), sample_weight=weight)
+    assert model.best_validation_score_ == pytest.approx(expected, rel=1e-12)
+    assert 0 < expected < 1
+    assert model.best_loss_ is None
+    assert pickle.loads(pickle.dumps(model)).best_validation_score_ == model.best_validation_score_
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_array])
+def test_best_validation_score_of_rows_held_out(storage):
+    # rows of a class are the same, and held out in proportion: which of them, doesn't matter; two classes look alike
+    rows, y = np.array([[1.0, 0.0], [0.0, 2.0], [0.0, 2.0]]), np.arange(3)
+    many, y = storage(np.tile(rows, (40, 1))), np.tile(y, 40)
+    model = small(early_stopping=True, learning_rate=0.05, max_iter=40, n_restarts=2).fit(many, y)
+    assert model.best_validation_score_ == pytest.approx(2 / 3, rel=1e-12) == model.score(many, y)
+
+
+def test_score_takes_labels_in_nullable_columns():
+    model = small().fit(X, pd.DataFrame(LABELS, dtype="Int64"))
+    expected = accuracy_score(LABELS, model.predict(X))
+    assert model.score(X, pd.DataFrame(LABELS, dtype="Int64")) == model.score(X, sparse.csr_array(LABELS)) == expected
+
+
+def test_probabilities_are_calibrated_and_boundaries_drawn():
+    pytest.importorskip("matplotlib").use("Agg")
+    y = TARGETS["multiclass"]
+    calibrated = CalibratedClassifierCV(small(), cv=2, ensemble=False).fit(X, y)
+    np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1, rtol=1e-12)
+    model = small().fit(X[:, :2], y)
+    shown = DecisionBoundaryDisplay.from_estimator(model, X[:, :2], response_method="predict", grid_resolution=9)
+    grid = np.column_stack([shown.xx0.ravel(), shown.xx1.ravel()])
+    np.testing.assert_array_equal(shown.response.ravel(), model.predict(grid))
+    dependence = partial_dependence(model, X[:, :2], [0], custom_values={0: np.array([0.0])}, kind="average")
+    expected = model.predict_proba(np.column_stack([np.zeros(90), X[:, 1]])).mean(axis=0)
+    np.testing.assert_allclose(dependence["average"][:, 0], expected, rtol=1e-12)
+    constant = permutation_importance(model, np.column_stack([X[:, 0], np.ones(90)]), y, random_state=0)
+    assert constant.importances_mean[1] == 0  # what is the same for all rows can be shuffled

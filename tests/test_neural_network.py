@@ -9,7 +9,12 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import RFE, RFECV, SelectFromModel, SequentialFeatureSelector
+from sklearn.inspection import partial_dependence, permutation_importance
+from sklearn.metrics import r2_score
+from sklearn.model_selection import learning_curve
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd.activations import ACTIVATIONS, Tanh
@@ -788,3 +793,109 @@ def test_batches_have_a_thousandth_of_the_rows_within_limits(n_rows, dense, of_c
     few = {"hidden_layer_sizes": (1,), "max_iter": 1, "random_state": 0}
     assert GDMLPRegressor(**few).fit(X, y).batch_size_ == dense
     assert GDMLPRegressor(**few).fit(sparse.csr_array(X), y).batch_size_ == of_csr
+
+
+# -- what selectors and explainers ask for
+
+
+def test_fitted_attributes_have_the_meanings_of_scikit_learns(data):
+    X, y = data
+    settings = {"hidden_layer_sizes": (6, 4), "max_iter": 5, "random_state": 0, "tol": 0, "n_iter_no_change": 9}
+    theirs = fit_quietly(MLPRegressor(**settings), X, y)
+    ours = GDMLPRegressor(**(settings | {"tol": None})).fit(X, y)
+    for name in ("n_layers_", "n_outputs_", "out_activation_", "best_validation_score_"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    for name in ("loss_", "best_loss_"):
+        assert type(getattr(ours, name)) is float
+    assert ours.loss_ == ours.loss_curve_[-1]
+    assert ours.best_loss_ == ours.loss_curve_.min()
+
+    ours.set_params(learning_rate=0.5, schedule="constant", warm_start=True).fit(X, y)  # the loss goes up again
+    assert ours.loss_ == ours.loss_curve_[-1] > ours.best_loss_ == ours.loss_curve_.min()
+    restored = pickle.loads(pickle.dumps(ours))
+    assert (restored.loss_, restored.best_loss_, restored.out_activation_) == (ours.loss_, ours.best_loss_, "identity")
+    restored.partial_fit(X, y)
+    assert restored.best_loss_ == restored.loss_curve_.min()
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_best_validation_score_is_that_of_the_parameters_kept(data, columns, storage):
+    X, y = data[0], np.column_stack([data[1], data[1] ** 2])[:, :columns].squeeze()
+    weight = np.random.default_rng(1).uniform(0.5, 2, 30)
+    model = GDMLPRegressor(hidden_layer_sizes=(6,), early_stopping=True, random_state=0, learning_rate=0.05)
+    model.fit(storage(X[:60]), y[:60], X_val=storage(X[60:]), y_val=y[60:], sample_weight_val=weight)
+    expected = r2_score(y[60:], model.predict(X[60:]), sample_weight=weight)
+    assert model.best_validation_score_ == pytest.approx(expected, rel=1e-12)
+    assert model.best_loss_ is None
+    assert pickle.loads(pickle.dumps(model)).best_validation_score_ == model.best_validation_score_
+    model.set_params(early_stopping=False).partial_fit(X, y)
+    assert model.best_validation_score_ is None
+    assert model.best_loss_ == model.loss_curve_.min()
+
+
+def test_a_score_of_validation_rows_that_there_is_none_of(data):
+    X, y = data
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 3, "tol": None, "early_stopping": True}
+    several = GDMLPRegressor(loss="quantile", quantile=[0.1, 0.9], **settings).fit(X, y)
+    one_row = GDMLPRegressor(**settings).fit(X, y, X_val=X[:1], y_val=y[:1])
+    assert np.isnan([several.best_validation_score_, one_row.best_validation_score_]).all()
+    assert GDMLPRegressor(loss="poisson", **settings).fit(X, np.exp(y)).out_activation_ == "exp"
+
+
+def test_selectors_say_what_to_use_in_place_of_importances(data):
+    X, y = data[0], 3 * data[0][:, 0] + data[0][:, 1]
+    model = GDMLPRegressor(hidden_layer_sizes=(10,), learning_rate=0.03, max_iter=40, tol=None, random_state=0)
+    said = "GDMLPRegressor has no feature_importances_.*permutation_importance.*SequentialFeatureSelector"
+    for selector in (SelectFromModel(model), RFE(model), RFECV(model, cv=2), SelectFromModel(make_pipeline(model))):
+        inside = isinstance(selector.estimator, Pipeline)  # of which scikit-learn asks the pipeline
+        with pytest.raises(ValueError, match="importance_getter" if inside else said):
+            selector.fit(X, y).get_support()
+    named = SelectFromModel(make_pipeline(model), importance_getter="named_steps.gdmlpregressor.feature_importances_")
+    with pytest.raises((AttributeError, ValueError), match=said):
+        named.fit(X, y).get_support()
+
+    # and that works
+    def importances(fitted):
+        return permutation_importance(fitted, X, y, random_state=0).importances_mean
+
+    found = SelectFromModel(model, importance_getter=importances).fit(X, y)
+    assert found.get_support().tolist() == [True, False, False, False]
+    by_steps = SequentialFeatureSelector(model, n_features_to_select=1, cv=2).fit(X, y)
+    assert by_steps.get_support().tolist() == [True, False, False, False]
+
+
+def test_networks_have_no_importances_for_anybody_else(data):
+    model = GDMLPRegressor(hidden_layer_sizes=(3,), max_iter=2)
+    for _ in range(2):
+        assert not hasattr(model, "feature_importances_")
+        assert not hasattr(model, "coef_")
+        assert "feature_importances_" not in dir(model)
+        with pytest.raises(AttributeError, match="permutation_importance"):
+            model.feature_importances_  # noqa: B018
+        with pytest.raises(AttributeError, match="no attribute 'coef_'"):
+            model.coef_  # noqa: B018
+        model.fit(*data)
+    assert "feature_importances_" not in model._repr_html_()
+    with pytest.raises(AttributeError) as raised:
+        GDMLPClassifier("hinge").predict_proba  # noqa: B018
+    assert "gives no probabilities" in str(raised.value.__cause__)  # as without the special case
+
+
+def test_partial_dependence_and_permutation_importance(data):
+    X, y = data
+    model = GDMLPRegressor(hidden_layer_sizes=(10,), max_iter=20, random_state=0).fit(X, y)
+    grid = np.array([-1.0, 0.0, 1.0])
+    found = partial_dependence(model, X, [1], custom_values={1: grid}, kind="average")["average"][0]
+    expected = [
+        forward(
+            np.column_stack([X[:, 0], np.full(len(X), at), X[:, 2:]]),
+            model.coefs_,
+            model.intercepts_,
+            lambda z: np.maximum(z, 0),
+        ).mean()
+        for at in grid
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    scores = learning_curve(model, X, y, cv=2, train_sizes=[0.5, 1.0])[2]
+    assert np.isfinite(scores).all()

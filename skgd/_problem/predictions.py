@@ -5,10 +5,13 @@ from scipy import sparse
 
 from .. import _parallel as threads
 from .._compile.kernels import activation_kernels
+from .._kernels.structures import Data, Features
+from .features import copied_rows
 from .network import NetworkModel, layers_of
 from .scaling import Scaling
 
 BLOCK_ENTRIES = 2**20  # of rows that must be converted: so many are at a time
+COPIED_ENTRIES = 2**16  # of rows that lie apart: so many are copied at a time
 NETWORK_BLOCK_ENTRIES = 2**18  # of the widest layer: what the processor's second-level cache can hold
 
 
@@ -62,6 +65,23 @@ def network_predictions(X, model: NetworkModel, params: np.ndarray, scaling: Sca
     for _ in threads.run_over_rows(fill, n_rows, max(width, model.n_params // 4), 0, workers):
         pass
     return raw
+
+
+def predictions_of_data(data: Data, model: NetworkModel, params: np.ndarray, scaling: Scaling, n_threads: int):
+    """The same of the rows in use of a problem's data, some of which are copied at a time."""
+    rows = data.subset if data.subset.size else np.arange(data.n_rows)
+    at_once = max(1, COPIED_ENTRIES // data.row_entries)
+    parts = (_copied(data, rows[start : start + at_once]) for start in range(0, data.n_rows, at_once))
+    return np.concatenate([network_predictions(part, model, params, scaling, n_threads) for part in parts])
+
+
+def _copied(data: Data, rows: np.ndarray):
+    """The given rows as they were before they were scaled."""
+    if isinstance(data.features, Features):
+        return data.features.X[rows]
+    parts = copied_rows(data.features, rows)
+    shape = len(rows), data.features.center.size
+    return sparse.csr_array((parts.data, parts.indices, parts.indptr), shape=shape)
 
 
 def _float64_rows(X, rows: slice):

@@ -35,6 +35,7 @@ class Curve:
         self._buffer = np.array(values, dtype=np.float64)
         self._size = self._buffer.size
         self._filled = [self._size]  # of the buffer, by whoever shares it
+        self.least = float(np.fmin.reduce(self._buffer, initial=np.inf))  # of the numbers that are any
 
     def extend(self, values: np.ndarray) -> None:
         """Add some at the end."""
@@ -44,6 +45,7 @@ class Curve:
             buffer[: self._size] = self.values
             self._buffer, self._filled = buffer, [self._size]
         self._buffer[self._size : size] = values
+        self.least = float(np.fmin.reduce(values, initial=self.least))
         self._size = self._filled[0] = size
 
     @property
@@ -88,6 +90,7 @@ class Training:
     stop_reason: str = "max_iter"
     gradient_norm: float | None = None
     restart_scores: np.ndarray | None = None  # of all starts, where there were several
+    validation_score: float | None = None  # of a network's kept parameters, with early stopping
     precision: np.dtype = FLOAT64  # of what is published: that of X
 
     @property
@@ -180,7 +183,7 @@ class Training:
     def _take(self, problem: Problem, plan: Plan) -> None:
         """What is known of the data and the plan, in place of what was known of earlier ones."""
         self.scaling, self.moments, self.rows_seen = problem.scaling, problem.moments, problem.rows_seen
-        self.facts, self.restart_scores = problem.facts, None
+        self.facts, self.restart_scores, self.validation_score = problem.facts, None, None
         self.loss_unit, self.batch_size = _loss_unit(problem), plan.batch_size
 
     def count_steps(self, objectives: np.ndarray) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._containers import as_numpy
 from .._kernels.structures import ROW_NUMBER
 from .._validation import check_features, check_sample_weight
 
@@ -39,7 +40,7 @@ def check_validation_set(
     with _naming("X_val"):
         X = check_features(estimator, X_val, reset=False)
     with _naming("y_val"):
-        y = check_targets(y_val)
+        y = check_targets(as_numpy(y_val, "y"))
     if len(y) != X.shape[0]:
         raise ValueError(f"X_val has {X.shape[0]} rows and y_val {len(y)}: they must be as many")
     with _naming("sample_weight_val"):

@@ -47,7 +47,8 @@ class LinearEstimator(GradientDescentEstimator):
     def sparsify(self) -> Self:
         """Store ``coef_`` as a CSR matrix: less memory and faster predictions where most coefficients are zero.
 
-        Training goes on from there as if nothing had happened, and makes ``coef_`` dense again.
+        Training goes on from there as if nothing had happened, and makes ``coef_`` dense again. What takes arrays of
+        coefficients alone, as ``shap.LinearExplainer``, gets ``copy.copy(model).densify()``.
 
         Returns
         -------

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._docstrings import Linear, documented
 from .._regressor import RegressorFits
+from .._validation import in_library_of
 from ..losses import Loss, RegressionLossName
 from ..optimizers import Optimizer, OptimizerName
 from ..penalties import ElasticNet, PenaltyName
@@ -160,4 +161,4 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         columns = raw[:, None] if raw.ndim == 1 else raw
         predictions = self._training.loss.predict(columns).reshape(raw.shape)
         with np.errstate(over="ignore"):  # infinity is the nearest float32
-            return predictions.astype(self.coef_.dtype, copy=False)
+            return in_library_of(X, predictions.astype(self.coef_.dtype, copy=False))

@@ -42,6 +42,9 @@ class Loss(RemembersValidParameters, BaseEstimator):
         penalty there is no optimum where a linear model separates the classes, and a fit warns of it.
     has_output_axis : bool
         Whether parameters and predictions have an axis for the outputs even where y has one dimension.
+    out_activation : str
+        Name of the function that makes predictions, or probabilities, of raw ones: "exp", "logistic", "softmax", or
+        "identity" for none, which networks publish as ``out_activation_``. Softmax of one output is "logistic".
 
     Examples
     --------
@@ -74,6 +77,7 @@ class Loss(RemembersValidParameters, BaseEstimator):
     trivial_optimum: bool = False
     reaches_minimum: bool = True
     has_output_axis: bool = False
+    out_activation: str = "identity"
 
     _parameter_constraints: dict = {}
 

@@ -31,6 +31,7 @@ class LogLoss(Loss):
     curvature = 0.5  # of the multinomial form
     for_classes = True
     reaches_minimum = False
+    out_activation = "softmax"
 
     def curvature_bound(self, n_outputs):
         return 0.25 if n_outputs == 1 else self.curvature
@@ -116,6 +117,7 @@ class MultilabelLogLoss(LogLoss):
     """
 
     multilabel = True
+    out_activation = "logistic"
 
     def curvature_bound(self, n_outputs):
         return 0.25

@@ -14,6 +14,8 @@ LEAST_MEAN = 1e-10
 class LogLinkLoss(Loss):
     """Base of half deviances whose prediction is exp(raw)."""
 
+    out_activation = "exp"
+
     def check_targets(self, y):
         lowest, zero_allowed = self._lowest_target()
         bad = y < lowest if zero_allowed else y <= lowest

@@ -1,21 +1,33 @@
 """What networks share."""
 
+import sys
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from .._auto.network import decide
 from .._fit import GradientDescentEstimator
 from .._parallel import n_threads
 from .._problem.network import INITS, NetworkModel
-from .._problem.predictions import network_predictions
+from .._problem.predictions import network_predictions, predictions_of_data
+from .._problem.problem import Problem
+from .._solvers.driver import Driver
+from .._solvers.plan import Plan
 from .._solvers.training import Training
 from .._validation import Interval, StrOptions, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
+from ..losses import Loss
 from ..schedules import SCHEDULES, Schedule
+
+NO_IMPORTANCES = (
+    "{} has no feature_importances_: nothing in a network says by itself how much a feature counts. "
+    "sklearn.inspection.permutation_importance measures it, which SelectFromModel takes as importance_getter=lambda "
+    "model: permutation_importance(model, X, y).importances_mean; SequentialFeatureSelector needs no importances"
+)
 
 
 class NetworkEstimator(GradientDescentEstimator):
@@ -35,8 +47,28 @@ class NetworkEstimator(GradientDescentEstimator):
 
     def _published_parameters(self, training: Training) -> dict[str, Any]:
         coefs, intercepts = self._in_units_of_data(training)
-        n_layers, n_outputs = len(coefs) + 1, training.model.n_outputs
-        return {"coefs_": coefs, "intercepts_": intercepts, "n_layers_": n_layers, "n_outputs_": n_outputs}
+        losses, score, n_outputs = training.losses, training.validation_score, training.model.n_outputs
+        out_activation = training.loss.out_activation
+        return {
+            "coefs_": coefs,
+            "intercepts_": intercepts,
+            "n_layers_": len(coefs) + 1,
+            "n_outputs_": n_outputs,
+            "out_activation_": "logistic" if out_activation == "softmax" and n_outputs == 1 else out_activation,
+            "loss_": float(losses.values[-1]) if len(losses) else np.nan,
+            "best_loss_": losses.least if score is None else None,
+            "best_validation_score_": score,
+        }
+
+    def _solve(self, drivers: list[Driver], audience: Any, plan: Plan, problem: Problem) -> Training:
+        training = super()._solve(drivers, audience, plan, problem)
+        if plan.early_stopping and problem.validation is not None:
+            data = problem.validation.data
+            raw = predictions_of_data(data, training.model, training.params, training.scaling, n_threads(self.n_jobs))
+            rows = data.subset if data.subset.size else slice(None)
+            raw = _in_units_of_y(raw, training)
+            training.validation_score = _score(training.loss, raw, data.y[rows], data.weight_of(rows))
+        return training
 
     def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Weights and biases as they are published."""
@@ -51,7 +83,7 @@ class NetworkEstimator(GradientDescentEstimator):
         model: Any = training.model
         scaling = training.scaling
         raw = network_predictions(X, model, self._parameters_to_predict(), scaling, n_threads(self.n_jobs))
-        return (raw * scaling.target_scale + scaling.target_center).astype(training.dtype, copy=False)
+        return _in_units_of_y(raw, training)
 
     def _parameters_to_predict(self) -> np.ndarray:
         """All parameters in scaled units, as predictions take them: the training's, or what the user made of them."""
@@ -65,6 +97,34 @@ class NetworkEstimator(GradientDescentEstimator):
                 raise ValueError(f"coefs_ and intercepts_ must keep their shapes, {shapes[0]} and {shapes[1]}")
             params = model.pack(published, training.scaling)
         return params.astype(training.dtype, copy=False)
+
+    if not TYPE_CHECKING:  # for type checkers it would mean that there are attributes of any name
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say of an attribute that isn't there why."""
+            if name != "feature_importances_":
+                return super().__getattribute__(name)  # which knows what to say
+            # scikit-learn's selectors look for it with hasattr, which hides what an AttributeError says
+            asked_by = sys._getframe(1).f_globals.get("__name__", "")
+            kind = ValueError if asked_by.startswith("sklearn.feature_selection") else AttributeError
+            raise kind(NO_IMPORTANCES.format(type(self).__name__))
+
+
+def _in_units_of_y(raw: np.ndarray, training: Training) -> np.ndarray:
+    scaling = training.scaling
+    return (raw * scaling.target_scale + scaling.target_center).astype(training.dtype, copy=False)
+
+
+def _score(loss: Loss, raw: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+    """What the estimator's `score` gives for raw predictions; NaN where there is none, as for several quantiles."""
+    if loss.for_classes:
+        each_alone = raw.shape == y.shape  # two classes, or labels
+        right = ((raw > 0) == (y > 0.5)).all(axis=1) if each_alone else raw.argmax(axis=1) == y[:, 0]
+        return float(np.average(right, weights=weight))
+    predictions = loss.predict(raw)
+    if predictions.shape != y.shape or len(y) < 2 or not np.isfinite(predictions).all():
+        return np.nan
+    return float(r2_score(y, predictions, sample_weight=weight))
 
 
 def _same_arrays(one: tuple, other: tuple) -> bool:

@@ -62,6 +62,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
     {n_layers_}
     n_outputs_ : int
         Number of outputs: 1 for two classes, else the number of classes or labels.
+    {out_activation_, loss_, best_loss_, best_validation_score_}
     {n_iter_, t_, loss_curve_}
     {validation_curve_, restart_scores_, optimizer_, learning_rate_, batch_size_}
     {gradient_norm_, converged_, stop_reason_, n_features_in_, feature_names_in_}

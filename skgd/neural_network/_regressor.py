@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from .._docstrings import Network, documented
 from .._problem.network import InitName
 from .._regressor import RegressorFits
+from .._validation import in_library_of
 from ..activations import Activation, ActivationName
 from ..losses import Loss, RegressionLossName
 from ..optimizers import Optimizer, OptimizerName
@@ -52,6 +53,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
     {n_layers_}
     n_outputs_ : int
         Number of outputs: targets, or quantiles of one.
+    {out_activation_, loss_, best_loss_, best_validation_score_}
     {n_iter_, t_, loss_curve_}
         With several targets each counts in units of its variance.
     {validation_curve_, restart_scores_, optimizer_, learning_rate_, batch_size_}
@@ -163,4 +165,4 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         """
         raw = self._raw_predictions(X)
         predictions = self._training.loss.predict(raw)
-        return predictions[:, 0] if self._training.facts["one_target"] else predictions
+        return in_library_of(X, predictions[:, 0] if self._training.facts["one_target"] else predictions)

@@ -78,9 +78,7 @@ def rate_factor(schedule, losses):
 
 
 FITTED = {  # the peer's attributes that skgd has under other names, or not at all, from its model
-    "loss_": lambda model: model.loss_curve_[-1],
     "loss_curve_": lambda model: model.loss_curve_.tolist(),
-    "best_loss_": lambda model: None if model.early_stopping else model.loss_curve_.min(),
     # The peer's are accuracies or R^2, of skgd's losses the least is the best.
     "validation_scores_": lambda model: (-model.validation_curve_).tolist() if model.early_stopping else None,
     "best_validation_score_": lambda model: -model.validation_curve_.min() if model.early_stopping else None,
@@ -92,7 +90,15 @@ FITTED = {  # the peer's attributes that skgd has under other names, or not at a
 
 
 class Network(Adaptor):
-    fitted = Adaptor.fitted | {"coefs_", "intercepts_", "n_layers_", "n_outputs_"}
+    fitted = Adaptor.fitted | {
+        "coefs_",
+        "intercepts_",
+        "n_layers_",
+        "n_outputs_",
+        "loss_",
+        "best_loss_",
+        "out_activation_",
+    }
 
     _n_rows = 1  # of the last call, and the epochs before it
     _n_before = 0

@@ -1,0 +1,106 @@
+"""Data frames of polars and pyarrow, and pandas's columns of pyarrow's types."""
+
+import numpy as np
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+
+pd, pl, pa = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
+
+NAMES = list("abc")
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 9, (60, 3)).astype(np.float64)
+Y = X @ [1.0, 2.0, -1.0] + RNG.standard_normal(60)
+NETWORK = {"hidden_layer_sizes": (3,), "max_iter": 3, "tol": None, "random_state": 0}
+MODELS = {
+    "linear": (GDLinearRegressor(), Y),
+    "logistic": (GDLogisticClassifier(), np.digitize(Y, [0, 10])),
+    "network": (GDMLPRegressor(**NETWORK), Y),
+    "classes": (GDMLPClassifier(**NETWORK), np.array(["no", "yes"])[(Y > 5).astype(int)]),
+}
+
+
+def in_polars(columns):
+    return pl.DataFrame(dict(zip(NAMES, columns, strict=True)))
+
+
+def in_pyarrow(columns):
+    return pa.table(dict(zip(NAMES, columns, strict=True)))
+
+
+def in_pandas(columns):
+    types = {"float32": "float[pyarrow]", "float64": "double[pyarrow]", "int64": "int64[pyarrow]"}
+    columns = dict(zip(NAMES, columns, strict=True))
+    return pd.DataFrame({name: pd.array(column, dtype=types[column.dtype.name]) for name, column in columns.items()})
+
+
+each_library = pytest.mark.parametrize("make", [in_polars, in_pyarrow, in_pandas])
+
+
+@each_library
+@pytest.mark.parametrize("dtypes", ["ffd", "fff", "ddd", "qqq", "ffq"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_columns_are_as_good_as_arrays(kind, dtypes, make):
+    model, y = MODELS[kind]
+    frame = make([column.astype(dtype) for column, dtype in zip(X.T, dtypes, strict=True)])
+    precision = np.float32 if dtypes == "fff" else np.float64  # where all are, and only there
+    array = X.astype(precision)
+    model.fit(array, y, X_val=array, y_val=y)
+    expected = model.predict(array), model.score(array, y), model.validation_curve_
+    model.fit(frame, y, X_val=frame, y_val=y)
+    published = model.coefs_[0] if hasattr(model, "coefs_") else model.coef_
+    assert published.dtype == precision
+    ours = model.predict(frame), model.score(frame, y), model.validation_curve_
+    for found, wanted in zip(ours, expected, strict=True):
+        assert np.asarray(found).dtype == np.asarray(wanted).dtype
+        np.testing.assert_array_equal(found, wanted)
+    assert model.feature_names_in_.tolist() == NAMES
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(pl.DataFrame(X, schema=["a", "b", "z"]))
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_targets_and_weights_may_be_columns(kind):
+    model, y = MODELS[kind]
+    weight = np.linspace(1, 2, 60)
+    expected = model.fit(X, y, weight).predict(X), model.score(X, y, weight)
+    for make in (pl.Series, pa.array, lambda values: pa.chunked_array([values[:7], values[7:]]), pd.Series):
+        found = model.fit(X, make(y), make(weight)).predict(X), model.score(X, make(y), make(weight))
+        np.testing.assert_array_equal(found[0], expected[0])
+        assert found[1] == expected[1]
+
+
+@pytest.mark.parametrize("make", [pl.Series, pa.array])
+def test_missing_values_in_float32_are_an_error_as_ever(make):
+    column = np.ma.masked_equal(X[:, 0].astype("float32"), X[3, 0]).tolist()
+    kind = pl.Float32 if make is pl.Series else pa.float32()
+    column = pl.Series(column, dtype=kind) if make is pl.Series else pa.array(column, kind)
+    frame = (pl.DataFrame if make is pl.Series else pa.table)({"a": column})
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        GDLinearRegressor().fit(frame, Y)
+
+
+WORDS = ["red", "green", "blue"] * 20
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pl.DataFrame({"a": X[:, 0], "kind": WORDS}),
+        pl.DataFrame({"a": X[:, 0], "kind": pl.Series(WORDS, dtype=pl.Categorical)}),
+        pl.DataFrame({"a": X[:, 0], "kind": pl.Series(WORDS, dtype=pl.Enum(["red", "green", "blue"]))}),
+        pa.table({"a": X[:, 0], "kind": WORDS}),
+        pa.table({"a": X[:, 0], "kind": pa.array(WORDS).dictionary_encode()}),
+        pd.DataFrame({"a": X[:, 0], "kind": pd.array(WORDS, dtype="string[pyarrow]")}),
+    ],
+    ids=["polars", "polars-categorical", "polars-enum", "pyarrow", "pyarrow-dictionary", "pandas"],
+)
+def test_a_column_of_words_is_named(frame):
+    with pytest.raises(ValueError, match="column 'kind' holds 'red', which is no number: encode"):
+        GDLinearRegressor().fit(frame, Y)
+    if not isinstance(frame, pa.Table):  # which scikit-learn's transformers don't take
+        encoder = make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough")
+        assert make_pipeline(encoder, GDLinearRegressor()).fit(frame, Y).score(frame, Y) > 0
