@@ -108,7 +108,9 @@ class Shared:
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last fit, with the optimizer's state and the schedule's position.
     verbose : int, default=0
-        Above 0: print a line for every epoch.
+        1: print some twenty lines of a fit, which tell the epoch and of how many, the objective, the loss on validation
+        rows, the learning rate, and the seconds that have passed and that are to come at most; then why it ended. 2 or
+        more: a line for every epoch.
     n_jobs : int or None, default=None
         Threads for passes over all rows and for predictions; -1 is one a core. None is as many as OpenMP would take:
         one a core, unless a worker of joblib or ``OMP_NUM_THREADS`` leaves less. The result is the same, bit for bit.
@@ -132,7 +134,8 @@ class Shared:
     converged_ : bool
         Whether the criterion was met.
     stop_reason_ : str
-        "converged", "max_iter", "early_stopping" or "diverged".
+        "converged", "max_iter", "early_stopping" or "diverged"; "callback" if one of `set_callbacks` ended the fit,
+        "interrupted" if Ctrl-C did.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
