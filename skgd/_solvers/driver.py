@@ -115,6 +115,12 @@ class Driver:
         """Least loss on the validation data, if these stop the training, else the objective; the less, the better."""
         return self.problem.value(self.training.params) if self.early is None else self.early.best
 
+    def last_score(self) -> float:
+        """The same without another look at the data."""
+        if self.early is not None:
+            return self.early.best
+        return float(self.training.losses.values[-1]) if len(self.training.losses) else np.inf
+
     def as_if_ended(self) -> Training:
         """A copy of the training as it would be if the epoch that is being looked at were the last one."""
         return self._end(self.training.copy())

@@ -40,10 +40,8 @@ def best_of(drivers: Sequence[Driver], audience: Audience | None, n_threads: int
 
 
 def salvage(drivers: Sequence[Driver]) -> Training | None:
-    """The best of what trainings have learnt that were interrupted; None if that is nothing."""
+    """The best of what trainings have learnt that were interrupted, as far as is known; None if that is nothing."""
     begun = [driver for driver in drivers if driver.training.updates > driver.first_update]
     for driver in begun:
         driver.interrupted()
-    if len(begun) <= 1:
-        return begun[0].training if begun else None
-    return min(begun, key=Driver.score).training
+    return min(begun, key=Driver.last_score).training if begun else None
