@@ -213,7 +213,7 @@ def documented_parameters(docstring):
         return []
     body = inspect.cleandoc("\n" + section[1])
     found = []
-    for names, kind in re.findall(r"^(\w[\w, ]*) : (.*)$", body, re.MULTILINE):
+    for names, kind in re.findall(r"^\*?(\w[\w, ]*) : (.*)$", body, re.MULTILINE):
         default = re.search(r"default=(.+)$", kind)
         found.extend((name, default[1] if default else None) for name in names.split(", "))
     return found

@@ -66,7 +66,8 @@ class Driver:
             return self.training
         audience.begin(self)
         for _ in self.run():
-            if audience.see(self):
+            if audience.see(self) and not self.stopped:
+                self.cut_short = self.state()
                 self.stop("callback")
         audience.end(self)
         return self.training
@@ -107,8 +108,6 @@ class Driver:
                     training.state.params[:] = training.state.best
             if new and self.watched:
                 yield training
-        if training.stop_reason == "callback":
-            self.cut_short = self.state()
         self._end(training)
 
     def score(self) -> float:
@@ -163,8 +162,6 @@ class Driver:
         self.solver.restore(state["solver"])
         for name in RESUMED:
             setattr(self, name, state[name])
-        if self.training.stop_reason == "callback":
-            self.training.stop_reason, self.stopped = "max_iter", False
 
     def _begin(self) -> None:
         training, plan, self.begun = self.training, self.plan, True
