@@ -13,10 +13,10 @@ pytest.importorskip("rich")
 pytest.importorskip("sklearn.callback")
 
 
-def test_the_suite_passes():
+def test_the_suite_passes(tmp_path):
     script, root = Path(__file__).with_name("callback_suite.py"), str(Path(skgd.__file__).parents[1])
-    command = [sys.executable, str(script), "-W", "ignore", "--numprocesses=0", "--tb=short"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=os.environ | {"PYTHONPATH": root})
+    command = [sys.executable, str(script), "-W", "ignore", "--tb=short"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": root})
     assert done.returncode == 0, done.stdout[-5000:]
     n_passed = int(done.stdout.rpartition(" passed")[0].split()[-1])
     assert n_passed > 140
