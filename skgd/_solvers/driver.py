@@ -110,14 +110,15 @@ class Driver:
                 yield training
         self._end(training)
 
-    def score(self) -> float:
-        """Least loss on the validation data, if these stop the training, else the objective; the less, the better."""
-        return self.problem.value(self.training.params) if self.early is None else self.early.best
+    def score(self, anew: bool = True) -> float:
+        """Least loss on the validation data, if these stop the training, else the objective; the less, the better.
 
-    def last_score(self) -> float:
-        """The same without another look at the data."""
+        Anew over all rows, or that of the last epoch.
+        """
         if self.early is not None:
             return self.early.best
+        if anew:
+            return self.problem.value(self.training.params)
         return float(self.training.losses.values[-1]) if len(self.training.losses) else np.inf
 
     def as_if_ended(self) -> Training:

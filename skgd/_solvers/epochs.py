@@ -1,6 +1,7 @@
 """Epochs of updates by an optimizer's rule: what the compiled kernels need, and the calls of them."""
 
 import contextlib
+import functools
 import time
 
 import numpy as np
@@ -128,15 +129,13 @@ class Epochs:
         losses = np.empty(min(last_epoch - training.epochs, most_epochs))
         epoch, update = training.epochs, progress["update"][0]
         began = time.perf_counter()
-        run_epochs, batch = self._kernel("run_epochs"), []
-        if self.lazy is not None:
-            run_epochs, batch = self._kernel("run_lazy_epochs"), [self.lazy.batch]
+        batch = [] if self.lazy is None else [self.lazy.batch]
         loss, rule = self.loss.call, self.rule.call
         if self.short_calls and not self.python:
             loss, rule = self.loss.pointer, self.rule.pointer
         try:
             with self._threads_of_blas():
-                run_epochs(
+                self.kernel(
                     loss,
                     rule,
                     self.data,
@@ -181,7 +180,10 @@ class Epochs:
         self.anchor.params[:] = params
         self.anchor.gradient[:] = self.loss_of_all(params.astype(np.float64))[1]
 
-    def _kernel(self, name: str):
+    @functools.cached_property
+    def kernel(self):
+        """The loop over epochs."""
+        name = "run_epochs" if self.lazy is None else "run_lazy_epochs"
         dtype, index = self.storage
         of_data = name, dtype, self.problem.model.kind, index
         return python_kernel(*of_data) if self.python else kernel(*of_data, self._inlined_loss(name))

@@ -44,4 +44,4 @@ def salvage(drivers: Sequence[Driver]) -> Training | None:
     begun = [driver for driver in drivers if driver.training.updates > driver.first_update]
     for driver in begun:
         driver.interrupted()
-    return min(begun, key=Driver.last_score).training if begun else None
+    return min(begun, key=lambda driver: driver.score(anew=False)).training if begun else None

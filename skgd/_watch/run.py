@@ -1,8 +1,8 @@
 """A fit in progress, as whoever watches it sees it."""
 
 import threading
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from .._solvers.driver import Driver
 
@@ -26,10 +26,12 @@ class Run:
     Meanwhile `driver` is the one that they are told of.
     """
 
-    def __init__(self, drivers: Sequence[Driver], watchers: Sequence[Watcher], description: Any = None):
-        self.drivers, self.watchers, self.description = drivers, watchers, description
+    def __init__(self, drivers: Sequence[Driver], watchers: Sequence[Watcher], describe: Callable[[], dict]):
+        self.drivers, self.watchers, self.describe = drivers, watchers, describe
+        self.description: dict | None = None  # of the fit, for checkpoints: made once, as it takes a look at the data
         self.driver = drivers[0]
-        self.states: list[dict | None] = [None] * len(drivers)  # that somebody asked for last
+        # of each training, as it was when somebody asked for it last
+        self.states = [driver.state() if driver.begun else None for driver in drivers]
         self.lock = threading.RLock()
         self.error: Exception | None = None
 
@@ -47,8 +49,10 @@ class Run:
 
     def state(self) -> dict:
         """What is needed to go on from here: of the training that is being told of as it is, of others as last seen."""
+        if self.description is None:
+            self.description = self.describe()
         self.states[self.driver.number] = self.driver.state()
-        return self.description() | {"drivers": list(self.states)}
+        return self.description | {"drivers": list(self.states)}
 
     def _tell(self, what: str, driver: Driver) -> list:
         with self.lock:
