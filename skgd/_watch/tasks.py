@@ -54,15 +54,19 @@ class TakesCallbacks(CallbackSupportMixin):
         --------
         >>> from sklearn.datasets import load_diabetes
         >>> from skgd import GDLinearRegressor
-        >>> class Two:
-        ...     def setup(self, estimator, context): pass
-        ...     def on_fit_task_begin(self, estimator, context): pass
-        ...     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-        ...         return fitted_estimator is not None and fitted_estimator.n_iter_ == 2
-        ...     def teardown(self, estimator, context): pass
+        >>> class TwoEpochs:
+        ...     def setup(self, estimator, context):
+        ...         self.n_epochs = 0
+        ...     def on_fit_task_begin(self, estimator, context):
+        ...         pass
+        ...     def on_fit_task_end(self, estimator, context):
+        ...         self.n_epochs += context.max_subtasks == 0  # the tasks that have no others in them
+        ...         return self.n_epochs == 2
+        ...     def teardown(self, estimator, context):
+        ...         pass
         >>> X, y = load_diabetes(return_X_y=True)
         >>> model = GDLinearRegressor(optimizer="sgd")
-        >>> model.set_callbacks(Two()).fit(X, y).stop_reason_  # doctest: +SKIP
+        >>> model.set_callbacks(TwoEpochs()).fit(X, y).stop_reason_
         'callback'
         """
         return super().set_callbacks(*callbacks)

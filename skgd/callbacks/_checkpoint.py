@@ -46,16 +46,17 @@ class Checkpoint:
     Examples
     --------
     >>> import pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name) / "fit.npz"
     >>> from sklearn.datasets import load_diabetes
     >>> from skgd import GDLinearRegressor
     >>> from skgd.callbacks import Checkpoint
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "fit.npz"
-    >>> model = GDLinearRegressor(optimizer="adam", random_state=0)
-    >>> model.set_callbacks(Checkpoint(path, every=10)).fit(X, y)  # doctest: +SKIP
-    >>> again = GDLinearRegressor(optimizer="adam", random_state=0).resume(path, X, y)  # doctest: +SKIP
-    >>> (again.coef_ == model.coef_).all()  # doctest: +SKIP
+    >>> model = GDLinearRegressor(optimizer="adam", random_state=0).set_callbacks(Checkpoint(path, every=10))
+    >>> again = GDLinearRegressor(optimizer="adam", random_state=0)
+    >>> bool((model.fit(X, y).coef_ == again.resume(path, X, y).coef_).all())
     True
+    >>> folder.cleanup()
     """
 
     def __init__(self, path: str | os.PathLike, *, every: int | timedelta = 1, keep: int = 1):
