@@ -81,6 +81,7 @@ def how_it_ended(model: Any) -> str:
         "early_stopping": f"stopped early {after}{_best_epoch(model)}",
         "diverged": f"diverged in epoch {n + 1}",
         "callback": f"stopped by a callback {after}",
+        "interrupted": f"interrupted {after}",
     }
     return words.get(reason, f"stopped {after}")  # type: ignore[arg-type]
 
