@@ -9,9 +9,9 @@ from datetime import timedelta
 from numbers import Integral
 from typing import Any
 
-from .._fit import GradientDescentEstimator
 from .._warnings import warn_user
 from .._watch import files
+from ._checks import check_is_ours
 
 
 class Checkpoint:
@@ -71,11 +71,7 @@ class Checkpoint:
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Begin to watch a fit."""
-        if not isinstance(estimator, GradientDescentEstimator):
-            raise TypeError(
-                f"Checkpoint must be set on an estimator of skgd, and this is a {type(estimator).__name__}: in a "
-                "pipeline set it on that step"
-            )
+        check_is_ours(self, estimator)
         self._writer = Writer(pathlib.Path(self.path), self.keep)
         self._last = time.monotonic()
 

@@ -1,0 +1,131 @@
+"""The epochs of a fit as a table."""
+
+import contextlib
+import os
+import pathlib
+import time
+from typing import Any
+
+from .._solvers.driver import Driver
+from .._warnings import warn_user
+from ._checks import check_is_ours
+
+COLUMNS = "start", "epoch", "objective", "validation", "learning_rate", "seconds"
+
+
+class EpochLogger:
+    """Writes a line for every epoch of a fit to a CSV file, as soon as the epoch has ended.
+
+    ``tail -f`` follows it, ``pandas.read_csv`` reads it. Its columns:
+
+    - ``start``: number of the random start, from 1 on, where there are several;
+    - ``epoch``: from 1 on; a fit with ``warm_start=True`` counts on;
+    - ``objective``: on the training rows, as ``loss_curve_`` has it;
+    - ``validation``: loss on the validation rows, as ``validation_curve_`` has it, empty where there are none;
+    - ``learning_rate``: that the epoch began with, empty where a line search looks for the length of steps;
+    - ``seconds``: since the fit began.
+
+    Numbers have all their digits. A file that can't be written is warned of, and the fit goes on.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file; its folder must exist.
+    append : bool, default=False
+        Whether lines are added to those that are there, as for a fit that goes on. Otherwise every fit begins the file
+        anew: after a search it is that of the best estimator, which is fitted last. Fits that run at the same time mix
+        their lines, each of which is whole.
+
+    Raises
+    ------
+    TypeError
+        If it is set on an estimator that isn't skgd's.
+
+    See Also
+    --------
+    LossPlot : draws it.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDLinearRegressor
+    >>> from skgd.callbacks import EpochLogger
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "fit.csv"
+    >>> logger = EpochLogger(path)
+    >>> model = GDLinearRegressor(optimizer="adam", max_iter=10, tol=None, random_state=0)
+    >>> model = model.set_callbacks(logger).fit(X, y)  # doctest: +SKIP
+    >>> len(path.read_text().splitlines())  # doctest: +SKIP
+    11
+    """
+
+    def __init__(self, path: str | os.PathLike, *, append: bool = False):
+        os.fspath(path)
+        self.path, self.append = path, append
+        self._logs: dict[int, Log] = {}  # of the fits in progress, by their estimators: clones share a callback
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Begin the file, or its next lines."""
+        check_is_ours(self, estimator)
+        self._logs[id(estimator)] = Log(pathlib.Path(self.path), self.append)
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Nothing has been learnt yet."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+        """Write a line, if it was an epoch that has ended."""
+        if context.max_subtasks == 0:
+            self._logs[id(estimator)].write(estimator._run.driver)
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Close the file."""
+        log = self._logs.pop(id(estimator), None)
+        if log is not None:
+            log.close()
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_logs": {}}
+
+
+class Log:
+    """The lines of one fit."""
+
+    def __init__(self, path: pathlib.Path, append: bool):
+        self.path, self.began, self.file = path, time.perf_counter(), None
+        self.epochs: dict[int, int] = {}  # of each start that have been written
+        try:
+            if not append:
+                path.open("w").close()
+            # every line goes to the end as it is then, whoever writes there, too
+            self.file = path.open("a", buffering=1, encoding="utf-8", newline="\n")
+            if os.fstat(self.file.fileno()).st_size == 0:
+                self.file.write(",".join(COLUMNS) + "\n")
+        except OSError as error:
+            self._give_up(error)
+
+    def write(self, driver: Driver) -> None:
+        """Write the last epoch, unless it was cut short."""
+        training = driver.training
+        if self.file is None or self.epochs.get(driver.number) == training.epochs or not len(training.losses):
+            return
+        self.epochs[driver.number] = training.epochs
+        validation = training.validation_losses.values[-1] if driver.problem.validation is not None else None
+        numbers = training.losses.values[-1], validation, driver.learning_rate
+        words = ["" if number is None else repr(float(number)) for number in numbers]
+        words = [str(driver.number + 1), str(training.epochs), *words, f"{time.perf_counter() - self.began:.6f}"]
+        try:
+            self.file.write(",".join(words) + "\n")
+        except OSError as error:
+            self._give_up(error)
+
+    def close(self) -> None:
+        """Close the file."""
+        file, self.file = self.file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # of a disk that was full before
+                file.close()
+
+    def _give_up(self, error: OSError) -> None:
+        self.close()
+        warn_user(f"the epochs can't be written to {self.path}, and the fit goes on: {error}", UserWarning)
