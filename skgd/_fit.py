@@ -1,5 +1,6 @@
 """How estimators are fitted: describe the problem, decide on a plan, solve, publish."""
 
+import contextlib
 import os
 import pathlib
 from collections.abc import Callable
@@ -34,7 +35,7 @@ from ._validation import (
 )
 from ._watch import files
 from ._watch.checkpoint import SavedFit, describe_fit
-from ._watch.printing import Printer
+from ._watch.printing import Printer, in_words
 from ._watch.run import Run
 from ._watch.tasks import TakesCallbacks, Tasks
 from .optimizers import OPTIMIZERS, Optimizer
@@ -163,19 +164,20 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         """Fit the data; saved is a fit of them that was cut short, to go on with."""
         goes_on = (streaming or self.warm_start) and saved is None and hasattr(self, "_training")
         # before attributes are remembered: what callbacks need in the end survives a failure
-        tasks = None if streaming else self._tasks(X, y, sample_weight, goes_on)
+        tasks = None if streaming else self._tasks(X, y, sample_weight, goes_on or bool(saved and saved.goes_on))
         attributes, drivers = self.__dict__.copy(), []
         try:
             if streaming:
                 check_parameters(self)  # in every call: scikit-learn's decorator would look at the first one alone
             parameters = self._parameters()
             rng = check_random_state(self.random_state) if saved is None else saved.rng
-            random = None if tasks is None else rng.get_state()
+            random = None if tasks is None else rng.get_state(legacy=False)
             before = self._training.copy() if goes_on else None
-            classes = classes if saved is None else saved.classes
+            classes, dtype = (classes, None) if saved is None else (saved.classes, saved.dtype)
 
             # describe
-            problem = self._describe(X, y, sample_weight, validation, parameters, rng, before, classes, streaming)
+            given = X, y, sample_weight, validation
+            problem = self._describe(*given, parameters, rng, before, classes, streaming, dtype)
             problem = problem if saved is None else saved.checked(problem)
             # decide
             plan = type(self)._decide(parameters, problem, before)
@@ -193,16 +195,24 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
             if tasks is not None:
                 tasks.finish()
         except BaseException as error:
-            learned = salvage(drivers) if isinstance(error, KeyboardInterrupt) else None
-            if learned is not None:
-                self._publish(learned)
-            else:  # leave the estimator as it was
-                self.__dict__.clear()
+            if not (isinstance(error, KeyboardInterrupt) and self._keep_what_is_learned(drivers)):
+                self.__dict__.clear()  # leave the estimator as it was
                 self.__dict__.update(attributes)
             raise
         finally:
             self.__dict__.pop("_run", None)
         return self
+
+    def _keep_what_is_learned(self, drivers: list[Driver]) -> bool:
+        """Publish what trainings have learned that were interrupted; whether that is anything."""
+        with contextlib.suppress(KeyboardInterrupt):  # who presses twice can't wait
+            learned = salvage(drivers)
+            if learned is not None:
+                self._publish(self._finished(learned, drivers[0].plan, drivers[0].problem))
+                if self.verbose:
+                    print(in_words(learned), flush=True)
+                return True
+        return False
 
     def _audience(self, drivers: list[Driver], tasks: Tasks | None, description: Callable[[], dict]) -> Run | None:
         """Whoever watches; None: nobody."""
@@ -233,10 +243,12 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         before: Training | None = None,
         classes=None,
         streaming: bool = False,
+        dtype: np.dtype | None = None,
     ) -> Problem:
         either = sparse.issparse(X) and self._model is LinearModel  # computes in float64 then
         either = either or before is None or before.optimizer.searches_line
         dtypes = FLOATS if either else (before.dtype,)  # type: ignore[union-attr]
+        dtypes = dtypes if dtype is None else (dtype,)
         X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, before, streaming)
         parameters = parameters or self._parameters()
@@ -248,13 +260,15 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
 
     def _solve(self, drivers: list[Driver], audience: Run | None, plan: Plan, problem: Problem) -> Training:
         """Train, and warn of what went wrong."""
-        first_epoch = drivers[0].first_epoch
-        beginnings = {each: None if plan.rate_is_auto else each.training.copy() for each in drivers}
         driver = drivers[0] if len(drivers) == 1 else best_of(drivers, audience, plan.n_threads)
         if len(drivers) == 1:
             driver.train(audience)
-        report(type(self).__name__, driver.training, plan, problem, beginnings[driver], first_epoch)
-        return driver.training
+        report(type(self).__name__, driver.training, plan, problem, driver.beginning, drivers[0].first_epoch)
+        return self._finished(driver.training, plan, problem)
+
+    def _finished(self, training: Training, plan: Plan, problem: Problem) -> Training:
+        """The training with what is only known when it has ended."""
+        return training
 
     def _publish(self, training: Training) -> None:
         self.__dict__.pop("restart_scores_", None)  # of an earlier fit

@@ -312,7 +312,8 @@ class Pickles(BaseEstimator):
 
     def __deepcopy__(self, memo: dict) -> Self:
         other = type(self).__new__(type(self))
-        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        attributes = {name: value for name, value in self.__dict__.items() if name != "_run"}
+        other.__dict__.update(copy.deepcopy(attributes, memo))
         return other
 
 

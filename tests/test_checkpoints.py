@@ -1,29 +1,34 @@
 """Fits that are kept on the way, cut short, and gone on with."""
 
 import errno
+import functools
 import json
 import os
 import subprocess
 import sys
+import time
 import warnings
 from datetime import timedelta
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skgd
-from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.losses import Huber
 from skgd.optimizers import Adam
 
 pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
 
+from skgd._kernels.structures import Progress
 from skgd._watch import files
 from skgd.callbacks import Checkpoint
 
@@ -126,6 +131,163 @@ def test_a_checkpoint_is_arrays_numbers_and_strings(kept):
     assert tree["state"]["class"] == "skgd.linear_model._regressor.GDLinearRegressor"
 
 
+@pytest.mark.parametrize(
+    "at",
+    [("progress", "cursor", -(10**9)), ("progress", "random", 0), ("vectors", "params", 3), ("vectors", "slots", 0.0)],
+)
+def test_what_no_training_has_written_is_refused(at, kept):
+    # a file from a stranger: whole, but with what would let compiled loops read anywhere
+    path, model = kept
+    state = files.read(path)
+    training, (part, name, value) = state["drivers"][0]["training"], at
+    if part == "progress":
+        progress = training["progress"].view(Progress).copy()
+        progress[name] = value
+        training["progress"] = progress.view(np.uint8)
+    else:
+        training["vectors"][name] = np.float32(training["vectors"][name][:value] if value else 0.0)
+    files.write(path, state)
+    with pytest.raises(ValueError, match="the checkpoint is damaged: ValueError"):
+        model.resume(path, X, Y)
+    assert not hasattr(model, "coef_")
+
+
+@pytest.mark.parametrize("missing", ["drivers", "parameters", "random", "began", "data"])
+def test_a_file_that_lacks_something_is_refused(missing, kept):
+    path, model = kept
+    state = files.read(path)
+    del state[missing]
+    files.write(path, state)
+    with pytest.raises(ValueError, match="is damaged|aren't those"):
+        model.resume(path, X, Y)
+
+
+class KeepsStates:
+    """Keeps the states of a fit, as a writer does that is slow."""
+
+    def __init__(self):
+        self.states = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.states.append(estimator._run.state())
+
+    def teardown(self, estimator, context):
+        pass
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        GDLinearRegressor(loss="absolute_error"),
+        GDLogisticClassifier(penalty="l1", alpha=1e-3),
+        GDLogisticClassifier(optimizer="svrg", batch_size=16, max_iter=6),
+        GDMLPClassifier(hidden_layer_sizes=(4,), early_stopping=True, n_restarts=2, n_jobs=1, max_iter=12),
+    ],
+    ids=["kinks", "lasso", "svrg", "restarts"],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_state_stays_as_it_was_however_late_it_is_written(model, tmp_path):
+    data = (X, Y) if isinstance(model, GDLinearRegressor) else (C, CLASSES)
+    model, path, keeper = clone(model).set_params(random_state=1), tmp_path / "fit.npz", KeepsStates()
+    whole = clone(model).set_callbacks(keeper).fit(*data)
+    for state in keeper.states[::3]:
+        files.write(path, state)
+        resumed = clone(model).resume(path, *data)
+        np.testing.assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
+        np.testing.assert_array_equal(resumed.predict(data[0]), whole.predict(data[0]))
+
+
+def test_a_fit_that_diverges_is_told_the_same_advice_after_resuming(tmp_path):
+    path = tmp_path / "fit.npz"
+    model = GDMLPRegressor(hidden_layer_sizes=(4,), optimizer="sgd", learning_rate=30.0, batch_size=None, max_iter=40)
+    model.set_params(random_state=0)
+    keeper, told = KeepsStates(), []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        clone(model).set_callbacks(keeper).fit(X, Y)
+        for state in keeper.states[:2]:
+            files.write(path, state)
+            clone(model).resume(path, X, Y)
+    told = {str(each.message) for each in caught}
+    assert len(told) == 1
+    assert "diverged" in told.pop()
+
+
+@pytest.mark.parametrize("first", [np.float32, np.float64])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_precision_of_a_fit_that_went_on_with_another_one(first, optimizer, tmp_path):
+    path, then = tmp_path / "fit.npz", np.float64 if first is np.float32 else np.float32
+    names = np.array(["no", "yes"], dtype=object)[CLASSES]
+    model = GDLogisticClassifier(optimizer=optimizer, max_iter=4, tol=None, warm_start=True, random_state=0)
+    model.fit(C.astype(first), names).set_callbacks(Checkpoint(path, every=100), StopAfter(2))
+    model.fit(C.astype(then), names)
+    resumed = clone(model).set_callbacks().resume(path, C.astype(then), names)
+    assert resumed.coef_.dtype == model.coef_.dtype
+    assert resumed.classes_.dtype == model.classes_.dtype == object
+    assert resumed.n_iter_ == 8
+
+
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.Philox])
+def test_other_generators_of_random_bits(bits, tmp_path):
+    path, model = (
+        tmp_path / "fit.npz",
+        GDMLPClassifier(hidden_layer_sizes=(4,), max_iter=5, early_stopping=True, tol=None),
+    )
+    whole = clone(model).set_params(random_state=np.random.RandomState(bits(3)))
+    whole.set_callbacks(Checkpoint(path)).fit(C, CLASSES)
+    resumed = clone(model).resume(path, C, CLASSES)
+    np.testing.assert_array_equal(resumed.validation_curve_, whole.validation_curve_)
+
+
+def test_other_files_beside_it_stay(tmp_path):
+    theirs = tmp_path / "fit[1]-000001-final.npz"
+    theirs.write_bytes(b"mine")
+    path = tmp_path / "fit[1].npz"
+    model = GDLinearRegressor(optimizer="adam", max_iter=4, tol=None, random_state=0)
+    for n_epochs in (4, 2):
+        model.set_params(max_iter=n_epochs).set_callbacks(Checkpoint(path, keep=2), Slow()).fit(X, Y)
+    names = {each.name for each in tmp_path.iterdir()}
+    assert names == {theirs.name, path.name, *(f"fit[1]-00000{n}.npz" for n in (1, 2, 3, 4))}
+
+
+def test_a_checkpoint_goes_where_its_path_led_when_the_fit_began(tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.npz").symlink_to(tmp_path / "there" / "fit.npz")
+    monkeypatch.chdir(tmp_path)
+
+    class Elsewhere(StopAfter):
+        def on_fit_task_end(self, estimator, context):
+            os.chdir(tmp_path / "there")
+
+    GDLinearRegressor().set_callbacks(Elsewhere(0), Checkpoint("fit.npz")).fit(X, Y)
+    assert (tmp_path / "fit.npz").exists()
+    GDLinearRegressor().set_callbacks(Checkpoint(tmp_path / "link.npz")).fit(X, Y)
+    assert (tmp_path / "there" / "fit.npz").exists()
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), RuntimeError("why")])
+def test_whatever_the_writer_meets_the_fit_ends(error, tmp_path, monkeypatch):
+    def fails(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(files.np, "savez", fails)
+    with pytest.warns(UserWarning, match="no checkpoint could be written"):
+        GDLinearRegressor().set_callbacks(Checkpoint(tmp_path / "fit.npz")).fit(X, Y)
+
+
+def test_fits_in_threads_may_share_a_checkpoint(tmp_path):
+    model = GDLinearRegressor(optimizer="adam", max_iter=5, tol=None).set_callbacks(Checkpoint(tmp_path / "fit.npz"))
+    with joblib.parallel_backend("threading", n_jobs=2):
+        cross_val_score(model, X, Y, cv=4)
+    assert [each.name for each in tmp_path.iterdir()] == ["fit.npz"]
+
+
 def test_how_many_are_kept_and_how_often(tmp_path):
     model = GDLinearRegressor(optimizer="adam", max_iter=25, tol=None, random_state=0)
     path = tmp_path / "fit.npz"
@@ -146,9 +308,9 @@ class Slow(StopAfter):
         super().__init__(0)
 
     def on_fit_task_end(self, estimator, context):
-        checkpoint = estimator._skl_callbacks[0]
-        with checkpoint._writer.condition:
-            checkpoint._writer.condition.wait_for(lambda: not checkpoint._writer.busy)
+        (writer,) = estimator._skl_callbacks[0]._writers.values()
+        with writer.condition:
+            writer.condition.wait_for(lambda: not writer.busy)
 
 
 # -- other data, other estimators, damaged files
@@ -198,6 +360,7 @@ def test_validation_rows_that_changed_are_noticed(tmp_path):
         ({"max_iter": 30}, "it had max_iter=20"),
         ({"optimizer": Adam()}, "it had optimizer='adam'"),
         ({"loss": Huber(epsilon=2.0)}, "it had loss='squared_error'"),
+        ({"schedule": lambda t: 0.5**t}, "it had schedule='constant'"),
         ({"alpha": 0.5, "tol": 0.1}, "it had alpha=0.0001, tol=None"),
     ],
 )
@@ -206,6 +369,37 @@ def test_other_parameters_are_refused(kept, settings, message):
     with pytest.raises(ValueError, match=message):
         model.set_params(**settings).resume(path, X, Y)
     assert not hasattr(model, "coef_")
+
+
+class Halves:
+    """A schedule with an attribute."""
+
+    def __init__(self, factor=0.5):
+        self.factor = factor
+
+    def __call__(self, t):
+        return self.factor**t
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        (lambda t: 0.9**t, lambda t: 0.9**t, lambda t: 0.8**t),
+        (Halves(), Halves(), Halves(0.4)),
+        (functools.partial(pow, 0.9), functools.partial(pow, 0.9), functools.partial(pow, 0.8)),
+    ],
+    ids=["function", "object", "partial"],
+)
+def test_callables_are_compared_by_what_they_do(one, same, other, tmp_path):
+    path = tmp_path / "fit.npz"
+    model = GDLinearRegressor(optimizer="adam", max_iter=4, tol=None, random_state=0)
+    expected = clone(model).set_params(schedule=one).set_callbacks(Checkpoint(path)).fit(X, Y)
+    resumed = clone(model)
+    resumed.schedule = same
+    if one.__class__ is not same.__class__ or not hasattr(one, "__name__"):
+        np.testing.assert_array_equal(resumed.resume(path, X, Y).coef_, expected.coef_)
+    with pytest.raises(ValueError, match="it had schedule="):
+        clone(model).set_params(schedule=other).resume(path, X, Y)
 
 
 def test_what_may_be_another(kept):
@@ -239,8 +433,10 @@ def test_no_byte_can_be_another_unnoticed(kept):
     path, model = kept
     expected, whole = model.fit(X, Y).coef_, path.read_bytes()
     rng = np.random.default_rng(0)
-    for at in rng.integers(0, len(whole), 60):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+    directory = whole.index(b"PK\x01\x02")  # where each bit means something
+    for at in [*rng.integers(0, len(whole), 60), *rng.integers(directory, len(whole), 200)]:
+        bit = 1 << rng.integers(8)
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
         try:
             resumed = clone(model).resume(path, X, Y)
         except ValueError:
@@ -292,9 +488,12 @@ def test_a_folder_that_is_missing_is_warned_of_and_the_fit_goes_on(tmp_path):
 
 def test_what_another_process_has_left_is_cleaned_up(tmp_path):
     path = tmp_path / "fit.npz"
-    (tmp_path / files.temporary_name(path, 1)).write_bytes(b"half")
+    for seconds, name in ((0, "recent"), (3600, "old")):
+        left = tmp_path / f".fit.npz.{name}.tmp"
+        left.write_bytes(b"half")
+        os.utime(left, (time.time() - seconds, time.time() - seconds))
     GDLinearRegressor().set_callbacks(Checkpoint(path)).fit(X, Y)
-    assert [each.name for each in tmp_path.iterdir()] == ["fit.npz"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".fit.npz.recent.tmp", "fit.npz"]
 
 
 @pytest.mark.parametrize("wrong", [{"every": 0}, {"every": 1.5}, {"every": timedelta(0)}, {"keep": 0}, {"keep": True}])
@@ -320,3 +519,9 @@ def test_nothing_is_left_on_the_estimator(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.set_callbacks().partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("path", ["", ".", "a\0b"])
+def test_a_path_is_the_name_of_a_file(path):
+    with pytest.raises(ValueError, match="must be the name of a file"):
+        Checkpoint(path)

@@ -130,6 +130,9 @@ def rate_that_works(training: Training, plan: Plan, beginning: Training | None, 
         rate = float(f"{rate / TRIAL_FACTOR:.2g}")  # as it will be printed
         trial = beginning.copy()
         trial.learning_rate = rate
-        if train(trial, replace(plan, max_iter=epochs)).stop_reason != "diverged":
-            return rate
+        try:
+            if train(trial, replace(plan, max_iter=epochs)).stop_reason != "diverged":
+                return rate
+        except ValueError:  # it starts where nothing can be learnt
+            return None
     return None

@@ -45,6 +45,7 @@ class Driver:
         self, training: Training, plan: Plan, problem: Any, watched: bool = False, solver: Any = None, number: int = 0
     ):
         self.training, self.plan, self.problem, self.watched = training, plan, problem, watched
+        self.beginning = None if plan.rate_is_auto else training.copy()  # to try other rates from, if it diverges
         self.number = number  # of its start, where there are several
         self.first_epoch, self.first_update = training.epochs, training.updates
         self.last_epoch = training.epochs + plan.max_iter
@@ -162,7 +163,8 @@ class Driver:
             self.early.restore(state["early"])
         self.solver.restore(state["solver"])
         for name in RESUMED:
-            setattr(self, name, state[name])
+            setattr(self, name, int(state[name]))
+        self.stopped = bool(self.stopped)
 
     def _begin(self) -> None:
         training, plan, self.begun = self.training, self.plan, True

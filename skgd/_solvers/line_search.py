@@ -25,7 +25,12 @@ PART_STEPS = 50
 PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
 LAST_WIDTHS = 3  # of these are left for all rows
-RESUMED = "widths", "idle", "still"  # beside what its parts resume
+RESUMED_NUMBERS: dict[str, type] = {  # of a search, beside where it is
+    **dict.fromkeys(("slow", "model_steps", "steps", "memory"), int),
+    **dict.fromkeys(("promise", "patience"), float),
+    **dict.fromkeys(("improved", "newton"), bool),
+}
+RESUMED = "idle", "still"  # beside what its parts resume
 
 
 class PreconditionedSearch(QuasiNewton):
@@ -41,17 +46,16 @@ class PreconditionedSearch(QuasiNewton):
             self.memory = 0
 
     def state(self) -> dict:
-        names = "slow", "promise", "model_steps", "steps", "improved", "patience", "newton", "memory"
         of_curvature = None if self.curvature is None else self.curvature.state()
-        return super().state() | {name: getattr(self, name) for name in names} | {"curvature": of_curvature}
+        return super().state() | {name: getattr(self, name) for name in RESUMED_NUMBERS} | {"curvature": of_curvature}
 
     def restore(self, state: dict) -> None:
-        state = dict(state)
-        of_curvature = state.pop("curvature")
         super().restore(state)
+        for name, kind in RESUMED_NUMBERS.items():
+            setattr(self, name, kind(state[name]))
         if self.curvature is not None:
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                self.use(self.curvature.restore(of_curvature))
+                self.use(self.curvature.restore(state["curvature"]))
 
     def renew(self) -> None:
         """Take the curvature at the current parameters."""
@@ -132,6 +136,7 @@ class LineSearch:
             "prospects": self.prospects.state(),
             "small_steps": self.criterion.small_steps,
             "hyper": self.hyper.copy(),
+            "widths": list(self.widths),
             **{name: getattr(self, name) for name in RESUMED},
         }
 
@@ -145,8 +150,9 @@ class LineSearch:
         self.criterion, self.prospects = SearchCriterion(self.plan), Prospects()
         self.criterion.small_steps = state["small_steps"]
         self.prospects.restore(state["prospects"])
+        self.widths = [float(width) for width in state["widths"]]
         for name in RESUMED:
-            setattr(self, name, state[name])
+            setattr(self, name, bool(state[name]) if name == "idle" else int(state[name]))
 
     # -- how it goes
 

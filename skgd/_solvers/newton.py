@@ -10,7 +10,7 @@ from .line_search import LineSearch
 from .outcome import Outcome
 from .plan import Plan
 from .stopping import CRITERIA
-from .training import Training
+from .training import Training, fill
 
 STEPS_AT_ONCE = 100
 
@@ -53,10 +53,10 @@ class Newton:
         }
 
     def restore(self, state: dict) -> None:
-        self.search[:] = state["search"].view(Search)
+        fill(self.search.view(np.uint8), state["search"], "search")
         if self.settings.quadratic:
             self.search["typical"] = 0.0  # so the Hessian, which doesn't change, is factorised again
-        self.params[:] = state["params"]
+        fill(self.params, state["params"], "params")
         if state["line_search"] is not None:
             self.line_search = LineSearch(self.training, self.plan, self.problem, self.pauses)
             self.line_search.restore(state["line_search"])

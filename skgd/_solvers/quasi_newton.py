@@ -63,13 +63,20 @@ class QuasiNewton:
 
     def state(self) -> dict:
         """Where it is, between two steps, and what it has learnt of the curvature."""
-        names = "params", "value", "gradient", "moved_by"
-        return {"pairs": [list(pair) for pair in self.pairs]} | {name: getattr(self, name) for name in names}
+        at = {"params": self.params, "value": self.value, "gradient": self.gradient, "moved_by": self.moved_by}
+        return at | {"pairs": [list(pair) for pair in self.pairs]}
 
     def restore(self, state: dict) -> None:
         """Go on from there; the model of the curvature is its owner's."""
-        self.__dict__.update(state)
-        self.pairs = [tuple(pair) for pair in state["pairs"]]
+        self.value, self.moved_by = float(state["value"]), float(state["moved_by"])
+        self.params, self.gradient = self._vector(state["params"]), self._vector(state["gradient"])
+        pairs = ((self._vector(step), self._vector(change), float(scale)) for step, change, scale in state["pairs"])
+        self.pairs = list(pairs)
+
+    def _vector(self, values: np.ndarray) -> np.ndarray:
+        if values.shape != self.params.shape or values.dtype != self.params.dtype:
+            raise ValueError(f"a vector of {values.shape} numbers where there are {self.params.shape} parameters")
+        return values
 
     @property
     def objective(self) -> float:

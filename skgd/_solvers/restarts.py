@@ -24,6 +24,8 @@ def best_of(drivers: Sequence[Driver], audience: Audience | None, n_threads: int
             if audience is not None and audience.error is error:
                 raise
             errors.append(error)
+            if audience is not None:
+                audience.end(driver)
             return np.inf
         return driver.score()
 
@@ -42,6 +44,10 @@ def best_of(drivers: Sequence[Driver], audience: Audience | None, n_threads: int
 def salvage(drivers: Sequence[Driver]) -> Training | None:
     """The best of what trainings have learnt that were interrupted, as far as is known; None if that is nothing."""
     begun = [driver for driver in drivers if driver.training.updates > driver.first_update]
-    for driver in begun:
-        driver.interrupted()
-    return min(begun, key=lambda driver: driver.score(anew=False)).training if begun else None
+    if not begun:
+        return None
+    ends = [driver.interrupted().stop_reason for driver in begun]
+    best = min(begun, key=lambda driver: driver.score(anew=False)).training
+    if "interrupted" in ends or len(begun) < len(drivers):
+        best.stop_reason = "interrupted"  # of all starts, though this one had ended
+    return best

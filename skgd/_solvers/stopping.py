@@ -6,7 +6,7 @@ from .._kernels.structures import GRADIENT, NEVER, OBJECTIVE, STEP
 from .plan import Plan
 from .prospects import Prospects
 from .quasi_newton import QuasiNewton
-from .training import Training
+from .training import Training, fill
 
 # Criteria by their names, as kernels know them.
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP, "never": NEVER}
@@ -53,7 +53,8 @@ class EarlyStopping:
 
     def restore(self, state: dict) -> None:
         """Go on from where another one was."""
-        self.__dict__.update(state)
+        self.stale, self.best, self.factor = int(state["stale"]), float(state["best"]), float(state["factor"])
+        fill(self.params, state["params"], "params of early stopping")
 
     def return_to_best(self, training: Training) -> None:
         """Return to the best parameters."""

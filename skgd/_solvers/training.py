@@ -217,18 +217,32 @@ class Training:
             "progress": self.progress.view(np.uint8).copy(),
             "losses": self.losses.values,
             "validation_losses": self.validation_losses.values,
+            "precision": self.precision.name,
             **{name: getattr(self, name) for name in RESUMED},
         }
 
     def restore(self, resumable: dict) -> None:
-        """Become what a training for the same data was then."""
-        for name, vector in resumable["vectors"].items():
-            getattr(self.state, name)[...] = vector
-        self.progress[:] = resumable["progress"].view(Progress)
-        self.losses, self.validation_losses = Curve(resumable["losses"]), Curve(resumable["validation_losses"])
-        for name in RESUMED:
-            setattr(self, name, resumable[name])
-        self.plateau = tuple(self.plateau)
+        """Become what a training for the same data was then.
+
+        Raises
+        ------
+        ValueError
+            If it isn't the state of such a training between two epochs: kernels trust what they are given.
+        """
+        for name in (*KEPT[:2], "best", *({"average"} & resumable["vectors"].keys())):
+            fill(getattr(self.state, name), resumable["vectors"][name], name)
+        progress = np.zeros(1, Progress)
+        fill(progress.view(np.uint8), resumable["progress"], "progress")
+        counts = progress[["epoch", "update", "averaged", "unimproved", "still"]][0]
+        if progress["cursor"][0] or progress["batch_done"][0] or min(counts) < 0 or not progress["random"][0]:
+            raise ValueError("progress is that of no training between two epochs")
+        self.progress[:] = progress
+        self.losses, self.validation_losses = (Curve(resumable[name]) for name in ("losses", "validation_losses"))
+        rate, (factor, best, *waits), updates, reason, norm = (resumable[name] for name in RESUMED)
+        self.learning_rate, self.updates, self.stop_reason = float(rate), int(updates), str(reason)
+        self.plateau = (float(factor), float(best), *map(int, waits))
+        self.gradient_norm = None if norm is None else float(norm)
+        self.precision = np.dtype(resumable["precision"])
 
     def return_to_best(self) -> None:
         """Return to the best parameters so far, and begin anew from there."""
@@ -260,6 +274,15 @@ def begin(problem: Problem, plan: Plan, rng: np.random.RandomState) -> list[Trai
         training._take(problem, plan)
         trainings.append(training)
     return trainings
+
+
+def fill(array: np.ndarray, values: np.ndarray, name: str) -> None:
+    """Fill an array with others of its shape and dtype, and refuse any other ones."""
+    if values.shape != array.shape or values.dtype != array.dtype:
+        raise ValueError(
+            f"{name} has shape {values.shape} and dtype {values.dtype} instead of {array.shape} and {array.dtype}"
+        )
+    array[...] = values
 
 
 def new_state(params, optimizer: Optimizer, dtype: np.dtype, penalised: np.ndarray, l1_counts: np.ndarray) -> State:

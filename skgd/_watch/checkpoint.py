@@ -1,9 +1,11 @@
 """What a checkpoint holds beside the trainings' state: whose fit, of what data."""
 
-import inspect
+import contextlib
+import functools
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
-from numbers import Number
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from .._problem.rows import Rows
 from .._solvers.driver import Driver
 
 SAMPLE = 1000  # rows of X whose numbers are compared; of a standardised one means and deviations of all rows, too
+DEEPEST = 10  # of parameters in parameters that are looked at
+BIT_GENERATORS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 MAY_CHANGE = {"verbose", "n_jobs", "warm_start", "random_state"}  # parameters that don't change how a fit goes on
 
 
@@ -26,7 +30,7 @@ def describe_fit(estimator: Any, problem: Problem, goes_on: bool, random: Any) -
         "class": _name(type(estimator)),
         "parameters": parameters_of(estimator),
         "data": fingerprint(problem),
-        "random": list(random),
+        "random": random,
         "began": beginning(problem) if goes_on else None,
     }
 
@@ -36,37 +40,70 @@ class SavedFit:
 
     def __init__(self, state: dict, estimator: Any):
         self.state = state
-        check_estimator(state, estimator)
-        self.rng = np.random.RandomState()
-        self.rng.set_state(tuple(state["random"]))
-        self.began = state["began"]  # None, or what it had from an earlier training that it went on from
-        self.classes = self.began["classes"] if self.began else None
+        with _refusing_damage():
+            check_estimator(state, estimator)
+            self.rng = _generator(state["random"])
+            began = state["began"]  # None, or what it had from an earlier training that it went on from
+            self.goes_on = began is not None
+            self.dtype = np.dtype(began["dtype"]) if began else None
+            self.known = began["trains_intercept"] is False if began else True
+            classes = began["classes"] if began else None
+            self.classes = np.array(classes, dtype=object) if isinstance(classes, list) else classes
 
     def checked(self, problem: Problem) -> Problem:
         """The problem as it was described then; an error if the data aren't the same."""
         check_data(self.state, problem)
-        if self.began and self.began["trains_intercept"]:
-            return replace(problem, model=problem.model.of_other_data())
-        return problem
+        return problem if self.known else replace(problem, model=problem.model.of_other_data())
 
     def restored(self, drivers: list[Driver]) -> list[Driver]:
         """The drivers that go on from there, or from the beginning if they hadn't begun."""
-        drivers = drivers[: len(self.state["drivers"])]
-        for driver, state in zip(drivers, self.state["drivers"], strict=True):
-            if state is not None:
-                driver.restore(state)
+        with _refusing_damage():
+            states = self.state["drivers"]
+            if not 0 < len(states) <= len(drivers):
+                raise ValueError(f"it has {len(states)} starts")
+            drivers = drivers[: len(states)]
+            for driver, state in zip(drivers, states, strict=True):
+                if state is not None:
+                    driver.restore(state)
+                if self.goes_on:
+                    driver.beginning = None  # of which nothing is known
         return drivers
+
+
+class Mismatch(ValueError):
+    """The checkpoint is a good one, but of something else."""
+
+
+@contextlib.contextmanager
+def _refusing_damage() -> Iterator[None]:
+    """Say of whatever is wrong inside a checkpoint that it is damaged."""
+    try:
+        yield
+    except Mismatch:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        raise ValueError(f"the checkpoint is damaged: {type(error).__name__}, {error}") from error
+
+
+def _generator(state: dict) -> np.random.RandomState:
+    """The random generator that had such a state."""
+    name = state["bit_generator"]
+    if name not in BIT_GENERATORS:
+        raise ValueError(f"there is no generator {name!r} of random bits")
+    bits = getattr(np.random, name)()
+    bits.state = {each: state[each] for each in bits.state}
+    return np.random.RandomState(bits)
 
 
 def check_estimator(state: dict, estimator: Any) -> None:
     """Refuse to go on with another estimator or other parameters."""
     if state["class"] != _name(type(estimator)):
-        raise ValueError(f"the checkpoint is of a {state['class']}, and this is a {_name(type(estimator))}")
+        raise Mismatch(f"the checkpoint is of a {state['class']}, and this is a {_name(type(estimator))}")
     then, now = state["parameters"], parameters_of(estimator)
     changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
     if changed:
         was = ", ".join(f"{name}={_in_words(then.get(name))}" for name in changed)
-        raise ValueError(
+        raise Mismatch(
             f"the fit can't go on with other parameters than it began with: it had {was}. To train on with new ones, "
             "fit with warm_start=True"
         )
@@ -78,7 +115,7 @@ def check_data(state: dict, problem: Problem) -> None:
     changed = [name for name in then | now if now.get(name) != then.get(name)]
     if changed:
         differ = "; ".join(_difference(name, then.get(name), now.get(name)) for name in changed)
-        raise ValueError(f"the data aren't those that the checkpoint was made with: {differ}")
+        raise Mismatch(f"the data aren't those that the checkpoint was made with: {differ}")
 
 
 # -- parameters
@@ -90,21 +127,36 @@ def parameters_of(estimator: Any) -> dict:
     return {name: _plain(value) for name, value in parameters.items() if name not in MAY_CHANGE}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
     """A value as JSON takes it; two that differ in what fits do differ here, too."""
-    if value is None or isinstance(value, str | bool | Number):
-        return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if depth > DEEPEST:  # in a circle, perhaps
+        return _name(type(value))
     if isinstance(value, BaseEstimator):
-        return [_name(type(value)), {name: _plain(each) for name, each in value.get_params(deep=False).items()}]
+        return [_name(type(value)), _plain(value.get_params(deep=False), depth + 1)]
     if isinstance(value, dict):
-        return [[_plain(key), _plain(each)] for key, each in value.items()]
+        return {str(key): _plain(value[key], depth + 1) for key in sorted(value, key=repr)}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(each, depth + 1) for each in value]
     if isinstance(value, np.ndarray):
         return [value.dtype.str, list(value.shape), _checksum(value)]
-    if callable(value) and inspect.isroutine(value):
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        return [_name(value), *_plain([_code(value.__code__), value.__defaults__, cells], depth + 1)]
+    if isinstance(value, functools.partial):
+        return ["partial", *_plain([value.func, value.args, value.keywords], depth + 1)]
+    if hasattr(value, "__qualname__"):  # a class, or a function that isn't written in Python
         return _name(value)
-    return _name(type(value))
+    return [_name(type(value)), _plain(getattr(value, "__dict__", {}), depth + 1)]
+
+
+def _code(code: CodeType) -> list:
+    """What a function does."""
+    constants = [_code(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
+    return [zlib.crc32(code.co_code), list(code.co_names), constants]
 
 
 def _name(thing: Any) -> str:
@@ -112,7 +164,8 @@ def _name(thing: Any) -> str:
 
 
 def _in_words(plain: Any) -> str:
-    return repr(plain) if not isinstance(plain, list) else str(plain[0] if plain else plain)
+    simple = not isinstance(plain, list) or not any(isinstance(each, list | dict) for each in plain)
+    return repr(plain) if simple else f"another {str(plain[0]).rpartition('.')[2]}"
 
 
 # -- data
@@ -162,9 +215,10 @@ def _difference(name: str, then: Any, now: Any) -> str:
 
 
 def beginning(problem: Problem) -> dict:
-    """What the description owes to the training before: its classes, and whether the intercept is known."""
+    """What the description owes to the training before: classes, the dtype of X, whether the intercept is known."""
     model = problem.model
     return {
         "classes": problem.facts.get("classes"),
+        "dtype": problem.rows.storage.dtype.name,
         "trains_intercept": model.trains_intercept if isinstance(model, LinearModel) else None,
     }

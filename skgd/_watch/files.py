@@ -5,12 +5,13 @@ in it, by their numbers. Nothing in it can be executed, and each member has a ch
 """
 
 import contextlib
+import glob
 import json
 import os
 import pathlib
 import shutil
-import zipfile
-import zlib
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from .._version import __version__
 
 FORMAT = 1
-DAMAGE = zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError
+SECONDS_TO_WRITE = 60  # at most, of a checkpoint
 ARRAY = "array"  # the only key of what stands for an array
 
 
@@ -28,10 +29,7 @@ def write(path: pathlib.Path, state: dict) -> None:
     tree = {"format": FORMAT, "version": __version__, "state": _plain(state, arrays)}
     members = {str(number): array for number, array in enumerate(arrays)}
     members["state"] = np.frombuffer(json.dumps(tree).encode(), np.uint8)
-    for left in path.parent.glob(temporary_name(path, "*")):  # by a process that was killed meanwhile
-        with contextlib.suppress(OSError):
-            left.unlink()
-    beside = path.with_name(temporary_name(path, os.getpid()))
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with open(beside, "xb") as file:
             np.savez(file, allow_pickle=False, **members)  # type: ignore[arg-type]
@@ -51,9 +49,12 @@ def copy(path: pathlib.Path, other: pathlib.Path) -> None:
         shutil.copyfile(path, other)
 
 
-def temporary_name(path: pathlib.Path, process: Any) -> str:
-    """Name of the file that is written beside the path before it takes its place."""
-    return f".{path.name}.{process}.tmp"
+def clean_up(path: pathlib.Path) -> None:
+    """Remove what processes that were killed have left beside the path, older than any that is being written."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > SECONDS_TO_WRITE:
+                left.unlink()
 
 
 def read(path: pathlib.Path) -> dict:
@@ -66,34 +67,20 @@ def read(path: pathlib.Path) -> dict:
     ValueError
         If it is no checkpoint, or damaged, or of another version.
     """
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
-            tree = json.loads(members["state"].tobytes())
-            if isinstance(tree, dict) and (tree["format"], tree["version"]) != (FORMAT, __version__):
-                raise _OtherVersion(tree["version"])
-            return _whole(tree["state"], members)
-    except _OtherVersion as other:
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as members:
+                tree = json.loads(members["state"].tobytes())
+                made_by = tree["format"], tree["version"]
+                state = _whole(tree["state"], members) if made_by == (FORMAT, __version__) else {}
+        except Exception as error:  # of many kinds, whatever byte is another one
+            raise ValueError(f"{path} is no checkpoint of skgd, or it was cut off or damaged: {error}") from error
+    if made_by != (FORMAT, __version__):
         raise ValueError(
-            f"the checkpoint {path} was made by skgd {other}, and this is {__version__}: another one doesn't go on to "
-            "the same bits"
-        ) from None
-    except OSError:
-        raise
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        EOFError,
-        AttributeError,
-        zlib.error,
-    ) as error:
-        raise ValueError(f"{path} is no checkpoint of skgd, or it was cut off or damaged: {error}") from error
-
-
-class _OtherVersion(Exception):
-    """The checkpoint is of another release."""
+            f"the checkpoint {path} was made by skgd {made_by[1]} in format {made_by[0]}, and this is {__version__} "
+            f"with format {FORMAT}: another one doesn't go on to the same bits"
+        )
+    return state
 
 
 def _plain(value: Any, arrays: list[np.ndarray]) -> Any:

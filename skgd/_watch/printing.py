@@ -3,6 +3,7 @@
 import time
 
 from .._solvers.driver import Driver
+from .._solvers.training import Training
 
 PARTS = 10  # of all epochs a line each, and before the first of them at 1, 2, 5, 10, 20, 50, ...
 FEW_EPOCHS = 20  # up to here a line for each
@@ -27,7 +28,7 @@ class Printer:
         if not (self.every_epoch or is_due(n_done, n_epochs)):
             return
         last, seconds = str(driver.last_epoch), self._seconds(driver)
-        what = f"epoch {driver.training.epochs:{len(last)}d}/{last}  {_objectives(driver)}"
+        what = f"epoch {driver.training.epochs:{len(last)}d}/{last}  {_objectives(driver.training)}"
         rate = driver.learning_rate
         if rate is not None:
             what += f"  rate {rate:.3g}"
@@ -40,10 +41,7 @@ class Printer:
 
     def end(self, driver: Driver) -> None:
         """Print why training ended."""
-        reason, n_epochs = driver.training.stop_reason, driver.training.epochs
-        after = f"{WORDS.get(reason, reason)} after epoch {n_epochs}"
-        of_objective = f"  {_objectives(driver)}" if len(driver.training.losses) else ""
-        self._print(driver, f"{after}{of_objective}  {self._seconds(driver):.1f} s")
+        self._print(driver, f"{in_words(driver.training)}  {self._seconds(driver):.1f} s")
 
     def _seconds(self, driver: Driver) -> float:
         return time.perf_counter() - self.began[driver.number]
@@ -63,8 +61,14 @@ def is_due(n_done: int, n_epochs: int) -> bool:
     return n_done < part and digits[0] in "125" and not digits[1:].strip("0")
 
 
-def _objectives(driver: Driver) -> str:
-    training = driver.training
+def in_words(training: Training) -> str:
+    """Why a training ended, and how good it is."""
+    reason = training.stop_reason
+    after = f"{WORDS.get(reason, reason)} after epoch {training.epochs}"
+    return f"{after}  {_objectives(training)}" if len(training.losses) else after
+
+
+def _objectives(training: Training) -> str:
     line = f"objective {training.losses.values[-1]:.6g}"
     if len(training.validation_losses):
         line += f"  validation {training.validation_losses.values[-1]:.6g}"

@@ -29,7 +29,8 @@ class TakesCallbacks(CallbackSupportMixin):
         """Set those who watch the fits to come; without arguments nobody.
 
         They are told when a fit begins and ends, when each of several random starts does, and each epoch: with the
-        data, and with a fitted estimator as it would be if this epoch were the last one. One that returns True after
+        data, and with a fitted estimator as it would be if this epoch were the last one: that of a fit with so small a
+        ``max_iter``, but where a schedule goes by it, as the networks' own and "cosine" do. One that returns True after
         an epoch ends the training; ``stop_reason_`` is "callback" then. `partial_fit` tells nobody.
 
         Parameters
@@ -124,7 +125,7 @@ class Tasks:
 
     def _fitted(self, driver: Driver) -> dict:
         """Attributes of the estimator if this epoch is the last one."""
-        training = driver.as_if_ended()
+        training = self.estimator._finished(driver.as_if_ended(), driver.plan, driver.problem)
         return self.estimator._published(training) | {"_training": training}
 
     def _begin_epoch(self, driver: Driver) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints of a fit."""
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -66,59 +67,67 @@ class Checkpoint:
             if not (time_given or count_given):
                 kinds = "a positive integer or timedelta" if name == "every" else "a positive integer"
                 raise ValueError(f"{name}={number!r} must be {kinds}")
-        self.path, self.every, self.keep = path, every, keep
-        self._writer: Writer | None = None
+        if not pathlib.Path(path).name or "\0" in os.fspath(path):
+            raise ValueError(f"path={path!r} must be the name of a file")
+        self.path: str | os.PathLike = path
+        self.every, self.keep = every, keep
+        self._writers: dict[int, Writer] = {}  # of the fits in progress, by their estimators: clones share a callback
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Begin to watch a fit."""
         check_is_ours(self, estimator)
-        self._writer = Writer(pathlib.Path(self.path), self.keep)
-        self._last = time.monotonic()
+        # where it leads now, whatever folder is the current one later
+        self._writers[id(estimator)] = Writer(pathlib.Path(self.path).resolve(), self.keep)
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """Nothing has been learnt yet."""
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """Keep the fit as it is, if it is time to, or the end."""
-        run, n_epochs = estimator._run, estimator._run.driver.training.epochs
-        is_epoch = context.max_subtasks == 0
-        if is_epoch and isinstance(self.every, timedelta):
-            if time.monotonic() - self._last < self.every.total_seconds():
+        run, writer = estimator._run, self._writers[id(estimator)]
+        n_epochs, now = run.driver.training.epochs, time.monotonic()
+        if context.max_subtasks == 0:  # an epoch
+            by_time = isinstance(self.every, timedelta)
+            early = now - writer.last < self.every.total_seconds() if by_time else n_epochs % self.every  # type: ignore
+            if early:
                 return
-        elif is_epoch and n_epochs % self.every:  # type: ignore[operator]
-            return
-        self._last = time.monotonic()
-        assert self._writer is not None
-        self._writer.write(run.state(), n_epochs)
+        writer.last = now
+        writer.write(run.state(), n_epochs)
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """Wait until the last checkpoint is written."""
-        writer, self._writer = self._writer, None
+        writer = self._writers.pop(id(estimator), None)
         if writer is not None:
             writer.finish()
 
     def __getstate__(self) -> dict:
-        return self.__dict__ | {"_writer": None}
+        return self.__dict__ | {"_writers": {}}
 
 
 class Writer:
-    """Writes checkpoints in the background; of those that come while it writes, the last one."""
+    """Writes checkpoints of one fit in the background; of those that come while it writes, the last one."""
 
     def __init__(self, path: pathlib.Path, keep: int):
         self.path, self.keep = path, keep
+        self.last = time.monotonic()  # when there was one
         self.condition = threading.Condition()
         self.waiting: tuple[dict, int] | None = None
         self.busy = False
-        self.error: OSError | None = None
+        self.error: Exception | None = None
         self.warned = False
+        self.kept: collections.deque[pathlib.Path] = collections.deque()  # under names with epochs, the oldest first
+        files.clean_up(path)
 
     def write(self, state: dict, n_epochs: int) -> None:
         """Have a state written."""
         with self.condition:
             self.waiting = state, n_epochs
-            if not self.busy:
-                self.busy = True
+            starts, self.busy = not self.busy, True
+        if starts:
+            try:
                 threading.Thread(target=self._write_all, name="skgd-checkpoint").start()
+            except RuntimeError:  # the system has no more threads
+                self._write_all()
         self._warn()
 
     def finish(self) -> None:
@@ -138,28 +147,30 @@ class Writer:
             try:
                 files.write(self.path, state)
                 self._keep(n_epochs)
-            except OSError as error:
+            except Exception as error:  # whatever it is, no checkpoint is worth a fit
                 self.error = error
 
     def _keep(self, n_epochs: int) -> None:
-        """Give the newest a second name, and remove the oldest of those."""
+        """Give the newest a second name, and remove the oldest of those that this fit has made."""
         if self.keep == 1:
             return
-        stem, suffix = self.path.stem, self.path.suffix
-        numbered = self.path.with_name(f"{stem}-{n_epochs:06d}{suffix}")
+        numbered = self.path.with_name(f"{self.path.stem}-{n_epochs:06d}{self.path.suffix}")
         with contextlib.suppress(FileNotFoundError):
             numbered.unlink()
         files.copy(self.path, numbered)
-        others = sorted(self.path.parent.glob(f"{stem}-{'[0-9]' * 6}*{suffix}"))
-        for old in others[: -self.keep]:
-            old.unlink()
+        if numbered in self.kept:
+            self.kept.remove(numbered)
+        self.kept.append(numbered)
+        while len(self.kept) > self.keep:
+            self.kept.popleft().unlink(missing_ok=True)
 
     def _warn(self) -> None:
         """Warn of the first checkpoint that couldn't be written; from the fit's own thread, where it is seen."""
         if self.error is not None and not self.warned:
             self.warned = True
+            reason = str(self.error) or type(self.error).__name__
             warn_user(
-                f"no checkpoint could be written to {self.path}, and the fit goes on: {self.error}. The last good one "
+                f"no checkpoint could be written to {self.path}, and the fit goes on: {reason}. The last good one "
                 "stays",
                 UserWarning,
             )

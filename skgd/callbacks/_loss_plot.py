@@ -77,8 +77,9 @@ class LossPlot:
             os.fspath(path)
         if not (isinstance(seconds, Real) and 0 <= seconds < np.inf):
             raise ValueError(f"seconds={seconds!r} must be a number, at least 0")
-        self.path, self.seconds = path, seconds
-        self._screen = Screen(path)
+        self.path: str | os.PathLike | None = path
+        self.seconds: float = seconds
+        self._screen: Screen = Screen(path)
         self._views: dict[int, View] = {}  # of the fits in progress, by their estimators: clones share a callback
 
     @property

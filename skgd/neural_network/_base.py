@@ -15,7 +15,6 @@ from .._parallel import n_threads
 from .._problem.network import INITS, NetworkModel
 from .._problem.predictions import network_predictions, predictions_of_data
 from .._problem.problem import Problem
-from .._solvers.driver import Driver
 from .._solvers.plan import Plan
 from .._solvers.training import Training
 from .._validation import Interval, StrOptions, check_rows_to_predict
@@ -60,8 +59,7 @@ class NetworkEstimator(GradientDescentEstimator):
             "best_validation_score_": score,
         }
 
-    def _solve(self, drivers: list[Driver], audience: Any, plan: Plan, problem: Problem) -> Training:
-        training = super()._solve(drivers, audience, plan, problem)
+    def _finished(self, training: Training, plan: Plan, problem: Problem) -> Training:
         if plan.early_stopping and problem.validation is not None:
             data = problem.validation.data
             raw = predictions_of_data(data, training.model, training.params, training.scaling, n_threads(self.n_jobs))

@@ -18,7 +18,7 @@ _DPI = 100
 
 
 class Screen:
-    """Shows a picture, the next one in the place of the last: in each cell of a notebook once, in one window, in a file.
+    """Shows a picture, the next in the place of the last: in each cell of a notebook once, in one window, in a file.
 
     Windows belong to the main thread: what others draw isn't shown in them. Worker processes show nothing, and write
     files only where a name was given.
@@ -27,6 +27,7 @@ class Screen:
     def __init__(self, path: str | os.PathLike | None):
         self.given = path
         self.path: pathlib.Path | None = None
+        self.notebook: Any = None
         self.window: Any = None
         self.figure: Any = None
         self.cell: tuple[int, Any] = 0, None  # the number of a notebook's, and the display in it
