@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state

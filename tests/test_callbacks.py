@@ -1,5 +1,7 @@
 """What scikit-learn's callbacks are told of a fit, and what they may do to it."""
 
+import collections
+import copy
 import threading
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd._solvers.driver import Driver
 from skgd._watch import tasks
 
 callback = pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
@@ -68,6 +71,7 @@ KINDS = {
     "dropout": (GDMLPClassifier(hidden_layer_sizes=(6,), dropout=0.2, learning_rate=0.01, max_iter=5), *LABELS),
     "single precision": (GDLogisticClassifier(), C.astype(np.float32), CLASSES),
 }
+SCORES = "best_loss_", "best_validation_score_"  # of networks
 PUBLISHED = "loss_curve_", "validation_curve_", "n_iter_", "t_", "stop_reason_", "gradient_norm_", "learning_rate_"
 
 
@@ -86,6 +90,7 @@ def test_each_epoch_has_the_estimator_of_a_fit_with_so_many(kind):
         alone = clone(model).set_callbacks().set_params(max_iter=n_epochs).fit(features, targets)
         assert all(map(np.array_equal, parameters(seen), parameters(alone)))
         assert all(np.array_equal(getattr(seen, name), getattr(alone, name)) for name in PUBLISHED)
+        assert all(getattr(seen, name, None) == getattr(alone, name, None) for name in SCORES)
         np.testing.assert_array_equal(seen.predict(features), alone.predict(features))
 
 
@@ -148,6 +153,74 @@ def test_an_error_of_a_callback_passes_through_and_leaves_the_earlier_model(wher
     model.set_callbacks()
     assert vars(model).keys() == before.keys()
     assert all(vars(model)[name] is before[name] for name in before)
+
+
+def test_the_estimator_can_be_copied_while_it_is_fitted():
+    class Copies(Recorder):
+        def on_fit_task_end(self, estimator, context):
+            self.fitted += [copy.deepcopy(estimator), copy.copy(estimator)]
+
+        def __getstate__(self):
+            return {}
+
+    recorder = Copies()
+    GDLinearRegressor(max_iter=2, optimizer="adam").set_callbacks(recorder).fit(X, Y)
+    assert len(recorder.fitted) == 3 * 2
+    assert not any("_run" in vars(each) for each in recorder.fitted)
+
+
+def test_a_second_interrupt_leaves_the_earlier_model(monkeypatch):
+    class Interrupts(Recorder):
+        def on_fit_task_end(self, estimator, context):
+            raise KeyboardInterrupt
+
+    def interrupted_again(self):
+        raise KeyboardInterrupt
+
+    model = GDLinearRegressor(optimizer="adam").fit(X, Y)
+    expected = model.predict(X)
+    monkeypatch.setattr(Driver, "interrupted", interrupted_again)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_callbacks(Interrupts()).fit(X[:, :4], Y)
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
+@pytest.mark.parametrize("n_restarts", [1, 3])
+def test_an_interrupt_keeps_what_was_learned(n_restarts, capsys):
+    class Interrupts(Recorder):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            self.fitted.append(fitted_estimator)
+            if len(self.fitted) == 5:
+                raise KeyboardInterrupt
+
+    model = GDMLPRegressor(
+        hidden_layer_sizes=(4,), n_restarts=n_restarts, n_jobs=1, max_iter=8, verbose=1, random_state=0
+    )
+    recorder = Interrupts()
+    with pytest.raises(KeyboardInterrupt):
+        model.set_callbacks(recorder).fit(X, Y)
+    assert (model.stop_reason_, model.converged_, model.n_iter_) == ("interrupted", False, 5)
+    np.testing.assert_array_equal(model.predict(X), recorder.fitted[-1].predict(X))
+    assert capsys.readouterr().out.splitlines()[-1].startswith("interrupted after epoch 5  objective")
+    assert recorder.told[-1][0] == "teardown"
+    model.set_params(warm_start=True).set_callbacks().fit(X, Y)
+    assert model.n_iter_ == 13
+
+
+def test_a_start_that_fails_ends_its_tasks(monkeypatch):
+    run, recorder = Driver.run, Recorder()
+
+    def fails_in_the_second(self):
+        for training in run(self):
+            if self.number == 1:
+                raise ValueError("nothing can be learnt from here")
+            yield training
+
+    monkeypatch.setattr(Driver, "run", fails_in_the_second)
+    GDMLPRegressor(hidden_layer_sizes=(4,), n_restarts=3, n_jobs=1, max_iter=2).set_callbacks(recorder).fit(X, Y)
+    counts = collections.Counter(each[:2] for each in recorder.told)
+    assert counts["begin", "start 2"] == counts["end", "start 2"] == 1
+    assert counts["begin", "iteration 0"] == counts["end", "iteration 0"] == 3
 
 
 def test_an_error_of_the_fit_tears_down():

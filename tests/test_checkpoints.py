@@ -147,7 +147,7 @@ def test_what_no_training_has_written_is_refused(at, kept):
     else:
         training["vectors"][name] = np.float32(training["vectors"][name][:value] if value else 0.0)
     files.write(path, state)
-    with pytest.raises(ValueError, match="the checkpoint is damaged: ValueError"):
+    with pytest.raises(ValueError, match="the checkpoint is damaged: "):
         model.resume(path, X, Y)
     assert not hasattr(model, "coef_")
 
@@ -158,7 +158,7 @@ def test_a_file_that_lacks_something_is_refused(missing, kept):
     state = files.read(path)
     del state[missing]
     files.write(path, state)
-    with pytest.raises(ValueError, match="is damaged|aren't those"):
+    with pytest.raises(ValueError, match=r"is damaged|aren't those"):
         model.resume(path, X, Y)
 
 
@@ -416,7 +416,7 @@ def test_another_class_is_refused(kept):
 
 def test_another_version_is_refused(kept, monkeypatch):
     monkeypatch.setattr(files, "__version__", "9.9.9")
-    with pytest.raises(ValueError, match=f"made by skgd {skgd.__version__}, and this is 9.9.9"):
+    with pytest.raises(ValueError, match=f"made by skgd {skgd.__version__} in format 1, and this is 9.9.9"):
         kept[1].resume(kept[0], X, Y)
 
 
@@ -504,7 +504,7 @@ def test_parameters_out_of_range(wrong):
 
 def test_it_is_set_on_estimators_of_skgd(tmp_path):
     pipeline = make_pipeline(StandardScaler(), LinearRegression()).set_callbacks(Checkpoint(tmp_path / "fit.npz"))
-    with pytest.raises(TypeError, match="set it on that step"):
+    with pytest.raises(TypeError, match="in a pipeline or a search set it on that estimator"):
         pipeline.fit(X, Y)
     model = GDLinearRegressor().set_callbacks(Checkpoint(tmp_path / "fit.npz"))
     make_pipeline(StandardScaler(), model).fit(X, Y)
