@@ -255,7 +255,7 @@ class Network(Shared):
         Name of the function that makes predictions, or probabilities, of the last layer: "identity", "exp" for losses
         with a log link, "logistic" or "softmax" for log-loss, or what ``out_activation`` of a loss of yours says.
     loss_ : float
-        Objective of the last epoch, NaN if there was none without divergence.
+        Objective of the last epoch, as ``loss_curve_`` has it, NaN if there was none without divergence.
     best_loss_ : float or None
         Least objective of an epoch; None with ``early_stopping``, which keeps the parameters with the least loss in
         ``validation_curve_`` instead.

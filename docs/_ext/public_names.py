@@ -36,6 +36,7 @@ ORDER = [
     "skgd.losses",
     "skgd.penalties",
     "skgd.activations",
+    "skgd.callbacks",
     "skgd.plotting",
     "skgd.onnx",
 ]  # of the modules; others come after these

@@ -52,12 +52,14 @@ class EpochLogger:
     >>> from skgd import GDLinearRegressor
     >>> from skgd.callbacks import EpochLogger
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "fit.csv"
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name) / "fit.csv"
     >>> logger = EpochLogger(path)
     >>> model = GDLinearRegressor(optimizer="adam", max_iter=10, tol=None, random_state=0)
-    >>> model = model.set_callbacks(logger).fit(X, y)  # doctest: +SKIP
-    >>> len(path.read_text().splitlines())  # doctest: +SKIP
+    >>> model = model.set_callbacks(logger).fit(X, y)
+    >>> len(path.read_text().splitlines())
     11
+    >>> folder.cleanup()
     """
 
     def __init__(self, path: str | os.PathLike, *, append: bool = False):

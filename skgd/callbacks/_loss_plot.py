@@ -64,12 +64,14 @@ class LossPlot:
     >>> from skgd import GDMLPRegressor
     >>> from skgd.callbacks import LossPlot
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "loss.png"
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = pathlib.Path(folder.name) / "loss.png"
     >>> plot = LossPlot(path)
     >>> model = GDMLPRegressor(early_stopping=True, random_state=0)
-    >>> model = model.set_callbacks(plot).fit(X, y)  # doctest: +SKIP
-    >>> path.exists()  # doctest: +SKIP
+    >>> model = model.set_callbacks(plot).fit(X, y)
+    >>> path.exists()
     True
+    >>> folder.cleanup()
     """
 
     def __init__(self, path: str | os.PathLike | None = None, *, seconds: float = 1.0):
