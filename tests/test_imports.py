@@ -263,6 +263,7 @@ def test_every_name_in_all_is_there(name):
     [
         "skgd",
         "skgd.activations",
+        "skgd.callbacks",
         "skgd.linear_model",
         "skgd.losses",
         "skgd.neural_network",

@@ -42,6 +42,7 @@ def _draw_losses(ax: Any, progress: Progress) -> None:
     curves = [curve for _, curve in progress.losses]
     unseen = progress.validation[1]
     low, high, logarithmic = informative_range([*curves, unseen], "auto")
+    high = max([high, *(curve[0] for curve in curves if len(curve) and np.isfinite(curve[0]))])  # after one epoch, too
     set_range(ax, low, high, logarithmic)
     others = [pair for number, pair in enumerate(progress.losses) if number != progress.current]
     label = "other starts"
