@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from . import activations, losses, optimizers, penalties, plotting, schedules
+    from . import activations, callbacks, losses, optimizers, penalties, plotting, schedules
     from ._minimize import minimize, scipy_method
     from ._precompile import precompile
     from ._trusted_types import TRUSTED_TYPES
@@ -25,6 +25,7 @@ __all__ = [
     "GDMLPClassifier",
     "GDMLPRegressor",
     "activations",
+    "callbacks",
     "losses",
     "minimize",
     "optimizers",
@@ -47,6 +48,7 @@ _HOMES = {
     "scipy_method": "_minimize",
     "TRUSTED_TYPES": "_trusted_types",
     "activations": None,
+    "callbacks": None,
     "losses": None,
     "optimizers": None,
     "penalties": None,

@@ -287,7 +287,7 @@ def test_public_modules_list_their_names(name):
 
 def test_public_names_are_the_promised_ones():
     promised = {"GDLinearRegressor", "GDLogisticClassifier", "GDMLPClassifier", "GDMLPRegressor", "minimize"}
-    promised |= {"activations", "losses", "optimizers", "penalties", "plotting", "schedules"}
+    promised |= {"activations", "callbacks", "losses", "optimizers", "penalties", "plotting", "schedules"}
     promised |= {"precompile", "scipy_method", "TRUSTED_TYPES"}
     assert promised <= set(skgd.__all__)
     assert set(skgd.__all__) <= set(dir(skgd))

@@ -4,13 +4,11 @@ import base64
 import io
 
 import pytest
+from matplotlib.image import imread
 
-nbclient = pytest.importorskip("nbclient")
+nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
 pytest.importorskip("ipykernel")
 pytest.importorskip("sklearn.callback")
-
-import nbformat
-from matplotlib.image import imread
 
 CELL = """
 from sklearn.datasets import load_diabetes
@@ -18,8 +16,7 @@ from skgd import GDMLPRegressor
 from skgd.callbacks import LossPlot
 X, y = load_diabetes(return_X_y=True)
 plot = LossPlot(seconds=0)
-model = GDMLPRegressor((5,), max_iter=300, tol=None, n_restarts=2, random_state=0) if False else GDMLPRegressor(
-    hidden_layer_sizes=(5,), max_iter=300, tol=None, n_restarts=2, random_state=0)
+model = GDMLPRegressor(hidden_layer_sizes=(5,), max_iter=300, tol=None, n_restarts=2, random_state=0)
 model.set_callbacks(plot).fit(X, y);
 """
 TITLE = "print(plot.figure_.axes[0].get_title(loc='left'))"
