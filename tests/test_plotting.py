@@ -1028,6 +1028,14 @@ def test_a_score_that_explodes_does_not_crush_the_others():
         LearningRateDisplay.from_search(failing)
 
 
+def test_candidates_whose_fits_failed_are_in_no_line_and_no_level():
+    rates, scores = [0.01, 0.1, -1.0, "auto", 1.0, -2.0], [0.5, 0.9, np.nan, np.nan, -np.inf, 0.7]
+    display = LearningRateSearchDisplay(rates, scores, [0.1, 0.1, np.nan, np.nan, np.nan, 0.1]).plot()
+    np.testing.assert_array_equal(display.lines_[""].get_xydata(), [[0.01, 0.5], [0.1, 0.9]])
+    assert display.levels_ == {}
+    np.testing.assert_array_equal(display.exits_[""].get_xdata(), [1.0])
+
+
 def test_of_many_settings_the_best_have_names():
     tops = [0.1, 0.9, 0.8, 0.2, 0.7, 0.6, 0.5, 0.4]
     scores = np.add.outer(tops, [-0.05, 0.0]).ravel()

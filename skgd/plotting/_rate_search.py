@@ -17,8 +17,8 @@ class LearningRateSearchDisplay:
 
     A line for each setting of the other parameters; the six with the best scores have colours and names, the others are
     grey. Where most settings have a single rate, as in a random search, candidates are points.
-    What is no number, as "auto", is a dotted level. A score far below the others leaves the picture, as that of a
-    fit that failed does, at an arrow head.
+    What stands in place of a number, as "auto", is a dotted level. A candidate without a finite score, as of fits that
+    failed, is an arrow head at its rate, and left out where that is no rate either, as -1.
 
     Made by :meth:`LearningRateDisplay.from_search`, or from arrays.
 
@@ -124,16 +124,17 @@ class LearningRateSearchDisplay:
             if not joined:
                 looks["linestyle"] = "none"
             members = groups[setting][np.argsort(rates[groups[setting]], kind="stable")]
-            numbered = members[np.isfinite(rates[members])]
-            if numbered.size:
+            at_rates, scored = members[np.isfinite(rates[members])], np.isfinite(scores)
+            numbered = at_rates[scored[at_rates]]
+            if at_rates.size:
                 of_line = rates[numbered], scores[numbered]
                 label = setting if k < len(named) else f"{len(groups) - len(named)} others" if k == len(named) else "_"
                 (self.lines_[setting],) = ax.plot(*of_line, **looks, markersize=5, label=label)
                 if k < len(named):
                     self.bands_[setting] = _draw_spread(ax, *of_line, spread[numbered], color(k), joined, len(named))
-                if not (scores[numbered] >= low).all():
-                    self.exits_[setting] = _mark_exits(ax, *of_line, low, looks["color"])
-            for number in np.setdiff1d(members, numbered):
+                if not (scores[at_rates] >= low).all():
+                    self.exits_[setting] = _mark_exits(ax, rates[at_rates], scores[at_rates], low, looks["color"])
+            for number in (k for k in members if scored[k] and is_level(self.learning_rates[k])):
                 self._draw_level(ax, number, scores[number], looks["color"], k < len(named), joined)
         self._mark_best(ax, best, rates[best], scores[best])
         ax.set_xscale("log")
@@ -212,3 +213,8 @@ def is_rate(value: Any) -> bool:
     if isinstance(value, bool | np.bool_) or not isinstance(value, float | int | np.number):
         return False
     return bool(np.isfinite(value) and value > 0)
+
+
+def is_level(value: Any) -> bool:
+    """Whether a value stands in place of a rate, as "auto" does and None; -1 is a number, though no rate."""
+    return not isinstance(value, float | int | np.number)
