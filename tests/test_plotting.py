@@ -1036,6 +1036,30 @@ def test_candidates_whose_fits_failed_are_in_no_line_and_no_level():
     np.testing.assert_array_equal(display.exits_[""].get_xdata(), [1.0])
 
 
+def test_all_scores_are_seen_but_few_that_are_far_away():
+    rates, deviations = [0.001, 0.01, 0.1], [0.02, 0.01, 0.01]
+    display = LearningRateSearchDisplay(rates, [-0.4, -0.1, -0.05], deviations).plot()
+    assert display.ax_.get_ylim()[0] < -0.42  # 0.3 below others that spread over 0.07: not far
+    assert display.exits_ == {}
+    display = LearningRateSearchDisplay(rates, [-0.6, -0.1, -0.05], deviations).plot()
+    assert -0.12 < display.ax_.get_ylim()[0] < -0.11
+    np.testing.assert_array_equal(display.exits_[""].get_xdata(), [0.001])
+    assert texts_of(display) == ["below the picture", "best: 0.1"]
+    display = LearningRateSearchDisplay([*rates, 1.0], [-9.0, -9.0, -0.1, -0.05], [0.01] * 4).plot()
+    assert display.ax_.get_ylim()[0] < -9.0  # half of them, not few
+    assert display.exits_ == {}
+    display = LearningRateSearchDisplay([*rates, 1.0], [-1e6, np.nan, -0.1, -0.05], [0.01] * 4).plot()
+    assert texts_of(display) == ["below the picture or failed", "best: 1"]
+
+
+def test_the_legend_of_a_random_search_lies_over_no_bar():
+    rates, settings = np.geomspace(1e-3, 1, 24), [f"alpha={k}" for k in range(24)]
+    display = LearningRateSearchDisplay(rates, np.linspace(0.5, 0.501, 24), [0.2] * 24, settings=settings).plot()
+    (legend,) = display.figure_.legends  # outside the axes: bars fill these
+    display.figure_.draw_without_rendering()
+    assert legend.get_window_extent().y1 < display.ax_.get_window_extent().y0
+
+
 def test_of_many_settings_the_best_have_names():
     tops = [0.1, 0.9, 0.8, 0.2, 0.7, 0.6, 0.5, 0.4]
     scores = np.add.outer(tops, [-0.05, 0.0]).ravel()
