@@ -205,8 +205,12 @@ def test_names_of_curves():
 def test_losses_that_cannot_be_drawn():
     with pytest.raises(NotFittedError):
         LossCurveDisplay.from_estimator(descent())
-    with pytest.raises(ValueError, match=r"'LinearRegression', LinearRegression, has no loss_curve_"):
+    with pytest.raises(ValueError, match="estimators: LinearRegression has no loss_curve_"):
         LossCurveDisplay.from_estimator(LinearRegression().fit(X, y))
+    with pytest.raises(TypeError, match="^estimators: 'x' must be a fitted estimator, not str$"):
+        LossCurveDisplay.from_estimator("x")
+    with pytest.raises(TypeError, match="^estimators: 'a', 'x', must be a fitted estimator, not str$"):
+        LossCurveDisplay.from_estimator({"a": "x"})
     with pytest.raises(ValueError, match="the list is empty"):
         LossCurveDisplay.from_estimator([])
     with pytest.raises(ValueError, match=r"x='steps' must be one of \['epochs', 'updates'\]"):
@@ -942,7 +946,7 @@ def test_of_several_metrics_that_of_refit_is_drawn_or_the_one_asked_for():
     without = GridSearchCV(
         descent(max_iter=1), {"learning_rate": [0.1]}, scoring=["r2", "neg_max_error"], refit=False, cv=2
     )
-    with pytest.raises(ValueError, match=r"metric=None must be one of \['r2', 'neg_max_error'\]"):
+    with pytest.raises(ValueError, match=r"pass metric=, one of \['r2', 'neg_max_error'\], for refit=False names none"):
         LearningRateDisplay.from_search(without.fit(X, y))
     assert LearningRateDisplay.from_search(without, metric="r2").best_rate_ == 0.1
 
@@ -1377,8 +1381,12 @@ def test_an_animation_that_nobody_looks_at_is_no_reason_to_warn(tmp_path):
 
 
 def test_animations_that_cannot_be_made(tmp_path):
-    with pytest.raises(TypeError, match="must be a PathDisplay or a CurveFitDisplay, not LossCurveDisplay"):
+    with pytest.raises(
+        TypeError, match="^display=<.*LossCurveDisplay object> must be a PathDisplay or a CurveFitDisplay$"
+    ):
         animate(make_losses())
+    with pytest.raises(TypeError, match=r"^display=Pipeline\(.*\.\.\. must be a PathDisplay or a CurveFitDisplay$"):
+        animate(make_pipeline(StandardScaler(), PCA(), descent()))
     with pytest.raises(ValueError, match=r"filename='path.avi' must end with .gif or .html"):
         animate(make_path(), "path.avi")
     with pytest.raises(ValueError, match="seconds=0 must be a positive number"):
