@@ -205,8 +205,12 @@ def test_names_of_curves():
 def test_losses_that_cannot_be_drawn():
     with pytest.raises(NotFittedError):
         LossCurveDisplay.from_estimator(descent())
-    with pytest.raises(ValueError, match=r"'LinearRegression', LinearRegression, has no loss_curve_"):
+    with pytest.raises(ValueError, match="estimators: LinearRegression has no loss_curve_"):
         LossCurveDisplay.from_estimator(LinearRegression().fit(X, y))
+    with pytest.raises(TypeError, match="^estimators: 'x' must be a fitted estimator, not str$"):
+        LossCurveDisplay.from_estimator("x")
+    with pytest.raises(TypeError, match="^estimators: 'a', 'x', must be a fitted estimator, not str$"):
+        LossCurveDisplay.from_estimator({"a": "x"})
     with pytest.raises(ValueError, match="the list is empty"):
         LossCurveDisplay.from_estimator([])
     with pytest.raises(ValueError, match=r"x='steps' must be one of \['epochs', 'updates'\]"):
@@ -942,7 +946,7 @@ def test_of_several_metrics_that_of_refit_is_drawn_or_the_one_asked_for():
     without = GridSearchCV(
         descent(max_iter=1), {"learning_rate": [0.1]}, scoring=["r2", "neg_max_error"], refit=False, cv=2
     )
-    with pytest.raises(ValueError, match=r"metric=None must be one of \['r2', 'neg_max_error'\]"):
+    with pytest.raises(ValueError, match=r"pass metric=, one of \['r2', 'neg_max_error'\], for refit=False names none"):
         LearningRateDisplay.from_search(without.fit(X, y))
     assert LearningRateDisplay.from_search(without, metric="r2").best_rate_ == 0.1
 
@@ -1026,6 +1030,38 @@ def test_a_score_that_explodes_does_not_crush_the_others():
     failing.cv_results_ = {"params": [{"learning_rate": 0.1}], "mean_test_score": [np.nan], "std_test_score": [np.nan]}
     with pytest.raises(ValueError, match="no candidate has a score: all fits have failed"):
         LearningRateDisplay.from_search(failing)
+
+
+def test_candidates_whose_fits_failed_are_in_no_line_and_no_level():
+    rates, scores = [0.01, 0.1, -1.0, "auto", 1.0, -2.0], [0.5, 0.9, np.nan, np.nan, -np.inf, 0.7]
+    display = LearningRateSearchDisplay(rates, scores, [0.1, 0.1, np.nan, np.nan, np.nan, 0.1]).plot()
+    np.testing.assert_array_equal(display.lines_[""].get_xydata(), [[0.01, 0.5], [0.1, 0.9]])
+    assert display.levels_ == {}
+    np.testing.assert_array_equal(display.exits_[""].get_xdata(), [1.0])
+
+
+def test_all_scores_are_seen_but_few_that_are_far_away():
+    rates, deviations = [0.001, 0.01, 0.1], [0.02, 0.01, 0.01]
+    display = LearningRateSearchDisplay(rates, [-0.4, -0.1, -0.05], deviations).plot()
+    assert display.ax_.get_ylim()[0] < -0.42  # 0.3 below others that spread over 0.07: not far
+    assert display.exits_ == {}
+    display = LearningRateSearchDisplay(rates, [-0.6, -0.1, -0.05], deviations).plot()
+    assert -0.12 < display.ax_.get_ylim()[0] < -0.11
+    np.testing.assert_array_equal(display.exits_[""].get_xdata(), [0.001])
+    assert texts_of(display) == ["below the picture", "best: 0.1"]
+    display = LearningRateSearchDisplay([*rates, 1.0], [-9.0, -9.0, -0.1, -0.05], [0.01] * 4).plot()
+    assert display.ax_.get_ylim()[0] < -9.0  # half of them, not few
+    assert display.exits_ == {}
+    display = LearningRateSearchDisplay([*rates, 1.0], [-1e6, np.nan, -0.1, -0.05], [0.01] * 4).plot()
+    assert texts_of(display) == ["below the picture or failed", "best: 1"]
+
+
+def test_the_legend_of_a_random_search_lies_over_no_bar():
+    rates, settings = np.geomspace(1e-3, 1, 24), [f"alpha={k}" for k in range(24)]
+    display = LearningRateSearchDisplay(rates, np.linspace(0.5, 0.501, 24), [0.2] * 24, settings=settings).plot()
+    (legend,) = display.figure_.legends  # outside the axes: bars fill these
+    display.figure_.draw_without_rendering()
+    assert legend.get_window_extent().y1 < display.ax_.get_window_extent().y0
 
 
 def test_of_many_settings_the_best_have_names():
@@ -1345,8 +1381,12 @@ def test_an_animation_that_nobody_looks_at_is_no_reason_to_warn(tmp_path):
 
 
 def test_animations_that_cannot_be_made(tmp_path):
-    with pytest.raises(TypeError, match="must be a PathDisplay or a CurveFitDisplay, not LossCurveDisplay"):
+    with pytest.raises(
+        TypeError, match="^display=<.*LossCurveDisplay object> must be a PathDisplay or a CurveFitDisplay$"
+    ):
         animate(make_losses())
+    with pytest.raises(TypeError, match=r"^display=Pipeline\(.*\.\.\. must be a PathDisplay or a CurveFitDisplay$"):
+        animate(make_pipeline(StandardScaler(), PCA(), descent()))
     with pytest.raises(ValueError, match=r"filename='path.avi' must end with .gif or .html"):
         animate(make_path(), "path.avi")
     with pytest.raises(ValueError, match="seconds=0 must be a positive number"):

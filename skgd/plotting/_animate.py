@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._checks import shown
 from ._curve_fit import CurveFitDisplay
 from ._path import PathDisplay
 from ._player import DPI, moving_picture
@@ -67,7 +68,7 @@ def animate(
     True
     """
     if not isinstance(display, PathDisplay | CurveFitDisplay):
-        raise TypeError(f"display={display!r} must be a PathDisplay or a CurveFitDisplay, not {type(display).__name__}")
+        raise TypeError(f"display={shown(display)} must be a PathDisplay or a CurveFitDisplay")
     if not (np.isfinite(seconds) and seconds > 0):
         raise ValueError(f"seconds={seconds!r} must be a positive number")
     if not (isinstance(max_frames, int | np.integer) and max_frames >= 2):

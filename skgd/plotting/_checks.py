@@ -1,5 +1,6 @@
 """What displays are given, checked and brought into one form."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ _MOST_LETTERS = 80  # of what is shown in an error
 
 def shown(thing: Any) -> str:
     """What is given, for an error of one line: scikit-learn writes pipelines over many."""
-    text = " ".join(repr(thing).split())
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(repr(thing).split()))  # nobody looks for an address
     return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 3] + "..."
 
 

@@ -153,7 +153,8 @@ class LossCurveDisplay:
         one_of("x", x, X_AXES)
         one_of("log", log, LOG)
         models = by_name(estimators, names, optimizer_name, lambda value: hasattr(value, "fit"))
-        models = {name: _with_curve(name, model) for name, model in models.items()}
+        named = names is not None or isinstance(estimators, dict)
+        models = {name: _with_curve(name if named else None, model) for name, model in models.items()}
         losses = {name: np.asarray(model.loss_curve_, dtype=np.float64) for name, model in models.items()}
         unseen = {name: np.asarray(getattr(model, "validation_curve_", ())) for name, model in models.items()}
         unseen = {name: curve for name, curve in unseen.items() if validation and len(curve)}
@@ -228,7 +229,7 @@ class LossCurveDisplay:
                 losses[name] = _values(name, value)
                 positions[name], notes[name] = np.arange(len(losses[name])), how_descent_ended(value)
             else:
-                model = _with_curve(name, value)
+                model = _with_curve(name if names is not None or isinstance(results, dict) else None, value)
                 losses[name] = model.loss_curve_
                 positions[name], notes[name] = updates_of(model), how_it_ended(model)
         display = cls(
@@ -297,15 +298,20 @@ class LossCurveDisplay:
         return self
 
 
-def _with_curve(name: str, estimator: Any) -> Any:
-    """The estimator itself, or the one that a pipeline or search ends with, if it has a loss curve."""
+def _with_curve(name: str | None, estimator: Any) -> Any:
+    """The estimator itself, or the one that a pipeline or search ends with, if it has a loss curve.
+
+    name: what the user calls it, if anything, for errors.
+    """
     model = innermost(estimator)
     if not hasattr(model, "fit"):
-        raise TypeError(f"estimators: {name!r}, {shown(model)}, must be a fitted estimator, not {type(model).__name__}")
+        which = shown(model) if name is None else f"{name!r}, {shown(model)},"
+        raise TypeError(f"estimators: {which} must be a fitted estimator, not {type(model).__name__}")
     check_is_fitted(model)
     diverged = getattr(model, "stop_reason_", None) == "diverged"  # perhaps in its first epoch: the legend tells
     if not len(getattr(model, "loss_curve_", ())) and not diverged:
-        raise ValueError(f"estimators: {name!r}, {type(model).__name__}, has no loss_curve_ to draw")
+        which = type(model).__name__ if name is None else f"{name!r}, {type(model).__name__},"
+        raise ValueError(f"estimators: {which} has no loss_curve_ to draw")
     return model
 
 

@@ -8,7 +8,9 @@ import numpy as np
 from ._style import COLORS, LIGHT_GREY, LINE_WIDTH, add_legend, axes_for, color, line_style, marker, tidy
 
 _MOST_NAMED = 6  # lines that can be told apart where their bands overlap
-_BELOW = 3.0  # times how far the median is below the best score, or the size of that: what is lower explodes
+# Lower scores leave the picture where at least this share of all stays, and they are so many times as far below these
+# as these spread: few that are far away, or more that explode.
+_CUTS = ((2 / 3, 5.0), (1 / 2, 1000.0))
 _BAND = 0.4  # opacity of a single band, times two
 
 
@@ -17,8 +19,9 @@ class LearningRateSearchDisplay:
 
     A line for each setting of the other parameters; the six with the best scores have colours and names, the others are
     grey. Where most settings have a single rate, as in a random search, candidates are points.
-    What is no number, as "auto", is a dotted level. A score far below the others leaves the picture, as that of a
-    fit that failed does, at an arrow head.
+    Few scores far below the others leave the picture, at arrow heads.
+    What stands in place of a number, as "auto", is a dotted level. A candidate without a finite score, as of fits that
+    failed, is an arrow head at its rate, and left out where that is no rate either, as -1.
 
     Made by :meth:`LearningRateDisplay.from_search`, or from arrays.
 
@@ -109,6 +112,7 @@ class LearningRateSearchDisplay:
         rates = np.array([float(rate) if is_rate(rate) else np.nan for rate in self.learning_rates])
         best = int(np.nanargmax(scores)) if self.best is None else int(self.best)
         low, high = _range(scores, spread)
+        exits = _name_of_exits(scores[np.isfinite(rates)], low)
         self.lines_: dict[str, Any] = {}
         self.bands_: dict[str, Any] = {}
         self.levels_: dict[str, Any] = {}
@@ -124,16 +128,18 @@ class LearningRateSearchDisplay:
             if not joined:
                 looks["linestyle"] = "none"
             members = groups[setting][np.argsort(rates[groups[setting]], kind="stable")]
-            numbered = members[np.isfinite(rates[members])]
-            if numbered.size:
+            at_rates, scored = members[np.isfinite(rates[members])], np.isfinite(scores)
+            numbered = at_rates[scored[at_rates]]
+            if at_rates.size:
                 of_line = rates[numbered], scores[numbered]
                 label = setting if k < len(named) else f"{len(groups) - len(named)} others" if k == len(named) else "_"
                 (self.lines_[setting],) = ax.plot(*of_line, **looks, markersize=5, label=label)
                 if k < len(named):
                     self.bands_[setting] = _draw_spread(ax, *of_line, spread[numbered], color(k), joined, len(named))
-                if not (scores[numbered] >= low).all():
-                    self.exits_[setting] = _mark_exits(ax, *of_line, low, looks["color"])
-            for number in np.setdiff1d(members, numbered):
+                if not (scores[at_rates] >= low).all():
+                    out = rates[at_rates], scores[at_rates]
+                    self.exits_[setting] = _mark_exits(ax, *out, low, looks["color"], "_" if self.exits_ else exits)
+            for number in (k for k in members if scored[k] and is_level(self.learning_rates[k])):
                 self._draw_level(ax, number, scores[number], looks["color"], k < len(named), joined)
         self._mark_best(ax, best, rates[best], scores[best])
         ax.set_xscale("log")
@@ -188,23 +194,33 @@ def _draw_spread(ax, rates, scores, spread, color: str, joined: bool, n_bands: i
     return ax.vlines(rates, low, high, color=color, alpha=0.4, linewidth=1.2, zorder=1)
 
 
-def _mark_exits(ax, rates, scores, low: float, color: str) -> Any:
+def _name_of_exits(scores: np.ndarray, low: float) -> str:
+    """What the legend says of arrow heads."""
+    reasons = {"below the picture": (scores < low).any(), "failed": not np.isfinite(scores).all()}
+    return " or ".join(reason for reason, is_so in reasons.items() if is_so)
+
+
+def _mark_exits(ax, rates, scores, low: float, color: str, label: str) -> Any:
     """Arrow heads at the lower edge below which scores lie, or have none."""
     gone = rates[~(scores >= low)]
     looks = {"marker": "v", "markersize": 8, "linestyle": "none", "color": color, "clip_on": False, "zorder": 5}
-    return ax.plot(gone, np.zeros(len(gone)), transform=ax.get_xaxis_transform(), **looks)[0]
+    return ax.plot(gone, np.zeros(len(gone)), transform=ax.get_xaxis_transform(), **looks, label=label)[0]
 
 
 def _range(scores: np.ndarray, spread: np.ndarray) -> tuple[float, float]:
-    """The part of the y-axis to show: what explodes would crush all others."""
-    finite = np.isfinite(scores)
-    top, middle = scores[finite].max(), np.median(scores[finite])
-    least = top - _BELOW * max(top - middle, abs(top))
-    seen = finite & (scores >= least)
-    low, high = (scores - spread)[seen].min(), (scores + spread)[seen].max()
-    low = max(low, least)
-    margin = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
-    return float(low - margin), float(high + margin)
+    """The part of the y-axis to show: what is far below would crush all others."""
+    order = np.argsort(-scores[np.isfinite(scores)])
+    ends = scores + np.outer((0, -1, 1), np.nan_to_num(spread))
+    middle, low, high = ends[:, np.isfinite(scores)][:, order]  # the best ones first
+    n_shown = len(order)
+    for k in range(n_shown - 1, 0, -1):
+        height = high[:k].max() - low[:k].min() or abs(middle[0])
+        gap = middle[k - 1] - middle[k]
+        if any(k >= share * len(order) and gap > times * height for share, times in _CUTS):
+            n_shown = k
+    bottom, top = low[:n_shown].min(), high[:n_shown].max()
+    margin = 0.06 * (top - bottom) or 0.06 * abs(top) or 1.0
+    return float(bottom - margin), float(top + margin)
 
 
 def is_rate(value: Any) -> bool:
@@ -212,3 +228,8 @@ def is_rate(value: Any) -> bool:
     if isinstance(value, bool | np.bool_) or not isinstance(value, float | int | np.number):
         return False
     return bool(np.isfinite(value) and value > 0)
+
+
+def is_level(value: Any) -> bool:
+    """Whether a value stands in place of a rate, as "auto" does and None; -1 is a number, though no rate."""
+    return not isinstance(value, float | int | np.number)

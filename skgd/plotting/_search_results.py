@@ -74,6 +74,8 @@ def _metric(search: Any, results: Mapping, asked: str | None) -> tuple[str, bool
     names = [name.removeprefix("mean_test_") for name in results if name.startswith("mean_test_")]
     own = names[0] if len(names) == 1 else getattr(search, "refit", None)  # a function, perhaps
     metric = own if asked is None else asked
+    if not isinstance(metric, str) and asked is None:
+        raise ValueError(f"metric: pass metric=, one of {names}, for refit={shown(own)} names none")
     if not isinstance(metric, str) or metric not in names:
         raise ValueError(f"metric={asked!r} must be one of {names}, which the search has scored")
     return metric, metric == own

@@ -119,9 +119,13 @@ def add_legend_beside(ax, **options):
 
 
 def _is_crossed(ax, box) -> bool:
-    """Whether a curve runs through the box, in pixels."""
+    """Whether a curve or a bar runs through the box, in pixels."""
+    from matplotlib.collections import LineCollection
     from matplotlib.path import Path
 
+    bars = (bar for each in ax.collections if isinstance(each, LineCollection) for bar in each.get_segments())
+    if any(Path(ax.transData.transform(bar)).intersects_bbox(box, filled=False) for bar in bars):
+        return True
     for line in ax.lines:
         if line.get_transform() == ax.transData and len(line.get_xydata()):
             with np.errstate(all="ignore"):
