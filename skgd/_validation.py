@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from ._containers import all_single, as_numpy, raise_for_columns
+from ._containers import all_single, as_numpy, checked_table, raise_for_columns
 
 if TYPE_CHECKING:  # scikit-learn's decorators have no types: what they decorate would be anything
     Method = TypeVar("Method", bound=Callable)
@@ -173,6 +173,7 @@ def _needs_no_conversion(X, y, dtypes: Sequence[Any]) -> bool:
 
 def _validated(estimator, X, *y, dtypes: Sequence[Any], **options) -> Any:
     """What scikit-learn makes of X, and y; its own choice among dtypes would be float64 for most data frames."""
+    X = checked_table(X)
     if np.float32 in dtypes and all_single(X):
         dtypes = (np.float32,)
     try:

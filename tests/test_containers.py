@@ -175,9 +175,31 @@ def test_a_column_of_words_is_named(dtype):
         model.fit(given.assign(kind=1.0), Y, X_val=given, y_val=Y)
 
 
-def test_a_column_of_times_is_named():
-    with pytest.raises(ValueError, match="column 'day' holds times"):
-        GDLinearRegressor().fit(frame().assign(day=pd.date_range("2020-01-01", periods=40)), Y)
+DAYS = pd.Series(pd.date_range("2020-01-01", periods=40))
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        DAYS,
+        DAYS.dt.tz_localize("UTC"),
+        DAYS - DAYS[0],
+        DAYS.dt.to_period("D"),
+        DAYS.dt.date,
+        DAYS.astype(object),
+        DAYS.astype("category"),
+    ],
+    ids=["datetime", "zone", "timedelta", "period", "date", "object", "category"],
+)
+def test_a_column_of_times_is_named(days):
+    with pytest.raises(ValueError, match="column 'day' holds times: give numbers for them"):
+        GDLinearRegressor().fit(frame().assign(day=days), Y)
+
+
+@pytest.mark.parametrize("part", [[1.0, 2.0], {"x": 1.0}, (1.0, 2.0), np.ones(2)])
+def test_a_column_of_parts_is_named(part):
+    with pytest.raises(ValueError, match="column 'parts' holds lists or structures"):
+        GDLinearRegressor().fit(frame().assign(parts=pd.Series([part] * 40)), Y)
 
 
 @pytest.mark.parametrize("given", [pd.Series(X[:, 0]), [["red"]] * 40, [[{}]] * 40])
@@ -272,3 +294,15 @@ def test_a_tensor_that_numpy_cant_take_is_named(which):
     said = name if name == which else f"{which}: {name}"
     with pytest.raises(ValueError, match=f"^{said} is a .*Tensor that NumPy can't take: Got unsupported Scalar"):
         GDLinearRegressor().fit(**given)
+
+
+@pytest.mark.parametrize("device", ["cuda:0", "cpu"])
+def test_an_array_of_another_device_is_named_as_it_is_imported(device):
+    given = Tensor(X, fault=RuntimeError("not to NumPy"))
+    given.device = device
+    given.detach = lambda: given
+    kind = type("Array", (Tensor,), {"__module__": "array_api._inside"})
+    given.__class__ = kind
+    hint = "; move it to the CPU first" if device == "cuda:0" else ""
+    with pytest.raises(ValueError, match=f"^X is an array_api.Array that NumPy can't take: not to NumPy{hint}$"):
+        GDLinearRegressor().fit(given, Y)

@@ -1,5 +1,7 @@
 """Data frames of polars and pyarrow, and pandas's columns of pyarrow's types."""
 
+from datetime import datetime, timedelta
+
 import numpy as np
 import pytest
 from sklearn.compose import make_column_transformer
@@ -104,3 +106,68 @@ def test_a_column_of_words_is_named(frame):
     if not isinstance(frame, pa.Table):  # which scikit-learn's transformers don't take
         encoder = make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough")
         assert make_pipeline(encoder, GDLinearRegressor()).fit(frame, Y).score(frame, Y) > 0
+
+
+# -- columns that hold no numbers
+
+DAYS = pl.Series([datetime(2020, 1, 1) + timedelta(day) for day in range(60)])
+TIMES = {
+    "polars-datetime": DAYS,
+    "polars-zone": DAYS.dt.replace_time_zone("UTC"),
+    "polars-date": DAYS.dt.date(),
+    "polars-time": DAYS.dt.time(),
+    "polars-duration": DAYS - DAYS[0],
+    "pyarrow-timestamp": pa.array(DAYS.to_list()),
+    "pyarrow-zone": pa.array(DAYS.to_list(), pa.timestamp("s", "UTC")),
+    "pyarrow-date": pa.array(DAYS.dt.date().to_list()),
+    "pyarrow-date64": pa.array(DAYS.dt.date().to_list(), pa.date64()),
+    "pyarrow-time": pa.array(range(60), pa.time32("s")),
+    "pyarrow-duration": pa.array(range(60), pa.duration("s")),
+    "pandas-timestamp": pd.array(DAYS.to_list(), dtype="timestamp[ns][pyarrow]"),
+    "pandas-date": pd.array(DAYS.dt.date().to_list(), dtype=pd.ArrowDtype(pa.date32())),
+    "pandas-time": pd.array(DAYS.dt.time().to_list(), dtype=pd.ArrowDtype(pa.time64("us"))),
+}
+PARTS = {
+    "polars-list": pl.Series([[1.0, 2.0]] * 60),
+    "polars-array": pl.Series([[1.0, 2.0]] * 60, dtype=pl.Array(pl.Float64, 2)),
+    "polars-struct": pl.Series([{"x": 1.0}] * 60),
+    "pyarrow-list": pa.array([[1.0, 2.0]] * 60),
+    "pyarrow-struct": pa.array([{"x": 1.0}] * 60),
+}
+MAKERS = {"polars": pl.DataFrame, "pyarrow": pa.table, "pandas": pd.DataFrame}
+
+
+@pytest.mark.parametrize("name", [*TIMES, *PARTS])
+def test_a_column_of_times_or_parts_is_named(name):
+    make = MAKERS[name.split("-")[0]]
+    bad, good = make({"b": X[:, 0], "a": (TIMES | PARTS)[name]}), make({"b": X[:, 0], "a": X[:, 1]})
+    said = "column 'a' holds times: give numbers for them" if name in TIMES else "column 'a' holds lists or structures"
+    model = GDLinearRegressor().fit(good, Y)
+    for call in (lambda: model.predict(bad), lambda: model.fit(bad, Y)):
+        with pytest.raises(ValueError, match=said):
+            call()
+
+
+def test_columns_may_be_named_as_types_of_times_are():
+    frame = pl.DataFrame({"Date": X[:, 0], "timestamp": X[:, 1]})
+    assert GDLinearRegressor().fit(frame, Y).feature_names_in_.tolist() == frame.columns
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_lazy_frame_is_told_to_be_collected():
+    frame = pl.DataFrame({"a": X[:, 0]})
+    model = GDLinearRegressor().fit(frame, Y)
+    for call in (lambda: model.fit(frame.lazy(), Y), lambda: model.predict(frame.lazy())):
+        with pytest.raises(ValueError, match=r"^X is a LazyFrame: call X\.collect\(\) first"):
+            call()
+
+
+def test_batches_of_records_are_as_good_as_tables():
+    table = in_pyarrow(X.T.astype("float32"))
+    batch = table.to_batches()[0]
+    expected = GDLinearRegressor().fit(table, Y).predict(table)
+    model = GDLinearRegressor().fit(batch, Y)
+    assert model.feature_names_in_.tolist() == NAMES
+    np.testing.assert_array_equal(model.predict(batch), expected)
+    with pytest.raises(ValueError, match="column 'kind' holds 'red'"):
+        model.fit(pa.RecordBatch.from_pydict({"kind": WORDS}), Y)
