@@ -84,7 +84,7 @@ def raise_for_columns(X: Any, error: Exception) -> NoReturn:
 
 def _columns(X: Any) -> Iterable[tuple[Any, str]]:
     """Names and types of a data frame's columns; none of an array."""
-    schema = getattr(X, "schema", None)
+    schema: Any = getattr(X, "schema", None)
     if hasattr(schema, "types"):  # pyarrow's
         return zip(schema.names, map(str, schema.types), strict=True)
     if hasattr(X, "dtypes") and hasattr(X, "columns"):

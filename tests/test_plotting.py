@@ -207,9 +207,9 @@ def test_losses_that_cannot_be_drawn():
         LossCurveDisplay.from_estimator(descent())
     with pytest.raises(ValueError, match="estimators: LinearRegression has no loss_curve_"):
         LossCurveDisplay.from_estimator(LinearRegression().fit(X, y))
-    with pytest.raises(TypeError, match="^estimators: 'x' must be a fitted estimator, not str$"):
+    with pytest.raises(TypeError, match=r"^estimators: 'x' must be a fitted estimator, not str$"):
         LossCurveDisplay.from_estimator("x")
-    with pytest.raises(TypeError, match="^estimators: 'a', 'x', must be a fitted estimator, not str$"):
+    with pytest.raises(TypeError, match=r"^estimators: 'a', 'x', must be a fitted estimator, not str$"):
         LossCurveDisplay.from_estimator({"a": "x"})
     with pytest.raises(ValueError, match="the list is empty"):
         LossCurveDisplay.from_estimator([])
@@ -1382,7 +1382,7 @@ def test_an_animation_that_nobody_looks_at_is_no_reason_to_warn(tmp_path):
 
 def test_animations_that_cannot_be_made(tmp_path):
     with pytest.raises(
-        TypeError, match="^display=<.*LossCurveDisplay object> must be a PathDisplay or a CurveFitDisplay$"
+        TypeError, match=r"^display=<.*LossCurveDisplay object> must be a PathDisplay or a CurveFitDisplay$"
     ):
         animate(make_losses())
     with pytest.raises(TypeError, match=r"^display=Pipeline\(.*\.\.\. must be a PathDisplay or a CurveFitDisplay$"):
