@@ -525,7 +525,7 @@ def test_errors_name_what_is_wrong():
     assert message("a name") == "estimator='adam' must be a linear estimator of skgd, not str"
     losses, rates = DRAWN["LossCurveDisplay"], DRAWN["LearningRateSearchDisplay"]
     assert message("a name", losses) == "estimators: 'adam' must be a fitted estimator, not str"
-    assert message("another", losses) == "estimators: 'Ridge', Ridge, has no loss_curve_ to draw"
+    assert message("another", losses) == "estimators: Ridge has no loss_curve_ to draw"
     assert message("another", rates) == "search=Ridge() must be a fitted search, as GridSearchCV, not Ridge"
     assert message("a search of another", rates).startswith("search: there is no learning rate among ['alpha']")
     assert "this GridSearchCV is not fitted yet" in message("a search that is not fitted", rates)
