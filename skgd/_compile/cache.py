@@ -16,6 +16,7 @@ import sys
 import time
 from typing import Any
 
+from .._files import replacing
 from .._warnings import warn_user
 
 PACKAGE = pathlib.Path(__file__).resolve().parents[1]
@@ -156,14 +157,8 @@ class DiskCache:
 
 def _write(path: pathlib.Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.urandom(8).hex()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    with replacing(path) as beside:
+        beside.write_bytes(content)
 
 
 _is_writable = True

@@ -10,12 +10,12 @@ import json
 import os
 import pathlib
 import shutil
-import threading
 import time
 from typing import Any
 
 import numpy as np
 
+from .._files import TEMPORARY, replacing
 from .._version import __version__
 
 FORMAT = 1
@@ -29,16 +29,10 @@ def write(path: pathlib.Path, state: dict) -> None:
     tree = {"format": FORMAT, "version": __version__, "state": _plain(state, arrays)}
     members = {str(number): array for number, array in enumerate(arrays)}
     members["state"] = np.frombuffer(json.dumps(tree).encode(), np.uint8)
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        with open(beside, "xb") as file:
-            np.savez(file, allow_pickle=False, **members)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
+    with replacing(path) as beside, open(beside, "xb") as file:
+        np.savez(file, allow_pickle=False, **members)  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def copy(path: pathlib.Path, other: pathlib.Path) -> None:
@@ -51,7 +45,7 @@ def copy(path: pathlib.Path, other: pathlib.Path) -> None:
 
 def clean_up(path: pathlib.Path) -> None:
     """Remove what processes that were killed have left beside the path, older than any that is being written."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{TEMPORARY}"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > SECONDS_TO_WRITE:
                 left.unlink()

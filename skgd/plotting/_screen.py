@@ -1,6 +1,5 @@
 """Where a picture is shown that changes: in a notebook, in a window, as a file."""
 
-import contextlib
 import io
 import multiprocessing
 import os
@@ -10,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from .._files import replacing
 from ._progress import PROGRESS_SIZE
 from ._style import pyplot
 
@@ -66,7 +66,8 @@ class Screen:
         if self.notebook is not None:
             self._show_in_notebook(image.getvalue())
         if self.path is not None:
-            write_whole(self.path, image.getvalue())
+            with replacing(self.path) as beside:
+                beside.write_bytes(image.getvalue())
 
     def _has_window(self, plt: Any) -> bool:
         """Open a window if there is none yet, and there can be one."""
@@ -104,14 +105,3 @@ def _notebook() -> Any:
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell if hasattr(shell, "kernel") else None
-
-
-def write_whole(path: pathlib.Path, content: bytes) -> None:
-    """Write a file, in place of what is there once all is written: no reader sees less than the whole."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
