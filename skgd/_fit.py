@@ -36,9 +36,10 @@ from ._validation import (
 )
 from ._watch import files
 from ._watch.checkpoint import SavedFit, describe_fit
-from ._watch.printing import Printer, in_words
+from ._watch.printing import Printer
 from ._watch.run import Run
 from ._watch.tasks import TakesCallbacks, Tasks
+from ._watch.words import ending
 from .optimizers import OPTIMIZERS, Optimizer
 from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Schedule
@@ -207,11 +208,11 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
     def _keep_what_is_learned(self, drivers: list[Driver]) -> bool:
         """Publish what trainings have learned that were interrupted; whether that is anything."""
         with contextlib.suppress(KeyboardInterrupt):  # who presses twice can't wait
-            learned = salvage(drivers)
-            if learned is not None:
-                self._publish(self._finished(learned, drivers[0].plan, drivers[0].problem))
+            driver = salvage(drivers)
+            if driver is not None:
+                self._publish(self._finished(driver.training, driver.plan, driver.problem))
                 if self.verbose:
-                    print(in_words(learned), flush=True)
+                    print(ending(driver), flush=True)
                 return True
         return False
 
@@ -246,10 +247,12 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         streaming: bool = False,
         dtype: np.dtype | None = None,
     ) -> Problem:
+        """The problem that the data pose; dtype is what X is to be in, None what suits the training before, if any."""
         either = sparse.issparse(X) and self._model is LinearModel  # computes in float64 then
         either = either or before is None or before.optimizer.searches_line
-        dtypes = FLOATS if either else (before.dtype,)  # type: ignore[union-attr]
-        dtypes = dtypes if dtype is None else (dtype,)
+        if dtype is None and not either:
+            dtype = before.dtype  # type: ignore[union-attr]
+        dtypes = FLOATS if dtype is None else (dtype,)
         X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, before, streaming)
         parameters = parameters or self._parameters()

@@ -308,7 +308,7 @@ class Slow(StopAfter):
         super().__init__(0)
 
     def on_fit_task_end(self, estimator, context):
-        (writer,) = estimator._skl_callbacks[0]._writers.values()
+        (writer,) = estimator._skl_callbacks[0]._records.values()
         with writer.condition:
             writer.condition.wait_for(lambda: not writer.busy)
 

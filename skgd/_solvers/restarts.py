@@ -6,7 +6,6 @@ import numpy as np
 
 from .. import _parallel as threads
 from .driver import Audience, Driver
-from .training import Training
 
 
 def best_of(drivers: Sequence[Driver], audience: Audience | None, n_threads: int) -> Driver:
@@ -41,13 +40,13 @@ def best_of(drivers: Sequence[Driver], audience: Audience | None, n_threads: int
     return best
 
 
-def salvage(drivers: Sequence[Driver]) -> Training | None:
-    """The best of what trainings have learnt that were interrupted, as far as is known; None if that is nothing."""
+def salvage(drivers: Sequence[Driver]) -> Driver | None:
+    """The driver of the best of interrupted trainings, as far as is known; None if none of them has learnt anything."""
     begun = [driver for driver in drivers if driver.training.updates > driver.first_update]
     if not begun:
         return None
     ends = [driver.interrupted().stop_reason for driver in begun]
-    best = min(begun, key=lambda driver: driver.score(anew=False)).training
+    best = min(begun, key=lambda driver: driver.score(anew=False))
     if "interrupted" in ends or len(begun) < len(drivers):
-        best.stop_reason = "interrupted"  # of all starts, though this one had ended
+        best.training.stop_reason = "interrupted"  # of all starts, though this one had ended
     return best

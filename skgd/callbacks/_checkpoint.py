@@ -12,10 +12,10 @@ from typing import Any
 
 from .._warnings import warn_user
 from .._watch import files
-from ._checks import check_is_ours
+from ._base import FitCallback
 
 
-class Checkpoint:
+class Checkpoint(FitCallback):
     """Keeps a fit in a file while it lasts, so that it can go on wherever it was cut short.
 
     ``estimator.resume(path, X, y)`` goes on from there, in another process perhaps, and ends with the same bits as the
@@ -71,20 +71,15 @@ class Checkpoint:
             raise ValueError(f"path={path!r} must be the name of a file")
         self.path: str | os.PathLike = path
         self.every, self.keep = every, keep
-        self._writers: dict[int, Writer] = {}  # of the fits in progress, by their estimators: clones share a callback
+        super().__init__()
 
-    def setup(self, estimator: Any, context: Any) -> None:
-        """Begin to watch a fit."""
-        check_is_ours(self, estimator)
+    def _begin(self, estimator: Any) -> "Writer":
         # where it leads now, whatever folder is the current one later
-        self._writers[id(estimator)] = Writer(pathlib.Path(self.path).resolve(), self.keep)
-
-    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Nothing has been learnt yet."""
+        return Writer(pathlib.Path(self.path).resolve(), self.keep)
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """Keep the fit as it is, if it is time to, or the end."""
-        run, writer = estimator._run, self._writers[id(estimator)]
+        run, writer = estimator._run, self._record(estimator)
         n_epochs, now = run.driver.training.epochs, time.monotonic()
         if context.max_subtasks == 0:  # an epoch
             by_time = isinstance(self.every, timedelta)
@@ -93,15 +88,6 @@ class Checkpoint:
                 return
         writer.last = now
         writer.write(run.state(), n_epochs)
-
-    def teardown(self, estimator: Any, context: Any) -> None:
-        """Wait until the last checkpoint is written."""
-        writer = self._writers.pop(id(estimator), None)
-        if writer is not None:
-            writer.finish()
-
-    def __getstate__(self) -> dict:
-        return self.__dict__ | {"_writers": {}}
 
 
 class Writer:
@@ -130,7 +116,7 @@ class Writer:
                 self._write_all()
         self._warn()
 
-    def finish(self) -> None:
+    def end(self, estimator: Any) -> None:
         """Wait until all is written."""
         with self.condition:
             self.condition.wait_for(lambda: not self.busy)

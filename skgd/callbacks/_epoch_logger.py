@@ -8,12 +8,13 @@ from typing import Any
 
 from .._solvers.driver import Driver
 from .._warnings import warn_user
-from ._checks import check_is_ours
+from .._watch.words import last_losses
+from ._base import FitCallback
 
 COLUMNS = "start", "epoch", "objective", "validation", "learning_rate", "seconds"
 
 
-class EpochLogger:
+class EpochLogger(FitCallback):
     """Writes a line for every epoch of a fit to a CSV file, as soon as the epoch has ended.
 
     ``tail -f`` follows it, ``pandas.read_csv`` reads it. Its columns:
@@ -65,29 +66,15 @@ class EpochLogger:
     def __init__(self, path: str | os.PathLike, *, append: bool = False):
         os.fspath(path)
         self.path, self.append = path, append
-        self._logs: dict[int, Log] = {}  # of the fits in progress, by their estimators: clones share a callback
+        super().__init__()
 
-    def setup(self, estimator: Any, context: Any) -> None:
-        """Begin the file, or its next lines."""
-        check_is_ours(self, estimator)
-        self._logs[id(estimator)] = Log(pathlib.Path(self.path), self.append)
-
-    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Nothing has been learnt yet."""
+    def _begin(self, estimator: Any) -> "Log":
+        return Log(pathlib.Path(self.path), self.append)
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """Write a line, if it was an epoch that has ended."""
         if context.max_subtasks == 0:
-            self._logs[id(estimator)].write(estimator._run.driver)
-
-    def teardown(self, estimator: Any, context: Any) -> None:
-        """Close the file."""
-        log = self._logs.pop(id(estimator), None)
-        if log is not None:
-            log.close()
-
-    def __getstate__(self) -> dict:
-        return self.__dict__ | {"_logs": {}}
+            self._record(estimator).write(estimator._run.driver)
 
 
 class Log:
@@ -112,8 +99,8 @@ class Log:
         if self.file is None or self.epochs.get(driver.number) == training.epochs or not len(training.losses):
             return
         self.epochs[driver.number] = training.epochs
-        validation = training.validation_losses.values[-1] if driver.problem.validation is not None else None
-        numbers = training.losses.values[-1], validation, driver.learning_rate
+        losses = last_losses(driver)
+        numbers = losses["objective"], losses.get("validation"), driver.learning_rate
         words = ["" if number is None else repr(float(number)) for number in numbers]
         words = [str(driver.number + 1), str(training.epochs), *words, f"{time.perf_counter() - self.began:.6f}"]
         try:
@@ -121,7 +108,7 @@ class Log:
         except OSError as error:
             self._give_up(error)
 
-    def close(self) -> None:
+    def end(self, estimator: Any = None) -> None:
         """Close the file."""
         file, self.file = self.file, None
         if file is not None:
@@ -129,5 +116,5 @@ class Log:
                 file.close()
 
     def _give_up(self, error: OSError) -> None:
-        self.close()
+        self.end()
         warn_user(f"the epochs can't be written to {self.path}, and the fit goes on: {error}", UserWarning)

@@ -10,15 +10,16 @@ import numpy as np
 from .._solvers.driver import Driver
 from .._warnings import warn_user
 from .._watch.run import Run
+from .._watch.words import Clock, in_words, last_losses
 from ..plotting._progress import Progress, draw_progress
 from ..plotting._runs import how_it_ended
 from ..plotting._screen import Screen
-from ._checks import check_is_ours
+from ._base import FitCallback
 
 SHARE = 0.05  # of the time that drawing may take
 
 
-class LossPlot:
+class LossPlot(FitCallback):
     """Draws a fit while it lasts: losses on training and validation rows, the learning rate, where it stands.
 
     In a notebook the picture is in the cell's output; in a script or a terminal, where matplotlib has a window, in a
@@ -82,37 +83,29 @@ class LossPlot:
         self.path: str | os.PathLike | None = path
         self.seconds: float = seconds
         self._screen: Screen = Screen(path)
-        self._views: dict[int, View] = {}  # of the fits in progress, by their estimators: clones share a callback
+        super().__init__()
 
     @property
     def figure_(self) -> Any:
         """The last picture."""
         return self._screen.figure
 
-    def setup(self, estimator: Any, context: Any) -> None:
-        """Find out where the picture can be shown."""
-        check_is_ours(self, estimator)
+    def _begin(self, estimator: Any) -> "View":
         self._screen.look_around()
-        self._views[id(estimator)] = View(type(estimator).__name__, self._screen, self.seconds)
+        return View(type(estimator).__name__, self._screen, self.seconds)
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """See which start it is."""
         if estimator._run is not None:  # not the fit itself
-            self._views[id(estimator)].run = estimator._run
+            self._record(estimator).run = estimator._run
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """Draw the fit as it is, if an epoch has ended and it is time to."""
         if context.max_subtasks == 0:
-            self._views[id(estimator)].see()
-
-    def teardown(self, estimator: Any, context: Any) -> None:
-        """Draw the whole fit."""
-        view = self._views.pop(id(estimator), None)
-        if view is not None:
-            view.end(estimator)
+            self._record(estimator).see()
 
     def __getstate__(self) -> dict:
-        return self.__dict__ | {"_views": {}, "_screen": Screen(self.path)}
+        return super().__getstate__() | {"_screen": Screen(self.path)}
 
 
 class View:
@@ -124,7 +117,7 @@ class View:
         self.began = time.perf_counter()
         self.due = self.began + seconds
         self.rates: dict[int, list[tuple[int, float | None]]] = {}  # of each start, with the number of the epoch
-        self.first: dict[int, tuple[float, int]] = {}  # time and number of each start's first epoch
+        self.clocks: dict[int, Clock] = {}  # of each start
         self.failed = False
 
     def see(self) -> None:
@@ -136,9 +129,9 @@ class View:
         if (rates and rates[-1][0] == epoch) or not epoch:
             return
         rates.append((epoch, driver.learning_rate))
-        self.first.setdefault(driver.number, (now, epoch))
+        self.clocks.setdefault(driver.number, Clock(self.began)).see(driver)
         if now >= self.due:
-            self._draw(driver, self._where_it_stands(driver, now))
+            self._draw(driver, self._where_it_stands(driver))
             finished = time.perf_counter()
             self.due = finished + max(self.seconds, (finished - now) / SHARE)
 
@@ -149,9 +142,8 @@ class View:
         published = [driver for driver in self.run.drivers if driver.training is estimator.__dict__.get("_training")]
         driver = published[0] if published else self.run.driver
         how = how_it_ended(estimator) if published else "ended by an error"
-        scores = _scores(driver) if len(driver.training.losses) else ""
-        seconds = f"{time.perf_counter() - self.began:.1f} s"
-        self._draw(driver, f"{self._name(driver)}{how}\n{', '.join(filter(None, (scores, seconds)))}")
+        words = [*in_words(last_losses(driver)), Clock(self.began).so_far]
+        self._draw(driver, f"{self._name(driver)}{how}\n{', '.join(words)}")
 
     def _draw(self, driver: Driver, title: str) -> None:
         if self.failed:
@@ -170,13 +162,9 @@ class View:
             self.failed = True
             warn_user(f"the picture of the fit can't be drawn, and the fit goes on: {error}", UserWarning)
 
-    def _where_it_stands(self, driver: Driver, now: float) -> str:
-        epoch, (first_time, first) = driver.training.epochs, self.first[driver.number]
-        clock = f"{now - self.began:.1f} s"
-        if epoch > first:  # the first epoch had much to prepare
-            left = (now - first_time) / (epoch - first) * (driver.last_epoch - epoch)
-            clock += f", at most {left:.1f} s to go"
-        return f"{self._name(driver)}epoch {epoch}/{driver.last_epoch}\n{_scores(driver)}, {clock}"
+    def _where_it_stands(self, driver: Driver) -> str:
+        words = [*in_words(last_losses(driver)), self.clocks[driver.number].to_go(driver)]
+        return f"{self._name(driver)}epoch {driver.training.epochs}/{driver.last_epoch}\n{', '.join(words)}"
 
     def _name(self, driver: Driver) -> str:
         assert self.run is not None
@@ -199,10 +187,3 @@ def _known(rates: list[tuple[int, float | None]]) -> tuple[np.ndarray, np.ndarra
     found = [(epoch, rate) for epoch, rate in rates if rate is not None]
     epochs, values = np.array(found, dtype=np.float64).reshape(-1, 2).T
     return epochs, values
-
-
-def _scores(driver: Driver) -> str:
-    """The last losses, in words."""
-    words = f"objective {driver.training.losses.values[-1]:.6g}"
-    unseen = _validation(driver)
-    return words + (f", validation {unseen[-1]:.6g}" if len(unseen) else "")
