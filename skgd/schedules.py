@@ -353,6 +353,11 @@ def get_schedule(schedule: ScheduleName | Schedule | Callable, max_iter: int) ->
     return found.over(max_iter) if isinstance(found, _OverEpochs) else found
 
 
+def factor_at(schedule: "Schedule | Callable", t: float) -> float:
+    """The factor at one time; see :func:`factors_at`."""
+    return float(factors_at(schedule, np.array([t]))[0])
+
+
 def factors_at(schedule: Schedule | Callable, t: np.ndarray) -> np.ndarray:
     """Evaluate a schedule at each time in t, at all at once or, for a function of a single number, one by one.
 

@@ -55,8 +55,7 @@ class FunctionRun:
         objective, arguments, first = self.objective, self.arguments, self.objective.first.value
         plan = decide(arguments, lambda: rate_on(objective))
         training = self._training(plan)
-        beginning = None if plan.rate_is_auto or plan.solver != "rule" else training.copy()
-        solver = self._descend(training, plan)
+        solver, beginning = self._descend(training, plan)
         self.n_iter, self.rate = training.epochs, _rate_of(training, plan)
         endless = first - objective.best.value > IMMENSE * max(abs(first), 1.0)
         # wherever the line search looked
@@ -82,12 +81,13 @@ class FunctionRun:
         state = new_state(self.start, plan.optimizer, FLOAT64, everywhere, everywhere)
         return Training(plan.optimizer, state, new_progress(seed=1), plan.learning_rate)
 
-    def _descend(self, training: Training, plan: Plan) -> RuleDescent | FunctionLineSearch:
+    def _descend(self, training: Training, plan: Plan) -> tuple[RuleDescent | FunctionLineSearch, Training | None]:
+        """Descend; the solver, and what other rates may be tried from."""
         solver = SOLVERS[plan.solver](training, plan, self.objective)
         driver = Driver(training, plan, self.objective, watched=True, solver=solver)
         for _ in driver.run():
             self._look(driver)
-        return solver
+        return solver, driver.beginning if plan.solver == "rule" else None
 
     def _advised_rate(self, training: Training, plan: Plan, beginning: Training | None) -> float | None:
         def train(training, plan):

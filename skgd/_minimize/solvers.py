@@ -12,7 +12,7 @@ from .._solvers.plan import Plan
 from .._solvers.prospects import Prospects
 from .._solvers.stopping import CRITERIA, SearchCriterion
 from .._solvers.training import Training
-from ..schedules import Constant, ReduceOnPlateau, factors_at
+from ..schedules import Constant, ReduceOnPlateau, factor_at
 from .function import FunctionObjective
 from .searches import LimitedMemory, SteepestDescent
 
@@ -57,7 +57,7 @@ class RuleDescent:
             return 1.0
         if isinstance(self.schedule, ReduceOnPlateau):
             return self.training.plateau_factor(self.schedule, self.training.losses)
-        return float(factors_at(self.schedule, np.array([float(iteration)]))[0])
+        return factor_at(self.schedule, float(iteration))
 
 
 class FunctionLineSearch:

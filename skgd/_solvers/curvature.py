@@ -87,17 +87,15 @@ class Curvature:
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
         self.kind, self.few_rows, size = plan
+        K, p = self.n_outputs, self.n_columns
+        self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
+        self.coupled = self.couples and K * p <= COUPLED_PARAMETERS  # whether one matrix holds all of them
+        self.n_matrices = 1 if self.coupled else K
         self.some = SubSample(rows, model, loss, size)
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self.squares: np.ndarray | None = None
         self.typical = 0.0  # entry of the diagonal
         self.made_of: dict = {}  # what the last model was made of
-
-    @property
-    def coupled(self) -> bool:
-        """Whether one matrix holds all outputs."""
-        K, p = self.n_outputs, self.n_columns
-        return K > 1 and K * p <= COUPLED_PARAMETERS and self.loss.coupling(np.zeros((1, K))) is not None
 
     @property
     def matrix_width(self) -> int:
@@ -108,8 +106,7 @@ class Curvature:
     def complete(self) -> bool:
         """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
         sees_kinks = self.loss.smooth or self.some.is_all
-        uncoupled = self.n_outputs == 1 or self.loss.coupling(np.zeros((1, self.n_outputs))) is None
-        return self.kind == "subsample" and sees_kinks and (uncoupled or self.coupled)
+        return self.kind == "subsample" and sees_kinks and (self.coupled or not self.couples)
 
     def patience(self, n_rows: int, grows: bool) -> float:
         """Slow steps that are worth a new model: its cost in evaluations of the objective over n_rows, roughly."""
@@ -120,7 +117,7 @@ class Curvature:
         if not self.loss.smooth and self.some.is_all:
             return 1  # the curvature of kinks is another one after every step
         p, K = self.n_columns, self.n_outputs
-        width, n_matrices = self.matrix_width, 1 if self.coupled else K
+        width, n_matrices = self.matrix_width, self.n_matrices
         if self.some.is_all:  # independent of n: a weight of two is the same as two rows
             return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
         size = min(self.rows.n_rows, self.some.size * GROWTH) if grows else self.some.size
@@ -204,7 +201,7 @@ class Curvature:
         return Blocks([self._factor(total, of_output) for total, of_output in zip(totals, ridge, strict=True)])
 
     def _mean_over_rows(self, function: Callable[[Sample], np.ndarray]) -> np.ndarray:
-        of_matrices = (1 if self.coupled else self.n_outputs) * self.matrix_width**2
+        of_matrices = self.n_matrices * self.matrix_width**2
         row_cost = max(self.n_columns * self.n_outputs, of_matrices // PRODUCTS_PER_ENTRY)
         return self.some.mean(function, row_cost, of_matrices)
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..schedules import ReduceOnPlateau, factors_at
+from ..schedules import ReduceOnPlateau, factor_at
 from .outcome import Outcome, Solver
 from .plan import Plan
 from .solvers import make_solver
@@ -141,7 +141,7 @@ class Driver:
             return None
         if isinstance(schedule, ReduceOnPlateau):
             return training.learning_rate * training.plateau[0]
-        return training.learning_rate * float(factors_at(schedule, np.array([max(training.epochs - 1.0, 0.0)]))[0])
+        return training.learning_rate * factor_at(schedule, max(training.epochs - 1.0, 0.0))
 
     def state(self) -> dict:
         """What is needed to go on from the end of the last epoch: copies that stay as they are."""

@@ -8,6 +8,7 @@ import numpy as np
 from .._kernels.backtracking import decreases_enough, is_within_rounding, shortening
 from .._kernels.constants import FLATTER, MAX_TRIALS, TINY
 from ..penalties import smallest_subgradient
+from .training import fill
 
 CURVED = 1e-14  # cosine between step and change of the gradient from which a pair tells something
 
@@ -69,14 +70,12 @@ class QuasiNewton:
     def restore(self, state: dict) -> None:
         """Go on from there; the model of the curvature is its owner's."""
         self.value, self.moved_by = float(state["value"]), float(state["moved_by"])
-        self.params, self.gradient = self._vector(state["params"]), self._vector(state["gradient"])
-        pairs = ((self._vector(step), self._vector(change), float(scale)) for step, change, scale in state["pairs"])
-        self.pairs = list(pairs)
 
-    def _vector(self, values: np.ndarray) -> np.ndarray:
-        if values.shape != self.params.shape or values.dtype != self.params.dtype:
-            raise ValueError(f"a vector of {values.shape} numbers where there are {self.params.shape} parameters")
-        return values
+        def vector(values, name):
+            return fill(np.empty_like(self.params), values, name)
+
+        self.params, self.gradient = (vector(state[name], name) for name in ("params", "gradient"))
+        self.pairs = [(vector(s, "a step"), vector(c, "a change"), float(rho)) for s, c, rho in state["pairs"]]
 
     @property
     def objective(self) -> float:

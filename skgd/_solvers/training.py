@@ -276,13 +276,14 @@ def begin(problem: Problem, plan: Plan, rng: np.random.RandomState) -> list[Trai
     return trainings
 
 
-def fill(array: np.ndarray, values: np.ndarray, name: str) -> None:
-    """Fill an array with others of its shape and dtype, and refuse any other ones."""
+def fill(array: np.ndarray, values: np.ndarray, name: str) -> np.ndarray:
+    """Fill an array with others of its shape and dtype, and return it; refuse any other ones."""
     if values.shape != array.shape or values.dtype != array.dtype:
         raise ValueError(
             f"{name} has shape {values.shape} and dtype {values.dtype} instead of {array.shape} and {array.dtype}"
         )
     array[...] = values
+    return array
 
 
 def new_state(params, optimizer: Optimizer, dtype: np.dtype, penalised: np.ndarray, l1_counts: np.ndarray) -> State:
