@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import types
 import warnings
 
 import numpy as np
@@ -290,6 +291,21 @@ def test_addresses_that_are_not_found(fresh, what, monkeypatch):
     with pytest.warns(RuntimeWarning, match="without the addresses of functions of numba"):
         function = compiled.__wrapped__(vectors.add_into, f"void({VECTOR}, {VECTOR})")
     assert function.pointer is function
+
+
+@pytest.mark.parametrize("result", [types.SimpleNamespace(), types.SimpleNamespace(entry_point=None)])
+def test_entries_that_are_not_there(fresh, result):
+    dispatcher = types.SimpleNamespace(overloads={"signature": result})
+    with pytest.warns(RuntimeWarning, match="without the entries of functions of numba .* slower"):
+        assert private.entry_of(dispatcher) is dispatcher
+
+
+def test_an_entry_does_what_the_dispatcher_does(fresh):
+    function = compiled.__wrapped__(vectors.add_into, f"void({VECTOR}, {VECTOR})")
+    total = np.array([1.0, 2.0])
+    private.entry_of(function)(total, np.array([10.0, 20.0]))
+    np.testing.assert_array_equal(total, [11.0, 22.0])
+    assert private.entry_of(vectors.add_into) is vectors.add_into
 
 
 def test_a_dispatcher_without_a_cache(fresh):

@@ -194,6 +194,24 @@ def _remember_addresses(dispatcher: Any) -> None:
     dispatcher.pointer = pointer
 
 
+def entry_of(dispatcher: Any) -> Any:
+    """A compiled function without the look at the types of its arguments, which takes longer than a short call.
+
+    For arguments of the types that the dispatcher has taken before: others it would read as what they aren't. A plain
+    function, where nothing is compiled, is its own.
+    """
+    if isinstance(dispatcher, types.FunctionType):
+        return dispatcher
+    try:
+        (result,) = dispatcher.overloads.values()
+        if callable(result.entry_point):
+            return result.entry_point
+        raise TypeError("an entry that can't be called")
+    except Exception as error:
+        warn_without("the entries of functions", "fits that callbacks watch are slower.", in_words(error))
+        return dispatcher
+
+
 # -- the cache
 
 

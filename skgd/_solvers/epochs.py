@@ -1,12 +1,12 @@
 """Epochs of updates by an optimizer's rule: what the compiled kernels need, and the calls of them."""
 
 import contextlib
-import functools
 import time
 
 import numpy as np
 
 from .._compile.kernels import kernel, python_kernel, rule_plug_in
+from .._compile.private import entry_of
 from .._kernels.structures import Anchor, Linear, Network, Settings
 from .._parallel import single_threaded_blas
 from .._problem.objective import buffers, pointwise, weight_factor
@@ -62,6 +62,7 @@ class Epochs:
         self.hyper = optimizer.hyper()
         self.python = self.rule.in_python or self.loss.in_python or model.in_python(training.dtype)
         self.budget = self._first_budget()
+        self.kernel = self.call = self._kernel()
         n_updates = -(-self.n_rows // self.settings.batch_size)  # of an epoch
         self.short_calls = plan.streaming or (self.pause and n_updates <= FEW_UPDATES)
         self.reduces_variance = optimizer.variance_reduced and plan.batch_size < self.n_rows
@@ -125,7 +126,7 @@ class Epochs:
         rates = self._learning_rates(last_epoch)
         if self.reduces_variance and progress["cursor"][0] == progress["batch_done"][0] == 0:
             self._take_snapshot()
-        most_epochs = 1 if self.reduces_variance else self.budget
+        most_epochs = 1 if self.pause or self.reduces_variance else self.budget
         losses = np.empty(min(last_epoch - training.epochs, most_epochs))
         epoch, update = training.epochs, progress["update"][0]
         began = time.perf_counter()
@@ -135,7 +136,7 @@ class Epochs:
             loss, rule = self.loss.pointer, self.rule.pointer
         try:
             with self._threads_of_blas():
-                self.kernel(
+                self.call(
                     loss,
                     rule,
                     self.data,
@@ -153,6 +154,8 @@ class Epochs:
                     losses,
                     self.budget,
                 )
+            if self.short_calls and self.pause and self.call is self.kernel:
+                self.call = entry_of(self.kernel)  # there will be many, all of the same types
         finally:  # Ctrl-C is heard when the kernel returns
             training.losses.extend(losses[: training.epochs - epoch] * training.loss_unit)
             training.updates += int(progress["update"][0] - update)
@@ -180,8 +183,7 @@ class Epochs:
         self.anchor.params[:] = params
         self.anchor.gradient[:] = self.loss_of_all(params.astype(np.float64))[1]
 
-    @functools.cached_property
-    def kernel(self):
+    def _kernel(self):
         """The loop over epochs."""
         name = "run_epochs" if self.lazy is None else "run_lazy_epochs"
         dtype, index = self.storage
