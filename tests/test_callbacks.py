@@ -207,6 +207,21 @@ def test_an_interrupt_keeps_what_was_learned(n_restarts, capsys):
     assert model.n_iter_ == 13
 
 
+def test_an_interrupt_amid_numbers_that_are_none_returns_to_the_best_parameters():
+    class Interrupts(Recorder):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            self.fitted.append(fitted_estimator)
+            if len(self.fitted) == 4:
+                estimator._run.driver.training.state.params[:] = np.nan
+                raise KeyboardInterrupt
+
+    model = GDLinearRegressor(optimizer="adam", random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_callbacks(Interrupts()).fit(X, Y)
+    assert np.isfinite(model.coef_).all()
+    assert model.coef_.any()
+
+
 def test_a_start_that_fails_ends_its_tasks(monkeypatch):
     run, recorder = Driver.run, Recorder()
 

@@ -24,11 +24,14 @@ from sklearn.preprocessing import StandardScaler
 import skgd
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.losses import Huber
-from skgd.optimizers import Adam
+from skgd.optimizers import LBFGS, Adam
+from skgd.schedules import ReduceOnPlateau
 
 pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
 
 from skgd._kernels.structures import Progress
+from skgd._solvers.curvature import Curvature
+from skgd._solvers.plan import CurvaturePlan
 from skgd._watch import files
 from skgd.callbacks import Checkpoint
 
@@ -85,11 +88,11 @@ def test_fits_that_are_killed_at_any_moment_end_as_if_nobody_had(part):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
-def test_a_fit_that_went_on_from_an_earlier_one_is_resumed_to_the_same_bits(optimizer, tmp_path):
+@pytest.mark.parametrize("kind", [GDLogisticClassifier, GDLinearRegressor])  # of which one knows its intercept at first
+def test_a_fit_that_went_on_from_an_earlier_one_is_resumed_to_the_same_bits(kind, optimizer, tmp_path):
     path = tmp_path / "fit.npz"
-    model = GDLogisticClassifier(optimizer=optimizer, max_iter=8, tol=None, warm_start=True, random_state=0)
-    some = CLASSES[:300]
-    model.fit(C[:300], some)
+    model = kind(optimizer=optimizer, max_iter=8, tol=None, warm_start=True, random_state=0)
+    model.fit(C[:300], CLASSES[:300])
     model.set_callbacks(Checkpoint(path, every=3), StopAfter(4, RuntimeError()))
     with pytest.raises(RuntimeError):
         model.fit(C, CLASSES)
@@ -188,8 +191,12 @@ class KeepsStates:
         GDLogisticClassifier(penalty="l1", alpha=1e-3),
         GDLogisticClassifier(optimizer="svrg", batch_size=16, max_iter=6),
         GDMLPClassifier(hidden_layer_sizes=(4,), early_stopping=True, n_restarts=2, n_jobs=1, max_iter=12),
+        GDLinearRegressor(
+            optimizer="adam", schedule=ReduceOnPlateau(patience=1, decay=0.3), learning_rate=1.0, max_iter=30
+        ),
+        GDLogisticClassifier(optimizer=LBFGS(preconditioner="subsample"), penalty="l1", alpha=1e-5, max_iter=20),
     ],
-    ids=["kinks", "lasso", "svrg", "restarts"],
+    ids=["kinks", "lasso", "svrg", "restarts", "plateau", "curvature that falls"],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_state_stays_as_it_was_however_late_it_is_written(model, tmp_path):
@@ -201,6 +208,20 @@ def test_a_state_stays_as_it_was_however_late_it_is_written(model, tmp_path):
         resumed = clone(model).resume(path, *data)
         np.testing.assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
         np.testing.assert_array_equal(resumed.predict(data[0]), whole.predict(data[0]))
+
+
+def test_curvature_that_has_fallen_is_made_again_as_it_was():
+    problem = GDLogisticClassifier()._describe(C, CLASSES)
+    plan = CurvaturePlan("subsample", False, len(C))
+
+    def curvature():
+        return Curvature(problem.rows, problem.model, problem.loss, problem.ridge, plan)
+
+    one, gradient = curvature(), np.linspace(-1, 1, problem.model.n_params)
+    for size in (0.0, 1e3):  # where probabilities are near 0 and 1, rounding would decide without what was there before
+        made = one.model(np.full(problem.model.n_params, size), problem.loss_hyper)
+    again = curvature().restore(one.state())
+    np.testing.assert_array_equal(again.solve(gradient), made.solve(gradient))
 
 
 def test_a_fit_that_diverges_is_told_the_same_advice_after_resuming(tmp_path):

@@ -1,6 +1,7 @@
 """What is drawn and written of a fit while it lasts."""
 
 import os
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor, GDMLPClassifier, GDMLPRegressor
+from skgd._watch import words
 from skgd.callbacks import EpochLogger, LossPlot, _loss_plot
 
 pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
@@ -107,6 +109,20 @@ def test_they_watch_estimators_of_skgd(make, tmp_path):
     search = GridSearchCV(clone(RULE).set_callbacks(watcher), {"alpha": [0.1, 1.0]}, cv=2, n_jobs=2).fit(X, Y)
     assert (tmp_path / "fit.png").exists()
     assert search.best_estimator_.n_iter_ == 12
+
+
+# -- the clock
+
+
+def test_what_is_to_come_is_told_by_the_epochs_after_the_first(monkeypatch):
+    now = iter([100.0, 107.0, 107.0, 109.0, 109.0])  # the first epoch had much to prepare, others take a second each
+    monkeypatch.setattr(words, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+    driver = SimpleNamespace(training=SimpleNamespace(epochs=3), last_epoch=12)
+    clock = words.Clock()
+    clock.see(driver)
+    assert clock.to_go(driver) == "7.0 s"
+    driver.training.epochs = 5
+    assert clock.to_go(driver) == "9.0 s, at most 7.0 s to go"
 
 
 # -- the picture
