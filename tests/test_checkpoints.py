@@ -211,7 +211,7 @@ def test_a_state_stays_as_it_was_however_late_it_is_written(model, tmp_path):
 
 
 def test_curvature_that_has_fallen_is_made_again_as_it_was():
-    problem = GDLogisticClassifier()._describe(C, CLASSES)
+    problem = GDLogisticClassifier(alpha=0.0)._describe(C, CLASSES)
     plan = CurvaturePlan("subsample", False, len(C))
 
     def curvature():
