@@ -21,6 +21,7 @@ from .._solvers.driver import Driver
 SAMPLE = 1000  # rows of X whose numbers are compared; of a standardised one means and deviations of all rows, too
 DEEPEST = 10  # of parameters in parameters that are looked at
 BIT_GENERATORS = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
+TELLING = "shape", "dtype"  # of what is compared: where one of them differs, so does all else
 MAY_CHANGE = {"verbose", "n_jobs", "warm_start", "random_state"}  # parameters that don't change how a fit goes on
 
 
@@ -41,7 +42,10 @@ class SavedFit:
     def __init__(self, state: dict, estimator: Any):
         self.state = state
         with _refusing_damage():
-            check_estimator(state, estimator)
+            wrong = other_estimator(state, estimator)
+        if wrong:
+            raise ValueError(wrong)
+        with _refusing_damage():
             self.rng = _generator(state["random"])
             began = state["began"]  # None, or what it had from an earlier training that it went on from
             self.goes_on = began is not None
@@ -53,7 +57,9 @@ class SavedFit:
     def checked(self, problem: Problem) -> Problem:
         """The problem as it was described then; an error if the data aren't the same."""
         with _refusing_damage():
-            check_data(self.state, problem)
+            wrong = other_data(self.state, problem)
+        if wrong:
+            raise ValueError(wrong)
         return problem if self.known else replace(problem, model=problem.model.of_other_data())
 
     def restored(self, drivers: list[Driver]) -> list[Driver]:
@@ -71,17 +77,11 @@ class SavedFit:
         return drivers
 
 
-class Mismatch(ValueError):
-    """The checkpoint is a good one, but of something else."""
-
-
 @contextlib.contextmanager
 def _refusing_damage() -> Iterator[None]:
     """Say of whatever is wrong inside a checkpoint that it is damaged."""
     try:
         yield
-    except Mismatch:
-        raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise ValueError(f"the checkpoint is damaged: {type(error).__name__}, {error}") from error
 
@@ -96,27 +96,28 @@ def _generator(state: dict) -> np.random.RandomState:
     return np.random.RandomState(bits)
 
 
-def check_estimator(state: dict, estimator: Any) -> None:
-    """Refuse to go on with another estimator or other parameters."""
+def other_estimator(state: dict, estimator: Any) -> str:
+    """What speaks against going on with an estimator: another class, other parameters."""
     if state["class"] != _name(type(estimator)):
-        raise Mismatch(f"the checkpoint is of a {state['class']}, and this is a {_name(type(estimator))}")
+        return f"the checkpoint is of a {state['class']}, and this is a {_name(type(estimator))}"
     then, now = state["parameters"], parameters_of(estimator)
     changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
-    if changed:
-        was = ", ".join(f"{name}={_in_words(then.get(name))}" for name in changed)
-        raise Mismatch(
-            f"the fit can't go on with other parameters than it began with: it had {was}. To train on with new ones, "
-            "fit with warm_start=True"
-        )
+    if not changed:
+        return ""
+    was = ", ".join(f"{name}={_in_words(then.get(name))}" for name in changed)
+    return (
+        f"the fit can't go on with other parameters than it began with: it had {was}. To train on with new ones, fit "
+        "with warm_start=True"
+    )
 
 
-def check_data(state: dict, problem: Problem) -> None:
-    """Refuse to go on with other data."""
+def other_data(state: dict, problem: Problem) -> str:
+    """What speaks against going on with data."""
     then, now = state["data"], fingerprint(problem)
     changed = [name for name in then | now if now.get(name) != then.get(name)]
-    if changed:
-        differ = "; ".join(_difference(name, then.get(name), now.get(name)) for name in changed)
-        raise Mismatch(f"the data aren't those that the checkpoint was made with: {differ}")
+    changed = [name for name in changed if name.startswith(TELLING)] or changed  # of which all the others follow
+    differ = "; ".join(_difference(name, then.get(name), now.get(name)) for name in changed)
+    return f"the data aren't those that the checkpoint was made with: {differ}" if changed else ""
 
 
 # -- parameters
@@ -209,7 +210,7 @@ def _checksum(*arrays: np.ndarray) -> int:
 
 
 def _difference(name: str, then: Any, now: Any) -> str:
-    return f"{name} was {then}, now it is {now}" if name.startswith(("shape", "dtype")) else f"{name} changed"
+    return f"{name} was {then}, now it is {now}" if name.startswith(TELLING) else f"{name} changed"
 
 
 # -- a training that went on from an earlier one

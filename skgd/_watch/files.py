@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 import time
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,9 @@ def read(path: pathlib.Path) -> dict:
         If it is no checkpoint, or damaged, or of another version.
     """
     with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{path} is no checkpoint of skgd, or it was cut off or damaged: it is no archive")
+        file.seek(0)
         try:
             with np.load(file, allow_pickle=False) as members:
                 tree = json.loads(members["state"].tobytes())

@@ -25,7 +25,8 @@ from ..schedules import SCHEDULES, Schedule
 NO_IMPORTANCES = (
     "{} has no feature_importances_: nothing in a network says by itself how much a feature counts. "
     "sklearn.inspection.permutation_importance measures it, which SelectFromModel takes as importance_getter=lambda "
-    "model: permutation_importance(model, X, y).importances_mean; SequentialFeatureSelector needs no importances"
+    "model: permutation_importance(model, X, y).importances_mean; RFE, which drops columns on the way, can't; "
+    "SequentialFeatureSelector needs no importances"
 )
 
 
