@@ -120,7 +120,7 @@ def test_what_numpy_cant_take_is_an_error_that_names_it(dispatches, monkeypatch)
     with sklearn.config_context(array_api_dispatch=dispatches):
         model = GDLinearRegressor()
         for call in (lambda: model.fit(elsewhere, Y), lambda: model.fit(X, Y).predict(elsewhere)):
-            with pytest.raises(ValueError, match=r"X is a array_api_strict.*Array that NumPy can't take: .*device1"):
+            with pytest.raises(ValueError, match=r"X is an array_api_strict.*Array that NumPy can't take: .*device1"):
                 call()
 
 
