@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin
 from ._containers import as_numpy
 from ._targets.classes import check_validation_labels
 from ._targets.classification import describe_classes
+from ._targets.partitioned import ClassSurvey
 from ._validation import StrOptions, available_if, fit_context, in_library_of
 from .losses import CLASS_LOSSES, Loss, get_class_loss, get_label_loss
 
@@ -119,6 +120,9 @@ class ClassifierFits(ClassifierMixin):
     def _describe_targets(self, X, y, sample_weight, validation, classes, before, streaming):
         loss = self._make_loss()
         return describe_classes(self, X, y, sample_weight, validation, loss, classes, before, streaming)
+
+    def _survey(self, y_like, dtype, classes, before):
+        return ClassSurvey(self._make_loss(), self.class_weight, before, classes, type(self).__name__)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,6 +1,7 @@
 """How estimators are fitted: describe the problem, decide on a plan, solve, publish."""
 
 import contextlib
+import functools
 import os
 import pathlib
 from collections.abc import Callable
@@ -15,14 +16,19 @@ from sklearn.utils import check_random_state
 
 from ._auto.advice import report
 from ._auto.description import treatment
+from ._containers import all_single
+from ._partitions import Partitions, partitions_of
 from ._pickles import Pickles
 from ._problem.describe import describe
 from ._problem.model import LinearModel
+from ._problem.partitioned import Reading
 from ._problem.problem import Problem
+from ._problem.survey import describe_partitions
 from ._solvers.driver import Driver
 from ._solvers.plan import Plan
 from ._solvers.restarts import best_of, salvage
 from ._solvers.training import Training, begin
+from ._targets.partitioned import encoded_validation_set
 from ._targets.targets import Targets
 from ._validation import (
     FLOATS,
@@ -30,6 +36,7 @@ from ._validation import (
     RealNotInt,
     RemembersValidParameters,
     StrOptions,
+    check_columns,
     check_parameters,
     check_training_data,
     fit_context,
@@ -78,6 +85,7 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
     _model: ClassVar[Any]
     _decide: ClassVar[Any]
     _checks_of_y: Any
+    _survey: Callable[..., Any]  # (y_like, dtype, classes, before): what asks rows in parts for their targets
 
     def _describe_targets(self, X, y, sample_weight, validation, classes, before, streaming) -> Targets:
         raise NotImplementedError
@@ -248,6 +256,10 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         dtype: np.dtype | None = None,
     ) -> Problem:
         """The problem that the data pose; dtype is what X is to be in, None what suits the training before, if any."""
+        parameters = parameters or self._parameters()
+        partitions = partitions_of(X, y, sample_weight)
+        if partitions is not None:
+            return described_in_parts(self, partitions, validation, parameters, rng, before, classes, streaming, dtype)
         either = sparse.issparse(X) and self._model is LinearModel  # computes in float64 then
         either = either or before is None or before.optimizer.searches_line
         if dtype is None and not either:
@@ -255,7 +267,6 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         dtypes = FLOATS if dtype is None else (dtype,)
         X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, before, streaming)
-        parameters = parameters or self._parameters()
         how = treatment(parameters, self._model, sparse.issparse(X), streaming)
         return describe(X, targets, parameters, self._model, self._penalty(), how, rng, before, streaming)
 
@@ -299,6 +310,29 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         if training.restart_scores is not None:
             published["restart_scores_"] = training.restart_scores
         return published
+
+
+def described_in_parts(
+    estimator: Any, partitions: Partitions, validation: tuple, parameters: Any, rng, before, classes, streaming, dtype
+) -> Problem:
+    """The problem of an estimator whose data lie in parts, of which X and y themselves are never seen here."""
+    if streaming:
+        raise ValueError("partial_fit takes rows in memory: call it with one part after the other, or fit with all")
+    X_like, kind = partitions.X_like, estimator._model
+    check_columns(estimator, X_like, reset=before is None)
+    dtype = np.dtype(dtype or (np.float32 if all_single(X_like) else np.float64))
+    survey = estimator._survey(partitions.y_like, dtype, classes, before)
+    unseen: Any = None
+    if any(each is not None for each in validation):
+        unseen = partitions_of(*validation, name="X_val")  # type: ignore[misc]
+        if unseen is None:
+            unseen = functools.partial(encoded_validation_set, estimator, validation)
+    is_sparse = sparse.issparse(X_like)
+    how = treatment(parameters, kind, is_sparse, streaming)
+    reading = Reading(dtype, is_sparse, estimator._checks_of_y)
+    return describe_partitions(
+        partitions, survey, reading, unseen, parameters, kind, estimator._penalty(), how, rng, before
+    )
 
 
 class Onlooker:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 
-from ._containers import as_numpy
+from ._containers import all_single, as_numpy
+from ._targets.partitioned import NumberSurvey
 from ._targets.regression import describe_numbers
 from ._validation import Interval, StrOptions, fit_context, in_library_of
 from .losses import REGRESSION_LOSSES, Loss, Quantile, get_regression_loss
@@ -106,6 +107,13 @@ class RegressorFits(RegressorMixin):
         if not isinstance(self.quantile, Real):  # whatever the loss; numbers have been checked
             Quantile(self.quantile).check()
         return describe_numbers(self, X, y, sample_weight, validation, self._make_loss())
+
+    def _survey(self, y_like, dtype, classes, before):
+        if not isinstance(self.quantile, Real):
+            Quantile(self.quantile).check()
+        n_targets = y_like.shape[1] if y_like.ndim == 2 else 1
+        single = dtype == np.float32 and all_single(y_like)
+        return NumberSurvey(self._make_loss(), y_like.ndim, n_targets, np.dtype(np.float32 if single else np.float64))
 
     def _make_loss(self) -> Loss:
         by_name = isinstance(self.loss, str) and self.loss == "quantile"

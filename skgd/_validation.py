@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
+from sklearn.utils import check_X_y
 from sklearn.utils._array_api import get_namespace_and_device
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
@@ -51,6 +52,11 @@ def at_one_scale(weight: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(f"{name} is zero for every row: give at least one row a positive weight")
     low, high = SAFE_WEIGHTS
     return weight if low < largest < high else weight / largest
+
+
+def check_weights(weight, n_rows: int) -> np.ndarray:
+    """Weights of so many rows as float64, finite and not negative."""
+    return _check_sample_weight(weight, np.empty((n_rows, 0)), dtype=np.float64, ensure_non_negative=True)
 
 
 class RemembersValidParameters:
@@ -144,6 +150,32 @@ def check_training_data(
     def check(X):
         nonlocal y
         X, y = _validated(estimator, X, y, **options)
+        return X
+
+    X = _in_rows(X, check)
+    return (_without_duplicates(X) if sparse.issparse(X) else X), y
+
+
+def check_columns(estimator, X_like, *, reset: bool) -> None:
+    """Take the names and number of columns from an empty array or frame, or compare them with those of the fit."""
+    validate_data(estimator, X_like, reset=reset, skip_check_array=True)
+
+
+def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, finite: bool = True) -> tuple:
+    """X as :func:`check_training_data` returns it, in this dtype, and y: of a part of the rows, which may be empty.
+
+    `finite` says whether the entries of X are looked at, too.
+    """
+    options: dict[str, Any] = {"y_numeric": y_numeric, "multi_output": multi_output, "ensure_min_samples": 0}
+    options |= {"accept_sparse": "csr", "dtype": dtype, "order": "C", "ensure_all_finite": finite}
+
+    def check(X):
+        nonlocal y
+        table = checked_table(X)
+        try:
+            X, y = check_X_y(table, y, **options)
+        except (TypeError, ValueError) as error:
+            raise_for_columns(table, error)
         return X
 
     X = _in_rows(X, check)
@@ -253,12 +285,15 @@ __all__ = [
     "at_one_scale",
     "available_if",
     "check_arguments",
+    "check_columns",
     "check_features",
     "check_parameters",
+    "check_part",
     "check_rows_to_predict",
     "check_sample_weight",
     "check_static",
     "check_training_data",
+    "check_weights",
     "fit_context",
     "in_library_of",
     "openmp_threads",

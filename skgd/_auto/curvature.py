@@ -41,6 +41,7 @@ def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool
     model = problem.model
     return (
         isinstance(model, LinearModel)
+        and problem.rows.in_memory
         and optimizer.preconditioner in ("auto", "subsample")
         and model.n_outputs == 1
         and model.n_params <= NEWTON_COLUMNS

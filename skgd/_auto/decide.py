@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._compile.kernels import kernel
-from .._kernels.structures import FLOAT64, Data, SparseFeatures
+from .._kernels.structures import FLOAT64
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.problem import Problem
@@ -78,7 +77,7 @@ def make_plan(
         streaming=streaming,
         exact=batch_size >= problem.rows.n_rows and not problem.model.random,
         curvature=curvature_plan(problem, optimizer.preconditioner) if optimizer.searches_line else None,
-        chances=column_chances(problem.rows.data, batch_size, optimizer) if linear else None,
+        chances=column_chances(problem.rows, batch_size, optimizer) if linear else None,
     )
 
 
@@ -102,19 +101,14 @@ def _solver(problem: Problem, optimizer: Optimizer) -> str:
     return "newton" if newton_suits(problem, optimizer, in_python) else "line_search"
 
 
-def column_chances(data: Data, batch_size: int, optimizer: Optimizer) -> np.ndarray | None:
+def column_chances(rows: Any, batch_size: int, optimizer: Optimizer) -> np.ndarray | None:
     """Chance that a batch touches a column of CSR.
 
     None where updates of all columns are as fast, or the rule needs them all.
     """
-    features, n_rows = data.features, data.n_rows
-    if not isinstance(features, SparseFeatures) or batch_size >= n_rows or optimizer.follows_path:
+    if rows.is_dense or batch_size >= rows.n_rows or optimizer.follows_path:
         return None
-    d = features.center.size
-    largest, count = np.zeros(d), np.zeros(d, np.int64)
-    count_entries = kernel("largest_entries", features.data.dtype, index=features.indices.dtype)
-    count_entries(features, data.weight, data.subset, largest, count, 0, n_rows)
     with np.errstate(divide="ignore"):
-        chance = -np.expm1(batch_size * np.log1p(-count / n_rows))
+        chance = -np.expm1(batch_size * np.log1p(-rows.column_shares()))
     chance[0] = 1.0  # column 0 is in every batch
-    return None if COST_OF_TOUCHING * float(chance.sum()) >= d else chance
+    return None if COST_OF_TOUCHING * float(chance.sum()) >= chance.size else chance

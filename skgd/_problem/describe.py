@@ -10,8 +10,9 @@ from .._parallel import n_threads
 from .._targets.classes import class_totals
 from .._targets.targets import Targets
 from .._targets.validation_set import hold_out
+from ..losses import Loss
 from .distinct import distinct_rows
-from .features import raw_features, read_only, row_numbers, scaled_rows, stored_alike, targets_by_precision
+from .features import in_double, raw_features, read_only, row_numbers, scaled_rows, stored_alike, targets_by_precision
 from .problem import Problem
 from .rows import Rows
 from .scaling import Scaling, dense_moments, feature_scales
@@ -53,7 +54,7 @@ def describe(
 
     unseen = None if held_out is None else data._replace(subset=row_numbers(held_out))
     if targets.validation is not None:
-        unseen = _of_validation_set(targets.validation, data)
+        unseen = of_validation_set(targets.validation, data)
     return Problem(
         rows=Rows(data, workers),
         validation=None if unseen is None else Rows(unseen, workers),
@@ -63,7 +64,7 @@ def describe(
         scaling=scaling,
         moments=moments,
         standardization=scaler.standardization,
-        constant=_starting_constant(targets, data, scaler, kind),
+        constant=starting_constant(targets, data, scaler, kind),
         facts=targets.facts,
         n_given=n_given,
         rows_seen=n_given + (before.rows_seen if streaming and before else 0),
@@ -98,31 +99,47 @@ class Scaler:
 
     def scaled(self, X, targets: Targets, rows: np.ndarray, before: tuple) -> tuple[Data, tuple]:
         """The data as kernels take it, with the scaling of its own rows and of those of the moments before."""
-        y, weight, rows = targets.y, read_only(targets.weight), row_numbers(rows)
-        features = raw_features(X)
-        k = y.shape[1]
-        target_center, target_scale, of_y = np.zeros(k), np.ones(k), None
-        center, scale, of_X = features.center, features.inverse_scale, None  # zeros and ones
-        data = Data(features, *targets_by_precision(y), target_center, target_scale, weight, rows)
+        data = unscaled(X, targets.y, targets.weight, rows)
+        moments = self.moments(data, targets.loss, before)
+        return self.apply(data, moments), moments
+
+    def moments(self, data: Data, loss: Loss, before: tuple = (None, None)) -> tuple:
+        """Moments of features and targets, None where nothing follows from them."""
+        of_X = of_y = None
         if self.standardization:
             of_X = feature_scales(data, self.standardization, before[0], self.n_threads)
-            scale = of_X.scale(np.finfo(X.dtype).eps)
-            center = of_X.mean if self.centers_features else center
-            if self.kind.compute_dtype(features.storage) == np.float32 and not _fits_float32(scale):
-                features = raw_features(X.astype(np.float64))
-        else:
-            check_raw_features(data)
-        if targets.loss.target_power is not None and self.scales_targets:
-            of_y = dense_moments(y, weight, rows, "y", self.n_threads)
+        if loss.target_power is not None and self.scales_targets:
+            of_y = dense_moments(data.y, data.weight, data.subset, "y", self.n_threads)
             if before[1] is not None:
                 of_y = before[1].merged(of_y)
+        return of_X, of_y
+
+    def apply(self, data: Data, moments: tuple) -> Data:
+        """The data with the scaling that follows from the moments."""
+        features, k = data.features, data.y.shape[1]
+        target_center, target_scale = np.zeros(k), np.ones(k)
+        center, scale = features.center, features.inverse_scale  # zeros and ones
+        of_X, of_y = moments
+        if of_X is None:
+            check_raw_features(data)
+        else:
+            scale = of_X.scale(np.finfo(features.storage.dtype).eps)
+            center = of_X.mean if self.centers_features else center
+            if self.kind.compute_dtype(features.storage) == np.float32 and not _fits_float32(scale):
+                features = in_double(features)
+        if of_y is not None:
             target_scale = of_y.scale(EPS)
             target_center = of_y.mean if self.centers_targets else target_center
         # the center as the kernels see it, rounded to the dtype of X, is the center that counts
         dtype = self.kind.compute_dtype(features.storage)
         features = features._replace(center=center.astype(dtype), inverse_scale=(1.0 / scale).astype(dtype))
-        data = data._replace(features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale)
-        return data, (of_X, of_y)
+        return data._replace(features=features, target_center=target_center, target_inverse_scale=1.0 / target_scale)
+
+
+def unscaled(X, y: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> Data:
+    """The data as they are."""
+    zeros, ones = np.zeros(y.shape[1]), np.ones(y.shape[1])
+    return Data(raw_features(X), *targets_by_precision(y), zeros, ones, read_only(weight), row_numbers(rows))
 
 
 def scaling_of(data: Data) -> Scaling:
@@ -144,7 +161,8 @@ def _model(parameters, kind, targets, data, scaler, moments, scaling, before, st
     return model if before is None else before.model_to_go_on_with(model, targets.loss, scaling)
 
 
-def _starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -> np.ndarray:
+def starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -> np.ndarray:
+    """Raw prediction of the constant model that training starts from, in scaled units."""
     loss, n_outputs = targets.loss, targets.n_outputs
     given = kind.starting_constant(loss, scaler.centers_features, scaler.centers_targets)
     if given is not None:
@@ -162,7 +180,7 @@ def _starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) 
     return constant
 
 
-def _of_validation_set(validation, data: Data) -> Data:
+def of_validation_set(validation, data: Data) -> Data:
     """The validation set as kernels take it, stored and scaled as the training data are."""
     features: Features | SparseFeatures = raw_features(stored_alike(validation.X, data.features.storage))
     features = features._replace(center=data.features.center, inverse_scale=data.features.inverse_scale)

@@ -45,6 +45,12 @@ def raw_features(X) -> Features | SparseFeatures:
     return SparseFeatures(read_only(X.data), read_only(X.indices), read_only(indptr), np.zeros(d), np.ones(d))
 
 
+def in_double(features: Features | SparseFeatures) -> Features | SparseFeatures:
+    """The features in float64."""
+    name = "X" if isinstance(features, Features) else "data"
+    return features._replace(**{name: read_only(getattr(features, name).astype(np.float64))})
+
+
 def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
     """The given rows as models see them, in float64; CSR where the data are."""
     if isinstance(features, Features):

@@ -18,8 +18,28 @@ MEMORY_ENTRIES = 2**16  # of X that are worked on at a time for it
 SMALL_MEAN = 10.0  # in standard deviations: up to here a mean that is folded into the intercept costs one digit
 
 
-class Objective:
-    """Mean loss over all rows plus 1/2 sum_j ridge_j params_j^2, and its gradient."""
+class MeanLoss:
+    """Mean loss over rows plus 1/2 sum_j ridge_j params_j^2, and its gradient: wherever the sums come from."""
+
+    def __init__(self, ridge: np.ndarray):
+        self.ridge = ridge
+
+    def sums(self, params: np.ndarray, n_gradient: int) -> tuple[float, np.ndarray]:
+        """Mean loss and its gradient, of so many numbers (0: none), nothing penalised."""
+        raise NotImplementedError
+
+    def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """Objective and gradient."""
+        value, gradient = self.sums(params, params.size)
+        return value + 0.5 * float(self.ridge @ params**2), gradient + self.ridge * params
+
+    def loss_alone(self, params: np.ndarray) -> float:
+        """Mean loss, nothing penalised."""
+        return self.sums(params, 0)[0]
+
+
+class Objective(MeanLoss):
+    """The same over rows in memory."""
 
     def __init__(
         self,
@@ -30,8 +50,8 @@ class Objective:
         ridge: np.ndarray,
         n_threads: int,
     ):
+        super().__init__(ridge)
         self.data, self.model, self.loss, self.loss_hyper = data, model, loss, loss_hyper
-        self.ridge = ridge
         self.factor = weight_factor(data)
         self.storage = data.features.storage
         linear, sparse = model.kind is Linear, self.storage.index_dtype is not None
@@ -56,16 +76,7 @@ class Objective:
         if self.in_units_of_X:
             self.unit = np.tile(np.append(data.features.inverse_scale, 1.0), model.n_outputs)
 
-    def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
-        """Objective and gradient."""
-        value, gradient = self._sums(params, params.size)
-        return value + 0.5 * float(self.ridge @ params**2), gradient + self.ridge * params
-
-    def loss_alone(self, params: np.ndarray) -> float:
-        """Mean loss, nothing penalised."""
-        return self._sums(params, 0)[0]
-
-    def _sums(self, params, n_gradient):
+    def sums(self, params, n_gradient):
         params = np.ascontiguousarray(params * self.unit, dtype=self.dtype)
         value, gradient = 0.0, np.zeros(n_gradient)
         of_part = self._by_kernels

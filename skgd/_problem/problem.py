@@ -9,7 +9,8 @@ import numpy as np
 from ..losses import Loss
 from ..penalties import ElasticNet, smallest_subgradient
 from .model import penalty_factor
-from .objective import Objective, pointwise
+from .objective import MeanLoss, pointwise
+from .partitioned import PartitionedRows
 from .rows import Rows
 from .scaling import Scaling
 
@@ -22,8 +23,8 @@ TOSS_UP = float(np.log(2.0))  # log-loss of even odds
 class Problem:
     """mean over rows of loss(model(row), target) + sum_j ridge_j params_j^2 / 2 + sum_j l1_j |params_j|."""
 
-    rows: Rows
-    validation: Rows | None  # rows to look at, not to learn from
+    rows: Rows | PartitionedRows
+    validation: Rows | PartitionedRows | None  # rows to look at, not to learn from
     model: Any
     loss: Loss
     penalty: ElasticNet
@@ -69,11 +70,11 @@ class Problem:
         return self.penalty.l1 * self.l1_counts if self.penalty.l1 > 0 else None
 
     @cached_property
-    def objective(self) -> Objective:
+    def objective(self) -> MeanLoss:
         """The smooth part over all rows."""
         return self.smooth_part(self.loss_hyper)
 
-    def smooth_part(self, loss_hyper: np.ndarray, rows: Rows | None = None) -> Objective:
+    def smooth_part(self, loss_hyper: np.ndarray, rows: Rows | None = None) -> MeanLoss:
         """The same with other hyper-parameters of the loss, or over other rows."""
         return (rows or self.rows).objective(self.model, self.loss, loss_hyper, self.ridge)
 
@@ -92,7 +93,7 @@ class Problem:
         return self._of_validation.loss_alone(params)
 
     @cached_property
-    def _of_validation(self) -> Objective:
+    def _of_validation(self) -> MeanLoss:
         assert self.validation is not None
         return self.validation.objective(self.model, self.loss, self.loss_hyper, self.ridge)
 
@@ -105,7 +106,7 @@ class Problem:
             loss = self.objective.loss_alone(FAR_OUT * params)
         if not loss * self.rows.n_rows < TOSS_UP:  # a row's share may be less, but not that of all
             return False
-        return bool(loss < TOSS_UP * self.rows.shares.min())
+        return bool(loss < TOSS_UP * self.rows.least_share)
 
     def without_validation(self) -> "Problem":
         """The same with nothing but the rows to learn from."""

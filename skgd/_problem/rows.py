@@ -17,9 +17,11 @@ from .scaling import mean_squares
 class Rows:
     """All that solvers ask of rows as a whole.
 
-    Rows that lie elsewhere, in files or on other machines, need another class with these methods and nothing else:
-    solvers don't know where their sums come from. Only epochs of mini-batches work on `data` itself.
+    Rows that lie in parts elsewhere have another class with these methods, `PartitionedRows`: solvers don't know where
+    their sums come from. Only epochs of mini-batches work on `data` itself.
     """
+
+    in_memory = True
 
     def __init__(self, data: Data, n_threads: int):
         self.data, self.n_threads = data, n_threads
@@ -77,7 +79,20 @@ class Rows:
         """Weights, made to sum to one."""
         return self.data.shares_of(self._numbers(slice(None)))
 
+    @property
+    def least_share(self) -> float:
+        """The smallest of the shares."""
+        return float(self.shares.min())
+
     # -- sums over all rows
+
+    def column_shares(self) -> np.ndarray:
+        """Share of the rows that have an entry in each column of CSR."""
+        features, d = self.data.features, self.n_features
+        largest, count = np.zeros(d), np.zeros(d, np.int64)
+        count_entries = kernel("largest_entries", features.storage.dtype, index=features.storage.index_dtype)
+        count_entries(features, self.data.weight, self.data.subset, largest, count, 0, self.n_rows)
+        return count / self.n_rows
 
     def mean_squares(self) -> np.ndarray | None:
         """Mean squares of the scaled columns of CSR; None for dense ones, of which a sample tells enough."""

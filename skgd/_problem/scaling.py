@@ -123,7 +123,8 @@ def feature_moments(data: Data, n_threads: int = 1) -> Moments:
     return dense_moments(data.features.X, data.weight, data.subset, "X", n_threads)
 
 
-def _weight_sum(data: Data) -> float:
+def total_weight(data: Data) -> float:
+    """Sum of the weights of the rows in use."""
     return float(_used(data.weight, data.subset).sum()) if data.weight.size else float(data.n_rows)
 
 
@@ -135,7 +136,7 @@ def _sparse_moments(data: Data, features: SparseFeatures, n_threads: int) -> Mom
     """Moments of CSR columns in units of their largest entries, zeros included."""
     unit = largest_entries(data, n_threads).largest
     unit[unit == 0] = 1.0
-    weight_sum = _weight_sum(data)
+    weight_sum = total_weight(data)
     compiled = kernel("moments", features.data.dtype, index=features.indices.dtype)
     shift = np.zeros_like(unit)
     for _ in range(2):

@@ -10,6 +10,7 @@ from .._kernels.structures import FLOAT64
 from .._problem.features import dense_columns
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
+from .._problem.partitioned import PartitionedRows
 from .._problem.rows import Rows
 from .._problem.sample import Sample, gram, second_derivatives
 from ..losses import Loss
@@ -37,14 +38,14 @@ NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 class SubSample:
     """Some of the rows, more on demand, and sums over them."""
 
-    def __init__(self, rows: Rows, model: LinearModel, loss: Loss, size: int):
+    def __init__(self, rows: Rows | PartitionedRows, model: LinearModel, loss: Loss, size: int):
         self.rows, self.model, self.loss, self.size = rows, model, loss, size
         self.pointwise = pointwise(loss, FLOAT64)
         self._sample: Sample | None = None
 
     @property
     def is_all(self) -> bool:
-        return self.size == self.rows.n_rows
+        return self.rows.in_memory and self.size == self.rows.n_rows
 
     @property
     def sample(self) -> Sample:
@@ -83,7 +84,9 @@ class SubSample:
 class Curvature:
     """Models of the Hessian for one fit: from a sub-sample of rows, or from all, and more exact on demand."""
 
-    def __init__(self, rows: Rows, model: LinearModel, loss: Loss, ridge: np.ndarray, plan: CurvaturePlan):
+    def __init__(
+        self, rows: Rows | PartitionedRows, model: LinearModel, loss: Loss, ridge: np.ndarray, plan: CurvaturePlan
+    ):
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
         self.kind, self.few_rows, size = plan

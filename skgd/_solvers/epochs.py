@@ -11,6 +11,7 @@ from .._kernels.structures import Anchor, Linear, Network, Settings
 from .._parallel import single_threaded_blas
 from .._problem.objective import buffers, pointwise, weight_factor
 from .._problem.problem import Problem
+from .._problem.rows import Rows
 from ..losses import LogLoss, SquaredError
 from ..optimizers.sgd import descent_rule
 from ..schedules import Constant, ReduceOnPlateau, factors_at
@@ -44,6 +45,7 @@ class Epochs:
     """
 
     def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
+        assert isinstance(problem.rows, Rows)
         self.training, self.plan, self.problem, self.data = training, plan, problem, problem.rows.data
         self.dtype = training.dtype
         self.pause = pauses or isinstance(plan.schedule, ReduceOnPlateau)

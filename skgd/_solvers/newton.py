@@ -6,6 +6,7 @@ from .._compile.kernels import kernel
 from .._kernels.structures import FLOAT64, FewRows, NewtonSettings, NewtonWork, Search
 from .._problem.objective import pointwise
 from .._problem.problem import Problem
+from .._problem.rows import Rows
 from .line_search import LineSearch
 from .outcome import Outcome
 from .plan import Plan
@@ -24,6 +25,7 @@ class Newton:
         self.training, self.plan, self.problem, self.pauses = training, plan, problem, pauses
         self.line_search: LineSearch | None = None
         optimizer, model, rows = training.optimizer, problem.model, problem.rows
+        assert isinstance(rows, Rows)
         n, p = rows.n_rows, model.n_params
         columns = np.empty((p, n))
         rows.fill(columns[:-1].T)

@@ -1,5 +1,6 @@
 """From classes, and labels, to targets."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,16 +33,19 @@ def describe_classes(
     y = check_classes_or_labels(y)
     labelled = y.ndim == 2
     weight = check_sample_weight(sample_weight, X)
-    loss = _loss_of(loss, labelled, before, estimator.class_weight)
+    loss = loss_of(loss, labelled, before, estimator.class_weight)
     known = None if before is None else before.facts["classes"]
-    classes = _labels(y, classes, known) if labelled else _classes(y, classes, known, streaming, estimator)
+    name = type(estimator).__name__
+    classes = labels_of(y, classes, known) if labelled else classes_of(y, classes, known, streaming, name)
 
     encode = label_indicator if labelled else class_index
     targets = encode(y, classes)
     loss.check_targets(targets)
     facts = (before.facts if streaming and before is not None else {}) | {"classes": classes}
     earlier = facts.get("class_totals", 0.0) if streaming else None
-    factors, totals = _class_factors(estimator.class_weight, targets, weight, classes, earlier)
+    factors, totals = class_factors(
+        estimator.class_weight, classes, lambda: class_totals(targets, weight, len(classes)), earlier
+    )
 
     def check_targets(y_val):
         y_val = check_validation_labels(y_val) if labelled else column_or_1d(y_val, warn=True)
@@ -62,7 +66,7 @@ def describe_classes(
     )
 
 
-def _loss_of(loss: Loss, labelled: bool, before: Any, class_weight) -> Loss:
+def loss_of(loss: Loss, labelled: bool, before: Any, class_weight) -> Loss:
     """The loss for classes or for labels; an error where it, or the training that goes on, is for the other kind."""
     if labelled and class_weight is not None:
         raise ValueError("class_weight is for classes, and y holds labels, a column each: use sample_weight instead")
@@ -79,7 +83,7 @@ def _loss_of(loss: Loss, labelled: bool, before: Any, class_weight) -> Loss:
     return loss
 
 
-def _labels(y: np.ndarray, classes, known: np.ndarray | None) -> np.ndarray:
+def labels_of(y: np.ndarray, classes, known: np.ndarray | None) -> np.ndarray:
     labels = np.arange(y.shape[1])
     if known is not None and len(known) != len(labels):
         raise ValueError(f"y has {len(labels)} columns, one for each label; in the calls before it had {len(known)}")
@@ -88,7 +92,7 @@ def _labels(y: np.ndarray, classes, known: np.ndarray | None) -> np.ndarray:
     return labels
 
 
-def _classes(y: np.ndarray, classes, known: np.ndarray | None, streaming: bool, estimator: Any) -> np.ndarray:
+def classes_of(y: np.ndarray, classes, known: np.ndarray | None, streaming: bool, name: str) -> np.ndarray:
     if streaming and known is None and classes is None:
         raise ValueError("classes must be given in the first call of partial_fit: all that will ever come")
     if known is not None:
@@ -98,19 +102,24 @@ def _classes(y: np.ndarray, classes, known: np.ndarray | None, streaming: bool, 
     found = unique_classes(y if classes is None else np.asarray(classes))
     if len(found) < 2:
         raise ValueError(
-            f"{type(estimator).__name__} needs at least two classes; {'the data' if classes is None else 'classes'} "
+            f"{name} needs at least two classes; {'the data' if classes is None else 'classes'} "
             f"contains only one class: {found[0]}"
         )
     return found
 
 
-def _class_factors(class_weight, index, weight, classes, earlier) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Factor of every class on the weights of its rows, and the weights seen so far, `earlier` ones of a stream."""
+def class_factors(
+    class_weight, classes, count: Callable[[], np.ndarray], earlier
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Factor of every class on the weights of its rows, and the weights seen so far, `earlier` ones of a stream.
+
+    count() gives the total weight of every class.
+    """
     if class_weight is None:
         return None, None
     if isinstance(class_weight, dict):
         return given_factors(class_weight, classes), None
-    totals = class_totals(index, weight, len(classes))
+    totals = count()
     if earlier is None and not totals.all():
         raise ValueError(
             f"class_weight='balanced' can't balance the classes {classes[totals == 0]}: the sample "

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from .._kernels.structures import Data, SparseFeatures
 from .._problem.features import copied_rows
 from .._problem.model import LinearModel
+from .._problem.partitioned import PartitionedRows
 from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._solvers.driver import Driver
@@ -181,7 +182,9 @@ def fingerprint(problem: Problem) -> dict:
     return found
 
 
-def _of_rows(rows: Rows) -> dict:
+def _of_rows(rows: Rows | PartitionedRows) -> dict:
+    if isinstance(rows, PartitionedRows):
+        return rows.fingerprint()
     data, storage = rows.data, rows.storage
     dtypes = [str(dtype) for dtype in storage if dtype is not None]
     return {

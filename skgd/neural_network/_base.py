@@ -15,6 +15,7 @@ from .._parallel import n_threads
 from .._problem.network import INITS, NetworkModel
 from .._problem.predictions import network_predictions, predictions_of_data
 from .._problem.problem import Problem
+from .._problem.rows import Rows
 from .._solvers.plan import Plan
 from .._solvers.training import Training
 from .._validation import Interval, StrOptions, check_rows_to_predict
@@ -62,6 +63,7 @@ class NetworkEstimator(GradientDescentEstimator):
 
     def _finished(self, training: Training, plan: Plan, problem: Problem) -> Training:
         if plan.early_stopping and problem.validation is not None:
+            assert isinstance(problem.validation, Rows)
             data = problem.validation.data
             raw = predictions_of_data(data, training.model, training.params, training.scaling, n_threads(self.n_jobs))
             rows = data.subset if data.subset.size else slice(None)

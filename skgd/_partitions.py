@@ -1,0 +1,74 @@
+"""Data that other libraries keep in parts: what is asked of such a library, and where the answers are."""
+
+import functools
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
+
+import numpy as np
+
+# For each library whose collections are taken: a module with `partitions`, `lazily` and `is_collection`.
+ADAPTERS = {"dask": "skgd._dask", "dask_expr": "skgd._dask"}
+
+Method = TypeVar("Method", bound=Callable)
+
+
+class Part(NamedTuple):
+    """Some of the rows, as users have them."""
+
+    number: int
+    X: Any  # None where nobody asked for them
+    y: Any
+    weight: Any  # None: all rows count the same
+
+
+class Partitions(Protocol):
+    """Rows in parts, in files or on other machines: work goes to the parts, what it gives comes back in their order.
+
+    `work` is a function, or an object with ``__call__``, that can be pickled. It is called with a part, and with
+    arguments that are the same for all parts. What is sent to the parts, and what comes back, is small.
+    """
+
+    n_partitions: int
+    X_like: Any  # an empty array, CSR matrix or data frame with the columns and dtypes of X
+    y_like: Any  # and one, or a series, with those of y
+
+    def map(self, work: Callable, *arguments: Any, without_X: bool = False) -> list:
+        """What work gives for each part, in their order; without_X: it looks at y and weights alone."""
+
+    def total(self, work: Callable, *arguments: Any) -> Any:
+        """The sum of the arrays that work gives, None aside, in an order that the number of parts alone decides."""
+
+    def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Iterator:
+        """What work gives for some parts, one after the other, while the next ones are got ready: three at most."""
+
+
+def adapter_of(*data: Any) -> ModuleType | None:
+    """The module for the library that keeps data in parts; None if they are in memory."""
+    for each in data:
+        if each is None or type(each) is np.ndarray:
+            continue
+        library = type(each).__module__.partition(".")[0]
+        if library in ADAPTERS:
+            return importlib.import_module(ADAPTERS[library])
+    return None
+
+
+def partitions_of(X: Any, y: Any, weight: Any, name: str = "X") -> Partitions | None:
+    """Data in parts; None if they are in memory. The name is what errors call X."""
+    adapter = adapter_of(X, y, weight)
+    return None if adapter is None else adapter.partitions(X, y, weight, name)
+
+
+def by_blocks(method: Method) -> Method:
+    """Let a method that predicts rows take collections, too: it gives another one then, block by block, lazily."""
+
+    @functools.wraps(method)
+    def predict(self, X, *others, **named):
+        adapter = adapter_of(X, *others)
+        return (
+            method(self, X, *others, **named) if adapter is None else adapter.lazily(method, self, X, *others, **named)
+        )
+
+    return cast(Method, predict)

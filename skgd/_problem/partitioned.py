@@ -1,0 +1,231 @@
+"""Rows that lie in parts as solvers see them: each sum over all rows is one pass over the parts."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from .._kernels.structures import ROW_NUMBER, Data, Storage
+from .._partitions import Part, Partitions
+from .._targets.partitioned import Encoding, check_part_of_weights
+from .._validation import check_part
+from ..losses import Loss
+from .features import raw_features, read_only, row_numbers, targets_by_precision
+from .objective import MeanLoss
+from .rows import Rows
+from .scaling import total_weight
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Which rows of each part are held out: it follows from the seed, the part's number and its length."""
+
+    seed: int
+    fraction: float
+    validates: bool = False  # whether these are the rows in use, or the others
+
+    def subset(self, number: int, n_rows: int) -> np.ndarray:
+        """Numbers of the rows in use, sorted."""
+        rng = np.random.RandomState(np.random.MT19937(np.random.SeedSequence([self.seed, number])))
+        n_held_out = min(int(self.fraction * n_rows + rng.uniform()), n_rows - 1)  # one is left to learn from
+        order = rng.permutation(n_rows)
+        return np.sort(order[:n_held_out] if self.validates else order[n_held_out:]).astype(ROW_NUMBER)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a part becomes arrays."""
+
+    dtype: np.dtype  # of X
+    is_sparse: bool
+    checks_of_y: dict
+    held_out: HeldOut | None = None
+
+    def read(self, part: Part, finite: bool = False) -> tuple | None:
+        """X, y, weights and the numbers of the rows in use (empty: all); None where there are none."""
+        X, y = check_part(part.X, part.y, self.dtype, finite=finite, **self.checks_of_y)
+        n_rows = X.shape[0]
+        if sparse.issparse(X) != self.is_sparse:
+            kinds = ("sparse", "dense") if self.is_sparse else ("dense", "sparse")
+            raise ValueError(f"X is {kinds[1]}, and its meta is {kinds[0]}: give the meta that its parts have")
+        weight = check_part_of_weights(part.weight, n_rows)
+        if not n_rows or (weight.size and not weight.any()):
+            return None
+        subset = np.empty(0, ROW_NUMBER)
+        if self.held_out is not None:
+            subset = self.held_out.subset(part.number, n_rows)
+            if not subset.size or (weight.size and not weight[subset].any()):
+                return None
+        return X, y, weight, subset
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a part becomes the data that kernels work on."""
+
+    reading: Reading
+    encoding: Encoding
+    scaling: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # of features and targets, as in Data
+
+    def data(self, part: Part) -> Data | None:
+        """The data of a part; None if it has no rows to use."""
+        read = self.reading.read(part)
+        if read is None:
+            return None
+        X, y, weight, subset = read
+        targets = self.encoding.targets(y)
+        center, inverse_scale, target_center, target_inverse_scale = self.scaling
+        return Data(
+            raw_features(X)._replace(center=center, inverse_scale=inverse_scale),
+            *targets_by_precision(targets),
+            target_center,
+            target_inverse_scale,
+            read_only(self.encoding.weights(weight, targets)),
+            row_numbers(subset),
+        )
+
+
+class Tally(NamedTuple):
+    """What is counted of some rows."""
+
+    n_rows: int = 0  # with weight
+    weight: float = 0.0
+    least_weight: float = np.inf  # of a row, above zero
+    n_entries: int = 0
+
+    @classmethod
+    def of(cls, data: Data) -> "Tally":
+        """The tally of a part."""
+        weights = data.weight_of(data.subset if data.subset.size else slice(None))
+        weights = weights[weights > 0]
+        return cls(len(weights), float(weights.sum()), float(weights.min()), len(weights) * data.row_entries)
+
+    def __add__(self, other: "Tally") -> "Tally":  # type: ignore[override]
+        least = min(self.least_weight, other.least_weight)
+        n_rows, weight = self.n_rows + other.n_rows, self.weight + other.weight
+        return Tally(n_rows, weight, least, self.n_entries + other.n_entries)
+
+
+# -- what is done to a part
+
+
+class Share:
+    """Work on the rows of a part that comes to a mean over all rows: the part's share in that."""
+
+    def __init__(self, work: Callable, preparation: Preparation, weight: float):
+        self.work, self.preparation, self.weight = work, preparation, weight  # weight: of all rows
+
+    def __call__(self, part: Part, *arguments: Any) -> np.ndarray | None:
+        """The share; None of a part without rows to use."""
+        with naming(part):
+            data = self.preparation.data(part)
+            if data is None:
+                return None
+            return self.work(Rows(data, 1), *arguments) * (total_weight(data) / self.weight)
+
+
+@contextlib.contextmanager
+def naming(part: Part) -> Iterator[None]:
+    """Say in errors which part they are about."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"partition {part.number}: {error}") from error
+
+
+def loss_and_gradient(
+    rows: Rows, model: Any, loss: Loss, loss_hyper: np.ndarray, params: np.ndarray, n_gradient: int
+) -> np.ndarray:
+    """Mean loss, nothing penalised, and its gradient one after the other."""
+    value, gradient = rows.objective(model, loss, loss_hyper, np.zeros(1)).sums(params, n_gradient)
+    return np.append(gradient, value)
+
+
+# -- what solvers see
+
+
+class PartitionedObjective(MeanLoss):
+    """Mean loss over all parts, with the ridge, as a function of the parameters: each evaluation is one pass."""
+
+    def __init__(self, rows: "PartitionedRows", model: Any, loss: Loss, loss_hyper: np.ndarray, ridge: np.ndarray):
+        super().__init__(ridge)
+        self.rows, self.model, self.loss, self.loss_hyper = rows, model, loss, loss_hyper
+
+    def sums(self, params: np.ndarray, n_gradient: int) -> tuple[float, np.ndarray]:
+        of_loss = self.model, self.loss, self.loss_hyper
+        total = self.rows.mean(loss_and_gradient, *of_loss, np.array(params), n_gradient)
+        return float(total[-1]), total[:-1]
+
+
+class PartitionedRows:
+    """What :class:`Rows` is, of rows in parts; a sample of them is at hand."""
+
+    in_memory = False
+
+    def __init__(
+        self,
+        partitions: Partitions,
+        preparation: Preparation,
+        tally: Tally,
+        digests: list[int],
+        sample: Rows | None = None,
+        n_threads: int = 1,
+    ):
+        self.partitions, self.preparation, self.tally, self.digests = partitions, preparation, tally, digests
+        self.sample_rows, self.n_threads = sample, n_threads
+        self.n_rows, self.n_entries = tally.n_rows, tally.n_entries
+        self.n_features = preparation.scaling[0].size
+
+    @property
+    def storage(self) -> Storage:
+        return self._sample.storage
+
+    @property
+    def is_dense(self) -> bool:
+        return self._sample.is_dense
+
+    @property
+    def _sample(self) -> Rows:
+        assert self.sample_rows is not None  # of rows to look at there is none
+        return self.sample_rows
+
+    def mean(self, work: Callable, *arguments: Any) -> np.ndarray:
+        """The weighted mean over the parts of work(rows, *arguments), itself a mean."""
+        return self.partitions.total(Share(work, self.preparation, self.tally.weight), *arguments)
+
+    def objective(self, model: Any, loss: Loss, loss_hyper: np.ndarray, ridge: np.ndarray) -> PartitionedObjective:
+        """Mean loss over all rows, with the ridge, as a function of the parameters."""
+        return PartitionedObjective(self, model, loss, loss_hyper, ridge)
+
+    def some(self, most: int) -> Rows:
+        """At most so many rows of the sample, always the same."""
+        return self._sample.some(most)
+
+    def mean_squares(self) -> np.ndarray | None:
+        """Mean squares of the scaled columns of CSR; None for dense ones."""
+        return None if self.is_dense else self.mean(Rows.mean_squares)
+
+    def second_moments(self, trains_intercept: bool) -> np.ndarray | None:
+        """Z'Z / n in one pass, Z with a column of ones at the end; None for CSR."""
+        return self.mean(Rows.second_moments, trains_intercept) if self.is_dense else None
+
+    def column_shares(self) -> np.ndarray:
+        """Share of the rows that have an entry in each column of CSR."""
+        return self.mean(Rows.column_shares)
+
+    @property
+    def least_share(self) -> float:
+        """The smallest weight of a row, made to sum to one."""
+        return self.tally.least_weight / self.tally.weight
+
+    def fingerprint(self) -> dict:
+        """What tells the data from other ones."""
+        return {
+            "shape of X": [self.n_rows, self.n_features],
+            "dtype of X": str(self.preparation.reading.dtype),
+            "partitions": self.digests,
+        }

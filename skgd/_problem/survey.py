@@ -1,0 +1,229 @@
+"""From rows in parts to the problem that is to be solved: one pass over them, in which each part is checked, too."""
+
+import functools
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from .._kernels.structures import Data
+from .._parallel import n_threads
+from .._partitions import Part, Partitions
+from .._targets.partitioned import check_part_of_weights
+from .._targets.targets import Targets
+from .._targets.validation_set import ValidationSet
+from .describe import ALL_ROWS, Scaler, of_validation_set, scaling_of, starting_constant, unscaled
+from .partitioned import HeldOut, PartitionedRows, Preparation, Reading, Tally, naming
+from .problem import Problem
+from .rows import Rows
+
+SAMPLE_ROWS = 10_000  # at hand, at least,
+ROWS_PER_COLUMN = 20
+SAMPLE_ENTRIES = 2**23  # unless they are as wide as that
+SEEDS = 2**31 - 1
+
+
+class Summary(NamedTuple):
+    """What a part tells of itself."""
+
+    tally: Tally  # of the rows in use,
+    held_out: Tally  # and of those that are held out
+    moments: tuple  # of features and targets
+    found: Any  # of the targets
+    sample: tuple  # X, y and weights of some rows, which stand for all in use
+    digest: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """The look at the classes of a part, where the weights of rows depend on them."""
+
+    survey: Any
+
+    def __call__(self, part: Part) -> Any:
+        with naming(part):
+            y = np.asarray(part.y)
+            return self.survey.look(y, check_part_of_weights(part.weight, len(y))) if len(y) else None
+
+
+@dataclass(frozen=True)
+class Summarise:
+    """The look at all of a part."""
+
+    reading: Reading
+    survey: Any
+    encoding: Any  # None: it isn't known yet, and no weight depends on it
+    scaler: Any  # None: nobody asks for moments
+    n_sampled: int
+
+    def __call__(self, part: Part) -> Summary | None:
+        with naming(part):
+            read = self.reading.read(part, finite=True)
+            if read is None:
+                return None
+            X, y, weight, subset = read
+            found, targets = None, np.zeros((len(y), 1), np.float32)
+            if self.encoding is None:
+                found = self.survey.look(y, weight)
+            else:
+                targets = self.encoding.targets(y)
+                weight = self.encoding.weights(weight, targets)
+            data = unscaled(X, targets, weight, subset)
+            moments = (None, None) if self.scaler is None else self.scaler.moments(data, self.survey.loss)
+            rows = data.sample_rows(self.n_sampled)
+            sample = X[rows], y[rows], data.weight_of(rows) * (data.n_rows / max(len(rows), 1))
+            return Summary(
+                Tally.of(data), self._held_out(part, data), moments, found, sample, _digest(X[rows], y, weight)
+            )
+
+    def _held_out(self, part, data) -> Tally:
+        held_out = self.reading.held_out
+        if held_out is None:
+            return Tally()
+        rows = replace(held_out, validates=True).subset(part.number, len(data.y))
+        if data.weight.size:
+            rows = rows[data.weight[rows] > 0]
+        return Tally.of(data._replace(subset=rows)) if rows.size else Tally()
+
+
+def _digest(X, y: np.ndarray, weight: np.ndarray) -> int:
+    """A checksum of a part: of some of its rows, all of its targets and weights."""
+    parts = [X.data, X.indices, X.indptr] if sparse.issparse(X) else [X]
+    y = np.asarray(y, dtype=str) if y.dtype == object else y
+    total = 0
+    for array in (*parts, y, weight):
+        total = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, total) if array.size else total
+    return total
+
+
+def describe_partitions(
+    partitions: Partitions,
+    survey: Any,
+    reading: Reading,
+    validation: Any,
+    parameters: Any,
+    kind: type,
+    penalty: Any,
+    treatment: Any,
+    rng: np.random.RandomState,
+    before: Any,
+) -> Problem:
+    """The problem that an estimator's parameters make of data in parts; see :func:`describe`.
+
+    survey knows what the targets may be. validation are other rows to look at: in parts; in memory, as a function that
+    checks and encodes them; or None.
+    """
+    if parameters.early_stopping and validation is None:
+        reading = replace(reading, held_out=HeldOut(rng.randint(1, SEEDS), parameters.validation_fraction))
+    encoding = _encoding_beforehand(partitions, survey)
+    scaler = Scaler(treatment.standardization, parameters, kind, reading.is_sparse, 1)
+    n_features = partitions.X_like.shape[1]
+    n_sampled = -(-_rows_at_hand(n_features, reading.is_sparse) // partitions.n_partitions)
+    everywhere = partitions.map(Summarise(reading, survey, encoding, scaler, n_sampled))
+    summaries = [summary for summary in everywhere if summary is not None]
+    if not summaries:
+        raise ValueError("X has no rows with weight: all of its partitions are empty, or held out")
+    encoding = encoding or survey.encoding([summary.found for summary in summaries])
+
+    moments = tuple(_merged([summary.moments[k] for summary in summaries]) for k in range(2))
+    targets, data = _sample(summaries, encoding)
+    encoding.loss.probe(targets.y, encoding.n_outputs)
+    data = scaler.apply(data, moments)
+    scaling, features = scaling_of(data), data.features
+    model = kind.of(parameters, n_features, encoding.n_outputs, False)  # type: ignore[attr-defined]
+    model = model if before is None else before.model_to_go_on_with(model, encoding.loss, scaling)
+
+    reading = replace(reading, dtype=features.storage.dtype)
+    of_data = features.center, features.inverse_scale, data.target_center, data.target_inverse_scale
+    preparation = Preparation(reading, encoding, of_data)
+    workers = n_threads(parameters.n_jobs)
+    tally, digests = _sum(summary.tally for summary in summaries), [summary.digest for summary in summaries]
+    unseen = None
+    if validation is not None:
+        looks = replace(preparation, reading=replace(reading, held_out=None))
+        unseen = _others(validation, looks, survey, data, workers)
+    elif reading.held_out is not None:
+        unseen = _held_out(partitions, preparation, _sum(summary.held_out for summary in summaries), digests)
+    return Problem(
+        rows=PartitionedRows(partitions, preparation, tally, digests, Rows(data, workers), workers),
+        validation=unseen,
+        model=model,
+        loss=encoding.loss,
+        penalty=penalty,
+        scaling=scaling,
+        moments=moments,
+        standardization=scaler.standardization,
+        constant=starting_constant(targets, data, scaler, kind),
+        facts=encoding.facts,
+        n_given=tally.n_rows,
+        rows_seen=tally.n_rows,
+        streaming=False,
+    )
+
+
+def _encoding_beforehand(partitions: Partitions, survey: Any) -> Any:
+    """How targets are encoded, where that is known before the look at all, or weights depend on it; else None."""
+    if survey.needs_first_look:
+        found = partitions.map(Look(survey), without_X=True)
+        return survey.encoding([each for each in found if each is not None])
+    return survey.encoding([]) if survey.known_beforehand else None
+
+
+def _rows_at_hand(n_features: int, is_sparse: bool) -> int:
+    """Rows of a sample that tells what the curvature is like."""
+    if is_sparse:
+        return SAMPLE_ROWS
+    return max(1, min(max(SAMPLE_ROWS, ROWS_PER_COLUMN * (n_features + 1)), SAMPLE_ENTRIES // (n_features + 1)))
+
+
+def _sample(summaries: list[Summary], encoding: Any) -> tuple[Targets, Any]:
+    """The rows of all samples, as targets and as data."""
+    parts = [summary.sample for summary in summaries if summary.sample[2].any()]
+    X, y, weight = zip(*parts, strict=True)
+    rows: Any = sparse.vstack(X, format="csr") if sparse.issparse(X[0]) else np.concatenate(X)
+    targets = encoding.targets(np.concatenate(y))
+    weights = np.concatenate(weight)
+    weights = np.empty(0) if (weights == weights[0]).all() else weights
+    described = Targets(targets, weights, encoding.loss, encoding.n_outputs, None, encoding.facts)
+    return described, unscaled(rows, targets, weights, ALL_ROWS)
+
+
+def _held_out(partitions: Partitions, of_training: Preparation, tally: Tally, digests: list[int]) -> PartitionedRows:
+    """The rows of each part that are not learnt from."""
+    reading = of_training.reading
+    assert reading.held_out is not None
+    if not tally.n_rows:
+        raise ValueError(
+            f"early_stopping=True can't hold out validation_fraction={reading.held_out.fraction} of so few rows: none "
+            "was left to validate on"
+        )
+    looks = replace(of_training, reading=replace(reading, held_out=replace(reading.held_out, validates=True)))
+    return PartitionedRows(partitions, looks, tally, digests)
+
+
+def _others(
+    rows: Partitions | Callable[[Any], ValidationSet], looks: Preparation, survey: Any, data: Data, n_threads: int
+) -> Rows | PartitionedRows:
+    """Rows to look at that are no part of the collection."""
+    if callable(rows):
+        return Rows(of_validation_set(rows(looks.encoding), data), n_threads)
+    try:
+        everywhere = rows.map(Summarise(looks.reading, survey, looks.encoding, None, 1))
+    except ValueError as error:
+        raise ValueError(f"X_val: {error}") from error
+    summaries = [summary for summary in everywhere if summary is not None]
+    if not summaries:
+        raise ValueError("X_val has no rows with weight")
+    tally, digests = _sum(each.tally for each in summaries), [each.digest for each in summaries]
+    return PartitionedRows(rows, looks, tally, digests)
+
+
+def _sum(tallies) -> Tally:
+    return functools.reduce(Tally.__add__, tallies)
+
+
+def _merged(moments: list) -> Any:
+    return None if moments[0] is None else functools.reduce(lambda one, other: one.merged(other), moments)
