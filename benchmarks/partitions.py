@@ -349,10 +349,8 @@ def peers(options):
 
 
 def costs(options):
-    print(
-        "| partitions | columns | passes | KB to the client a pass | KB in all a pass | seconds | CPU s of the client |"
-    )
-    print("|--:|--:|--:|--:|--:|--:|--:|")
+    print("| partitions | columns | passes | of each: KB that workers send | seconds | CPU seconds of the client |")
+    print("|--:|--:|--:|--:|--:|--:|")
     cases = [(10, 10), (10, 1000)] if options.quick else [(10, 10), (100, 10), (1000, 10), (10, 1000), (100, 1000)]
     cases += [] if options.quick else [(1000, 1000), (10, 10_000), (100, 10_000)]
     for n_partitions, n_columns in cases:
