@@ -1,6 +1,7 @@
 """How estimators are fitted: describe the problem, decide on a plan, solve, publish."""
 
 import contextlib
+import functools
 import os
 import pathlib
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state
 
+from . import _parallel as threads
 from ._auto.advice import report
 from ._auto.description import treatment
 from ._pickles import Pickles
@@ -253,7 +255,8 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         if dtype is None and not either:
             dtype = before.dtype  # type: ignore[union-attr]
         dtypes = FLOATS if dtype is None else (dtype,)
-        X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, **self._checks_of_y)
+        total = functools.partial(threads.total, n_threads=threads.n_threads(self.n_jobs))
+        X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, total=total, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, before, streaming)
         parameters = parameters or self._parameters()
         how = treatment(parameters, self._model, sparse.issparse(X), streaming)
