@@ -7,9 +7,9 @@
     python benchmarks/partitions.py costs            passes, bytes and seconds of the client by partitions and columns
     python benchmarks/partitions.py --quick          all of them on small data, to see that everything runs
 
-It needs the extra `dask`, and pyarrow; dask-ml takes part if it is there. XGBoost's linear booster isn't for clusters any
-more. Files are written to a temporary folder, or to `--folder F`, where they are left and found again. `--gigabytes N`
-is the size on disk of the second.
+It needs the extra `dask`, and pyarrow; dask-ml takes part if it is there (XGBoost's linear booster isn't for clusters
+any more). Files are written to a temporary folder, or to `--folder F`, where they are left and found again.
+`--gigabytes N` is the size on disk of the second.
 
 Everything is measured in child processes. Memory is the anonymous part of what a process has in memory (RssAnon),
 looked at every ten milliseconds: pages of files that the system keeps aren't counted, as they cost nobody anything.
