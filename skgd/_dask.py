@@ -11,6 +11,7 @@ import dask.array as da
 import numpy as np
 from scipy import sparse
 
+from ._containers import checked_table
 from ._partitions import Part
 
 FAN_IN = 16  # sums that are added up at once, from the leaves of the tree to its root
@@ -38,9 +39,33 @@ def is_collection(data: Any) -> bool:
     return hasattr(data, "dask") and hasattr(data, "to_delayed") and hasattr(data, "_meta")
 
 
-def lazily(method: Callable, estimator: Any, X: Any, *others: Any, **named: Any) -> Any:
-    """What a method of the estimator gives for a collection: a collection that isn't computed yet."""
-    raise NotImplementedError
+def lazily(predict: Callable, X: Any) -> Any:
+    """What predict gives for rows, block by block: an array, or a series for one-dimensional predictions of a frame."""
+    X = _in_one_piece_by_columns(X, "X")
+    like = _predictions_of_one_row(predict, _like(X))[:0]
+    given = dask.delayed((predict, like), traverse=False, pure=False)  # once, however many blocks there are
+    if not isinstance(X, da.Array):
+        meta = X._meta._constructor_sliced(like, X._meta.index) if like.ndim == 1 else like
+        return X.map_partitions(_predict_block, given=given, meta=meta)
+    if like.ndim == 1:
+        return X.map_blocks(_predict_block, given=given, dtype=like.dtype, drop_axis=1, meta=like)
+    chunks = X.chunks[0], (like.shape[1],)
+    return X.map_blocks(_predict_block, given=given, dtype=like.dtype, chunks=chunks, meta=like)
+
+
+def _predictions_of_one_row(predict: Callable, X_like: Any) -> np.ndarray:
+    """Predictions of zeros: they tell the dtype and the shape, and what is wrong with the columns."""
+    zeros = np.zeros((1, X_like.shape[1]))
+    if hasattr(X_like, "columns"):
+        zeros = type(checked_table(X_like))(zeros, columns=X_like.columns)
+    with np.errstate(all="ignore"):
+        return predict(zeros)
+
+
+def _predict_block(X: Any, given: tuple) -> Any:
+    predict, like = given
+    predictions = predict(X) if X.shape[0] else like
+    return X._constructor_sliced(predictions, X.index) if like.ndim == 1 and hasattr(X, "columns") else predictions
 
 
 class DaskPartitions:
