@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin
 
 from ._containers import as_numpy
 from ._partitions import by_blocks
+from ._scores import Accuracy, scored_by_parts
 from ._targets.classes import check_validation_labels
 from ._targets.classification import describe_classes
 from ._targets.partitioned import ClassSurvey
@@ -212,6 +213,7 @@ class ClassifierFits(ClassifierMixin):
         raw = self._raw_predictions(X)
         return in_library_of(X, self._training.loss.predict_log_proba(raw))
 
+    @scored_by_parts(Accuracy)
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy of the predictions: the share of rows whose class, or all of whose labels, are predicted.
 

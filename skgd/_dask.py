@@ -1,7 +1,11 @@
 """Dask's collections as partitions: the only module that knows Dask."""
 
+import asyncio
 import concurrent.futures
+import contextvars
 import functools
+import operator
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -13,9 +17,11 @@ from scipy import sparse
 
 from ._containers import checked_table
 from ._partitions import Part
+from ._warnings import warn_user
 
 FAN_IN = 16  # sums that are added up at once, from the leaves of the tree to its root
 AHEAD = 2  # partitions that are got ready while one is worked on
+PATIENCE = 30.0  # seconds without a result, after which somebody looks whether there are workers
 
 
 def partitions(X: Any, y: Any, weight: Any, name: str) -> "DaskPartitions":
@@ -84,29 +90,78 @@ class DaskPartitions:
     def map(self, work: Callable, *arguments: Any, without_X: bool = False) -> list:
         """What work gives for each part, in their order."""
         parts = self.targets if without_X else self.parts
-        return list(dask.compute(*_tasks(work, arguments, enumerate(parts), without_X)))
+        return _compute(_tasks(work, arguments, enumerate(parts), without_X))
 
     def total(self, work: Callable, *arguments: Any) -> Any:
-        """The sum of the arrays that work gives, None aside, in a tree."""
+        """The sum of what work gives, None aside, in a tree."""
+        return _compute([self._sum(work, arguments)])[0]
+
+    def later(self, work: Callable, finish: Callable) -> Any:
+        """finish(sum of what work gives, None aside), as an array without dimensions that isn't computed yet."""
+        return da.from_delayed(_lazy(finish, self._sum(work, ())), (), np.float64)
+
+    def _sum(self, work: Callable, arguments: tuple) -> Any:
         sums = _tasks(work, arguments, enumerate(self.parts))
         while len(sums) > 1:
             sums = [_lazy(_add, *sums[k : k + FAN_IN]) for k in range(0, len(sums), FAN_IN)]
-        return dask.compute(*sums)[0]
+        return sums[0]
 
     def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Iterator:
         """What work gives for some parts, one after the other."""
-        waiting: deque = deque()
-        with concurrent.futures.ThreadPoolExecutor(1) as reader:
-            try:
-                for task in _tasks(work, arguments, ((number, self.parts[number]) for number in numbers)):
-                    waiting.append(reader.submit(dask.compute, task))
-                    if len(waiting) > AHEAD:
-                        yield waiting.popleft().result()[0]
-                while waiting:
+        client, reader, waiting = _client(), concurrent.futures.ThreadPoolExecutor(1), deque[Any]()
+        context = contextvars.copy_context()  # where a client may be that is in force here only
+        try:
+            for task in _tasks(work, arguments, ((number, self.parts[number]) for number in numbers)):
+                waiting.append(OnCluster(client, [task]) if client else reader.submit(context.run, dask.compute, task))
+                if len(waiting) > AHEAD:
                     yield waiting.popleft().result()[0]
-            finally:
-                for each in waiting:
-                    each.cancel()
+            while waiting:
+                yield waiting.popleft().result()[0]
+        finally:
+            for each in waiting:
+                each.cancel()
+            reader.shutdown(wait=False)  # what it reads just now nobody waits for
+
+
+def _compute(tasks: list) -> list:
+    """What tasks give, on the scheduler in force."""
+    client = _client()
+    return list(dask.compute(*tasks)) if client is None else OnCluster(client, tasks).result()
+
+
+def _client() -> Any:
+    """The client of distributed that is in force, or None; nothing is imported for it."""
+    if "distributed" not in sys.modules:
+        return None
+    client = getattr(dask.base.get_scheduler(), "__self__", None)
+    return client if isinstance(client, sys.modules["distributed"].Client) else None
+
+
+class OnCluster:
+    """Tasks that have been sent to a cluster, whose results are waited for with open eyes."""
+
+    def __init__(self, client: Any, tasks: list):
+        self.client, self.futures = client, client.compute(tasks)
+        gather = client.gather(self.futures, asynchronous=True)
+        self.gathered = asyncio.run_coroutine_threadsafe(gather, client.loop.asyncio_loop)
+
+    def result(self) -> list:
+        """What the tasks give; a RuntimeError where the cluster can't say it."""
+        waited = 0
+        try:
+            while not concurrent.futures.wait([self.gathered], timeout=PATIENCE).done:
+                waited += 1
+                if waited == 1 and not self.client.nthreads():
+                    warn_user(NO_WORKERS, RuntimeWarning)
+            return self.gathered.result()
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Nobody wants the results any more."""
+        self.gathered.cancel()
+        for future in self.futures:
+            future.release()
 
 
 def _tasks(work: Callable, arguments: tuple, parts: Iterable, without_X: bool = False) -> list:
@@ -124,9 +179,9 @@ def _work_on(given: tuple, number: int, part: tuple, without_X: bool) -> Any:
     return work(Part(number, X, y, weight), *arguments)
 
 
-def _add(*arrays: Any) -> Any:
-    there = [array for array in arrays if array is not None]
-    return functools.reduce(np.add, there) if there else None
+def _add(*parts: Any) -> Any:
+    there = [part for part in parts if part is not None]
+    return functools.reduce(operator.add, there) if there else None
 
 
 # -- from collections to their parts

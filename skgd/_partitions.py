@@ -42,7 +42,7 @@ class Partitions(Protocol):
         """What work gives for each part, in their order; without_X: it looks at y and weights alone."""
 
     def total(self, work: Callable, *arguments: Any) -> Any:
-        """The sum of the arrays that work gives, None aside, in an order that the number of parts alone decides."""
+        """The sum of what work gives, None aside, in an order that the number of parts alone decides."""
 
     def later(self, work: Callable, finish: Callable) -> Any:
         """finish(sum of what work gives, None aside) as a number that isn't computed yet."""
