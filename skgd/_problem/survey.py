@@ -26,6 +26,7 @@ from .partitioned import (
     Tally,
     joined,
     naming,
+    some_of,
 )
 from .problem import Problem
 from .rows import Rows
