@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import functools
 import operator
@@ -22,6 +23,26 @@ from ._warnings import warn_user
 FAN_IN = 16  # sums that are added up at once, from the leaves of the tree to its root
 AHEAD = 2  # partitions that are got ready while one is worked on
 PATIENCE = 30.0  # seconds without a result, after which somebody looks whether there are workers
+
+NO_WORKERS = "the cluster has no workers: waiting for some to come; Ctrl-C ends that, and keeps what has been learnt"
+KILLED_WORKERS = (
+    "work on a partition ended each worker that tried it, most often for want of memory: make smaller partitions, or "
+    "give workers more memory"
+)
+LOST_CONNECTION = (
+    "the connection to the cluster's scheduler is lost: connect a new Client and fit again; what a fit had learnt "
+    "until then skgd.callbacks.Checkpoint keeps"
+)
+LOST_ROWS = (
+    "rows are lost with the worker that held them, and nothing tells how to compute them again, as of what "
+    "client.scatter has sent: load them from files, or persist() collections that know where their rows come from"
+)
+REASONS = {  # for which distributed cancels work
+    "lost dependencies": LOST_ROWS,
+    "already forgotten": LOST_ROWS,
+    "scheduler-connection-lost": LOST_CONNECTION,
+    "scheduler-restart": "the cluster was restarted while it worked for a fit: fit again",
+}
 
 
 def partitions(X: Any, y: Any, weight: Any, name: str) -> "DaskPartitions":
@@ -90,11 +111,11 @@ class DaskPartitions:
     def map(self, work: Callable, *arguments: Any, without_X: bool = False) -> list:
         """What work gives for each part, in their order."""
         parts = self.targets if without_X else self.parts
-        return _compute(_tasks(work, arguments, enumerate(parts), without_X))
+        return _compute(_lazy(_list, *_tasks(work, arguments, enumerate(parts), without_X)))
 
     def total(self, work: Callable, *arguments: Any) -> Any:
         """The sum of what work gives, None aside, in a tree."""
-        return _compute([self._sum(work, arguments)])[0]
+        return _compute(self._sum(work, arguments))
 
     def later(self, work: Callable, finish: Callable) -> Any:
         """finish(sum of what work gives, None aside), as an array without dimensions that isn't computed yet."""
@@ -109,24 +130,32 @@ class DaskPartitions:
     def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Iterator:
         """What work gives for some parts, one after the other."""
         client, reader, waiting = _client(), concurrent.futures.ThreadPoolExecutor(1), deque[Any]()
-        context = contextvars.copy_context()  # where a client may be that is in force here only
+        context = contextvars.copy_context()  # where something may be set that is in force here only
+
+        def begin(task: Any) -> Any:
+            return reader.submit(context.run, _on_this_machine, task) if client is None else OnCluster(client, task)
+
         try:
             for task in _tasks(work, arguments, ((number, self.parts[number]) for number in numbers)):
-                waiting.append(OnCluster(client, [task]) if client else reader.submit(context.run, dask.compute, task))
+                waiting.append(begin(task))
                 if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()[0]
+                    yield waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()[0]
+                yield waiting.popleft().result()
         finally:
             for each in waiting:
                 each.cancel()
             reader.shutdown(wait=False)  # what it reads just now nobody waits for
 
 
-def _compute(tasks: list) -> list:
-    """What tasks give, on the scheduler in force."""
+def _compute(task: Any) -> Any:
+    """What a task gives, on the scheduler in force."""
     client = _client()
-    return list(dask.compute(*tasks)) if client is None else OnCluster(client, tasks).result()
+    return _on_this_machine(task) if client is None else OnCluster(client, task).result()
+
+
+def _on_this_machine(task: Any) -> Any:
+    return dask.compute(task)[0]
 
 
 def _client() -> Any:
@@ -138,30 +167,59 @@ def _client() -> Any:
 
 
 class OnCluster:
-    """Tasks that have been sent to a cluster, whose results are waited for with open eyes."""
+    """A task that has been sent to a cluster, whose result is waited for with open eyes."""
 
-    def __init__(self, client: Any, tasks: list):
-        self.client, self.futures = client, client.compute(tasks)
-        gather = client.gather(self.futures, asynchronous=True)
+    def __init__(self, client: Any, task: Any):
+        if client.status != "running":
+            raise RuntimeError(LOST_CONNECTION)
+        self.client, self.future = client, client.compute(task)
+        gather = client.gather(self.future, asynchronous=True)
         self.gathered = asyncio.run_coroutine_threadsafe(gather, client.loop.asyncio_loop)
 
-    def result(self) -> list:
-        """What the tasks give; a RuntimeError where the cluster can't say it."""
-        waited = 0
+    def result(self) -> Any:
+        """What the task gives; a RuntimeError where the cluster can't say it."""
         try:
-            while not concurrent.futures.wait([self.gathered], timeout=PATIENCE).done:
-                waited += 1
-                if waited == 1 and not self.client.nthreads():
+            with _beside_other_tasks():
+                if not concurrent.futures.wait([self.gathered], timeout=PATIENCE).done and not self.client.nthreads():
                     warn_user(NO_WORKERS, RuntimeWarning)
-            return self.gathered.result()
+                return self.gathered.result()
+        except Exception as error:
+            words = _in_plain_words(error)
+            if words is None:
+                raise
+            raise RuntimeError(words) from error
         finally:
             self.cancel()
 
     def cancel(self) -> None:
-        """Nobody wants the results any more."""
-        self.gathered.cancel()
-        for future in self.futures:
-            future.release()
+        """Nobody wants the result any more."""
+        self.future.release()
+
+
+@contextlib.contextmanager
+def _beside_other_tasks() -> Iterator[None]:
+    """In a task of a worker let others have its thread while it waits for them."""
+    distributed = sys.modules["distributed"]
+    inside = False
+    with contextlib.suppress(Exception):  # of many kinds: here is no worker, or the thread has been given away
+        distributed.secede()
+        inside = True
+    try:
+        yield
+    finally:
+        if inside:
+            distributed.rejoin()
+
+
+def _in_plain_words(error: Exception) -> str | None:
+    """What an error of a cluster means for a fit; None of errors that the work itself raised."""
+    if not type(error).__module__.startswith("distributed."):
+        return None
+    if type(error).__name__ == "KilledWorker":
+        return f"{KILLED_WORKERS} ({error})"
+    if isinstance(error, OSError):
+        return LOST_CONNECTION
+    return REASONS.get(getattr(error, "reason", ""), f"the cluster gave the work up: {error}")
 
 
 def _tasks(work: Callable, arguments: tuple, parts: Iterable, without_X: bool = False) -> list:
@@ -177,6 +235,10 @@ def _work_on(given: tuple, number: int, part: tuple, without_X: bool) -> Any:
     work, arguments = given
     X, y, weight = ((None, *part, None) if without_X else (*part, None))[:3]
     return work(Part(number, X, y, weight), *arguments)
+
+
+def _list(*parts: Any) -> list:
+    return list(parts)
 
 
 def _add(*parts: Any) -> Any:

@@ -95,7 +95,7 @@ class MethodOfCopy:
 def copy_to_predict(estimator: Any) -> Any:
     """A copy as pickles hold it, so that predictions are the same here and there; without callbacks, on one thread."""
     state = {name: value for name, value in estimator.__getstate__().items() if name not in CALLBACKS}
-    other = type(estimator).__new__(type(estimator))
+    other: Any = object.__new__(type(estimator))
     other.__setstate__(copy.deepcopy(state))
     other.n_jobs = 1  # there are other blocks for other cores
     return other
