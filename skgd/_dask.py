@@ -295,6 +295,8 @@ def _blocks_alike(data: Any, X: Any, blocks: list, name: str) -> list:
     """Parts of y or of weights that belong to those of X."""
     lengths = X.chunks[0] if isinstance(X, da.Array) else (np.nan,)
     data = data if is_collection(data) else da.from_array(np.asarray(data), chunks=-1)
+    if not data.ndim:
+        raise ValueError(f"{name} must have an entry for each row of X")
     if isinstance(data, da.Array):
         data = data.rechunk(dict.fromkeys(range(1, data.ndim), -1))
         if data.chunks[0] != lengths and not np.isnan([*lengths, *data.chunks[0]]).any():
