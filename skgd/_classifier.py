@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 
 from ._containers import as_numpy
+from ._partitions import by_blocks
+from ._scores import Accuracy, scored_by_parts
 from ._targets.classes import check_validation_labels
 from ._targets.classification import describe_classes
 from ._targets.partitioned import ClassSurvey
@@ -137,6 +139,7 @@ class ClassifierFits(ClassifierMixin):
 
     # -- predictions
 
+    @by_blocks
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Raw predictions.
 
@@ -154,6 +157,7 @@ class ClassifierFits(ClassifierMixin):
         raw = self._raw_predictions(X)
         return in_library_of(X, raw[:, 0] if raw.shape[1] == 1 else raw)
 
+    @by_blocks
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict the class with the largest raw prediction, or all labels whose raw prediction is positive.
 
@@ -174,6 +178,7 @@ class ClassifierFits(ClassifierMixin):
         return in_library_of(X, self.classes_[index])
 
     @available_if(_gives_probabilities)
+    @by_blocks
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Predict the probabilities of the classes or labels, where the loss gives them.
 
@@ -191,6 +196,7 @@ class ClassifierFits(ClassifierMixin):
         return in_library_of(X, self._training.loss.predict_proba(raw))
 
     @available_if(_gives_probabilities)
+    @by_blocks
     def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
         """Predict the logarithms of the probabilities of the classes or labels, exact however small they are.
 
@@ -207,6 +213,7 @@ class ClassifierFits(ClassifierMixin):
         raw = self._raw_predictions(X)
         return in_library_of(X, self._training.loss.predict_log_proba(raw))
 
+    @scored_by_parts(Accuracy)
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy of the predictions: the share of rows whose class, or all of whose labels, are predicted.
 

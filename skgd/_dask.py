@@ -1,7 +1,12 @@
 """Dask's collections as partitions: the only module that knows Dask."""
 
+import asyncio
 import concurrent.futures
+import contextlib
+import contextvars
 import functools
+import operator
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -11,10 +16,33 @@ import dask.array as da
 import numpy as np
 from scipy import sparse
 
+from ._containers import checked_table
 from ._partitions import Part
+from ._warnings import warn_user
 
 FAN_IN = 16  # sums that are added up at once, from the leaves of the tree to its root
 AHEAD = 2  # partitions that are got ready while one is worked on
+PATIENCE = 30.0  # seconds without a result, after which somebody looks whether there are workers
+
+NO_WORKERS = "the cluster has no workers: waiting for some to come; Ctrl-C ends that, and keeps what has been learnt"
+KILLED_WORKERS = (
+    "work on a partition ended each worker that tried it, most often for want of memory: make smaller partitions, or "
+    "give workers more memory"
+)
+LOST_CONNECTION = (
+    "the connection to the cluster's scheduler is lost: connect a new Client and fit again; what a fit had learnt "
+    "until then skgd.callbacks.Checkpoint keeps"
+)
+LOST_ROWS = (
+    "rows are lost with the worker that held them, and nothing tells how to compute them again, as of what "
+    "client.scatter has sent: load them from files, or persist() collections that know where their rows come from"
+)
+REASONS = {  # for which distributed cancels work
+    "lost dependencies": LOST_ROWS,
+    "already forgotten": LOST_ROWS,
+    "scheduler-connection-lost": LOST_CONNECTION,
+    "scheduler-restart": "the cluster was restarted while it worked for a fit: fit again",
+}
 
 
 def partitions(X: Any, y: Any, weight: Any, name: str) -> "DaskPartitions":
@@ -44,9 +72,33 @@ def is_collection(data: Any) -> bool:
     return hasattr(data, "dask") and hasattr(data, "to_delayed") and hasattr(data, "_meta")
 
 
-def lazily(method: Callable, estimator: Any, X: Any, *others: Any, **named: Any) -> Any:
-    """What a method of the estimator gives for a collection: a collection that isn't computed yet."""
-    raise NotImplementedError
+def lazily(predict: Callable, X: Any) -> Any:
+    """What predict gives for rows, block by block: an array, or a series for one-dimensional predictions of a frame."""
+    X = _in_one_piece_by_columns(X, "X")
+    like = _predictions_of_one_row(predict, _like(X))[:0]
+    given = dask.delayed((predict, like), traverse=False, pure=False)  # once, however many blocks there are
+    if not isinstance(X, da.Array):
+        meta = X._meta._constructor_sliced(like, X._meta.index) if like.ndim == 1 else like
+        return X.map_partitions(_predict_block, given=given, meta=meta)
+    if like.ndim == 1:
+        return X.map_blocks(_predict_block, given=given, dtype=like.dtype, drop_axis=1, meta=like)
+    chunks = X.chunks[0], (like.shape[1],)
+    return X.map_blocks(_predict_block, given=given, dtype=like.dtype, chunks=chunks, meta=like)
+
+
+def _predictions_of_one_row(predict: Callable, X_like: Any) -> np.ndarray:
+    """Predictions of zeros: they tell the dtype and the shape, and what is wrong with the columns."""
+    zeros = np.zeros((1, X_like.shape[1]))
+    if hasattr(X_like, "columns"):
+        zeros = type(checked_table(X_like))(zeros, columns=X_like.columns)
+    with np.errstate(all="ignore"):
+        return predict(zeros)
+
+
+def _predict_block(X: Any, given: tuple) -> Any:
+    predict, like = given
+    predictions = predict(X) if X.shape[0] else like
+    return X._constructor_sliced(predictions, X.index) if like.ndim == 1 and hasattr(X, "columns") else predictions
 
 
 class DaskPartitions:
@@ -59,29 +111,115 @@ class DaskPartitions:
     def map(self, work: Callable, *arguments: Any, without_X: bool = False) -> list:
         """What work gives for each part, in their order."""
         parts = self.targets if without_X else self.parts
-        return list(dask.compute(*_tasks(work, arguments, enumerate(parts), without_X)))
+        return _compute(_lazy(_list, *_tasks(work, arguments, enumerate(parts), without_X)))
 
     def total(self, work: Callable, *arguments: Any) -> Any:
-        """The sum of the arrays that work gives, None aside, in a tree."""
+        """The sum of what work gives, None aside, in a tree."""
+        return _compute(self._sum(work, arguments))
+
+    def later(self, work: Callable, finish: Callable) -> Any:
+        """finish(sum of what work gives, None aside), as an array without dimensions that isn't computed yet."""
+        return da.from_delayed(_lazy(finish, self._sum(work, ())), (), np.float64)
+
+    def _sum(self, work: Callable, arguments: tuple) -> Any:
         sums = _tasks(work, arguments, enumerate(self.parts))
         while len(sums) > 1:
             sums = [_lazy(_add, *sums[k : k + FAN_IN]) for k in range(0, len(sums), FAN_IN)]
-        return dask.compute(*sums)[0]
+        return sums[0]
 
     def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Iterator:
         """What work gives for some parts, one after the other."""
-        waiting: deque = deque()
-        with concurrent.futures.ThreadPoolExecutor(1) as reader:
-            try:
-                for task in _tasks(work, arguments, ((number, self.parts[number]) for number in numbers)):
-                    waiting.append(reader.submit(dask.compute, task))
-                    if len(waiting) > AHEAD:
-                        yield waiting.popleft().result()[0]
-                while waiting:
-                    yield waiting.popleft().result()[0]
-            finally:
-                for each in waiting:
-                    each.cancel()
+        client, reader, waiting = _client(), concurrent.futures.ThreadPoolExecutor(1), deque[Any]()
+        context = contextvars.copy_context()  # where something may be set that is in force here only
+
+        def begin(task: Any) -> Any:
+            return reader.submit(context.run, _on_this_machine, task) if client is None else OnCluster(client, task)
+
+        try:
+            for task in _tasks(work, arguments, ((number, self.parts[number]) for number in numbers)):
+                waiting.append(begin(task))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()
+            reader.shutdown(wait=False)  # what it reads just now nobody waits for
+
+
+def _compute(task: Any) -> Any:
+    """What a task gives, on the scheduler in force."""
+    client = _client()
+    return _on_this_machine(task) if client is None else OnCluster(client, task).result()
+
+
+def _on_this_machine(task: Any) -> Any:
+    return dask.compute(task)[0]
+
+
+def _client() -> Any:
+    """The client of distributed that is in force, or None; nothing is imported for it."""
+    if "distributed" not in sys.modules:
+        return None
+    client = getattr(dask.base.get_scheduler(), "__self__", None)
+    return client if isinstance(client, sys.modules["distributed"].Client) else None
+
+
+class OnCluster:
+    """A task that has been sent to a cluster, whose result is waited for with open eyes."""
+
+    def __init__(self, client: Any, task: Any):
+        if client.status != "running":
+            raise RuntimeError(LOST_CONNECTION)
+        self.client, self.future = client, client.compute(task)
+        gather = client.gather(self.future, asynchronous=True)
+        self.gathered = asyncio.run_coroutine_threadsafe(gather, client.loop.asyncio_loop)
+
+    def result(self) -> Any:
+        """What the task gives; a RuntimeError where the cluster can't say it."""
+        try:
+            with _beside_other_tasks():
+                if not concurrent.futures.wait([self.gathered], timeout=PATIENCE).done and not self.client.nthreads():
+                    warn_user(NO_WORKERS, RuntimeWarning)
+                return self.gathered.result()
+        except Exception as error:
+            words = _in_plain_words(error)
+            if words is None:
+                raise
+            raise RuntimeError(words) from error
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Nobody wants the result any more."""
+        self.future.release()
+
+
+@contextlib.contextmanager
+def _beside_other_tasks() -> Iterator[None]:
+    """In a task of a worker let others have its thread while it waits for them."""
+    distributed = sys.modules["distributed"]
+    inside = False
+    with contextlib.suppress(Exception):  # of many kinds: here is no worker, or the thread has been given away
+        distributed.secede()
+        inside = True
+    try:
+        yield
+    finally:
+        if inside:
+            distributed.rejoin()
+
+
+def _in_plain_words(error: Exception) -> str | None:
+    """What an error of a cluster means for a fit; None of errors that the work itself raised."""
+    if not type(error).__module__.startswith("distributed."):
+        return None
+    if type(error).__name__ == "KilledWorker":
+        return f"{KILLED_WORKERS} ({error})"
+    if isinstance(error, OSError):
+        return LOST_CONNECTION
+    return REASONS.get(getattr(error, "reason", ""), f"the cluster gave the work up: {error}")
 
 
 def _tasks(work: Callable, arguments: tuple, parts: Iterable, without_X: bool = False) -> list:
@@ -99,9 +237,13 @@ def _work_on(given: tuple, number: int, part: tuple, without_X: bool) -> Any:
     return work(Part(number, X, y, weight), *arguments)
 
 
-def _add(*arrays: Any) -> Any:
-    there = [array for array in arrays if array is not None]
-    return functools.reduce(np.add, there) if there else None
+def _list(*parts: Any) -> list:
+    return list(parts)
+
+
+def _add(*parts: Any) -> Any:
+    there = [part for part in parts if part is not None]
+    return functools.reduce(operator.add, there) if there else None
 
 
 # -- from collections to their parts
@@ -153,6 +295,8 @@ def _blocks_alike(data: Any, X: Any, blocks: list, name: str) -> list:
     """Parts of y or of weights that belong to those of X."""
     lengths = X.chunks[0] if isinstance(X, da.Array) else (np.nan,)
     data = data if is_collection(data) else da.from_array(np.asarray(data), chunks=-1)
+    if not data.ndim:
+        raise ValueError(f"{name} must have an entry for each row of X")
     if isinstance(data, da.Array):
         data = data.rechunk(dict.fromkeys(range(1, data.ndim), -1))
         if data.chunks[0] != lengths and not np.isnan([*lengths, *data.chunks[0]]).any():

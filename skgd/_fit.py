@@ -329,9 +329,11 @@ def described_in_parts(
         unseen = partitions_of(*validation, name="X_val")  # type: ignore[misc]
         if unseen is None:
             unseen = functools.partial(encoded_validation_set, estimator, validation)
+        else:
+            check_columns(estimator, unseen.X_like, reset=False)
     is_sparse = sparse.issparse(X_like)
     how = treatment(parameters, kind, is_sparse, streaming)
-    reading = Reading(dtype, is_sparse, estimator._checks_of_y)
+    reading = Reading(dtype, is_sparse, X_like.shape[1], estimator._checks_of_y)
     return describe_partitions(
         partitions, survey, reading, unseen, parameters, kind, estimator._penalty(), how, rng, before
     )

@@ -1,7 +1,9 @@
 """Data that other libraries keep in parts: what is asked of such a library, and where the answers are."""
 
+import copy
 import functools
 import importlib
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
@@ -10,6 +12,8 @@ import numpy as np
 
 # For each library whose collections are taken: a module with `partitions`, `lazily` and `is_collection`.
 ADAPTERS = {"dask": "skgd._dask", "dask_expr": "skgd._dask"}
+
+CALLBACKS = "_skl_callbacks", "_parent_callback_ctx"  # of scikit-learn
 
 Method = TypeVar("Method", bound=Callable)
 
@@ -38,7 +42,10 @@ class Partitions(Protocol):
         """What work gives for each part, in their order; without_X: it looks at y and weights alone."""
 
     def total(self, work: Callable, *arguments: Any) -> Any:
-        """The sum of the arrays that work gives, None aside, in an order that the number of parts alone decides."""
+        """The sum of what work gives, None aside, in an order that the number of parts alone decides."""
+
+    def later(self, work: Callable, finish: Callable) -> Any:
+        """finish(sum of what work gives, None aside) as a number that isn't computed yet."""
 
     def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Iterator:
         """What work gives for some parts, one after the other, while the next ones are got ready: three at most."""
@@ -65,10 +72,30 @@ def by_blocks(method: Method) -> Method:
     """Let a method that predicts rows take collections, too: it gives another one then, block by block, lazily."""
 
     @functools.wraps(method)
-    def predict(self, X, *others, **named):
-        adapter = adapter_of(X, *others)
-        return (
-            method(self, X, *others, **named) if adapter is None else adapter.lazily(method, self, X, *others, **named)
-        )
+    def predict(self, X):
+        adapter = adapter_of(X)
+        return method(self, X) if adapter is None else adapter.lazily(MethodOfCopy(method, self), X)
 
     return cast(Method, predict)
+
+
+class MethodOfCopy:
+    """A method of an estimator as it is now, whatever becomes of it: what travels to the rows."""
+
+    def __init__(self, method: Callable, estimator: Any):
+        self.method = method.__module__, method.__qualname__  # by name: what decorators wrap can't be pickled
+        self.estimator = copy_to_predict(estimator)
+
+    def __call__(self, X: Any) -> Any:
+        """What the method gives for some rows."""
+        module, name = self.method
+        return operator.attrgetter(name)(importlib.import_module(module))(self.estimator, X)
+
+
+def copy_to_predict(estimator: Any) -> Any:
+    """A copy as pickles hold it, so that predictions are the same here and there; without callbacks, on one thread."""
+    state = {name: value for name, value in estimator.__getstate__().items() if name not in CALLBACKS}
+    other: Any = object.__new__(type(estimator))
+    other.__setstate__(copy.deepcopy(state))
+    other.n_jobs = 1  # there are other blocks for other cores
+    return other

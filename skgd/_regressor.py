@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 
 from ._containers import all_single, as_numpy
+from ._scores import R2, scored_by_parts
 from ._targets.partitioned import NumberSurvey
 from ._targets.regression import describe_numbers
 from ._validation import Interval, StrOptions, fit_context, in_library_of
@@ -83,6 +84,7 @@ class RegressorFits(RegressorMixin):
         """
         return self._fit(X, y, sample_weight, streaming=True)
 
+    @scored_by_parts(R2)
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Coefficient of determination R^2 of the predictions, the mean of those of several targets.
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
-from sklearn.utils import check_X_y
+from sklearn.utils import check_array, check_X_y
 from sklearn.utils._array_api import get_namespace_and_device
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_non_negative, validate_data
 
 from ._containers import all_single, as_numpy, checked_table, raise_for_columns
 
@@ -55,8 +55,15 @@ def at_one_scale(weight: np.ndarray, name: str) -> np.ndarray:
 
 
 def check_weights(weight, n_rows: int) -> np.ndarray:
-    """Weights of so many rows as float64, finite and not negative."""
-    return _check_sample_weight(weight, np.empty((n_rows, 0)), dtype=np.float64, ensure_non_negative=True)
+    """Weights of so many rows as float64, finite and not negative; all of them may be zero, and there may be none."""
+    weight = check_array(
+        weight, ensure_2d=False, dtype=np.float64, order="C", ensure_min_samples=0, input_name="sample_weight"
+    )
+    if weight.shape != (n_rows,):
+        raise ValueError(f"sample_weight has the shape {weight.shape}, and there are {n_rows} rows")
+    if weight.size:
+        check_non_negative(weight, "`sample_weight`")
+    return weight
 
 
 class RemembersValidParameters:

@@ -25,7 +25,7 @@ FLOORS = [
     {"_docstrings", "_targets"},
     {"_problem"},
     {"_engine", "_solvers"},
-    {"_auto", "_pickles", "_watch"},
+    {"_auto", "_pickles", "_scores", "_watch"},
     {"_fit"},
     {"_classifier", "_minimize", "_regressor"},
     {"_precompile", "linear_model", "neural_network"},

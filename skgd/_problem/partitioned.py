@@ -44,18 +44,23 @@ class Reading:
 
     dtype: np.dtype  # of X
     is_sparse: bool
+    n_features: int
     checks_of_y: dict
     held_out: HeldOut | None = None
 
     def read(self, part: Part, finite: bool = False) -> tuple | None:
         """X, y, weights and the numbers of the rows in use (empty: all); None where there are none."""
+        if not part.X.shape[0] and not part.y.shape[0]:
+            return None
         X, y = check_part(part.X, part.y, self.dtype, finite=finite, **self.checks_of_y)
         n_rows = X.shape[0]
         if sparse.issparse(X) != self.is_sparse:
             kinds = ("sparse", "dense") if self.is_sparse else ("dense", "sparse")
             raise ValueError(f"X is {kinds[1]}, and its meta is {kinds[0]}: give the meta that its parts have")
+        if X.shape[1] != self.n_features:
+            raise ValueError(f"X has {X.shape[1]} columns, and its meta, or the X that was fitted, {self.n_features}")
         weight = check_part_of_weights(part.weight, n_rows)
-        if not n_rows or (weight.size and not weight.any()):
+        if weight.size and not weight.any():
             return None
         subset = ALL_ROWS
         if self.held_out is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._containers import as_numpy
 from .._kernels.structures import ROW_NUMBER
+from .._partitions import adapter_of
 from .._validation import check_features, check_sample_weight
 
 ROWS_AT_ONCE = 65_536  # that are looked at, to spare memory
@@ -32,6 +33,8 @@ def check_validation_set(
     X_val, y_val, sample_weight_val = given
     if X_val is y_val is sample_weight_val is None:
         return None
+    if adapter_of(*given) is not None:
+        raise ValueError("the validation data are a collection, and X isn't: give both as collections, or neither")
     missing = [name for name, array in {"X_val": X_val, "y_val": y_val}.items() if array is None]
     if missing:
         if len(missing) == 1:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._docstrings import Linear, documented
+from .._partitions import by_blocks
 from .._regressor import RegressorFits
 from .._validation import in_library_of
 from ..losses import Loss, RegressionLossName
@@ -143,6 +144,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         self.verbose = verbose
         self.n_jobs = n_jobs
 
+    @by_blocks
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict targets.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._docstrings import Network, documented
+from .._partitions import by_blocks
 from .._problem.network import InitName
 from .._regressor import RegressorFits
 from .._validation import in_library_of
@@ -150,6 +151,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         self.verbose = verbose
         self.n_jobs = n_jobs
 
+    @by_blocks
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predict targets.
 
