@@ -3,7 +3,7 @@
 import concurrent.futures
 import functools
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import dask
@@ -61,20 +61,19 @@ class DaskPartitions:
             sums = [_lazy(_add, *sums[k : k + FAN_IN]) for k in range(0, len(sums), FAN_IN)]
         return dask.compute(*sums)[0]
 
-    def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Iterator:
+    def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Generator:
         """What work gives for some parts, one after the other."""
         waiting: deque = deque()
-        with concurrent.futures.ThreadPoolExecutor(1) as reader:
-            try:
-                for task in self._tasks(work, arguments, numbers):
-                    waiting.append(reader.submit(dask.compute, task))
-                    if len(waiting) > AHEAD:
-                        yield waiting.popleft().result()[0]
-                while waiting:
+        reader = concurrent.futures.ThreadPoolExecutor(1)
+        try:
+            for task in self._tasks(work, arguments, numbers):
+                waiting.append(reader.submit(dask.compute, task))
+                if len(waiting) > AHEAD:
                     yield waiting.popleft().result()[0]
-            finally:
-                for each in waiting:
-                    each.cancel()
+            while waiting:
+                yield waiting.popleft().result()[0]
+        finally:  # whoever presses Ctrl-C doesn't wait for what is being read
+            reader.shutdown(wait=False, cancel_futures=True)
 
     def _tasks(self, work: Callable, arguments: tuple, numbers, without_X: bool = False) -> list:
         given = dask.delayed((work, arguments), traverse=False, pure=False)  # once, however many parts there are

@@ -2,7 +2,7 @@
 
 import functools
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
@@ -40,8 +40,11 @@ class Partitions(Protocol):
     def total(self, work: Callable, *arguments: Any) -> Any:
         """The sum of the arrays that work gives, None aside, in an order that the number of parts alone decides."""
 
-    def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Iterator:
-        """What work gives for some parts, one after the other, while the next ones are got ready: three at most."""
+    def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Generator:
+        """What work gives for some parts, one after the other, while the next ones are got ready: three at most.
+
+        Whoever takes them drops each before the next one, and closes the generator when no more are wanted.
+        """
 
 
 def adapter_of(*data: Any) -> ModuleType | None:
