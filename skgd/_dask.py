@@ -3,7 +3,7 @@
 import concurrent.futures
 import functools
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 import dask
@@ -27,10 +27,16 @@ def partitions(X: Any, y: Any, weight: Any, name: str) -> "DaskPartitions":
     if y is None:
         raise ValueError(f"{name} needs a y beside it")
     X = _in_one_piece_by_columns(X, name)
+    together = [X, y] if weight is None else [X, y, weight]
+    if all(map(_is_frame, together)):
+        return DaskPartitions(X._meta, y._meta, _packed(together, name), _packed(together[1:], name))
+    # a frame by itself mustn't be optimized: that may read several of its parts at once
     blocks = _blocks(X)
     y = y if is_collection(y) else da.from_array(np.asarray(y), chunks=-1)
-    weights = None if weight is None else _blocks_alike(weight, X, blocks, "sample_weight")
-    return DaskPartitions(_like(X), _like(y), blocks, _blocks_alike(y, X, blocks, "y"), weights)
+    beside = [_blocks_alike(y, X, blocks, "y")]
+    beside += [] if weight is None else [_blocks_alike(weight, X, blocks, "sample_weight")]
+    targets = list(zip(*beside, strict=True))
+    return DaskPartitions(_like(X), _like(y), list(zip(blocks, *beside, strict=True)), targets)
 
 
 def is_collection(data: Any) -> bool:
@@ -46,17 +52,18 @@ def lazily(method: Callable, estimator: Any, X: Any, *others: Any, **named: Any)
 class DaskPartitions:
     """Parts of collections; work on them runs on the scheduler in force."""
 
-    def __init__(self, X_like: Any, y_like: Any, X: list, y: list, weight: list | None):
-        self.X_like, self.y_like, self.n_partitions = X_like, y_like, len(X)
-        self.X, self.y, self.weight = X, y, weight or [None] * len(X)
+    def __init__(self, X_like: Any, y_like: Any, parts: list, targets: list):
+        self.X_like, self.y_like, self.n_partitions = X_like, y_like, len(parts)
+        self.parts, self.targets = parts, targets  # tuples of (X, y, weight), or what computes one; the same without X
 
     def map(self, work: Callable, *arguments: Any, without_X: bool = False) -> list:
         """What work gives for each part, in their order."""
-        return list(dask.compute(*self._tasks(work, arguments, range(self.n_partitions), without_X)))
+        parts = self.targets if without_X else self.parts
+        return list(dask.compute(*_tasks(work, arguments, enumerate(parts), without_X)))
 
     def total(self, work: Callable, *arguments: Any) -> Any:
         """The sum of the arrays that work gives, None aside, in a tree."""
-        sums = self._tasks(work, arguments, range(self.n_partitions))
+        sums = _tasks(work, arguments, enumerate(self.parts))
         while len(sums) > 1:
             sums = [_lazy(_add, *sums[k : k + FAN_IN]) for k in range(0, len(sums), FAN_IN)]
         return dask.compute(*sums)[0]
@@ -66,7 +73,7 @@ class DaskPartitions:
         waiting: deque = deque()
         reader = concurrent.futures.ThreadPoolExecutor(1)
         try:
-            for task in self._tasks(work, arguments, numbers):
+            for task in _tasks(work, arguments, ((number, self.parts[number]) for number in numbers)):
                 waiting.append(reader.submit(dask.compute, task))
                 if len(waiting) > AHEAD:
                     yield waiting.popleft().result()[0]
@@ -75,20 +82,19 @@ class DaskPartitions:
         finally:  # whoever presses Ctrl-C doesn't wait for what is being read
             reader.shutdown(wait=False, cancel_futures=True)
 
-    def _tasks(self, work: Callable, arguments: tuple, numbers, without_X: bool = False) -> list:
-        given = dask.delayed((work, arguments), traverse=False, pure=False)  # once, however many parts there are
-        return [
-            _lazy(_work_on, given, number, None if without_X else self.X[number], self.y[number], self.weight[number])
-            for number in numbers
-        ]
+
+def _tasks(work: Callable, arguments: tuple, parts: Iterable, without_X: bool = False) -> list:
+    given = dask.delayed((work, arguments), traverse=False, pure=False)  # once, however many parts there are
+    return [_lazy(_work_on, given, number, part, without_X) for number, part in parts]
 
 
 def _lazy(function: Callable, *arguments: Any) -> Any:
     return dask.delayed(function, pure=False, traverse=False)(*arguments)
 
 
-def _work_on(given: tuple, number: int, X: Any, y: Any, weight: Any) -> Any:
+def _work_on(given: tuple, number: int, part: tuple, without_X: bool) -> Any:
     work, arguments = given
+    X, y, weight = ((None, *part, None) if without_X else (*part, None))[:3]
     return work(Part(number, X, y, weight), *arguments)
 
 
@@ -108,9 +114,37 @@ def _in_one_piece_by_columns(X: Any, name: str) -> Any:
     return X
 
 
+def _is_frame(data: Any) -> bool:
+    return is_collection(data) and not isinstance(data, da.Array)
+
+
+def _packed(frames: list, name: str) -> list:
+    """Tuples of the parts of frames that belong together: read together, each of its columns once."""
+    first, *others = frames
+    if all(frame.known_divisions for frame in frames):
+        others = [each if each.divisions == first.divisions else _divided_alike(each, first) for each in others]
+    elif any(frame.npartitions != first.npartitions for frame in frames):
+        numbers = ", ".join(str(frame.npartitions) for frame in frames)
+        raise ValueError(
+            f"{name} and what is beside it have {numbers} partitions, and nobody knows which rows are in which: "
+            "repartition them alike"
+        )
+    options: dict = {"meta": first._meta, "enforce_metadata": False, "align_dataframes": False}
+    tuples = first.map_partitions(_tuple, *others, **options)
+    return tuples.to_delayed()
+
+
+def _divided_alike(frame: Any, other: Any) -> Any:
+    return frame.repartition(divisions=other.divisions, force=True)
+
+
+def _tuple(*parts: Any) -> tuple:
+    return parts
+
+
 def _blocks(data: Any) -> list:
     """The parts of a collection, along its rows."""
-    blocks = data.to_delayed()
+    blocks = data.to_delayed(optimize_graph=not _is_frame(data))
     return list(blocks.ravel() if isinstance(blocks, np.ndarray) else blocks)
 
 

@@ -14,6 +14,7 @@ from skgd._auto.decide import column_chances
 from skgd._compile.kernels import kernel, plug_in
 from skgd._kernels.structures import Buffers, Data, Linear
 from skgd._problem.features import NO_TARGETS, dense_rows, raw_features, scaled_rows
+from skgd._problem.rows import Rows
 from skgd._problem.scaling import feature_moments, largest_entries
 from skgd._targets.validation_set import hold_out
 from skgd.losses import SquaredError
@@ -93,7 +94,7 @@ def test_lazy_descent_without_a_penalty_makes_the_same_steps(batch_size, n_class
     dense = GDLogisticClassifier(standardize="max_abs", **settings).fit(X.toarray(), c)
     np.testing.assert_allclose(lazy.coef_, dense.coef_, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(lazy.loss_curve_, dense.loss_curve_, rtol=1e-9)
-    assert column_chances(data_of(X), batch_size, SGD()) is not None
+    assert column_chances(Rows(data_of(X), 1), batch_size, SGD()) is not None
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -220,7 +221,7 @@ def test_lazy_penalties_lead_to_the_optimum_on_average(penalty):
     common = {"penalty": penalty, "alpha": alpha, "l1_ratio": 0.3, "standardize": "max_abs", "random_state": 0}
     settings = {"optimizer": "sgd", "learning_rate": 0.5, "schedule": "invscaling", "max_iter": 400, "tol": None}
     lazy = GDLinearRegressor(batch_size=2, average=100 * 200, **settings, **common).fit(X, y)
-    assert column_chances(data_of(X), 2, SGD()) is not None
+    assert column_chances(Rows(data_of(X), 1), 2, SGD()) is not None
     # scikit-learn's objective is n times skgd's for Ridge, and the same for ElasticNet
     scale = np.abs(X).max(axis=0).toarray().ravel()
     scale[scale == 0] = 1.0

@@ -18,6 +18,9 @@ from .objective import MeanLoss
 from .rows import Rows
 from .scaling import total_weight
 
+SAMPLE_ENTRIES = 2**23  # of the rows at hand, at most
+ALL_ROWS = np.empty(0, ROW_NUMBER)  # as a subset
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -56,7 +59,7 @@ class Reading:
         weight = check_part_of_weights(part.weight, n_rows)
         if weight.size and not weight.any():
             return None
-        subset = np.empty(0, ROW_NUMBER)
+        subset = ALL_ROWS
         if self.held_out is not None:
             subset = self.held_out.subset(part.number, n_rows)
             if not subset.size or (weight.size and not weight[subset].any()):
@@ -72,22 +75,31 @@ class Preparation:
     encoding: Encoding
     scaling: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # of features and targets, as in Data
 
-    def data(self, part: Part) -> Data | None:
-        """The data of a part; None if it has no rows to use."""
+    def encoded(self, part: Part) -> tuple | None:
+        """X, targets, weights and the numbers of the rows in use; None if there are none."""
         read = self.reading.read(part)
         if read is None:
             return None
         X, y, weight, subset = read
         targets = self.encoding.targets(y)
+        return X, targets, self.encoding.weights(weight, targets), subset
+
+    def scaled(self, X: Any, targets: np.ndarray, weight: np.ndarray, subset: np.ndarray = ALL_ROWS) -> Data:
+        """The data as kernels take it."""
         center, inverse_scale, target_center, target_inverse_scale = self.scaling
         return Data(
             raw_features(X)._replace(center=center, inverse_scale=inverse_scale),
             *targets_by_precision(targets),
             target_center,
             target_inverse_scale,
-            read_only(self.encoding.weights(weight, targets)),
+            read_only(weight),
             row_numbers(subset),
         )
+
+    def data(self, part: Part) -> Data | None:
+        """The data of a part; None if it has no rows to use."""
+        encoded = self.encoded(part)
+        return None if encoded is None else self.scaled(*encoded)
 
 
 @dataclass(frozen=True)
@@ -162,6 +174,35 @@ def loss_and_gradient(
     return np.append(gradient, value)
 
 
+@dataclass(frozen=True)
+class Some:
+    """Some rows of a part: X, targets, and weights with which they stand for all of it."""
+
+    preparation: Preparation
+
+    def __call__(self, part: Part, most: int) -> tuple | None:
+        with naming(part):
+            encoded = self.preparation.encoded(part)
+            if encoded is None:
+                return None
+            X, targets, weight, subset = encoded
+            return some_of(self.preparation.scaled(X, targets, weight, subset), X, targets, most)
+
+
+def some_of(data: Data, X: Any, y: np.ndarray, most: int) -> tuple:
+    """Some rows of X and y, and weights with which they stand for all rows in use."""
+    rows = data.sample_rows(most)
+    return X[rows], y[rows], data.weight_of(rows) * (data.n_rows / max(len(rows), 1))
+
+
+def joined(parts: list[tuple]) -> tuple:
+    """The rows of several parts one after the other; the weights are empty where they are all the same."""
+    X, y, weight = zip(*(part for part in parts if part[2].any()), strict=True)
+    rows: Any = sparse.vstack(X, format="csr") if sparse.issparse(X[0]) else np.concatenate(X)
+    weights = np.concatenate(weight)
+    return rows, np.concatenate(y), np.empty(0) if (weights == weights[0]).all() else weights
+
+
 # -- what solvers see
 
 
@@ -197,6 +238,8 @@ class PartitionedRows:
         self.partitions, self.preparation, self.tally, self.digests = partitions, preparation, tally, digests
         self.sample_rows, self.n_threads = sample, n_threads
         self.n_rows, self.n_entries = tally.n_rows, tally.n_entries
+        self.most_at_hand = min(self.n_rows // 2, max(1, SAMPLE_ENTRIES * self.n_rows // self.n_entries))
+        self.n_sampled = 0 if sample is None else sample.n_rows
         self.n_features = preparation.scaling[0].size
 
     @property
@@ -240,7 +283,12 @@ class PartitionedRows:
         return Data(features, *map(read_only, data[1:3]), *of_targets, *map(read_only, data[5:]))
 
     def some(self, most: int) -> Rows:
-        """At most so many rows of the sample, always the same."""
+        """At most so many rows of the sample, always the same; one more pass where there are too few of them."""
+        most = min(most, max(self.most_at_hand, self._sample.n_rows))
+        if most > self.n_sampled:
+            each = -(-most // self.partitions.n_partitions)
+            parts = [part for part in self.partitions.map(Some(self.preparation), each) if part is not None]
+            self.sample_rows, self.n_sampled = Rows(self.preparation.scaled(*joined(parts)), self.n_threads), most
         return self._sample.some(most)
 
     def mean_squares(self) -> np.ndarray | None:

@@ -15,14 +15,24 @@ from .._partitions import Part, Partitions
 from .._targets.partitioned import check_part_of_weights
 from .._targets.targets import Targets
 from .._targets.validation_set import ValidationSet
-from .describe import ALL_ROWS, Scaler, of_validation_set, scaling_of, starting_constant, unscaled
-from .partitioned import HeldOut, PartitionedRows, Preparation, Reading, Tally, naming
+from .describe import Scaler, of_validation_set, scaling_of, starting_constant, unscaled
+from .partitioned import (
+    ALL_ROWS,
+    SAMPLE_ENTRIES,
+    HeldOut,
+    PartitionedRows,
+    Preparation,
+    Reading,
+    Tally,
+    joined,
+    naming,
+    some_of,
+)
 from .problem import Problem
 from .rows import Rows
 
 SAMPLE_ROWS = 10_000  # at hand, at least,
 ROWS_PER_COLUMN = 20
-SAMPLE_ENTRIES = 2**23  # unless they are as wide as that
 SEEDS = 2**31 - 1
 
 
@@ -73,11 +83,9 @@ class Summarise:
                 weight = self.encoding.weights(weight, targets)
             data = unscaled(X, targets, weight, subset)
             moments = (None, None) if self.scaler is None else self.scaler.moments(data, self.survey.loss)
-            rows = data.sample_rows(self.n_sampled)
-            sample = X[rows], y[rows], data.weight_of(rows) * (data.n_rows / max(len(rows), 1))
-            return Summary(
-                Tally.of(data), self._held_out(part, data), moments, found, sample, _digest(X[rows], y, weight)
-            )
+            sample = some_of(data, X, y, self.n_sampled)
+            digest = _digest(sample[0], y, weight)
+            return Summary(Tally.of(data), self._held_out(part, data), moments, found, sample, digest)
 
     def _held_out(self, part, data) -> Tally:
         held_out = self.reading.held_out
@@ -182,14 +190,10 @@ def _rows_at_hand(n_features: int, is_sparse: bool) -> int:
 
 def _sample(summaries: list[Summary], encoding: Any) -> tuple[Targets, Any]:
     """The rows of all samples, as targets and as data."""
-    parts = [summary.sample for summary in summaries if summary.sample[2].any()]
-    X, y, weight = zip(*parts, strict=True)
-    rows: Any = sparse.vstack(X, format="csr") if sparse.issparse(X[0]) else np.concatenate(X)
-    targets = encoding.targets(np.concatenate(y))
-    weights = np.concatenate(weight)
-    weights = np.empty(0) if (weights == weights[0]).all() else weights
-    described = Targets(targets, weights, encoding.loss, encoding.n_outputs, None, encoding.facts)
-    return described, unscaled(rows, targets, weights, ALL_ROWS)
+    X, y, weight = joined([summary.sample for summary in summaries])
+    targets = encoding.targets(y)
+    described = Targets(targets, weight, encoding.loss, encoding.n_outputs, None, encoding.facts)
+    return described, unscaled(X, targets, weight, ALL_ROWS)
 
 
 def _held_out(partitions: Partitions, of_training: Preparation, tally: Tally, digests: list[int]) -> PartitionedRows:

@@ -123,7 +123,7 @@ class Curvature:
         width, n_matrices = self.matrix_width, self.n_matrices
         if self.some.is_all:  # independent of n: a weight of two is the same as two rows
             return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
-        size = min(self.rows.n_rows, self.some.size * GROWTH) if grows else self.some.size
+        size = min(self.rows.most_at_hand, self.some.size * GROWTH) if grows else self.some.size
         work = n_matrices * width**2 * (size + width) / 8  # products of matrices are fast
         return min(work / (4 * n_rows * p * K + PASS_OVERHEAD), MOST_PATIENCE)
 
@@ -145,10 +145,10 @@ class Curvature:
 
     def grow(self) -> bool:
         """Take more rows from now on; whether there are more, at a bearable cost."""
-        n, p = self.rows.n_rows, self.n_columns
+        n, p = self.rows.most_at_hand, self.n_columns
         size = min(n, self.some.size * GROWTH)
         work = size * p**2 * self.n_outputs
-        if self.kind != "subsample" or self.few_rows or size == self.some.size or work > MOST_MATRIX_WORK:
+        if self.kind != "subsample" or self.few_rows or size <= self.some.size or work > MOST_MATRIX_WORK:
             return False
         self.some.resize(size)
         return True

@@ -205,7 +205,7 @@ class LineSearch:
 
     def _settle_on_part(self, params: np.ndarray) -> tuple[np.ndarray, list]:
         """Minimise the objective on a part of the rows, as well as it stands for all; the last steps, too."""
-        n_rows = self.problem.rows.n_rows // PART
+        n_rows = min(self.problem.rows.n_rows // PART, self.problem.rows.most_at_hand)
         if n_rows < params.size // self.problem.model.n_outputs:  # it would tell little about most of the columns
             return params, []
         function = self.problem.smooth_part(self.hyper, self.problem.rows.some(n_rows))
