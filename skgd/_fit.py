@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state
 
+from . import _parallel as threads
 from ._auto.advice import report
 from ._auto.description import treatment
 from ._containers import all_single
@@ -265,7 +266,8 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         if dtype is None and not either:
             dtype = before.dtype  # type: ignore[union-attr]
         dtypes = FLOATS if dtype is None else (dtype,)
-        X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, **self._checks_of_y)
+        total = functools.partial(threads.total, n_threads=threads.n_threads(self.n_jobs))
+        X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, total=total, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, before, streaming)
         how = treatment(parameters, self._model, sparse.issparse(X), streaming)
         return describe(X, targets, parameters, self._model, self._penalty(), how, rng, before, streaming)

@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 import functools
+import math
 import os
 import sys
 import threading
@@ -21,6 +22,7 @@ from ._validation import openmp_threads
 PART_ENTRIES = 2**20  # entries of X that one thread works on at a time: some milliseconds
 FEW_ENTRIES = 2**17  # of work that takes no longer than to limit the threads of BLAS, which it would hardly use
 ENTRIES_PER_PARAMETER = 8  # of a part, at least: the sums of its own that it needs are few beside them
+ADDED_AT_ONCE = 2**15  # entries of each vector, where the sum of many long ones is shared
 
 
 def n_threads(n_jobs: int | None) -> int:
@@ -30,12 +32,14 @@ def n_threads(n_jobs: int | None) -> int:
     return openmp_threads() if n_jobs is None else effective_n_jobs(n_jobs)
 
 
-def parts(n_rows: int, row_entries: int, n_params: int, multiple: int) -> list[tuple[int, int]]:
+def parts(
+    n_rows: int, row_entries: int, n_params: int, multiple: int, part_entries: int | None = None
+) -> list[tuple[int, int]]:
     """Ranges of rows for a pass over the data, of nearly one size: the same ones whatever the number of threads.
 
     Each part needs sums of its own, n_params numbers.
     """
-    rows = max(PART_ENTRIES, ENTRIES_PER_PARAMETER * n_params) // max(row_entries, 1)
+    rows = max(part_entries or PART_ENTRIES, ENTRIES_PER_PARAMETER * n_params) // max(row_entries, 1)
     n_parts = max(1, n_rows // max(rows, 1))
     n_parts += n_parts > 1 and n_parts % 2  # an odd one would leave one of two threads without work at the end
     rows = max(1, -(-n_rows // (n_parts * multiple)) * multiple)
@@ -92,11 +96,50 @@ def run(work: Callable, tasks: Sequence, n_threads: int, give_up: Callable[[], o
             _finish(helpers)
 
 
-def run_over_rows(work: Callable, n_rows: int, row_entries: int, n_params: int, n_threads: int) -> Iterator:
+def run_over_rows(
+    work: Callable, n_rows: int, row_entries: int, n_params: int, n_threads: int, part_entries: int | None = None
+) -> Iterator:
     """Results of work((start, stop)) over parts of the rows."""
     if n_rows * row_entries <= FEW_ENTRIES:
         return iter([work((0, n_rows))])
-    return run(work, parts(n_rows, row_entries, n_params, 1), n_threads)
+    return run(work, parts(n_rows, row_entries, n_params, 1, part_entries), n_threads)
+
+
+def total(array: np.ndarray, n_threads: int) -> float:
+    """Sum of all entries, which is finite only if they all are."""
+    row_entries = math.prod(array.shape[1:])
+    return sum(run_over_rows(lambda part: array[slice(*part)].sum(), len(array), row_entries, 0, n_threads))
+
+
+def added_up(vectors: Sequence[np.ndarray], n_threads: int) -> np.ndarray:
+    """Sum of vectors of one length, in their order for every entry: the same bits as if one thread added them."""
+    sums = np.zeros(vectors[0].size)
+
+    def add(part: tuple[int, int]) -> None:
+        of_part = sums[slice(*part)]
+        for vector in vectors:
+            of_part += vector[slice(*part)]
+
+    for _ in run_over_rows(add, sums.size, len(vectors), 0, n_threads, ADDED_AT_ONCE * len(vectors)):
+        pass
+    return sums
+
+
+class Spare:
+    """What threads need for a while, kept for the next one: new memory makes all of a process's threads wait."""
+
+    def __init__(self, make: Callable[[], Any]):
+        self.make, self.left = make, []  # type: ignore[var-annotated]
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[Any]:
+        """One that nobody else has."""
+        try:
+            each = self.left.pop()
+        except IndexError:
+            each = self.make()
+        yield each
+        self.left.append(each)
 
 
 def _start(work: Callable[[], None], n_helpers: int) -> list[Future]:

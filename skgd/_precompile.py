@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ._compile.kernels import LOOPS, PASSES, activation_kernels, kernel, products, rule_plug_in
-from ._kernels.structures import FLOAT64, Linear, Network
+from ._kernels.structures import FLOAT64, Linear, LinearByProducts, Network
 from ._problem.objective import pointwise
 from ._solvers.epochs import INLINED_LOSSES
 from .activations import ACTIVATIONS
@@ -67,6 +67,7 @@ def _of_dtype(dtype: np.dtype) -> list[Job]:
     jobs: list[Job] = [(kernel, name, dtype) for name in ("moments", "gram", *OF_PARAMETERS)]
     for model in (Linear, Network):
         jobs += [(kernel, name, dtype, model) for name in (*PASSES, *LOOPS)]
+    jobs.append((kernel, "evaluate", dtype, LinearByProducts))
     jobs += [(kernel, "run_epochs", dtype, Linear, None, loss) for loss in INLINED_LOSSES]
     jobs += [(activation_kernels, activation(), dtype) for activation in ACTIVATIONS.values()]
     return [*jobs, (products, dtype)]

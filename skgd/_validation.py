@@ -135,11 +135,19 @@ def check_rows_to_predict(estimator, X) -> Any:
 
 
 def check_training_data(
-    estimator, X, y, *, reset: bool, dtypes: Sequence[Any] = FLOATS, y_numeric: bool, multi_output: bool
+    estimator,
+    X,
+    y,
+    *,
+    reset: bool,
+    dtypes: Sequence[Any] = FLOATS,
+    y_numeric: bool,
+    multi_output: bool,
+    total: Callable = np.sum,
 ) -> tuple:
-    """X as :func:`check_features` returns it, with no entry twice, and y of the same length."""
+    """X as :func:`check_features` returns it, with no entry twice, and y of the same length; total(X) is its sum."""
     X, y = as_numpy(X, "X"), as_numpy(y, "y")
-    if _needs_no_conversion(X, y, dtypes) and (reset or X.shape[1] == estimator.n_features_in_):
+    if _needs_no_conversion(X, y, dtypes, total) and (reset or X.shape[1] == estimator.n_features_in_):
         if reset:
             estimator.n_features_in_ = X.shape[1]
             estimator.__dict__.pop("feature_names_in_", None)
@@ -192,7 +200,7 @@ def in_library_of(X, array: Any) -> Any:
     return library.asarray(array, device=device)
 
 
-def _needs_no_conversion(X, y, dtypes: Sequence[Any]) -> bool:
+def _needs_no_conversion(X, y, dtypes: Sequence[Any], total: Callable) -> bool:
     """Whether validate_data would return X and y as they are: it takes half as long as a small fit does in all."""
     if not type(X) is type(y) is np.ndarray:
         return False
@@ -200,7 +208,7 @@ def _needs_no_conversion(X, y, dtypes: Sequence[Any]) -> bool:
     if not (rows and y.ndim == 1 and y.dtype.kind in "iuf" and len(y) == len(X)):
         return False
     with np.errstate(over="ignore", invalid="ignore"):  # a sum that isn't finite says that a closer look is needed
-        return math.isfinite(X.sum() + (y.sum() if y.dtype.kind == "f" else 0))
+        return math.isfinite(total(X) + (total(y) if y.dtype.kind == "f" else 0))
 
 
 def _validated(estimator, X, *y, dtypes: Sequence[Any], **options) -> Any:

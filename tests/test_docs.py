@@ -9,7 +9,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NEEDS = {"pictures.md": ["matplotlib", "skgd.plotting"]}  # beyond the core dependencies
+NEEDS = {  # beyond the core dependencies
+    "pictures.md": ["matplotlib", "skgd.plotting"],
+    "large_data.md": ["dask.dataframe", "pyarrow"],
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

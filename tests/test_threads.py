@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn import config_context, get_config
+from sklearn.linear_model import LogisticRegression
 from threadpoolctl import ThreadpoolController, threadpool_info
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor  # loads the BLAS that fits work with
 from skgd import _parallel as threads
+from skgd._problem import predictions, sample
+from skgd._targets import classes
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
@@ -199,6 +202,78 @@ def test_threads_give_the_same_bits(as_sparse, standardize, monkeypatch):
         np.testing.assert_array_equal(model.decision_function(X), models[0].decision_function(X))
     with pytest.raises(ValueError, match="n_jobs=0"):
         GDLogisticClassifier(n_jobs=0).fit(X[:100], y[:100])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kept_apart", [False, True])
+def test_several_classes_have_the_same_bits_and_scikit_learns_optimum(dtype, kept_apart, monkeypatch):
+    monkeypatch.setattr(threads, "PART_ENTRIES", 2**14)
+    monkeypatch.setattr(classes, "ENCODING_ROWS", 1000)
+    monkeypatch.setattr(sample, "PART_ENTRIES", 2**14)
+    rng = np.random.default_rng(0)
+    X = (3.0 + rng.standard_normal((30_000, 8)) * np.arange(1.0, 9.0)).astype(dtype)
+    y = (X[:, :4] / np.arange(1.0, 5.0) + rng.gumbel(size=(len(X), 4))).argmax(axis=1)
+    weight = rng.integers(0 if kept_apart else 1, 4, len(X))  # rows without weight are left out by their numbers
+    models = [GDLogisticClassifier(alpha=1e-3, n_jobs=n_jobs).fit(X, y, weight) for n_jobs in (1, 2, 3, 4)]
+    for model in models[1:]:
+        np.testing.assert_array_equal(parameters_of(model), parameters_of(models[0]))
+        np.testing.assert_array_equal(model.loss_curve_, models[0].loss_curve_)
+    mean = np.average(X.astype(float), axis=0, weights=weight)
+    std = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    peer = LogisticRegression(C=1 / (1e-3 * weight.sum()), tol=1e-10, max_iter=1000)
+    peer.fit((X - mean) / std, y, weight)
+    np.testing.assert_allclose(models[0].coef_ * std, peer.coef_, atol=1e-5)
+
+
+def test_what_threads_add_up_has_the_bits_of_one_after_the_other():
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((5, 100_001)) * 10.0 ** rng.integers(-8, 8, (5, 100_001))
+    expected = np.zeros(100_001)
+    for vector in vectors:
+        expected += vector
+    for n_threads in (1, 2, 3):
+        np.testing.assert_array_equal(threads.added_up(vectors, n_threads), expected)
+    many = np.ones((3_000_000, 2), np.float32)
+    assert threads.total(many, 2) == 6_000_000
+    many[-1] = np.nan
+    assert np.isnan(threads.total(many, 2))
+
+
+@pytest.mark.parametrize("values", [[3, 5, 4], [-7, 900], [0, 10**6], ["b", "a", "c"], [0.5, 0.25]])
+def test_threads_find_classes_as_numpy_does(values, monkeypatch):
+    monkeypatch.setattr(classes, "ENCODING_ROWS", 7)
+    y = np.random.default_rng(0).choice(values, 100)
+    expected, index = np.unique(y, return_inverse=True)
+    for n_threads in (1, 3):
+        np.testing.assert_array_equal(classes.unique_classes(y, n_threads), expected)
+        found = classes.class_index(y, expected, n_threads)
+        np.testing.assert_array_equal(found[:, 0], index)
+        rows = np.arange(0, 100, 3)
+        counts = classes.class_totals(found, np.arange(100.0), len(values), rows, n_threads)
+        np.testing.assert_array_equal(counts, np.bincount(index[rows], rows, len(values)))
+    with pytest.raises(ValueError, match="not among the known ones"):
+        classes.class_index(y, expected[:-1], 3)
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu"])  # that take the place of what they are given, and not
+@pytest.mark.parametrize("kind", ["float32", "float64", "int64", "csr"])
+def test_networks_predict_by_parts_what_their_formula_gives(kind, activation, monkeypatch):
+    monkeypatch.setattr(predictions, "NETWORK_PART_WORK", 2**16)
+    monkeypatch.setattr(predictions, "NETWORK_BLOCK_ENTRIES", 2**10)
+    rng = np.random.default_rng(0)
+    X = rng.integers(-3, 4, (3_000, 5))
+    model = GDMLPRegressor(hidden_layer_sizes=(20, 30), activation=activation, max_iter=1, random_state=0)
+    model.fit(X[:100].astype(float), X[:100, 0].astype(float))
+    z = X.astype(float)
+    for coef, intercept in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
+        z = z @ coef + intercept
+        z = np.maximum(z, 0) if activation == "relu" else z / (1 + np.exp(-z))
+    expected = (z @ model.coefs_[-1] + model.intercepts_[-1])[:, 0]
+    rows = sparse.csr_array(X.astype(float)) if kind == "csr" else X.astype(kind)
+    found = [model.set_params(n_jobs=n_jobs).predict(rows) for n_jobs in (1, 2, 3)]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-5, atol=1e-5)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
 
 
 def test_fits_in_several_threads_at_once_give_the_bits_of_each_alone():

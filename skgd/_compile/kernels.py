@@ -22,7 +22,7 @@ from .._kernels import (
     steps,
 )
 from .._kernels.products import narrow_product, sum_of_outer_products
-from .._kernels.structures import Linear, Network, Products
+from .._kernels.structures import FLOAT64, Linear, LinearByProducts, Network, Products
 from . import intrinsics
 from . import jit as _jit
 from .exceptions import surfacing
@@ -64,7 +64,8 @@ def kernel(
 
 @functools.cache
 def _kernel(name, dtype, model, index, loss):
-    signature = getattr(signatures(dtype, index, dtype if model is Network else None), name)
+    computed_in = {Network: dtype, LinearByProducts: FLOAT64}.get(model)
+    signature = getattr(signatures(dtype, index, computed_in), name)
     if isinstance(signature, dict):
         signature = signature[model]
     source = _source(name, model, index is not None)
@@ -90,6 +91,8 @@ def _passes(loop: str, model: type, index: np.dtype | None) -> dict[str, Callabl
     """What loops over batches call forward and backward."""
     if model is Linear and index is not None and loop == "evaluate":
         return dict(sparse.IN_FULL_PASSES)
+    if model is LinearByProducts:
+        return dict(linear.BY_PRODUCTS)
     if model is Network:  # they are compiled by themselves, as they are long
         return dict(network.IN_LOOPS)
     return {part: _source(part, model, index is not None) for part in PASSES}

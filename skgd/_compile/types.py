@@ -25,6 +25,7 @@ from .._kernels.structures import (
     Layer,
     Layers,
     Linear,
+    LinearByProducts,
     Network,
     NewtonSettings,
     NewtonWork,
@@ -70,7 +71,7 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None, compute: np.dtype
     float64 for CSR.
     """
     if not have_numba():
-        nothing = dict.fromkeys((Linear, Network))
+        nothing = dict.fromkeys((Linear, LinearByProducts, Network))
         return Signatures(None, None, None, None, None, None, nothing, nothing, nothing, nothing)
     from numba import from_dtype
 
@@ -162,6 +163,9 @@ def _of_models(plug_ins: tuple, data, real, training: tuple) -> dict[str, dict]:
         of_model = data, model, state, anchor, buffers, settings
         run_epochs[cls] = void(Function(loss), Function(rule), *of_model, *hypers_to_budget)
         evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
+    by_products = types.NamedTuple([types.boolean, i8], LinearByProducts)
+    of_evaluate = data, by_products, vector, buffers, f8, vector, double, double, i8, i8
+    evaluate[LinearByProducts] = i8(Function(loss), double, *of_evaluate)
     return {"forward": forward, "backward": backward, "run_epochs": run_epochs, "evaluate": evaluate}
 
 

@@ -4,7 +4,11 @@ Four rows go through each inner loop together: coefficients, means and gradients
 halves the time. The mean is taken off each entry: folded into b it would cancel badly where it is large.
 """
 
-from .vectors import set_zero
+from collections.abc import Callable
+
+from .matrices import matrix_at, multiply
+from .network import copy_dense_rows
+from .vectors import add_into, set_zero
 
 ROWS_AT_ONCE = 4
 
@@ -68,3 +72,28 @@ def linear_backward(features, rows, model, params, work, derivatives, grads):
             gradient[j] *= inverse_scale[j]
         if not model.trains_intercept:
             gradient[d] = 0
+
+
+# -- several outputs, in full passes: the work holds a block of standardised rows, with a last column for the intercept
+
+
+def forward_by_products(features, rows, model, params, work, raw):
+    """Raw predictions of the given rows, Z W'."""
+    d, m = features.center.size, rows.size
+    Z = matrix_at(work, 0, m, d + 1)
+    copy_dense_rows(features, rows, Z)
+    for i in range(m):
+        Z[i, d] = 1.0 if model.trains_intercept else 0.0
+    multiply(model.gemm, Z, False, matrix_at(params, 0, raw.shape[1], d + 1), True, raw)
+
+
+def add_gradient_by_products(features, rows, model, params, work, derivatives, grads, total):
+    """Add the gradient of the rows' loss to the total."""
+    m, width = rows.size, features.center.size + 1
+    Z = matrix_at(work, 0, m, width)
+    multiply(model.gemm, derivatives, True, Z, False, matrix_at(grads, 0, derivatives.shape[1], width))
+    add_into(total, grads)
+
+
+# What `evaluate` calls.
+BY_PRODUCTS: dict[str, Callable] = {"forward": forward_by_products, "add_gradient": add_gradient_by_products}

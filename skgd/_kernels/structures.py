@@ -118,6 +118,13 @@ class Linear(NamedTuple):
     trains_intercept: bool
 
 
+class LinearByProducts(NamedTuple):
+    """The same with products of matrices, for several outputs."""
+
+    trains_intercept: bool
+    gemm: int  # address of BLAS's
+
+
 class Products(NamedTuple):
     """How matrices are multiplied."""
 

@@ -168,9 +168,10 @@ def starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -
     if given is not None:
         return np.full(n_outputs, given)
     y, weight = data.y, data.weight if data.weight.size else None
-    if data.subset.size and "classes" in targets.facts and not loss.multilabel:
-        # counted, where a copy of some rows' targets would be a good part of a narrow X
-        weight = class_totals(y, data.weight, max(2, n_outputs), data.subset)
+    if "classes" in targets.facts and not loss.multilabel:
+        # counted by threads, where a copy of some rows' targets would be a good part of a narrow X, too
+        subset = data.subset if data.subset.size else None
+        weight = class_totals(y, data.weight, max(2, n_outputs), subset, scaler.n_threads)
         y = np.arange(float(len(weight)))[:, None]
     elif data.subset.size:
         y, weight = y[data.subset], None if weight is None else weight[data.subset]

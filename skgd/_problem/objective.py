@@ -1,12 +1,15 @@
 """Passes over all rows: the objective and its gradient."""
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
 from .. import _parallel as threads
+from .._compile.intrinsics import gemm_address
 from .._compile.kernels import PlugIn, kernel, plug_in, python_kernel
-from .._kernels.structures import FLOAT64, Buffers, Data, Features, Linear, SparseFeatures
+from .._compile.private import entry_of
+from .._kernels.structures import FLOAT64, Buffers, Data, Linear, LinearByProducts
 from ..losses import Loss
 from .model import Model
 from .sample import Sample
@@ -14,8 +17,7 @@ from .sample import Sample
 BLAS_OUTPUTS = 3  # from so many outputs on a linear model's raw predictions are a product of matrices worth its name
 BLAS_SPEED = 4  # products of BLAS in the time of one in our kernels
 FULL_PASS_ROWS = 1_024  # of CSR at a time
-MEMORY_ENTRIES = 2**16  # of X that are worked on at a time for it
-SMALL_MEAN = 10.0  # in standard deviations: up to here a mean that is folded into the intercept costs one digit
+MEMORY_ENTRIES = 2**15  # of X that are copied at a time for it
 
 
 class MeanLoss:
@@ -55,106 +57,88 @@ class Objective(MeanLoss):
         self.factor = weight_factor(data)
         self.storage = data.features.storage
         linear, sparse = model.kind is Linear, self.storage.index_dtype is not None
-        self.by_blas = linear and model.n_outputs >= BLAS_OUTPUTS and not sparse
+        by_products = linear and model.n_outputs >= BLAS_OUTPUTS and not sparse
         self.in_units_of_X = linear and sparse
-        self.dtype = FLOAT64 if self.by_blas else model.compute_dtype(self.storage)
+        self.dtype = FLOAT64 if by_products else model.compute_dtype(self.storage)
         self.pointwise = pointwise(loss, self.dtype)
         self.in_python = self.pointwise.in_python or model.in_python(self.dtype)
+        self.by_samples = by_products and self.in_python
         self.n_threads = 1 if self.in_python else n_threads
-        if self.by_blas:
-            self.folds_means = _can_fold_means(data.features)
+        self.kind, n_work = model.kind, None
+        if by_products:
             self.block_size = max(1, MEMORY_ENTRIES // (data.row_entries + model.n_outputs))
+            self.kind, n_work = LinearByProducts, self.block_size * (data.features.center.size + 1)
+            self.of_kernels = LinearByProducts(model.trains_intercept, gemm_address(FLOAT64))  # type: ignore[attr-defined]
+            scaling = (data.features.center, data.features.inverse_scale)
+            center, inverse_scale = (np.asarray(each, dtype=FLOAT64) for each in scaling)
+            features = data.features._replace(center=center, inverse_scale=inverse_scale)
+            self.data_of_kernels = data._replace(features=features)
         else:
             rows = min(FULL_PASS_ROWS, data.n_rows) if self.in_units_of_X else 0
             self.block_size = rows or model.block_size(data.n_rows, self.dtype.itemsize)
-            self.of_kernels = model.for_kernels(self.storage)
-        row_cost = data.row_entries * model.n_outputs // (BLAS_SPEED if self.by_blas else 1)
+            self.of_kernels, self.data_of_kernels = model.for_kernels(self.storage), data
+        row_cost = data.row_entries * model.n_outputs // (BLAS_SPEED if by_products else 1)
         if not linear:
             row_cost = max(data.row_entries, model.n_params // BLAS_SPEED)
         self.parts = threads.parts(data.n_rows, row_cost, model.n_params, self.block_size)
+        self.evaluate: Callable | None = None
+        self.buffers = threads.Spare(lambda: buffers(model, data, self.block_size, self.dtype, n_work=n_work))
+        self.gradients = threads.Spare(lambda: np.empty((len(self.parts), model.n_params)))
         self.unit: np.ndarray | float = 1.0  # what parameters are multiplied by
         if self.in_units_of_X:
             self.unit = np.tile(np.append(data.features.inverse_scale, 1.0), model.n_outputs)
 
     def sums(self, params, n_gradient):
         params = np.ascontiguousarray(params * self.unit, dtype=self.dtype)
-        value, gradient = 0.0, np.zeros(n_gradient)
-        of_part = self._by_kernels
-        if self.by_blas:
-            of_part = self._by_products if self.folds_means else self._by_samples
-        work = functools.partial(of_part, params, n_gradient)
-        for part_value, part_gradient in threads.run(work, self.parts, self.n_threads):
-            value += part_value
-            gradient += part_gradient
+        first = self.evaluate is None and not self.by_samples
+        if first:
+            get = python_kernel if self.in_python else kernel
+            self.evaluate = get("evaluate", self.storage.dtype, self.kind, self.storage.index_dtype)
+        with self.gradients.one() as room:
+            gradients = room[:, :n_gradient]
+            work = functools.partial(self._by_samples if self.by_samples else self._by_kernels, params, gradients)
+            value = sum(threads.run(work, list(enumerate(self.parts)), self.n_threads))
+            gradient = threads.added_up(gradients, self.n_threads)
+        if first:
+            self.evaluate = entry_of(self.evaluate)  # what comes later is of the same types
         return float(value), gradient * self.unit if n_gradient else gradient
 
-    def _blocks(self, part):
-        """The rows of a part, some at a time."""
-        subset = self.data.subset
+    def _by_samples(self, params, gradients, numbered_part):
+        """Loss of a part of the rows by NumPy, from standardised copies of some at a time, and its gradient."""
+        (number, part), subset, factor = numbered_part, self.data.subset, self.factor / self.data.n_rows
+        value, gradient = 0.0, gradients[number]
+        gradient[:] = 0.0
         for start in range(*part, self.block_size):
             rows = slice(start, min(start + self.block_size, part[1]))
-            yield subset[rows] if subset.size else rows
+            sample = Sample(self.data, subset[rows] if subset.size else rows, self.model, self.loss, self.pointwise)
+            of_loss, of_gradient = sample.loss_and_gradient(params, self.loss_hyper)
+            value += of_loss
+            if gradient.size:
+                gradient += of_gradient
+        gradient *= factor
+        return value * factor
 
-    def _by_products(self, params, n_gradient, part):
-        """Products of matrices with the rows as they are: means and scales go into the coefficients."""
-        data, (X, center, inverse_scale) = self.data, self.data.features
-        blocks = params.reshape(self.model.n_outputs, -1)
-        coef = blocks[:, :-1] * inverse_scale
-        intercept = blocks[:, -1] - coef @ center
-        value, of_coef, of_intercept = 0.0, np.zeros_like(coef), np.zeros_like(intercept)
-        for rows in self._blocks(part):
-            X_block = X[rows]
-            raw = X_block @ coef.T
-            raw += intercept
-            slopes = np.empty_like(raw)
-            value += self.pointwise.call(raw, data.targets_of(rows), data.weight_of(rows), self.loss_hyper, slopes)
-            if n_gradient:
-                of_coef += slopes.T @ X_block
-                of_intercept += np.ones(len(slopes)) @ slopes  # six times as fast as slopes.sum(axis=0)
-        factor = self.factor / data.n_rows
-        if not n_gradient:
-            return value * factor, np.empty(0)
-        total = np.empty_like(blocks)
-        total[:, :-1] = (of_coef - np.outer(of_intercept, center)) * inverse_scale
-        total[:, -1] = of_intercept * self.model.trains_intercept
-        return value * factor, total.ravel() * factor
-
-    def _by_samples(self, params, n_gradient, part):
-        """The same with standardised copies of the rows, where folded means would cost digits."""
-        value, total = 0.0, np.zeros(n_gradient)
-        for rows in self._blocks(part):
-            sample = Sample(self.data, rows, self.model, self.loss, self.pointwise)
-            loss, gradient = sample.loss_and_gradient(params, self.loss_hyper)
-            value += loss
-            if n_gradient:
-                total += gradient
-        factor = self.factor / self.data.n_rows
-        return value * factor, total * factor
-
-    def _by_kernels(self, params, n_gradient, part):
-        value, total = np.zeros(1), np.zeros(n_gradient)
-        dtype, index = self.storage
-        get = python_kernel if self.in_python else kernel
-        get("evaluate", dtype, self.model.kind, index)(
-            self.pointwise.call,
-            self.loss_hyper,
-            self.data,
-            self.of_kernels,
-            params,
-            buffers(self.model, self.data, self.block_size, self.dtype),
-            self.factor,
-            np.empty(0 if self.in_units_of_X else params.size, self.dtype),
-            total,
-            value,
-            part[0],
-            -(-(part[1] - part[0]) // self.block_size),
-        )
-        return value[0], total
-
-
-def _can_fold_means(features: Features | SparseFeatures) -> bool:
-    means = np.abs(features.center * features.inverse_scale)
-    return features.storage.dtype == np.float64 and bool((means <= SMALL_MEAN).all())
+    def _by_kernels(self, params, gradients, numbered_part):
+        """The same by the kernel."""
+        number, (start, stop) = numbered_part
+        value, gradient = np.zeros(1), gradients[number]
+        gradient[:] = 0.0
+        with self.buffers.one() as room:
+            self.evaluate(
+                self.pointwise.call if self.in_python else self.pointwise.pointer,
+                self.loss_hyper,
+                self.data_of_kernels,
+                self.of_kernels,
+                params,
+                room,
+                self.factor,
+                np.empty(0 if self.in_units_of_X else params.size, self.dtype),
+                gradient,
+                value,
+                start,
+                -(-(stop - start) // self.block_size),
+            )
+        return value[0]
 
 
 def pointwise(loss: Loss, dtype: np.dtype, warns: bool = False) -> PlugIn:
@@ -162,16 +146,19 @@ def pointwise(loss: Loss, dtype: np.dtype, warns: bool = False) -> PlugIn:
     return plug_in(loss.pointwise, "loss", np.dtype(dtype), f"{type(loss).__name__}.pointwise", warns)
 
 
-def buffers(model: Model, data: Data, block_size: int, dtype: np.dtype, n_fetched: int = 0) -> Buffers:
+def buffers(
+    model: Model, data: Data, block_size: int, dtype: np.dtype, n_fetched: int = 0, n_work: int | None = None
+) -> Buffers:
     """Room for one block of rows, and for what is looked up of so many."""
     n_fetched = max(block_size, n_fetched)
+    n_work = model.n_work(block_size, data.features.storage) if n_work is None else n_work
     return Buffers(
         rows=np.empty(n_fetched, np.int64),
         raw=np.empty((block_size, model.n_outputs), dtype),
         derivatives=np.empty((block_size, model.n_outputs), dtype),
         targets=np.empty((n_fetched, data.y.shape[1]), dtype),
         weights=np.empty(n_fetched, dtype),
-        work=np.empty(model.n_work(block_size, data.features.storage), dtype),
+        work=np.empty(n_work, dtype),
     )
 
 

@@ -13,6 +13,7 @@ from .scaling import Scaling
 BLOCK_ENTRIES = 2**20  # of rows that must be converted: so many are at a time
 COPIED_ENTRIES = 2**16  # of rows that lie apart: so many are copied at a time
 NETWORK_BLOCK_ENTRIES = 2**18  # of the widest layer: what the processor's second-level cache can hold
+NETWORK_PART_WORK = 2**25  # multiplications that one thread makes at a time: Python, which one thread runs, takes 2 %
 
 
 def raw_predictions(X, coef: np.ndarray, intercept: np.ndarray, n_threads: int) -> np.ndarray:
@@ -44,25 +45,27 @@ def network_predictions(X, model: NetworkModel, params: np.ndarray, scaling: Sca
         coef = coef * inverse_scale[:, None]
         layers[0] = coef, intercept - center @ coef
     raw = np.empty((n_rows, model.n_outputs), dtype)
+    rows_at_once = max(1, NETWORK_BLOCK_ENTRIES // width)
+    # the inputs of units, what they get and what they give, which may take its place
+    room = threads.Spare(lambda: np.empty((3, min(rows_at_once, n_rows) * width), dtype))
+    in_place = 1 if model.activation.from_output else 2
 
     def fill(part):
-        for start in range(*part, rows_at_once):
-            rows = slice(start, min(start + rows_at_once, part[1]))
-            if sparse.issparse(X):
-                a = _rows(X, rows).astype(dtype, copy=False)
-            else:
-                a = (_in_order(X[rows]) - center) * inverse_scale
-                a = a.astype(dtype, copy=False)
-            for coef, intercept in layers[:-1]:
-                z = np.ascontiguousarray(a @ coef)
-                a = z if model.activation.from_output else np.empty_like(z)
-                activation.call(z, intercept, a)
-            raw[rows] = a @ layers[-1][0]
-            raw[rows] += layers[-1][1]
+        with room.one() as matrices:
+            for start in range(*part, rows_at_once):
+                rows, held = slice(start, min(start + rows_at_once, part[1])), 0
+                a = _standardised(X, rows, center, inverse_scale, matrices[held])
+                for coef, intercept in layers[:-1]:
+                    z_at, a_at = (held + 1) % 3, (held + in_place) % 3
+                    z, output = (_matrix(matrices[at], a.shape[0], coef.shape[1]) for at in (z_at, a_at))
+                    _multiply(a, coef, z)
+                    activation.call(z, intercept, output)
+                    a, held = output, a_at
+                _multiply(a, layers[-1][0], raw[rows])
+                raw[rows] += layers[-1][1]
 
-    rows_at_once = max(1, NETWORK_BLOCK_ENTRIES // width)
     workers = 1 if model.in_python(dtype) else n_threads
-    for _ in threads.run_over_rows(fill, n_rows, max(width, model.n_params // 4), 0, workers):
+    for _ in threads.run_over_rows(fill, n_rows, max(width, model.n_params), 0, workers, NETWORK_PART_WORK):
         pass
     return raw
 
@@ -89,9 +92,29 @@ def _float64_rows(X, rows: slice):
     return _rows(X, rows) if sparse.issparse(X) else np.ascontiguousarray(X[rows], dtype=np.float64)
 
 
-def _in_order(X: np.ndarray) -> np.ndarray:
-    """Rows one after the other in memory, float32 as they are, other numbers in float64."""
-    return np.ascontiguousarray(X, dtype=np.float32 if X.dtype == np.float32 else np.float64)
+def _standardised(X, rows: slice, center: np.ndarray, inverse_scale: np.ndarray, room: np.ndarray):
+    """Some rows in the dtype of the room, which takes them; sparse ones as they are."""
+    if sparse.issparse(X):
+        return _rows(X, rows).astype(room.dtype, copy=False)
+    a = _matrix(room, rows.stop - rows.start, X.shape[1])
+    if X.dtype == room.dtype:
+        np.subtract(X[rows], center, out=a)
+        a *= inverse_scale
+    else:  # other numbers in float64
+        a[...] = (np.asarray(X[rows], np.float32 if X.dtype == np.float32 else np.float64) - center) * inverse_scale
+    return a
+
+
+def _matrix(room: np.ndarray, n_rows: int, n_columns: int) -> np.ndarray:
+    return room[: n_rows * n_columns].reshape(n_rows, n_columns)
+
+
+def _multiply(a, coef: np.ndarray, z: np.ndarray) -> None:
+    """Z = a W."""
+    if sparse.issparse(a):
+        z[...] = a @ coef
+    else:
+        np.matmul(a, coef, out=z)
 
 
 def _rows(X, rows: slice) -> sparse.csr_array:

@@ -52,8 +52,9 @@ class Rows:
         return self.data.subset[part] if self.data.subset.size else slice(start, stop)
 
     def sample(self, model: Any, loss: Loss, plug_in: PlugIn, part: slice = slice(None)) -> Sample:
-        """The rows, or a part of them, standardised in an array."""
-        return Sample(self.data, self._numbers(part), model, loss, plug_in)
+        """The rows, or a part of them, standardised in an array: one thread does a part, several all rows."""
+        n_threads = self.n_threads if part == slice(None) else 1
+        return Sample(self.data, self._numbers(part), model, loss, plug_in, n_threads)
 
     def scaled(self) -> Any:
         """The rows as models see them, in CSR where the data are."""

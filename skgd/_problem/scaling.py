@@ -107,12 +107,19 @@ def largest_entries(data: Data, n_threads: int = 1) -> LargestEntries:
             np.maximum(largest, found, out=largest)
         return LargestEntries(largest)
     rows_at_once = max(1, _CHUNK_ENTRIES // d)
-    for start in range(0, data.n_rows, rows_at_once):
-        rows: slice | np.ndarray = slice(start, min(start + rows_at_once, data.n_rows))
-        rows = data.subset[rows] if data.subset.size else rows
-        if data.weight.size:
-            rows = (np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows)[data.weight[rows] > 0]
-        np.maximum(largest, np.abs(features.X[rows]).max(axis=0, initial=0), out=largest)
+
+    def of_rows(part):
+        found = np.zeros(d)
+        for start in range(*part, rows_at_once):
+            rows: slice | np.ndarray = slice(start, min(start + rows_at_once, part[1]))
+            rows = data.subset[rows] if data.subset.size else rows
+            if data.weight.size:
+                rows = (np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows)[data.weight[rows] > 0]
+            np.maximum(found, np.abs(features.X[rows]).max(axis=0, initial=0), out=found)
+        return found
+
+    for found in threads.run_over_rows(of_rows, data.n_rows, d, d, n_threads):
+        np.maximum(largest, found, out=largest)
     return LargestEntries(largest)
 
 

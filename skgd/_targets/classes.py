@@ -1,11 +1,14 @@
 """Classes as indices, labels as columns of 0 and 1, and the weights of classes."""
 
+from collections.abc import Callable
 from numbers import Real
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array, column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
+
+from .. import _parallel as threads
 
 COUNTED_LABELS = 1_024
 ENCODING_ROWS = 65_536  # rows whose classes are looked up at once, to spare memory
@@ -37,41 +40,59 @@ def check_validation_labels(y_val) -> np.ndarray:
     return check_classes_or_labels(check_array(y_val, **options))
 
 
-def _range_of_few(y: np.ndarray) -> tuple[int, int] | None:
-    """Smallest and largest label if labels are integers so close together that they can be counted, not sorted."""
+def _over_rows(work: Callable, n_rows: int, n_threads: int) -> list:
+    """Results of work(slice) for some rows at a time, shared among threads."""
+    if n_rows <= ENCODING_ROWS:
+        return [work(slice(0, n_rows))]
+    starts = range(0, n_rows, ENCODING_ROWS)
+    return list(threads.run(lambda start: work(slice(start, start + ENCODING_ROWS)), starts, n_threads))
+
+
+def _counts_of_few(y: np.ndarray, n_threads: int) -> tuple[int, np.ndarray] | None:
+    """The smallest label, and how many rows have it and each of the next; None where they can't be counted so.
+
+    That is if labels are no integers, or too far apart: then they are sorted.
+    """
     if y.dtype.kind not in "iu" or not len(y):
         return None
-    low, high = int(y.min()), int(y.max())
-    return (low, high) if high - low < COUNTED_LABELS and high < 2**62 else None
+    ranges = _over_rows(lambda rows: (int(y[rows].min()), int(y[rows].max())), len(y), n_threads)
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    if high - low >= COUNTED_LABELS or high >= 2**62:
+        return None
+
+    def count(rows):
+        return np.bincount(y[rows].astype(np.int64) - low, minlength=high - low + 1)
+
+    return low, sum(_over_rows(count, len(y), n_threads))
 
 
-def unique_classes(y: np.ndarray) -> np.ndarray:
+def unique_classes(y: np.ndarray, n_threads: int = 1) -> np.ndarray:
     """The distinct values, sorted, some rows at a time to spare memory."""
-    span = _range_of_few(y)
-    if span is not None:
-        low, counts = span[0], np.zeros(COUNTED_LABELS, np.int64)
-        for start in range(0, len(y), ENCODING_ROWS):
-            counts += np.bincount(y[start : start + ENCODING_ROWS].astype(np.int64) - low, minlength=COUNTED_LABELS)
+    counted = _counts_of_few(y, n_threads)
+    if counted is not None:
+        low, counts = counted
         return (np.flatnonzero(counts) + low).astype(y.dtype)
-    parts = [np.unique(y[start : start + ENCODING_ROWS]) for start in range(0, len(y), ENCODING_ROWS)]
-    return np.unique(np.concatenate(parts))
+    return np.unique(np.concatenate(_over_rows(lambda rows: np.unique(y[rows]), len(y), n_threads)))
 
 
-def class_index(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def class_index(y: np.ndarray, classes: np.ndarray, n_threads: int = 1) -> np.ndarray:
     """Index of each row's class as a column of float32, where that holds them all; looked up some rows at a time."""
     index = np.empty((len(y), 1), np.float32 if len(classes) <= MOST_IN_FLOAT32 else np.float64)
-    if len(y) and y.dtype.kind in "iu" and classes.dtype.kind in "iu" and classes[-1] < 2**62:
-        low, high = int(classes[0]), int(classes[-1])
-        if high - low + 1 == len(classes) and low <= y.min() and y.max() <= high:  # consecutive numbers
-            np.subtract(y, low, out=index[:, 0], dtype=np.int64, casting="unsafe")
-            return index
-    for start in range(0, len(y), ENCODING_ROWS):
-        part = y[start : start + ENCODING_ROWS]
+    consecutive = len(y) > 0 and y.dtype.kind in "iu" and classes.dtype.kind in "iu" and classes[-1] < 2**62
+    consecutive = consecutive and int(classes[-1]) - int(classes[0]) + 1 == len(classes)
+
+    def fill(rows):
+        part, of_part = y[rows], index[rows, 0]
+        if consecutive and classes[0] <= part.min() and part.max() <= classes[-1]:
+            np.subtract(part, int(classes[0]), out=of_part, dtype=np.int64, casting="unsafe")
+            return
         found = np.minimum(np.searchsorted(classes, part), len(classes) - 1)
         if not (classes[found] == part).all():
             unknown = np.setdiff1d(part, classes)
             raise ValueError(f"y contains classes {unknown} that are not among the known ones, {classes}")
-        index[start : start + ENCODING_ROWS, 0] = found
+        of_part[:] = found
+
+    _over_rows(fill, len(y), n_threads)
     return index
 
 
@@ -83,15 +104,21 @@ def label_indicator(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(y, dtype=np.float32)
 
 
-def class_totals(index: np.ndarray, weight: np.ndarray, n_classes: int, subset: np.ndarray | None = None) -> np.ndarray:
+def class_totals(
+    index: np.ndarray,
+    weight: np.ndarray,
+    n_classes: int,
+    subset: np.ndarray | None = None,
+    n_threads: int = 1,
+) -> np.ndarray:
     """Sum of the weights (empty: rows count one) of every class, in a subset of the rows if there is one."""
-    totals = np.zeros(n_classes)
-    for start in range(0, len(index) if subset is None else len(subset), ENCODING_ROWS):
-        rows: slice | np.ndarray = slice(start, start + ENCODING_ROWS)
+
+    def of_rows(rows):
         rows = rows if subset is None else subset[rows]
         weights = weight[rows] if weight.size else None
-        totals += np.bincount(index[rows, 0].astype(np.intp), weights=weights, minlength=n_classes)
-    return totals
+        return np.bincount(index[rows, 0].astype(np.intp), weights=weights, minlength=n_classes)
+
+    return sum(_over_rows(of_rows, len(index if subset is None else subset), n_threads), np.zeros(n_classes))
 
 
 def balancing_factors(totals: np.ndarray) -> np.ndarray:

@@ -1,11 +1,13 @@
 """From classes, and labels, to targets."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.utils import column_or_1d
 
+from .._parallel import n_threads
 from .._validation import at_one_scale, check_sample_weight
 from ..losses import Loss, get_label_loss
 from .classes import (
@@ -31,14 +33,14 @@ def describe_classes(
     validation is the triple (X_val, y_val, sample_weight_val).
     """
     y = check_classes_or_labels(y)
-    labelled = y.ndim == 2
+    labelled, workers = y.ndim == 2, n_threads(estimator.n_jobs)
     weight = check_sample_weight(sample_weight, X)
     loss = loss_of(loss, labelled, before, estimator.class_weight)
     known = None if before is None else before.facts["classes"]
     name = type(estimator).__name__
-    classes = labels_of(y, classes, known) if labelled else classes_of(y, classes, known, streaming, name)
+    classes = labels_of(y, classes, known) if labelled else classes_of(y, classes, known, streaming, name, workers)
 
-    encode = label_indicator if labelled else class_index
+    encode = label_indicator if labelled else functools.partial(class_index, n_threads=workers)
     targets = encode(y, classes)
     loss.check_targets(targets)
     facts = (before.facts if streaming and before is not None else {}) | {"classes": classes}
@@ -92,14 +94,16 @@ def labels_of(y: np.ndarray, classes, known: np.ndarray | None) -> np.ndarray:
     return labels
 
 
-def classes_of(y: np.ndarray, classes, known: np.ndarray | None, streaming: bool, name: str) -> np.ndarray:
+def classes_of(
+    y: np.ndarray, classes, known: np.ndarray | None, streaming: bool, name: str, n_threads: int = 1
+) -> np.ndarray:
     if streaming and known is None and classes is None:
         raise ValueError("classes must be given in the first call of partial_fit: all that will ever come")
     if known is not None:
         if classes is not None and not np.array_equal(known, found := unique_classes(np.asarray(classes))):
             raise ValueError(f"classes={found} differs from the classes of the calls before, {known}")
         return known
-    found = unique_classes(y if classes is None else np.asarray(classes))
+    found = unique_classes(y if classes is None else np.asarray(classes), n_threads)
     if len(found) < 2:
         raise ValueError(
             f"{name} needs at least two classes; {'the data' if classes is None else 'classes'} "

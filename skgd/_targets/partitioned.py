@@ -8,7 +8,7 @@ import numpy as np
 
 from .._validation import SAFE_WEIGHTS, check_weights
 from ..losses import Loss
-from .classes import check_classes_or_labels, class_index, class_totals, label_indicator
+from .classes import check_classes_or_labels, class_index, class_totals, label_indicator, unique_classes
 from .classification import class_factors, classes_of, labels_of, loss_of
 from .validation_set import ValidationSet, check_validation_set
 
@@ -113,7 +113,7 @@ class ClassSurvey:
         y = check_classes_or_labels(y)
         if y.ndim == 2:
             return Found(np.arange(y.shape[1]), np.empty(0))
-        classes = np.unique(y)
+        classes = unique_classes(y)
         return Found(classes, class_totals(class_index(y, classes), weight, len(classes)))
 
     def encoding(self, found: Sequence[Found]) -> ClassEncoding:

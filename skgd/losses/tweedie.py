@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 
 from .._validation import Interval
+from ._constants import sampled
 from .base import Loss
 
 # The mean of targets that are all zero counts as this share of their size: its logarithm must be finite.
@@ -33,6 +34,7 @@ class LogLinkLoss(Loss):
 
     def best_constant(self, y, weight, n_outputs):
         # for all Tweedie deviances that is the mean
+        y, weight = sampled(y, weight)
         size = np.abs(y).max(axis=0)
         size[size == 0] = 1.0
         relative = y / size
