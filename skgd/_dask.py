@@ -71,16 +71,16 @@ class DaskPartitions:
     def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Generator:
         """What work gives for some parts, one after the other."""
         waiting: deque = deque()
-        reader = concurrent.futures.ThreadPoolExecutor(1)
+        readers = concurrent.futures.ThreadPoolExecutor(AHEAD)
         try:
             for task in _tasks(work, arguments, ((number, self.parts[number]) for number in numbers)):
-                waiting.append(reader.submit(dask.compute, task))
+                waiting.append(readers.submit(dask.compute, task))
                 if len(waiting) > AHEAD:
                     yield waiting.popleft().result()[0]
             while waiting:
                 yield waiting.popleft().result()[0]
         finally:  # whoever presses Ctrl-C doesn't wait for what is being read
-            reader.shutdown(wait=False, cancel_futures=True)
+            readers.shutdown(wait=False, cancel_futures=True)
 
 
 def _tasks(work: Callable, arguments: tuple, parts: Iterable, without_X: bool = False) -> list:
