@@ -43,6 +43,7 @@ class PartitionedEpochs:
         rule = rule_plug_in(training.optimizer, training.dtype)
         self.finish = (python_kernel if rule.in_python else kernel)("finish_epoch", training.dtype)
         n_anchor = problem.model.n_params if training.optimizer.variance_reduced else 0
+        self.settings = self.settings._replace(exact=n_anchor > 0)
         self.anchor = Anchor(*np.zeros((len(Anchor._fields), n_anchor), training.dtype))
 
         # of the part that is being worked on
@@ -59,6 +60,7 @@ class PartitionedEpochs:
         self.numbers: deque[int] = deque()  # of these
         self.rows_done = self.updates_done = 0
         self.loss_sum = 0.0
+        self.objective = np.inf  # at its beginning, where that is known
 
     def step(self, last_epoch: int) -> Outcome:
         """One call of the compiled epochs on a part."""
@@ -100,12 +102,18 @@ class PartitionedEpochs:
             order = np.arange(len(numbers))
             shuffle_runs(order, 1, training.progress[0])
             numbers = numbers[order]
-        if self.anchor.params.size:  # the snapshot of variance reduction
-            params = training.state.params
-            self.anchor.params[:] = params
-            self.anchor.gradient[:] = self.problem.objective.sums(params.astype(np.float64), params.size)[1]
+        if self.anchor.params.size:
+            self._take_snapshot()
         self.numbers.extend(numbers.tolist())
         self.coming = rows.partitions.fetch(Fetch(rows.preparation), numbers.tolist())
+
+    def _take_snapshot(self) -> None:
+        """Drop the anchor of variance reduction, where the objective is exact, too: that of batches has their noise."""
+        params = self.training.state.params.astype(np.float64)
+        loss, gradient = self.problem.objective.sums(params, params.size)
+        self.anchor.params[:], self.anchor.gradient[:] = params, gradient
+        l1 = 0.0 if self.problem.l1 is None else float(self.problem.l1 @ np.abs(params))
+        self.objective = loss + 0.5 * float(self.problem.ridge @ params**2) + l1
 
     def _take_next(self) -> None:
         """Begin to train on the next part."""
@@ -163,7 +171,7 @@ class PartitionedEpochs:
     def _end(self) -> Outcome:
         """End the epoch."""
         training, progress, epoch = self.training, self.training.progress, self.training.epochs
-        objective = self.loss_sum / self.rows.n_rows
+        objective = self.objective if self.anchor.params.size else self.loss_sum / self.rows.n_rows
         self._drop()
         self.finish(training.state, self.settings, objective, progress)
         training.losses.extend(np.full(training.epochs - epoch, objective * training.loss_unit))
