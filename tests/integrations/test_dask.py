@@ -337,7 +337,7 @@ def test_partial_fit_takes_rows_in_memory():
 
 def cluster_of(n_workers, n_threads):
     """A cluster in this process, and its client."""
-    options = {"processes": False, "dashboard_address": None}
+    options = {"processes": False, "dashboard_address": ":0"}
     cluster = distributed.LocalCluster(n_workers=n_workers, threads_per_worker=n_threads, **options)
     return distributed.Client(cluster), cluster
 
