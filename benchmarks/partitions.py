@@ -3,13 +3,13 @@
     python benchmarks/partitions.py parquet          10 million rows in Parquet: memory and time beside a fit in memory
     python benchmarks/partitions.py disk             30 GB on disk, 2 GB of memory at most: a linear model, a network
     python benchmarks/partitions.py workers          two workers beside one
-    python benchmarks/partitions.py peers            dask-ml and XGBoost's linear booster at the same objective
+    python benchmarks/partitions.py peers            dask-ml at the same objective
     python benchmarks/partitions.py costs            passes, bytes and seconds of the client by partitions and columns
     python benchmarks/partitions.py --quick          all of them on small data, to see that everything runs
 
-It needs the extra `dask`; peers take part if they are there: `pip install dask-ml xgboost`. Files are written to a
-temporary folder, or to `--folder F`, where they are left and found again. `--gigabytes N` is the size on disk of the
-second.
+It needs the extra `dask`, and pyarrow; dask-ml takes part if it is there (XGBoost's linear booster isn't for clusters
+any more). Files are written to a temporary folder, or to `--folder F`, where they are left and found again.
+`--gigabytes N` is the size on disk of the second.
 
 Everything is measured in child processes. Memory is the anonymous part of what a process has in memory (RssAnon),
 looked at every ten milliseconds: pages of files that the system keeps aren't counted, as they cost nobody anything.
@@ -223,25 +223,7 @@ def by_dask_ml(client, X, y):
     return model.coef_, model.intercept_
 
 
-def by_xgboost(client, X, y):
-    from xgboost import dask as xgb
-
-    options = {
-        "booster": "gblinear",
-        "objective": "binary:logistic",
-        "lambda": ALPHA,
-        "base_score": 0.5,
-        "eta": 1.0,
-        "updater": "shotgun",
-    }
-    trained = xgb.train(client, options, xgb.DaskDMatrix(client, X, y), num_boost_round=100)
-    weights = trained["booster"].get_score(importance_type="weight")
-    dump = trained["booster"].get_dump()[0].split()
-    intercept = float(dump[dump.index("bias:") + 1])
-    return [weights.get(f"f{j}", 0.0) for j in range(X.shape[1])], intercept
-
-
-PEERS = {"skgd": by_skgd, "dask-ml": by_dask_ml, "xgboost gblinear": by_xgboost}
+PEERS = {"skgd": by_skgd, "dask-ml": by_dask_ml}
 
 
 def cost_of_partitions(n_partitions, n_columns):

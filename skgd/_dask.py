@@ -8,7 +8,7 @@ import functools
 import operator
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 import dask
@@ -127,9 +127,9 @@ class DaskPartitions:
             sums = [_lazy(_add, *sums[k : k + FAN_IN]) for k in range(0, len(sums), FAN_IN)]
         return sums[0]
 
-    def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Iterator:
+    def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Generator:
         """What work gives for some parts, one after the other."""
-        client, reader, waiting = _client(), concurrent.futures.ThreadPoolExecutor(1), deque[Any]()
+        client, reader, waiting = _client(), concurrent.futures.ThreadPoolExecutor(AHEAD), deque[Any]()
         context = contextvars.copy_context()  # where something may be set that is in force here only
 
         def begin(task: Any) -> Any:

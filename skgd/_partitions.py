@@ -4,7 +4,7 @@ import copy
 import functools
 import importlib
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
@@ -47,8 +47,11 @@ class Partitions(Protocol):
     def later(self, work: Callable, finish: Callable) -> Any:
         """finish(sum of what work gives, None aside) as a number that isn't computed yet."""
 
-    def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Iterator:
-        """What work gives for some parts, one after the other, while the next ones are got ready: three at most."""
+    def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Generator:
+        """What work gives for some parts, one after the other, while the next ones are got ready: three at most.
+
+        Whoever takes them drops each before the next one, and closes the generator when no more are wanted.
+        """
 
 
 def adapter_of(*data: Any) -> ModuleType | None:

@@ -15,7 +15,9 @@ from .activations import ACTIVATIONS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SGD
 
-WHATEVER_X_IS = "moments", "newton", "coordinate_descent", "function_update"  # kernels that are given float64
+OF_PARAMETERS = "full_step", "finish_epoch"  # kernels that are given no rows
+# Kernels that are given float64, or are where it isn't the dtype of X that is computed in.
+WHATEVER_X_IS = "moments", "newton", "coordinate_descent", "function_update", *OF_PARAMETERS
 
 
 def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: bool = False) -> None:
@@ -62,7 +64,7 @@ Job = tuple[Any, ...]  # a function and its arguments
 
 def _of_dtype(dtype: np.dtype) -> list[Job]:
     """For dense X."""
-    jobs: list[Job] = [(kernel, name, dtype) for name in ("moments", "gram")]
+    jobs: list[Job] = [(kernel, name, dtype) for name in ("moments", "gram", *OF_PARAMETERS)]
     for model in (Linear, Network):
         jobs += [(kernel, name, dtype, model) for name in (*PASSES, *LOOPS)]
     jobs.append((kernel, "evaluate", dtype, LinearByProducts))

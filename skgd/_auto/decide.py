@@ -54,9 +54,10 @@ def make_plan(
     """The plan; what hasn't been decided yet follows from what has."""
     streaming, average = problem.streaming, parameters.average
     linear = isinstance(problem.model, LinearModel)
+    exact = batch_size >= problem.rows.n_rows and not problem.model.random
     rate, is_auto, given = _rate(parameters, before, optimizer, rate_from_data, anneals)
     return Plan(
-        solver=_solver(problem, optimizer),
+        solver=_solver(problem, optimizer, exact),
         optimizer=optimizer,
         batch_size=batch_size,
         learning_rate=rate,
@@ -73,9 +74,10 @@ def make_plan(
         average=average.item() if isinstance(average, np.generic) else average,
         clip_norm=parameters.clip_norm,
         n_starts=1 if streaming else n_starts,
-        n_threads=problem.rows.n_threads,
+        # rows in parts are held for one start at a time
+        n_threads=problem.rows.n_threads if problem.rows.in_memory else 1,
         streaming=streaming,
-        exact=batch_size >= problem.rows.n_rows and not problem.model.random,
+        exact=exact,
         curvature=curvature_plan(problem, optimizer.preconditioner) if optimizer.searches_line else None,
         chances=column_chances(problem.rows, batch_size, optimizer) if linear else None,
     )
@@ -94,9 +96,11 @@ def _rate(parameters, before, optimizer, rate_from_data, anneals) -> tuple[float
     return (optimizer.default_learning_rate if rate is None else rate), True, given
 
 
-def _solver(problem: Problem, optimizer: Optimizer) -> str:
+def _solver(problem: Problem, optimizer: Optimizer, exact: bool) -> str:
     if not optimizer.searches_line:
-        return "epochs"
+        if problem.rows.in_memory:
+            return "epochs"
+        return "full_batches" if exact else "partitioned_epochs"
     in_python = pointwise(problem.loss, FLOAT64).in_python
     return "newton" if newton_suits(problem, optimizer, in_python) else "line_search"
 

@@ -19,6 +19,7 @@ from .._kernels import (
     network,
     newton,
     sparse,
+    steps,
 )
 from .._kernels.products import narrow_product, sum_of_outer_products
 from .._kernels.structures import FLOAT64, Linear, LinearByProducts, Network, Products
@@ -39,6 +40,8 @@ ROOMS = {
     "coordinate_descent": coordinate_descent,
     "newton": newton,
     "function_update": function_update,
+    "full_step": steps,
+    "finish_epoch": steps,
     "largest_entries": sparse,
 }
 

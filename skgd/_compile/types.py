@@ -59,6 +59,8 @@ class Signatures(NamedTuple):
     coordinate_descent: object = None
     newton: object = None
     function_update: object = None
+    full_step: object = None
+    finish_epoch: object = None
 
 
 @functools.cache
@@ -203,13 +205,15 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     work = types.NamedTuple([square, _array(f8, 3), square, square], NewtonWork)
     function_state = types.NamedTuple([vector, vector, matrix, vector, vector], FunctionState)
     function_settings = types.NamedTuple([i8, f8, i8, f8], FunctionSettings)
-    search = _array(from_dtype(Search), 1)
+    search, (state, _, _, settings, _) = _array(from_dtype(Search), 1), training
     return {
         "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, i8, i8),
         "gram": void(data[0], double_in, rows_in, i8, i8, square, square),
         "coordinate_descent": void(square, double, double, double, double, double),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),
         "function_update": i8(Function(rule), f8, function_state, function_settings, double, f8, progress),
+        "full_step": void(Function(rule), f8, state, settings, double, f8, i8, progress, double),
+        "finish_epoch": void(state, settings, f8, progress),
     }
 
 

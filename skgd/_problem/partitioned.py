@@ -1,14 +1,14 @@
 """Rows that lie in parts as solvers see them: each sum over all rows is one pass over the parts."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from .._kernels.structures import ROW_NUMBER, Data, Storage
+from .._kernels.structures import ROW_NUMBER, Data, Features, Storage
 from .._partitions import Part, Partitions
 from .._targets.partitioned import Encoding, check_part_of_weights
 from .._validation import check_part
@@ -51,7 +51,7 @@ class Reading:
     def read(self, part: Part, finite: bool = False) -> tuple | None:
         """X, y, weights and the numbers of the rows in use (empty: all); None where there are none."""
         if not part.X.shape[0] and not part.y.shape[0]:
-            return None
+            return None  # scikit-learn's checks of y would complain
         X, y = check_part(part.X, part.y, self.dtype, finite=finite, **self.checks_of_y)
         n_rows = X.shape[0]
         if sparse.issparse(X) != self.is_sparse:
@@ -103,6 +103,21 @@ class Preparation:
         """The data of a part; None if it has no rows to use."""
         encoded = self.encoded(part)
         return None if encoded is None else self.scaled(*encoded)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Work that gives the data of a part, without rows that have no weight."""
+
+    preparation: Preparation
+
+    def __call__(self, part: Part) -> Data | None:
+        with naming(part):
+            data = self.preparation.data(part)
+            if data is None or data.weight.all():
+                return data
+            rows = data.subset if data.subset.size else np.arange(len(data.y), dtype=ROW_NUMBER)
+            return data._replace(subset=row_numbers(rows[data.weight[rows] > 0]))
 
 
 class Tally(NamedTuple):
@@ -220,7 +235,9 @@ class PartitionedRows:
         digests: list[int],
         sample: Rows | None = None,
         n_threads: int = 1,
+        lengths: Sequence[int] = (),
     ):
+        self.lengths = np.array(lengths, np.int64)  # rows of each part, which those that train on them know
         self.partitions, self.preparation, self.tally, self.digests = partitions, preparation, tally, digests
         self.sample_rows, self.n_threads = sample, n_threads
         self.n_rows, self.n_entries = tally.n_rows, tally.n_entries
@@ -248,6 +265,25 @@ class PartitionedRows:
     def objective(self, model: Any, loss: Loss, loss_hyper: np.ndarray, ridge: np.ndarray) -> PartitionedObjective:
         """Mean loss over all rows, with the ridge, as a function of the parameters."""
         return PartitionedObjective(self, model, loss, loss_hyper, ridge)
+
+    @property
+    def weight_factor(self) -> float:
+        """What brings the mean weight of the rows to one."""
+        return self.tally.n_rows / self.tally.weight
+
+    def arrived(self, data: Data | None, number: int) -> Data:
+        """What :class:`Fetch` has given for a part, as kernels take it, whatever way it came here."""
+        n_rows, expected = 0 if data is None else data.n_rows, int(self.lengths[number])
+        if data is None or n_rows != expected:
+            raise ValueError(
+                f"partition {number} has {n_rows} rows in use now, and had {expected} in the first look: computed anew "
+                "it must have the same rows"
+            )
+        center, inverse_scale, *of_targets = self.preparation.scaling
+        features = data.features._replace(center=center, inverse_scale=inverse_scale)
+        stored = ("X",) if isinstance(features, Features) else ("data", "indices", "indptr")
+        features = features._replace(**{name: read_only(getattr(features, name)) for name in stored})
+        return Data(features, *map(read_only, data[1:3]), *of_targets, *map(read_only, data[5:]))
 
     def some(self, most: int) -> Rows:
         """At most so many rows of the sample, always the same; one more pass where there are too few of them."""

@@ -149,6 +149,7 @@ def describe_partitions(
     preparation = Preparation(reading, encoding, of_data)
     workers = n_threads(parameters.n_jobs)
     tally, digests = _sum(summary.tally for summary in summaries), [summary.digest for summary in summaries]
+    lengths = [0 if summary is None else summary.tally.n_rows for summary in everywhere]
     unseen = None
     if validation is not None:
         looks = replace(preparation, reading=replace(reading, held_out=None))
@@ -156,7 +157,7 @@ def describe_partitions(
     elif reading.held_out is not None:
         unseen = _held_out(partitions, preparation, _sum(summary.held_out for summary in summaries), digests)
     return Problem(
-        rows=PartitionedRows(partitions, preparation, tally, digests, Rows(data, workers), workers),
+        rows=PartitionedRows(partitions, preparation, tally, digests, Rows(data, workers), workers, lengths),
         validation=unseen,
         model=model,
         loss=encoding.loss,

@@ -13,12 +13,11 @@ from .._problem.objective import buffers, pointwise, weight_factor
 from .._problem.problem import Problem
 from .._problem.rows import Rows
 from ..losses import LogLoss, SquaredError
-from ..optimizers.sgd import descent_rule
 from ..schedules import Constant, ReduceOnPlateau, factors_at
 from .lazy_epochs import lazy_updates, rows_at_once
 from .outcome import Outcome
 from .plan import Plan
-from .stopping import CRITERIA
+from .rules import rate_of_epoch, settings_of
 from .training import Training
 
 SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
@@ -74,33 +73,14 @@ class Epochs:
             self.loss_of_all = problem.rows.objective(model, training.loss, problem.loss_hyper, np.zeros(n_anchor))
 
     def _settings(self) -> Settings:
-        training, plan = self.training, self.plan
-        average_from = -1
-        if plan.average is True:  # from the second epoch on
-            average_from = -(-self.n_rows // plan.batch_size)
-        elif plan.average is not False:
-            average_from = int(plan.average)
+        batch_size = min(self.plan.batch_size, self.n_rows)
         average_every = 1 if self.lazy is None else self.lazy.average_every
-        decay = plan.average if isinstance(plan.average, float) else 1.0
-        return Settings(
-            batch_size=min(plan.batch_size, self.n_rows),
-            block_size=self._block_size(min(plan.batch_size, self.n_rows)),
-            run_length=1,
+        of_rule = settings_of(self.training, self.plan, self.problem, -(-self.n_rows // batch_size), average_every)
+        return of_rule._replace(
+            batch_size=batch_size,
+            block_size=self._block_size(batch_size),
             weight_factor=weight_factor(self.data),
-            alpha=float(self.problem.penalty.l2),
-            weight_decay=float(training.optimizer.weight_decay),
-            clip_norm=float(plan.clip_norm or 0.0),
-            average_from=average_from,
-            criterion=CRITERIA[plan.criterion_of_solver],
-            tol=float(plan.tol or 0.0),
-            n_iter_no_change=plan.n_iter_no_change,
             pause=self.pause,
-            l1=float(self.problem.penalty.l1),
-            # what clipping leaves of the gradient isn't a plain step any more
-            proximal=training.optimizer.rule is descent_rule and plan.clip_norm is None,
-            average_every=average_every,
-            least_share=1.0 - decay**average_every,
-            exact=plan.exact,
         )
 
     def _block_size(self, n_rows: int) -> int:
@@ -201,12 +181,8 @@ class Epochs:
     def _learning_rates(self, last_epoch: int) -> np.ndarray:
         """One rate per update of the coming call, or one for all."""
         training, schedule = self.training, self.plan.schedule
-        if isinstance(schedule, ReduceOnPlateau):  # on validation rows where these decide
-            by_validation = self.plan.early_stopping and self.problem.validation is not None
-            losses = training.validation_losses if by_validation else training.losses
-            return np.array([training.learning_rate * training.plateau_factor(schedule, losses)])
-        if isinstance(schedule, Constant):
-            return np.array([training.learning_rate])
+        if isinstance(schedule, ReduceOnPlateau | Constant):
+            return np.array([rate_of_epoch(training, self.plan, self.problem)])
         self.budget = min(self.budget, MAX_PLANNED_UPDATES)
         per_epoch = -(-self.n_rows // self.settings.batch_size)
         done = training.progress["cursor"][0] // self.settings.batch_size

@@ -25,7 +25,7 @@ def lazy_updates(data: Data, plan: Plan, n_outputs: int) -> Lazy | None:
     if chance is None:
         return None
     assert isinstance(features, SparseFeatures)
-    d, touched = features.center.size, float(chance.sum())
+    d = features.center.size
     lengths = np.diff(features.indptr)
     lengths = lengths[data.subset] if data.subset.size else lengths
     most_entries = int(np.partition(lengths, len(lengths) - batch_size)[-batch_size:].sum())
@@ -51,7 +51,12 @@ def lazy_updates(data: Data, plan: Plan, n_outputs: int) -> Lazy | None:
         anchor=np.empty(size if optimizer.variance_reduced else 0),
         correction=np.empty(size if optimizer.variance_reduced else 0),
     )
-    return Lazy(batch, max(1, min(int(d / touched), data.n_rows // batch_size)))
+    return Lazy(batch, average_every(chance, data.n_rows, batch_size))
+
+
+def average_every(chance: np.ndarray, n_rows: int, batch_size: int) -> int:
+    """Updates from one that averages take part in to the next."""
+    return max(1, min(int(chance.size / float(chance.sum())), n_rows // batch_size))
 
 
 def rows_at_once(features, batch_size: int) -> int:

@@ -4,14 +4,18 @@ from collections.abc import Callable
 
 from .._problem.problem import Problem
 from .epochs import Epochs
+from .full_batches import FullBatches
 from .line_search import LineSearch
 from .newton import Newton
 from .outcome import Solver
+from .partitions import PartitionedEpochs
 from .plan import Plan
 from .training import Training
 
 SOLVERS: dict[str, Callable[[Training, Plan, Problem, bool], Solver]] = {
     "epochs": Epochs,  # updates by the optimizer's rule
+    "partitioned_epochs": PartitionedEpochs,  # the same of rows in parts,
+    "full_batches": FullBatches,  # or of all of them at once
     "line_search": LineSearch,  # preconditioned L-BFGS on all rows
     "newton": Newton,  # Newton's method proper, of small data
 }

@@ -16,6 +16,7 @@ from .._problem.network import INITS, NetworkModel
 from .._problem.predictions import network_predictions, predictions_of_data
 from .._problem.problem import Problem
 from .._problem.rows import Rows
+from .._problem.scaling import Scaling
 from .._solvers.plan import Plan
 from .._solvers.training import Training
 from .._validation import Interval, StrOptions, check_rows_to_predict
@@ -63,12 +64,13 @@ class NetworkEstimator(GradientDescentEstimator):
 
     def _finished(self, training: Training, plan: Plan, problem: Problem) -> Training:
         if plan.early_stopping and problem.validation is not None:
-            assert isinstance(problem.validation, Rows)
-            data = problem.validation.data
-            raw = predictions_of_data(data, training.model, training.params, training.scaling, n_threads(self.n_jobs))
-            rows = data.subset if data.subset.size else slice(None)
-            raw = _in_units_of_y(raw, training)
-            training.validation_score = _score(training.loss, raw, data.y[rows], data.weight_of(rows))
+            rows, loss = problem.validation, training.loss
+            params = training.params.astype(training.dtype, copy=False)  # as in predictions
+            of_network = training.model, params, training.scaling
+            if isinstance(rows, Rows):
+                training.validation_score = _score(loss, *_predicted(rows, *of_network, n_threads(self.n_jobs)))
+            else:
+                training.validation_score = _score_by_means(loss, rows.mean(_means, loss, *of_network))
         return training
 
     def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -84,7 +86,7 @@ class NetworkEstimator(GradientDescentEstimator):
         model: Any = training.model
         scaling = training.scaling
         raw = network_predictions(X, model, self._parameters_to_predict(), scaling, n_threads(self.n_jobs))
-        return _in_units_of_y(raw, training)
+        return _in_units_of_y(raw, training.scaling)
 
     def _parameters_to_predict(self) -> np.ndarray:
         """All parameters in scaled units, as predictions take them: the training's, or what the user made of them."""
@@ -111,21 +113,55 @@ class NetworkEstimator(GradientDescentEstimator):
             raise kind(NO_IMPORTANCES.format(type(self).__name__))
 
 
-def _in_units_of_y(raw: np.ndarray, training: Training) -> np.ndarray:
-    scaling = training.scaling
-    return (raw * scaling.target_scale + scaling.target_center).astype(training.dtype, copy=False)
+def _in_units_of_y(raw: np.ndarray, scaling: Scaling) -> np.ndarray:
+    return (raw * scaling.target_scale + scaling.target_center).astype(raw.dtype, copy=False)
+
+
+def _predicted(rows: Rows, model: Any, params: np.ndarray, scaling: Scaling, n_threads: int) -> tuple:
+    """Raw predictions of the rows in use, targets and weights."""
+    data = rows.data
+    raw = predictions_of_data(data, model, params, scaling, n_threads)
+    used = data.subset if data.subset.size else slice(None)
+    return _in_units_of_y(raw, scaling), data.y[used], data.weight_of(used)
 
 
 def _score(loss: Loss, raw: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
     """What the estimator's `score` gives for raw predictions; NaN where there is none, as for several quantiles."""
     if loss.for_classes:
-        each_alone = raw.shape == y.shape  # two classes, or labels
-        right = ((raw > 0) == (y > 0.5)).all(axis=1) if each_alone else raw.argmax(axis=1) == y[:, 0]
-        return float(np.average(right, weights=weight))
+        return float(np.average(_right(raw, y), weights=weight))
     predictions = loss.predict(raw)
     if predictions.shape != y.shape or len(y) < 2 or not np.isfinite(predictions).all():
         return np.nan
     return float(r2_score(y, predictions, sample_weight=weight))
+
+
+def _right(raw: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of which rows the class, or all labels, are predicted."""
+    each_alone = raw.shape == y.shape  # two classes, or labels
+    return ((raw > 0) == (y > 0.5)).all(axis=1) if each_alone else raw.argmax(axis=1) == y[:, 0]
+
+
+def _means(rows: Rows, loss: Loss, model: Any, params: np.ndarray, scaling: Scaling) -> np.ndarray:
+    """Means over rows from which the score follows: (right,), or squared errors, targets and their squares."""
+    raw, y, weight = _predicted(rows, model, params, scaling, 1)
+    if loss.for_classes:
+        return np.average(_right(raw, y), weights=weight, keepdims=True)
+    predictions, targets = loss.predict(raw), y - scaling.target_center  # whose squares don't cancel
+    if predictions.shape != y.shape or not np.isfinite(predictions).all():
+        return np.full((3, y.shape[1]), np.nan)
+    each = (np.float64(y) - predictions) ** 2, targets, targets**2
+    return np.array([np.average(values, axis=0, weights=weight) for values in each])
+
+
+def _score_by_means(loss: Loss, means: np.ndarray) -> float:
+    """The score of rows of which there are the means alone."""
+    if loss.for_classes:
+        return float(means[0])
+    error, offset, square = means
+    variance = square - offset**2
+    if np.isnan(variance).any() or not variance.all():
+        return np.nan
+    return float(np.mean(1.0 - error / variance))
 
 
 def _same_arrays(one: tuple, other: tuple) -> bool:
