@@ -619,12 +619,12 @@ def test_parts_are_fetched_ahead_in_any_order():
     rows = partitions_of(parts(X).map_blocks(read, meta=np.empty((0, 0))), parts(TWO), None)
     numbers = [3, 0, 4, 1, 2]
     assert list(rows.fetch(number_of, numbers)) == numbers
-    assert begun == [firsts[number] for number in numbers]
+    assert sorted(begun) == sorted(firsts)  # each once
     begun.clear()
     some = rows.fetch(number_of, numbers)
     assert next(some) == 3
     some.close()
-    assert len(begun) <= 4  # and what nobody wants any more isn't read
+    assert len(begun) <= 3  # and what nobody wants any more isn't read
 
 
 def fails_at_two(part):
