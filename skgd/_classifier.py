@@ -169,7 +169,7 @@ class ClassifierFits(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, n_labels)
-            Classes; or labels, 1 for those that a row has, else 0. Of a Dask data frame classes are a series with its index.
+            Classes, of a Dask data frame a series with its index; or labels, 1 for those that a row has, else 0.
         """
         raw = self._raw_predictions(X)
         if self._training.loss.multilabel:
