@@ -130,10 +130,12 @@ class DaskPartitions:
     def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Generator:
         """What work gives for some parts, one after the other."""
         client, reader, waiting = _client(), concurrent.futures.ThreadPoolExecutor(AHEAD), deque[Any]()
-        context = contextvars.copy_context()  # where something may be set that is in force here only
 
         def begin(task: Any) -> Any:
-            return reader.submit(context.run, _on_this_machine, task) if client is None else OnCluster(client, task)
+            if client is not None:
+                return OnCluster(client, task)
+            context = contextvars.copy_context()  # where something may be set that is in force here only
+            return reader.submit(context.run, _on_this_machine, task)
 
         try:
             for task in _tasks(work, arguments, ((number, self.parts[number]) for number in numbers)):
