@@ -146,7 +146,7 @@ class ClassifierFits(ClassifierMixin):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
+            Features; of a Dask collection predictions are one, too, lazy and block by block.
 
         Returns
         -------
@@ -164,12 +164,12 @@ class ClassifierFits(ClassifierMixin):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
+            Features; of a Dask collection predictions are one, too, lazy and block by block.
 
         Returns
         -------
         ndarray of shape (n_rows,) or (n_rows, n_labels)
-            Classes; or labels, 1 for those that a row has, else 0.
+            Classes, of a Dask data frame a series with its index; or labels, 1 for those that a row has, else 0.
         """
         raw = self._raw_predictions(X)
         if self._training.loss.multilabel:
@@ -185,7 +185,7 @@ class ClassifierFits(ClassifierMixin):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
+            Features; of a Dask collection predictions are one, too, lazy and block by block.
 
         Returns
         -------
@@ -203,7 +203,7 @@ class ClassifierFits(ClassifierMixin):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
+            Features; of a Dask collection predictions are one, too, lazy and block by block.
 
         Returns
         -------
@@ -220,7 +220,7 @@ class ClassifierFits(ClassifierMixin):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
+            Features; of Dask collections the score is a number that isn't computed yet: ``float`` gets it.
         y : array-like of shape (n_rows,) or array-like or sparse matrix of shape (n_rows, n_labels)
             True classes, or labels.
         sample_weight : array-like of shape (n_rows,), default=None

@@ -91,7 +91,7 @@ class RegressorFits(RegressorMixin):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
+            Features; of Dask collections the score is a number that isn't computed yet: ``float`` gets it.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             True targets.
         sample_weight : array-like of shape (n_rows,), default=None

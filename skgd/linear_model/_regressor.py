@@ -151,7 +151,7 @@ class GDLinearRegressor(RegressorFits, LinearEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
+            Features; of a Dask collection predictions are one, too, lazy and block by block.
 
         Returns
         -------

@@ -158,7 +158,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            Features.
+            Features; of a Dask collection predictions are one, too, lazy and block by block.
 
         Returns
         -------

@@ -337,7 +337,7 @@ def test_partial_fit_takes_rows_in_memory():
 
 def cluster_of(n_workers, n_threads):
     """A cluster in this process, and its client."""
-    options = {"processes": False, "dashboard_address": None}
+    options = {"processes": False, "dashboard_address": ":0"}
     cluster = distributed.LocalCluster(n_workers=n_workers, threads_per_worker=n_threads, **options)
     return distributed.Client(cluster), cluster
 
@@ -619,12 +619,12 @@ def test_parts_are_fetched_ahead_in_any_order():
     rows = partitions_of(parts(X).map_blocks(read, meta=np.empty((0, 0))), parts(TWO), None)
     numbers = [3, 0, 4, 1, 2]
     assert list(rows.fetch(number_of, numbers)) == numbers
-    assert begun == [firsts[number] for number in numbers]
+    assert sorted(begun) == sorted(firsts)  # each once
     begun.clear()
     some = rows.fetch(number_of, numbers)
     assert next(some) == 3
     some.close()
-    assert len(begun) <= 4  # and what nobody wants any more isn't read
+    assert len(begun) <= 3  # and what nobody wants any more isn't read
 
 
 def fails_at_two(part):
