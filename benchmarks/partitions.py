@@ -149,7 +149,7 @@ def fit_network(folder):
     from skgd import GDMLPClassifier
 
     X, y = frame(folder)
-    model = GDMLPClassifier((100,), batch_size=256, max_iter=1, random_state=0)
+    model = GDMLPClassifier(hidden_layer_sizes=(100,), batch_size=256, max_iter=1, random_state=0)
     with Watch() as watch:
         model.fit(X.astype("float32"), y)
     return watch.measured | {"loss": round(model.loss_, 4)}
