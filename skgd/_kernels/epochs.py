@@ -197,14 +197,9 @@ def add_block(block_loss, grads, total, m, batch_rows, progress):
     return True
 
 
-def gradient_of_block(
-    loss, features, rows, targets, weights, model, params, buffers, raw, derivatives, loss_hyper, grads
-):
-    """Fill grads with the gradient of the rows' loss, and return that; a model may have a way of its own."""
-    forward(features, rows, model, params, buffers.work, raw)
-    value = pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
-    backward(features, rows, model, params, buffers.work, derivatives, grads)
-    return value
+def shared_gradient(of_block, loss, model, params, buffers, hyper, grads):
+    """Fill grads and return the loss where threads share a block: a name for what takes its place then."""
+    return of_block[0]
 
 
 def run_epochs(
@@ -254,9 +249,11 @@ def run_epochs(
             fetched_end = fetched + look_up(data, buffers, order, settings, position, batch_rows, m, progress)
         at = position - fetched
         rows, targets, weights = buffers.rows[at : at + m], buffers.targets[at : at + m], buffers.weights[at : at + m]
-        block_loss = gradient_of_block(
-            loss, features, rows, targets, weights, model, params, buffers, raw, derivatives, loss_hyper, grads
-        )
+        forward(features, rows, model, params, work, raw)
+        block_loss = pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
+        backward(features, rows, model, params, work, derivatives, grads)
+        of_block = block_loss, features, rows, targets, weights
+        block_loss = shared_gradient(of_block, loss, model, params, buffers, loss_hyper, grads)
         if anchor.params.size > 0:
             forward(features, rows, model, anchor.params, work, raw)
             pointwise(loss, raw, targets, weights, loss_hyper, derivatives)

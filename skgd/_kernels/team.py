@@ -8,6 +8,8 @@ in the order of the blocks: the result is the same, bit for bit, whoever does wh
 One number tells all: the round, what is to be done in it, how many items there are, and which is the next.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .atomics import add, give_way, load, replace, store
@@ -120,8 +122,9 @@ def next_round(word, kind, n_items):
     return (number << ROUND_SHIFT) | (kind << KIND_SHIFT) | (n_items << ITEM_BITS)
 
 
-def gradient_by_team(loss, features, rows, targets, weights, model, params, buffers, raw, derivatives, hyper, grads):
+def gradient_by_team(of_block, loss, model, params, buffers, hyper, grads):
     """Fill grads with the gradient of the rows' loss, and return that."""
+    _, features, rows, targets, weights = of_block
     team, m = model.team, rows.size
     for i in range(m):
         team.rows[i], team.weights[i] = rows[i], weights[i]
@@ -140,5 +143,22 @@ def gradient_by_team(loss, features, rows, targets, weights, model, params, buff
     return value
 
 
+def leave_forward(features, rows, model, params, work, raw):
+    pass
+
+
+def leave_backward(features, rows, model, params, work, derivatives, grads):
+    pass
+
+
+def no_loss_yet(loss, raw, y, weight, hyper, derivative):
+    return 0.0
+
+
 # What stands for the names that the loop over epochs calls.
-IN_TEAMS = {"gradient_of_block": gradient_by_team}
+IN_TEAMS: dict[str, Callable] = {
+    "forward": leave_forward,
+    "pointwise": no_loss_yet,
+    "backward": leave_backward,
+    "shared_gradient": gradient_by_team,
+}

@@ -75,7 +75,8 @@ class Sharing:
 
     def network_of_thread(self) -> TeamNetwork:
         """The network with a random state of its own."""
-        return TeamNetwork(*self.problem.model.for_kernels(self.storage, np.zeros(1, np.uint64)), self.team)
+        layers, forward, backward = self.problem.model.for_kernels(self.storage, np.zeros(1, np.uint64))
+        return TeamNetwork(layers, forward, backward, self.team)
 
     @contextlib.contextmanager
     def helpers(self, loss: Callable) -> Iterator[None]:
