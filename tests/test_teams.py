@@ -14,6 +14,7 @@ from skgd._kernels import atomics, team
 from skgd._kernels.structures import Storage
 from skgd._problem import network
 from skgd._solvers import teams
+from skgd.activations import get_activation
 
 pytestmark = pytest.mark.skipif(not have_numba(), reason="nothing is compiled")
 SETTINGS = {"hidden_layer_sizes": (24, 16), "batch_size": 100, "max_iter": 3, "tol": None, "random_state": 0}
@@ -80,7 +81,7 @@ def test_batches_of_more_rows_than_are_worked_on_at_once(all_come, monkeypatch):
     X, y = rows(320)
     settings = SETTINGS | {"batch_size": None, "optimizer": "sgd"}
     expected = GDMLPRegressor(**settings, n_jobs=1).fit(X, y)  # 16 blocks of 20 rows
-    monkeypatch.setattr(network, "_BLOCK_ROWS", 9)  # and three rounds of so many, the last one short
+    monkeypatch.setattr(network, "_BLOCK_ROWS", 17)  # and two rounds of so many, the last one short
     models = [GDMLPRegressor(**settings, n_jobs=n_jobs).fit(X, y) for n_jobs in (1, 2, 3)]
     assert len({bits(model) for model in models}) == 1
     assert all_come
@@ -165,6 +166,25 @@ def test_without_instructions_for_threads_one_works_alone(monkeypatch):
     assert np.isfinite(model.loss_curve_).all()
     monkeypatch.setattr(teams, "give_way_address", lambda: 0)
     assert not teams.can_meet()
+
+
+@pytest.mark.parametrize(
+    ("hidden", "batch_size", "rows"),
+    [
+        ((100,), 200, None),
+        ((100,), 20_000, None),
+        ((256, 256), 256, 64),
+        ((256, 256), 100, None),
+        ((1024, 1024), 1024, 128),
+    ],
+)
+def test_what_is_worth_it_is_shared(hidden, batch_size, rows, monkeypatch):
+    monkeypatch.undo()
+    model = network.NetworkModel([20, *hidden, 1], get_activation("relu"), "auto")
+    assert teams.block_rows(model, Storage(np.dtype(np.float32)), batch_size) == rows
+    assert teams.block_rows(model, Storage(np.dtype(np.float32), np.dtype(np.int32)), batch_size) == rows
+    text = network.NetworkModel([100_000, 64, 1], get_activation("relu"), "auto")
+    assert teams.block_rows(text, Storage(np.dtype(np.float64), np.dtype(np.int32)), batch_size) is None
 
 
 def test_items_are_taken_once_and_rounds_dont_mix():

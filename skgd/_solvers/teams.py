@@ -35,10 +35,11 @@ def block_rows(model: Model, storage: Storage, batch_size: int) -> int | None:
     if 2 * with_each_row < n_params:
         return None
     fewest = FEWEST_ROWS if n_params <= CACHED_PARAMETERS else FEWEST_ROWS_OF_MANY
-    n_blocks = min(batch_size // max(fewest, LEAST_WORK // with_each_row), MOST_BLOCKS, MOST_NUMBERS // n_params)
-    if n_blocks < 2 or not can_meet():
+    fewest, most = max(fewest, LEAST_WORK // with_each_row), model.block_size(batch_size, storage.dtype.itemsize)
+    n_blocks = min(batch_size // fewest, MOST_BLOCKS, MOST_NUMBERS // n_params)
+    if n_blocks < 2 or fewest > most or not can_meet():
         return None
-    return min(-(-batch_size // n_blocks), model.block_size(batch_size, storage.dtype.itemsize))
+    return min(-(-batch_size // n_blocks), most)
 
 
 def can_meet() -> bool:
