@@ -11,7 +11,7 @@ from .._compile.kernels import kernel
 from .._kernels.constants import TINY
 from .._kernels.structures import Data, SparseFeatures
 
-_CHUNK_ENTRIES = 2**17  # of X whose absolute values stay in the cache
+_CHUNK_ENTRIES = 2**15  # of X, of which each thread may need a copy that stays in the cache
 _LEAST_SQUARE = TINY**0.5
 _LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
 
