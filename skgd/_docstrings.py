@@ -246,9 +246,7 @@ class Network(Shared):
     random_state : int, RandomState instance or None, default=None
         Determines the starting weights, the order of rows and the part held out. The same integer gives the same bits.
     {n_jobs}
-        Restarts take them, too. Products of more than four million multiplications in a batch, as of two layers of 256
-        units and 256 rows, use the threads of BLAS: where these are fewer, as in worker processes, last digits may
-        differ.
+        Restarts take them, too, and so do batches that are worth it, as of 256 rows for two layers of 256 units.
     n_layers_ : int
         Number of layers, input and output included.
     out_activation_ : str

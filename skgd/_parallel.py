@@ -77,13 +77,13 @@ def run(work: Callable, tasks: Sequence, n_threads: int, give_up: Callable[[], o
             while take_one():
                 pass
 
-        helpers = _start(take_all, n_threads - 1)
+        helpers = start(take_all, n_threads - 1)
         try:
             for number in range(len(tasks)):
                 while number not in done and take_one():
                     pass
                 if number not in done:
-                    _finish(helpers)
+                    finish(helpers)
                 result, error = done.pop(number)
                 if error is not None:
                     raise error
@@ -93,7 +93,7 @@ def run(work: Callable, tasks: Sequence, n_threads: int, give_up: Callable[[], o
             raise
         finally:
             waiting.clear()
-            _finish(helpers)
+            finish(helpers)
 
 
 def run_over_rows(
@@ -142,8 +142,8 @@ class Spare:
         self.left.append(each)
 
 
-def _start(work: Callable[[], None], n_helpers: int) -> list[Future]:
-    """Let threads of the pool work in the caller's surroundings: fewer than asked for where the system has no more."""
+def start(work: Callable[[], None], n_helpers: int, pool_size: int | None = None) -> list[Future]:
+    """Let threads of a pool work in the caller's surroundings: fewer than asked for where the system has no more."""
     errors: Any = np.geterr() | {"call": np.geterrcall()}
     config = get_config()
 
@@ -155,13 +155,13 @@ def _start(work: Callable[[], None], n_helpers: int) -> list[Future]:
     helpers = []
     for _ in range(n_helpers):
         try:
-            helpers.append(_pool(n_helpers).submit(contextvars.copy_context().run, as_here))
+            helpers.append(_pool(pool_size or n_helpers).submit(contextvars.copy_context().run, as_here))
         except RuntimeError:  # no new thread can be started
             break
     return helpers
 
 
-def _finish(helpers: list) -> None:
+def finish(helpers: list) -> None:
     """Wait for those that have begun; an error of theirs is raised here."""
     for helper in helpers:
         if not helper.cancel():

@@ -959,7 +959,7 @@ def test_float32_targets_are_their_values(parameters):
 def test_what_a_fit_needed_is_given_back_at_once(optimizer):
     X = np.random.default_rng(0).standard_normal((150_000, 8))
     y = np.digitize(X[:, 0], [-1, 1])  # its classes as float64 are a copy
-    model = GDLogisticClassifier(optimizer=optimizer, max_iter=2, tol=None).fit(X[:1000], y[:1000])
+    model = GDLogisticClassifier(optimizer=optimizer, max_iter=2, tol=None).fit(X, y)  # compiled code stays
     gc.collect()
     gc.disable()  # circles of references would wait for it, a copy of the targets with them
     tracemalloc.start()

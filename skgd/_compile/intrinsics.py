@@ -7,10 +7,12 @@ called by its address instead.
 import ctypes
 import functools
 import re
+import sys
 from collections.abc import Callable
 
 import numpy as np
 
+from .._kernels import atomics
 from .._kernels.matrices import matrix_at, multiply
 from .private import in_words, warn_without
 
@@ -31,7 +33,9 @@ def intrinsic_for(function: Callable):
         return INTRINSICS[function]()
     except Exception as error:
         reason = in_words(error)
-        if function is multiply:
+        if function.__module__ == atomics.__name__:
+            warn_without("the instructions for threads", "batches of networks aren't shared among them.", reason)
+        elif function is multiply:
             warn_without("BLAS, by way", "networks multiply matrices by loops, slower.", reason)
         else:
             warn_without("views by way of the intrinsics", "small batches of networks are slower.", reason)
@@ -162,4 +166,83 @@ def _multiply():
     return multiply
 
 
-INTRINSICS: dict[Callable, Callable] = {matrix_at: _matrix_at, multiply: _multiply}
+# -- numbers that several threads change
+
+
+def _atomic(kind: str):
+    """An intrinsic for an entry of an array of int64: what `kind` says, with the order of memory that locks have."""
+    from numba.core import types
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array
+
+    def entry(context, builder, signature, args):
+        array = make_array(signature.args[0])(context, builder, args[0])
+        return builder.gep(array.data, [args[1]])
+
+    def load(typingctx, numbers, at):
+        def generate(context, builder, signature, args):
+            return builder.load_atomic(entry(context, builder, signature, args), "acquire", 8)
+
+        return types.int64(numbers, types.int64), generate
+
+    def store(typingctx, numbers, at, value):
+        def generate(context, builder, signature, args):
+            builder.store_atomic(args[2], entry(context, builder, signature, args), "release", 8)
+            return context.get_dummy_value()
+
+        return types.void(numbers, types.int64, types.int64), generate
+
+    def add(typingctx, numbers, at, value):
+        def generate(context, builder, signature, args):
+            builder.atomic_rmw("add", entry(context, builder, signature, args), args[2], "acq_rel")
+            return context.get_dummy_value()
+
+        return types.void(numbers, types.int64, types.int64), generate
+
+    def replace(typingctx, numbers, at, expected, value):
+        def generate(context, builder, signature, args):
+            place = entry(context, builder, signature, args)
+            return builder.extract_value(builder.cmpxchg(place, args[2], args[3], "acq_rel", "acquire"), 1)
+
+        return types.boolean(numbers, types.int64, types.int64, types.int64), generate
+
+    return intrinsic({"load": load, "store": store, "add": add, "replace": replace}[kind])
+
+
+def _give_way():
+    from llvmlite import ir
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def give_way(typingctx, address):
+        def generate(context, builder, signature, args):
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(builder.inttoptr(args[0], kind.as_pointer()), [])
+            return context.get_dummy_value()
+
+        return types.void(types.int64), generate
+
+    return give_way
+
+
+@functools.cache
+def give_way_address() -> int:
+    """The address of the system's function by which a thread lets others have its core; 0 where it isn't found."""
+    try:
+        library, name = ("kernel32", "SwitchToThread") if sys.platform == "win32" else (None, "sched_yield")
+        function = getattr(ctypes.CDLL(library), name)
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
+    except (AttributeError, OSError):
+        return 0
+
+
+INTRINSICS: dict[Callable, Callable] = {
+    matrix_at: _matrix_at,
+    multiply: _multiply,
+    atomics.load: functools.partial(_atomic, "load"),
+    atomics.store: functools.partial(_atomic, "store"),
+    atomics.add: functools.partial(_atomic, "add"),
+    atomics.replace: functools.partial(_atomic, "replace"),
+    atomics.give_way: _give_way,
+}

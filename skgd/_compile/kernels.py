@@ -20,9 +20,10 @@ from .._kernels import (
     newton,
     sparse,
     steps,
+    team,
 )
 from .._kernels.products import narrow_product, sum_of_outer_products
-from .._kernels.structures import FLOAT64, Linear, LinearByProducts, Network, Products
+from .._kernels.structures import FLOAT64, Linear, LinearByProducts, Network, Products, TeamNetwork
 from . import intrinsics
 from . import jit as _jit
 from .exceptions import surfacing
@@ -43,6 +44,7 @@ ROOMS = {
     "full_step": steps,
     "finish_epoch": steps,
     "largest_entries": sparse,
+    "help_team": team,
 }
 
 
@@ -64,7 +66,7 @@ def kernel(
 
 @functools.cache
 def _kernel(name, dtype, model, index, loss):
-    computed_in = {Network: dtype, LinearByProducts: FLOAT64}.get(model)
+    computed_in = {Network: dtype, TeamNetwork: dtype, LinearByProducts: FLOAT64}.get(model)
     signature = getattr(signatures(dtype, index, computed_in), name)
     if isinstance(signature, dict):
         signature = signature[model]
@@ -93,6 +95,8 @@ def _passes(loop: str, model: type, index: np.dtype | None) -> dict[str, Callabl
         return dict(sparse.IN_FULL_PASSES)
     if model is LinearByProducts:
         return dict(linear.BY_PRODUCTS)
+    if model is TeamNetwork:
+        return network.IN_LOOPS | team.IN_TEAMS
     if model is Network:  # they are compiled by themselves, as they are long
         return dict(network.IN_LOOPS)
     return {part: _source(part, model, index is not None) for part in PASSES}

@@ -35,6 +35,8 @@ from .._kernels.structures import (
     Settings,
     SparseFeatures,
     State,
+    Team,
+    TeamNetwork,
 )
 from .jit import have_numba
 
@@ -52,6 +54,7 @@ class Signatures(NamedTuple):
     backward: dict
     run_epochs: dict
     evaluate: dict
+    help_team: dict
     run_lazy_epochs: object = None
     largest_entries: object = None
     square_sums: object = None
@@ -71,8 +74,8 @@ def signatures(dtype: np.dtype, index: np.dtype | None = None, compute: np.dtype
     float64 for CSR.
     """
     if not have_numba():
-        nothing = dict.fromkeys((Linear, LinearByProducts, Network))
-        return Signatures(None, None, None, None, None, None, nothing, nothing, nothing, nothing)
+        nothing = dict.fromkeys((Linear, LinearByProducts, Network, TeamNetwork))
+        return Signatures(None, None, None, None, None, None, nothing, nothing, nothing, nothing, nothing)
     from numba import from_dtype
 
     entry, real = from_dtype(np.dtype(dtype)), from_dtype(compute or (FLOAT64 if index else np.dtype(dtype)))
@@ -159,14 +162,19 @@ def _of_models(plug_ins: tuple, data, real, training: tuple) -> dict[str, dict]:
     network = types.NamedTuple([layers, Function(forward[Network]), Function(backward[Network])], Network)
     _know(by=activations[0], as_type=layers)
     _know(by=network.types[1], as_type=network)
-    for cls, model in {Linear: linear, Network: network}.items():
+    batch = indices, matrix, vector, matrix, double, double, random
+    team = types.NamedTuple([*network.types, types.NamedTuple([indices, *batch, i8, i8], Team)], TeamNetwork)
+    help_team = {TeamNetwork: void(Function(loss), data[0], team, vector, buffers, double, vector)}
+    for cls, model in {Linear: linear, Network: network, TeamNetwork: team}.items():
         of_model = data, model, state, anchor, buffers, settings
         run_epochs[cls] = void(Function(loss), Function(rule), *of_model, *hypers_to_budget)
-        evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
+        if cls is not TeamNetwork:
+            evaluate[cls] = i8(Function(loss), double, data, model, vector, buffers, f8, vector, double, double, i8, i8)
     by_products = types.NamedTuple([types.boolean, i8], LinearByProducts)
     of_evaluate = data, by_products, vector, buffers, f8, vector, double, double, i8, i8
     evaluate[LinearByProducts] = i8(Function(loss), double, *of_evaluate)
-    return {"forward": forward, "backward": backward, "run_epochs": run_epochs, "evaluate": evaluate}
+    passes = {"forward": forward, "backward": backward}
+    return passes | {"run_epochs": run_epochs, "evaluate": evaluate, "help_team": help_team}
 
 
 _known: dict = {}

@@ -113,7 +113,11 @@ def network_forward(features, rows, model, params, work, raw):
 def network_backward(features, rows, model, params, work, derivative, grads):
     """Gradient of the block's loss, layer by layer from the last (Rumelhart, Hinton and Williams 1986)."""
     m, delta = rows.size, derivative
-    set_zero(grads)
+    for k in range(model.table.size):  # what is added to; products are written over whatever is there
+        layer = model.table[k]
+        n_in, n_out, at = layer["n_in"], layer["n_out"], layer["params_at"]
+        sums = n_out == 1 if k > 0 else not model.keeps_rows
+        set_zero(grads[at + (0 if sums else n_in * n_out) : at + (n_in + 1) * n_out])
     add_rows(derivative, grads[grads.size - derivative.shape[1] :])
     for k in range(model.table.size - 1, -1, -1):
         layer = model.table[k]

@@ -170,6 +170,30 @@ class Network(NamedTuple):
     backward: object  # function pointer
 
 
+class Team(NamedTuple):
+    """What threads share that work on the blocks of a batch."""
+
+    numbers: np.ndarray  # (N_NUMBERS,) int64: what is to be done, and how far that is
+    rows: np.ndarray  # (most_rows,) int64, of the batch, and so are the next
+    targets: np.ndarray  # (most_rows, n_targets)
+    weights: np.ndarray  # (most_rows,)
+    gradients: np.ndarray  # (n_blocks, n_params)
+    losses: np.ndarray  # (n_blocks,) float64
+    sums: np.ndarray  # (n_params,) float64
+    random: np.ndarray  # (1,) uint64, state of the training's generator
+    block_size: int
+    give_way: int  # address of the system's function
+
+
+class TeamNetwork(NamedTuple):
+    """A network whose batches are shared among threads; each has layers with a random state of its own."""
+
+    layers: Layers
+    forward: object  # function pointer
+    backward: object  # function pointer
+    team: Team
+
+
 class State(NamedTuple):
     """What training changes: everything that has one entry per parameter."""
 

@@ -72,10 +72,6 @@ class Model:
         """Numbers of workspace that a block needs."""
         raise NotImplementedError
 
-    def largest_product(self, n_rows: int) -> int:
-        """Multiplications in the largest product of matrices over so many rows."""
-        raise NotImplementedError
-
     # -- its parameters
 
     def penalised(self, factor: np.ndarray) -> np.ndarray:
@@ -131,9 +127,6 @@ class LinearModel(Model):
 
     def n_work(self, block_size: int, storage: Storage) -> int:
         return self.n_outputs * self.n_features if storage.index_dtype is None else 0
-
-    def largest_product(self, n_rows: int) -> int:
-        return n_rows * self.n_params
 
     def penalised(self, factor: np.ndarray) -> np.ndarray:
         counts = np.empty((self.n_outputs, self.n_features + 1))

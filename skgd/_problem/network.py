@@ -89,9 +89,6 @@ class NetworkModel(Model):
         table, n_for_row = layer_table(self, storage, drops=True)
         return block_size * n_for_row + MOST_OUTPUTS * int(table["width"].max())
 
-    def largest_product(self, n_rows: int) -> int:
-        return n_rows * max(n_in * n_out for n_in, n_out in self.shapes)
-
     def settings(self) -> dict:
         return {
             "number of targets": self.n_outputs,

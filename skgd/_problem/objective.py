@@ -82,8 +82,10 @@ class Objective(MeanLoss):
             row_cost = max(data.row_entries, model.n_params // BLAS_SPEED)
         self.parts = threads.parts(data.n_rows, row_cost, model.n_params, self.block_size)
         self.evaluate: Callable | None = None
-        self.buffers = threads.Spare(lambda: buffers(model, data, self.block_size, self.dtype, n_work=n_work))
-        self.gradients = threads.Spare(lambda: np.empty((len(self.parts), model.n_params)))
+        # of functions that don't hold the objective: a circle of references would keep its data for a while
+        room = functools.partial(buffers, model, data, self.block_size, self.dtype, n_work=n_work)
+        self.buffers = threads.Spare(room)
+        self.gradients = threads.Spare(functools.partial(np.empty, (len(self.parts), model.n_params)))
         self.unit: np.ndarray | float = 1.0  # what parameters are multiplied by
         if self.in_units_of_X:
             self.unit = np.tile(np.append(data.features.inverse_scale, 1.0), model.n_outputs)

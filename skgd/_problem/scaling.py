@@ -11,7 +11,7 @@ from .._compile.kernels import kernel
 from .._kernels.constants import TINY
 from .._kernels.structures import Data, SparseFeatures
 
-_CHUNK_ENTRIES = 2**17  # of X whose absolute values stay in the cache
+_CHUNK_ENTRIES = 2**15  # of X, of which each thread may need a copy that stays in the cache
 _LEAST_SQUARE = TINY**0.5
 _LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
 
@@ -115,7 +115,9 @@ def largest_entries(data: Data, n_threads: int = 1) -> LargestEntries:
             rows = data.subset[rows] if data.subset.size else rows
             if data.weight.size:
                 rows = (np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows)[data.weight[rows] > 0]
-            np.maximum(found, np.abs(features.X[rows]).max(axis=0, initial=0), out=found)
+            some = features.X[rows]  # a copy, perhaps: that of the absolute values would be another one
+            np.maximum(found, some.max(axis=0, initial=0), out=found)
+            np.maximum(found, -some.min(axis=0, initial=0), out=found)
         return found
 
     for found in threads.run_over_rows(of_rows, data.n_rows, d, d, n_threads):

@@ -2,12 +2,13 @@
 
 import contextlib
 import time
+from contextlib import nullcontext
 
 import numpy as np
 
 from .._compile.kernels import kernel, python_kernel, rule_plug_in
 from .._compile.private import entry_of
-from .._kernels.structures import Anchor, Linear, Network, Settings
+from .._kernels.structures import Anchor, Linear, Network, Settings, TeamNetwork
 from .._parallel import single_threaded_blas
 from .._problem.objective import buffers, pointwise, weight_factor
 from .._problem.problem import Problem
@@ -18,6 +19,7 @@ from .lazy_epochs import lazy_updates, rows_at_once
 from .outcome import Outcome
 from .plan import Plan
 from .rules import rate_of_epoch, settings_of
+from .teams import MOST_BLOCKS, Sharing, block_rows
 from .training import Training
 
 SLICE_SECONDS = 0.25  # how long compiled code may run before Python looks whether Ctrl-C was pressed
@@ -30,7 +32,6 @@ FETCHED_ROWS = 256  # whose numbers, targets and weights are looked up at once f
 MAX_PLANNED_UPDATES = 100_000  # learning rates that one call of the kernel takes along
 MAX_BUDGET = 10**9
 FEW_UPDATES = 64  # in one call: plug-ins are passed as pointers then
-LARGE_PRODUCT = 2**22  # multiplications in a product of matrices that are worth a second thread
 
 # Parts of the loops over mini-batches of linear models, where calling one takes a third of the time of few rows.
 INLINED_LOSSES = SquaredError.pointwise, LogLoss.pointwise
@@ -53,20 +54,30 @@ class Epochs:
         model, optimizer = problem.model, training.optimizer
         self.by_column = model.kind is Linear and self.storage.index_dtype is not None
         self.lazy = lazy_updates(self.data, plan, model.n_outputs)
+        self.reduces_variance = optimizer.variance_reduced and plan.batch_size < self.n_rows
+        self.loss = pointwise(training.loss, training.dtype)
+        self.rule = rule_plug_in(optimizer, training.dtype)
+        self.python = self.rule.in_python or self.loss.in_python or model.in_python(training.dtype)
+        self.shared_rows = None  # of a block, where threads share the blocks of a batch
+        if not self.python and not self.reduces_variance:
+            self.shared_rows = block_rows(model, self.storage, min(plan.batch_size, self.n_rows))
         self.settings = self._settings()
         self.order, self.settings = self._row_order()
         n_fetched = 0 if self.lazy else FETCHED_ROWS
-        self.buffers = buffers(model, self.data, self.settings.block_size, training.dtype, n_fetched)
-        self.model = model.for_kernels(self.storage, training.progress["random"])
-        self.loss = pointwise(training.loss, training.dtype)
-        self.rule = rule_plug_in(optimizer, training.dtype)
+        block_size = self.settings.block_size
+        n_work = model.n_work(self.shared_rows or block_size, self.storage)
+        self.buffers = buffers(model, self.data, block_size, training.dtype, n_fetched, n_work)
+        self.sharing: Sharing | None = None
+        if self.shared_rows is None:
+            self.model = model.for_kernels(self.storage, training.progress["random"])
+        else:
+            self.sharing = Sharing(training, problem, self.shared_rows, self.settings.block_size, plan.n_starts)
+            self.model = self.sharing.network
         self.hyper = optimizer.hyper()
-        self.python = self.rule.in_python or self.loss.in_python or model.in_python(training.dtype)
         self.budget = self._first_budget()
         self.kernel = self.call = self._kernel()
         n_updates = -(-self.n_rows // self.settings.batch_size)  # of an epoch
         self.short_calls = plan.streaming or (self.pause and n_updates <= FEW_UPDATES)
-        self.reduces_variance = optimizer.variance_reduced and plan.batch_size < self.n_rows
         n_anchor = model.n_params if self.reduces_variance else 0
         self.anchor = Anchor(*np.zeros((len(Anchor._fields), n_anchor), training.dtype))
         if self.reduces_variance:
@@ -86,6 +97,8 @@ class Epochs:
     def _block_size(self, n_rows: int) -> int:
         if self.by_column:
             return n_rows if self.lazy is not None else rows_at_once(self.data.features, n_rows)
+        if self.shared_rows is not None:  # as many as are worked on at once
+            return min(n_rows, MOST_BLOCKS * self.shared_rows)
         return self.problem.model.block_size(n_rows, self.training.dtype.itemsize)
 
     def _row_order(self) -> tuple[np.ndarray, Settings]:
@@ -117,7 +130,7 @@ class Epochs:
         if self.short_calls and not self.python:
             loss, rule = self.loss.pointer, self.rule.pointer
         try:
-            with self._threads_of_blas():
+            with self._threads():
                 self.call(
                     loss,
                     rule,
@@ -152,12 +165,14 @@ class Epochs:
     def restore(self, state: dict) -> None:
         pass
 
-    def _threads_of_blas(self):
-        """All that BLAS has for large products, one for small ones: its threads wait for each other in a busy loop."""
-        model = self.problem.model
-        if model.kind is not Network or model.largest_product(self.settings.block_size) >= LARGE_PRODUCT:
-            return contextlib.nullcontext()
-        return single_threaded_blas()
+    @contextlib.contextmanager
+    def _threads(self):
+        """Those that share the batches; one for BLAS, whose own wait in busy loops, and have other last digits."""
+        if self.problem.model.kind is not Network:
+            yield
+            return
+        with single_threaded_blas(), self.sharing.helpers(self.loss.pointer) if self.sharing else nullcontext():
+            yield
 
     def _take_snapshot(self) -> None:
         """Drop the anchor of variance reduction where the parameters are now."""
@@ -169,7 +184,7 @@ class Epochs:
         """The loop over epochs."""
         name = "run_epochs" if self.lazy is None else "run_lazy_epochs"
         dtype, index = self.storage
-        of_data = name, dtype, self.problem.model.kind, index
+        of_data = name, dtype, self.problem.model.kind if self.sharing is None else TeamNetwork, index
         return python_kernel(*of_data) if self.python else kernel(*of_data, self._inlined_loss(name))
 
     def _inlined_loss(self, kernel_name: str):
