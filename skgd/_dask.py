@@ -7,13 +7,16 @@ import contextvars
 import functools
 import operator
 import sys
+import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import dask
 import dask.array as da
 import numpy as np
+from dask.delayed import Delayed
+from dask.optimization import cull
 from scipy import sparse
 
 from ._containers import checked_table
@@ -101,17 +104,53 @@ def _predict_block(X: Any, given: tuple) -> Any:
     return X._constructor_sliced(predictions, X.index) if like.ndim == 1 and hasattr(X, "columns") else predictions
 
 
+class Blocks:
+    """Parts of collections as keys of one graph: each pass adds its own tasks to that, without asking Dask again."""
+
+    def __init__(self, blocks: list):
+        # each is something lazy that computes a tuple, or a tuple of such
+        graphs = {id(each.dask): each.dask for block in blocks for each in _each_of(block)}
+        self.graph: dict = {}
+        for graph in graphs.values():
+            self.graph.update(graph)
+        self.keys = [[each.key for each in _each_of(block)] for block in blocks]
+        self.are_packed = not isinstance(blocks[0], tuple)
+        self.alone: dict[int, dict] = {}  # what is needed for a single one
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def needed_for(self, number: int) -> dict:
+        """The part of the graph that computes one of them."""
+        if number not in self.alone:
+            self.alone[number] = cull(self.graph, self.keys[number])[0]
+        return self.alone[number]
+
+
+def _each_of(block: Any) -> tuple:
+    return block if isinstance(block, tuple) else (block,)
+
+
+class Work(NamedTuple):
+    """What is to be done to each part: sent once, however many there are."""
+
+    function: Callable
+    arguments: tuple
+    without_X: bool
+
+
 class DaskPartitions:
     """Parts of collections; work on them runs on the scheduler in force."""
 
     def __init__(self, X_like: Any, y_like: Any, parts: list, targets: list):
         self.X_like, self.y_like, self.n_partitions = X_like, y_like, len(parts)
-        self.parts, self.targets = parts, targets  # tuples of (X, y, weight), or what computes one; the same without X
+        self.parts, self.targets = Blocks(parts), targets  # of (X, y, weight); the same without X
 
     def map(self, work: Callable, *arguments: Any, without_X: bool = False) -> list:
         """What work gives for each part, in their order."""
-        parts = self.targets if without_X else self.parts
-        return _compute(_lazy(_list, *_tasks(work, arguments, enumerate(parts), without_X)))
+        blocks = Blocks(self.targets) if without_X else self.parts
+        graph, keys = _tasks(Work(work, arguments, without_X), blocks)
+        return _compute(_gathered(graph, keys, _list))
 
     def total(self, work: Callable, *arguments: Any) -> Any:
         """The sum of what work gives, None aside, in a tree."""
@@ -119,13 +158,17 @@ class DaskPartitions:
 
     def later(self, work: Callable, finish: Callable) -> Any:
         """finish(sum of what work gives, None aside), as an array without dimensions that isn't computed yet."""
-        return da.from_delayed(_lazy(finish, self._sum(work, ())), (), np.float64)
+        number = dask.delayed(finish, pure=False, traverse=False)(self._sum(work, ()))
+        return da.from_delayed(number, (), np.float64)
 
-    def _sum(self, work: Callable, arguments: tuple) -> Any:
-        sums = _tasks(work, arguments, enumerate(self.parts))
-        while len(sums) > 1:
-            sums = [_lazy(_add, *sums[k : k + FAN_IN]) for k in range(0, len(sums), FAN_IN)]
-        return sums[0]
+    def _sum(self, work: Callable, arguments: tuple) -> Delayed:
+        graph, keys = _tasks(Work(work, arguments, False), self.parts)
+        while len(keys) > 1:
+            name = _new_name("sum")
+            groups = [keys[k : k + FAN_IN] for k in range(0, len(keys), FAN_IN)]
+            graph |= {(name, k): (_add, *group) for k, group in enumerate(groups)}
+            keys = [(name, k) for k in range(len(groups))]
+        return Delayed(keys[0], graph)
 
     def fetch(self, work: Callable, numbers: Sequence[int], *arguments: Any) -> Generator:
         """What work gives for some parts, one after the other."""
@@ -138,8 +181,9 @@ class DaskPartitions:
             return reader.submit(context.run, _on_this_machine, task)
 
         try:
-            for task in _tasks(work, arguments, ((number, self.parts[number]) for number in numbers)):
-                waiting.append(begin(task))
+            for number in numbers:
+                graph, keys = _tasks(Work(work, arguments, False), self.parts, number)
+                waiting.append(begin(Delayed(keys[0], graph)))
                 if len(waiting) > AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -224,19 +268,37 @@ def _in_plain_words(error: Exception) -> str | None:
     return REASONS.get(getattr(error, "reason", ""), f"the cluster gave the work up: {error}")
 
 
-def _tasks(work: Callable, arguments: tuple, parts: Iterable, without_X: bool = False) -> list:
-    given = dask.delayed((work, arguments), traverse=False, pure=False)  # once, however many parts there are
-    return [_lazy(_work_on, given, number, part, without_X) for number, part in parts]
+def _tasks(work: Work, blocks: Blocks, alone: int | None = None) -> tuple[dict, list]:
+    """The graph of some work on all parts, or one alone, and the keys of what it gives for each."""
+    name, given = _new_name("work"), _new_name("given")
+    graph = dict(blocks.graph if alone is None else blocks.needed_for(alone))
+    graph[given] = Opaque((work, blocks.are_packed))
+    numbers = range(len(blocks)) if alone is None else [alone]
+    graph |= {(name, number): (_work_on, given, number, *blocks.keys[number]) for number in numbers}
+    return graph, [(name, number) for number in numbers]
 
 
-def _lazy(function: Callable, *arguments: Any) -> Any:
-    return dask.delayed(function, pure=False, traverse=False)(*arguments)
+def _gathered(graph: dict, keys: list, function: Callable) -> Delayed:
+    name = _new_name("gather")
+    return Delayed(name, graph | {name: (function, *keys)})
 
 
-def _work_on(given: tuple, number: int, part: tuple, without_X: bool) -> Any:
-    work, arguments = given
+def _new_name(what: str) -> str:
+    return f"skgd-{what}-{uuid.uuid4().hex}"
+
+
+class Opaque:
+    """Holds what Dask isn't to look into."""
+
+    def __init__(self, content: Any):
+        self.content = content
+
+
+def _work_on(given: Opaque, number: int, *part: Any) -> Any:
+    (function, arguments, without_X), is_packed = given.content
+    part = part[0] if is_packed else part
     X, y, weight = ((None, *part, None) if without_X else (*part, None))[:3]
-    return work(Part(number, X, y, weight), *arguments)
+    return function(Part(number, X, y, weight), *arguments)
 
 
 def _list(*parts: Any) -> list:
