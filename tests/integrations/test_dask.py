@@ -223,6 +223,13 @@ def test_warm_starts_go_on_from_the_optimum():
     np.testing.assert_allclose(model.coef_, coef, atol=1e-6)
 
 
+@pytest.mark.parametrize(("first", "then"), [(np.float64, np.float32), (np.float32, np.float64)])
+def test_warm_starts_go_on_in_the_dtype_in_which_they_began(first, then):
+    network = GDMLPRegressor(hidden_layer_sizes=(4,), max_iter=2, tol=None, random_state=0, warm_start=True)
+    network.fit(X.astype(first), NUMBERS).fit(parts(X.astype(then)), parts(NUMBERS))
+    assert (network.coefs_[0].dtype, network.n_iter_) == (first, 4)
+
+
 class AtEpoch:
     """Does something after an epoch."""
 
