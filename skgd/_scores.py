@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._partitions import Part, copy_to_predict, partitions_of
@@ -43,7 +44,7 @@ class Score:
     def __call__(self, part: Part) -> Any:
         """What it tells; None if it has no rows with weight."""
         with naming(part):
-            y = np.asarray(part.y)
+            y = part.y.toarray() if sparse.issparse(part.y) else np.asarray(part.y)
             if part.X.shape[0] != len(y):
                 raise ValueError(f"X has {part.X.shape[0]} rows and y {len(y)}")
             weight = check_part_of_weights(part.weight, len(y))

@@ -60,14 +60,24 @@ class Reading:
         if X.shape[1] != self.n_features:
             raise ValueError(f"X has {X.shape[1]} columns, and its meta, or the X that was fitted, {self.n_features}")
         weight = check_part_of_weights(part.weight, n_rows)
-        if weight.size and not weight.any():
+        if weightless(weight, ALL_ROWS):
             return None
         subset = ALL_ROWS
         if self.held_out is not None:
             subset = self.held_out.subset(part.number, n_rows)
-            if not subset.size or (weight.size and not weight[subset].any()):
+            if not subset.size or weightless(weight, subset):
                 return None
         return X, y, weight, subset
+
+
+def columns_of(X_like: Any) -> tuple | None:
+    """The names of a data frame's columns; None of arrays."""
+    return tuple(X_like.columns) if hasattr(X_like, "columns") else None
+
+
+def weightless(weight: np.ndarray, subset: np.ndarray) -> bool:
+    """Whether none of the rows in use has a weight."""
+    return weight.size > 0 and not (weight[subset] if subset.size else weight).any()
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,8 @@ class Preparation:
             return None
         X, y, weight, subset = read
         targets = self.encoding.targets(y)
-        return X, targets, self.encoding.weights(weight, targets), subset
+        weight = self.encoding.weights(weight, targets)
+        return None if weightless(weight, subset) else (X, targets, weight, subset)
 
     def scaled(self, X: Any, targets: np.ndarray, weight: np.ndarray, subset: np.ndarray = ALL_ROWS) -> Data:
         """The data as kernels take it."""

@@ -15,6 +15,7 @@ from .._partitions import Part, Partitions
 from .._targets.partitioned import check_part_of_weights
 from .._targets.targets import Targets
 from .._targets.validation_set import ValidationSet
+from .._validation import check_part_of_y
 from .describe import Scaler, of_validation_set, scaling_of, starting_constant, unscaled
 from .partitioned import (
     ALL_ROWS,
@@ -27,6 +28,7 @@ from .partitioned import (
     joined,
     naming,
     some_of,
+    weightless,
 )
 from .problem import Problem
 from .rows import Rows
@@ -55,8 +57,15 @@ class Look:
 
     def __call__(self, part: Part) -> Any:
         with naming(part):
-            y = np.asarray(part.y)
-            return self.survey.look(y, check_part_of_weights(part.weight, len(y))) if len(y) else None
+            return looked_at(part, self.survey)
+
+
+def looked_at(part: Part, survey: Any) -> Any:
+    """What a part tells of its classes, those of rows without weight, too; None if it is empty."""
+    if not part.y.shape[0]:
+        return None
+    y = check_part_of_y(part.y)
+    return survey.look(y, check_part_of_weights(part.weight, len(y)))
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,8 @@ class Summarise:
         with naming(part):
             read = self.reading.read(part, finite=True)
             if read is None:
-                return None
+                found = None if self.encoding is not None else looked_at(part, self.survey)
+                return None if found is None else Summary(Tally(), Tally(), (None, None), found, (), 0)
             X, y, weight, subset = read
             found, targets = None, np.zeros((len(y), 1), np.float32)
             if self.encoding is None:
@@ -81,6 +91,8 @@ class Summarise:
             else:
                 targets = self.encoding.targets(y)
                 weight = self.encoding.weights(weight, targets)
+                if weightless(weight, subset):
+                    return None
             data = unscaled(X, targets, weight, subset)
             moments = (None, None) if self.scaler is None else self.scaler.moments(data, self.survey.loss)
             sample = some_of(data, X, y, self.n_sampled)
@@ -131,10 +143,11 @@ def describe_partitions(
     n_features = partitions.X_like.shape[1]
     n_sampled = -(-_rows_at_hand(n_features, reading.is_sparse) // partitions.n_partitions)
     everywhere = partitions.map(Summarise(reading, survey, encoding, scaler, n_sampled))
-    summaries = [summary for summary in everywhere if summary is not None]
+    there = [summary for summary in everywhere if summary is not None]
+    summaries = [summary for summary in there if summary.tally.n_rows]
     if not summaries:
         raise ValueError("X has no rows with weight: all of its partitions are empty, or held out")
-    encoding = encoding or survey.encoding([summary.found for summary in summaries])
+    encoding = encoding or survey.encoding([summary.found for summary in there])
 
     moments = tuple(_merged([summary.moments[k] for summary in summaries]) for k in range(2))
     targets, data = _sample(summaries, encoding)

@@ -179,6 +179,45 @@ def test_partitions_may_be_empty_of_any_size_and_without_some_classes():
     close(model.fit(parts(X[order]), parts(WORDS[order]), parts(weight)), expected)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", ["auto", "adam"])
+def test_partitions_may_hold_nothing_but_classes_whose_weight_is_zero(optimizer):
+    order = np.argsort(WORDS, kind="stable")
+    settings = {"class_weight": {"no": 0, "perhaps": 1, "yes": 2}, "random_state": 0}
+    model = GDLogisticClassifier(optimizer=optimizer, max_iter=60, tol=None, **settings)
+    expected = clone(model).fit(X[order], WORDS[order])
+    model.fit(parts(X[order], 600), parts(WORDS[order], 600))
+    atol = 1e-5 if optimizer == "auto" else 0.1  # intercepts go to infinity
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=atol)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_classes_are_known_wherever_they_are_even_of_rows_without_weight():
+    weight, words = np.where(np.arange(N) < 1_300, 0.0, 1.0), WORDS.astype("U9")
+    words[:1_300] = "elsewhere"
+    for class_weight in (None, {"yes": 2}):
+        model = GDLogisticClassifier(class_weight=class_weight, max_iter=5)
+        expected = clone(model).fit(X, words, weight).classes_
+        assert list(model.fit(parts(X), parts(words), parts(weight)).classes_) == list(expected)
+
+
+def test_labels_may_be_csr():
+    labels = (X[:, :2] > 0.2).astype(int)
+    model = GDMLPClassifier(hidden_layer_sizes=(4,), max_iter=3, tol=None, random_state=0)
+    model.fit(parts(X), csr_parts(labels))
+    assert np.array_equal(model.coefs_[0], clone(model).fit(parts(X), parts(labels)).coefs_[0])
+    assert float(model.score(parts(X), csr_parts(labels))) == float(model.score(parts(X), parts(labels)))
+
+
+def test_whole_numbers_that_may_be_missing_are_the_same_classes_with_class_weights_or_without():
+    y = pd.Series(TWO).astype("Int64")
+    for class_weight in (None, "balanced"):
+        model = GDLogisticClassifier(class_weight=class_weight)
+        expected = clone(model).fit(frame_of(X), y).classes_
+        found = model.fit(frame_parts(X), dd.from_pandas(y, npartitions=5)).classes_
+        assert (found.dtype, list(found)) == (expected.dtype, list(expected))
+
+
 def test_numbers_of_rows_need_not_be_known():
     kept = X[:, 0] > 1.5
     rows, targets = parts(X), parts(TWO)
