@@ -22,7 +22,7 @@ from ._partitions import Partitions, partitions_of
 from ._pickles import Pickles
 from ._problem.describe import describe
 from ._problem.model import LinearModel
-from ._problem.partitioned import Reading
+from ._problem.partitioned import Reading, columns_of
 from ._problem.problem import Problem
 from ._problem.survey import describe_partitions
 from ._solvers.driver import Driver
@@ -332,9 +332,11 @@ def described_in_parts(
             unseen = functools.partial(encoded_validation_set, estimator, validation)
         else:
             check_columns(estimator, unseen.X_like, reset=False)
+            if sparse.issparse(unseen.X_like) != sparse.issparse(X_like):
+                raise ValueError("of X and X_val one is sparse, the other dense: give collections that are alike")
     is_sparse = sparse.issparse(X_like)
     how = treatment(parameters, kind, is_sparse, streaming)
-    reading = Reading(dtype, is_sparse, X_like.shape[1], estimator._checks_of_y)
+    reading = Reading(dtype, is_sparse, X_like.shape[1], estimator._checks_of_y, columns=columns_of(X_like))
     return describe_partitions(
         partitions, survey, reading, unseen, parameters, kind, estimator._penalty(), how, rng, before
     )

@@ -47,11 +47,15 @@ class Reading:
     n_features: int
     checks_of_y: dict
     held_out: HeldOut | None = None
+    columns: tuple | None = None  # their names, which parts that are data frames must have in this order
 
     def read(self, part: Part, finite: bool = False) -> tuple | None:
         """X, y, weights and the numbers of the rows in use (empty: all); None where there are none."""
         if not part.X.shape[0] and not part.y.shape[0]:
             return None  # scikit-learn's checks of y would complain
+        columns = columns_of(part.X)
+        if columns is not None and columns != self.columns:
+            raise ValueError(f"X has the columns {columns}, and its meta {self.columns}, in this order")
         X, y = check_part(part.X, part.y, self.dtype, finite=finite, **self.checks_of_y)
         n_rows = X.shape[0]
         if sparse.issparse(X) != self.is_sparse:

@@ -25,6 +25,7 @@ from .partitioned import (
     Preparation,
     Reading,
     Tally,
+    columns_of,
     joined,
     naming,
     some_of,
@@ -228,6 +229,7 @@ def _others(
     """Rows to look at that are no part of the collection."""
     if callable(rows):
         return Rows(of_validation_set(rows(looks.encoding), data), n_threads)
+    looks = replace(looks, reading=replace(looks.reading, columns=columns_of(rows.X_like)))
     try:
         everywhere = rows.map(Summarise(looks.reading, survey, looks.encoding, None, 1))
     except ValueError as error:

@@ -349,6 +349,23 @@ REFUSED = {
     "y alone": (lambda: (X, parts(TWO)), "X is a ndarray, and something beside it is a Dask collection"),
     "weights alone": (lambda: (X, TWO, parts(WEIGHT)), "X is a ndarray, and something beside it"),
     "one class": (lambda: (parts(X), parts(0 * TWO)), "only one class"),
+    "columns in another order": (
+        lambda: (
+            dd.from_delayed(
+                [dask.delayed(frame_of(X)[:3_000]), dask.delayed(frame_of(X)[3_000:][NAMES[::-1]])],
+                meta=frame_of(X)[:0],
+                verify_meta=False,
+            ),
+            frame_parts(TWO, 2),
+        ),
+        "partition 1: X has the columns .'f', 'e'",
+    ),
+    "words that are missing": (
+        lambda: (frame_parts(X), dd.from_pandas(pd.Series(WORDS).where(pd.Series(np.arange(N) != 1_300)), 5)),
+        "partition 1: y contains NaN",
+    ),
+    "another index": (lambda: (frame_parts(X[:5_000]), frame_parts(TWO)), "index of X goes from 0 to 4999, .* 5999"),
+    "delayed": (lambda: (dask.delayed(X), TWO), "X is a Dask Delayed.*: give an Array or a DataFrame"),
     "nothing": (lambda: (parts(X)[parts(X[:, 0] > 99)], parts(TWO)[parts(X[:, 0] > 99)]), "no rows with weight"),
     "numbers for classes": (lambda: (parts(X), parts(NUMBERS)), "Unknown label type"),
 }
@@ -374,6 +391,10 @@ def test_validation_rows_are_checked_as_all_others():
         model.fit(parts(X), parts(TWO), X_val=parts(X), y_val=parts(TWO + 5))
     with pytest.raises(ValueError, match="X_val is a ndarray"):
         model.fit(parts(X), parts(TWO), X_val=half, y_val=parts(TWO))
+    with pytest.raises(ValueError, match="of X and X_val one is sparse"):
+        model.fit(parts(X), parts(TWO), X_val=csr_parts(X), y_val=parts(TWO))
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        model.fit(parts(X), parts(TWO), X_val=frame_parts(X), y_val=frame_parts(TWO))
 
 
 def test_partial_fit_takes_rows_in_memory():
