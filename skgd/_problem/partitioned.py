@@ -24,18 +24,20 @@ ALL_ROWS = np.empty(0, ROW_NUMBER)  # as a subset
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Which rows of each part are held out: it follows from the seed, the part's number and its length."""
+    """Which rows of each part are held out: it follows from the seed, the part's number and its rows with weight."""
 
     seed: int
     fraction: float
     validates: bool = False  # whether these are the rows in use, or the others
 
-    def subset(self, number: int, n_rows: int) -> np.ndarray:
-        """Numbers of the rows in use, sorted."""
+    def subset(self, number: int, n_rows: int, weight: np.ndarray) -> np.ndarray:
+        """Numbers of the rows in use, sorted; those without weight are in no use."""
+        rows = np.flatnonzero(weight) if weight.size else np.arange(n_rows)
+        n_rows = len(rows)
         rng = np.random.RandomState(np.random.MT19937(np.random.SeedSequence([self.seed, number])))
         n_held_out = min(int(self.fraction * n_rows + rng.uniform()), n_rows - 1)  # one is left to learn from
         order = rng.permutation(n_rows)
-        return np.sort(order[:n_held_out] if self.validates else order[n_held_out:]).astype(ROW_NUMBER)
+        return np.sort(rows[order[:n_held_out] if self.validates else order[n_held_out:]]).astype(ROW_NUMBER)
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ class Reading:
             return None
         subset = ALL_ROWS
         if self.held_out is not None:
-            subset = self.held_out.subset(part.number, n_rows)
-            if not subset.size or weightless(weight, subset):
+            subset = self.held_out.subset(part.number, n_rows, weight)
+            if not subset.size:
                 return None
         return X, y, weight, subset
 

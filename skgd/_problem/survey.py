@@ -92,19 +92,21 @@ class Summarise:
             else:
                 targets = self.encoding.targets(y)
                 weight = self.encoding.weights(weight, targets)
-                if weightless(weight, subset):
-                    return None
             data = unscaled(X, targets, weight, subset)
+            held_out = self._held_out(part, data, read[2])
+            if weightless(weight, subset):
+                return Summary(Tally(), held_out, (None, None), None, (), 0)
             moments = (None, None) if self.scaler is None else self.scaler.moments(data, self.survey.loss)
             sample = some_of(data, X, y, self.n_sampled)
             digest = _digest(sample[0], y, weight)
-            return Summary(Tally.of(data), self._held_out(part, data), moments, found, sample, digest)
+            return Summary(Tally.of(data), held_out, moments, found, sample, digest)
 
-    def _held_out(self, part, data) -> Tally:
+    def _held_out(self, part: Part, data: Data, weight: np.ndarray) -> Tally:
+        """Of rows that are held out; weight is that of rows before their classes counted."""
         held_out = self.reading.held_out
         if held_out is None:
             return Tally()
-        rows = replace(held_out, validates=True).subset(part.number, len(data.y))
+        rows = replace(held_out, validates=True).subset(part.number, len(data.y), weight)
         if data.weight.size:
             rows = rows[data.weight[rows] > 0]
         return Tally.of(data._replace(subset=rows)) if rows.size else Tally()
@@ -169,7 +171,7 @@ def describe_partitions(
         looks = replace(preparation, reading=replace(reading, held_out=None))
         unseen = _others(validation, looks, survey, data, workers)
     elif reading.held_out is not None:
-        unseen = _held_out(partitions, preparation, _sum(summary.held_out for summary in summaries), digests)
+        unseen = _held_out(partitions, preparation, _sum(summary.held_out for summary in there), digests)
     return Problem(
         rows=PartitionedRows(partitions, preparation, tally, digests, Rows(data, workers), workers, lengths),
         validation=unseen,

@@ -253,6 +253,14 @@ def test_rows_of_every_partition_are_held_out_for_early_stopping():
     assert not np.array_equal(model.coef_, clone(model).set_params(random_state=1).fit(parts(X), parts(TWO)).coef_)
 
 
+@pytest.mark.parametrize(("y", "class_weight"), [(TWO, None), (WORDS, {"no": 0})])
+def test_the_loss_on_rows_that_are_held_out_is_their_mean(y, class_weight):
+    weight = (np.random.default_rng(1).random(N) < 0.05).astype(float)  # many parts of ten rows have one, or none
+    model = GDLogisticClassifier(early_stopping=True, validation_fraction=0.3, class_weight=class_weight, alpha=1e3)
+    model.set_params(max_iter=10, random_state=0).fit(parts(X, 10), parts(y, 10), parts(weight, 10))
+    assert model.validation_curve_[-1] == pytest.approx(model.loss_curve_[-1], rel=0.1)  # all but constant
+
+
 def test_warm_starts_go_on_from_the_optimum():
     model, in_memory = (GDLogisticClassifier(warm_start=True) for _ in range(2))
     model.fit(parts(X), parts(WORDS))
