@@ -300,8 +300,15 @@ def _divided_alike(frame: Any, other: Any) -> Any:
     return frame.repartition(divisions=other.divisions, force=True)
 
 
-def _tuple(*parts: Any) -> tuple:
-    return parts
+def _tuple(X: Any, *others: Any) -> tuple:
+    return _in_rows(X), *others
+
+
+def _in_rows(frame: Any) -> Any:
+    """A frame of floats as an array, so that the frame itself can go; any other one as it is."""
+    dtypes = set(getattr(frame, "dtypes", ()))
+    of_floats = len(dtypes) == 1 and dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}
+    return np.ascontiguousarray(frame.to_numpy()) if of_floats else frame
 
 
 def _blocks(data: Any) -> list:
