@@ -286,7 +286,8 @@ def _packed(frames: list, name: str) -> list:
             "repartition them alike"
         )
     options: dict = {"meta": first._meta, "enforce_metadata": False, "align_dataframes": False}
-    tuples = first.map_partitions(_tuple, *others, **options)
+    names = list(getattr(first._meta, "columns", ()))
+    tuples = first.map_partitions(functools.partial(_tuple, names), *others, **options)
     return tuples.to_delayed()
 
 
@@ -300,13 +301,13 @@ def _divided_alike(frame: Any, other: Any) -> Any:
     return frame.repartition(divisions=other.divisions, force=True)
 
 
-def _tuple(X: Any, *others: Any) -> tuple:
-    return _in_rows(X), *others
+def _tuple(names: list, X: Any, *others: Any) -> tuple:
+    return _in_rows(X, names), *others
 
 
-def _in_rows(frame: Any) -> Any:
-    """A frame of floats as an array, so that the frame itself can go; any other one as it is."""
-    dtypes = set(getattr(frame, "dtypes", ()))
+def _in_rows(frame: Any, names: list) -> Any:
+    """A frame of floats as an array, so that the frame itself can go; any other, of other columns too, as it is."""
+    dtypes = set(frame.dtypes) if hasattr(frame, "columns") and list(frame.columns) == names else set()
     of_floats = len(dtypes) == 1 and dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}
     return np.ascontiguousarray(frame.to_numpy()) if of_floats else frame
 
