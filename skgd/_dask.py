@@ -27,6 +27,7 @@ FAN_IN = 16  # sums that are added up at once, from the leaves of the tree to it
 AHEAD = 2  # partitions that are got ready while one is worked on
 PATIENCE = 30.0  # seconds without a result, after which somebody looks whether there are workers
 
+NO_ROWS = "{} is a Dask {}: give an Array or a DataFrame, as dask.array.from_delayed and Bag.to_dataframe make them"
 NO_WORKERS = "the cluster has no workers: waiting for some to come; Ctrl-C ends that, and keeps what has been learnt"
 KILLED_WORKERS = (
     "work on a partition ended each worker that tried it, most often for want of memory: make smaller partitions, or "
@@ -50,6 +51,8 @@ REASONS = {  # for which distributed cancels work
 
 def partitions(X: Any, y: Any, weight: Any, name: str) -> "DaskPartitions":
     """Features, targets and weights, at least one of them a collection, as partitions."""
+    if type(X).__module__.partition(".")[0] == "dask" and not is_collection(X):
+        raise ValueError(NO_ROWS.format(name, type(X).__name__))
     if not is_collection(X):
         raise ValueError(
             f"{name} is a {type(X).__name__}, and something beside it is a Dask collection: give all of them as "
@@ -81,7 +84,7 @@ def lazily(predict: Callable, X: Any) -> Any:
     like = _predictions_of_one_row(predict, _like(X))[:0]
     given = dask.delayed((predict, like), traverse=False, pure=False)  # once, however many blocks there are
     if not isinstance(X, da.Array):
-        meta = X._meta._constructor_sliced(like, X._meta.index) if like.ndim == 1 else like
+        meta = _series(like, X._meta) if like.ndim == 1 else like
         return X.map_partitions(_predict_block, given=given, meta=meta)
     if like.ndim == 1:
         return X.map_blocks(_predict_block, given=given, dtype=like.dtype, drop_axis=1, meta=like)
@@ -101,7 +104,13 @@ def _predictions_of_one_row(predict: Callable, X_like: Any) -> np.ndarray:
 def _predict_block(X: Any, given: tuple) -> Any:
     predict, like = given
     predictions = predict(X) if X.shape[0] else like
-    return X._constructor_sliced(predictions, X.index) if like.ndim == 1 and hasattr(X, "columns") else predictions
+    return _series(predictions, X) if like.ndim == 1 and hasattr(X, "columns") else predictions
+
+
+def _series(predictions: np.ndarray, X: Any) -> Any:
+    """Predictions for the rows of a frame; objects stay objects, whatever those of a block could be taken for."""
+    dtype = object if predictions.dtype.kind in "OU" else predictions.dtype
+    return X._constructor_sliced(predictions, X.index, dtype=dtype)
 
 
 class Blocks:
@@ -314,6 +323,8 @@ def _add(*parts: Any) -> Any:
 
 
 def _in_one_piece_by_columns(X: Any, name: str) -> Any:
+    if not is_collection(X):
+        raise ValueError(NO_ROWS.format(name, type(X).__name__))
     if X.ndim != 2:
         raise ValueError(f"{name} has {X.ndim} dimension(s), and must have two: rows and features")
     if isinstance(X, da.Array) and X.numblocks[1] > 1:
@@ -337,21 +348,28 @@ def _packed(frames: list, name: str) -> list:
             "repartition them alike"
         )
     options: dict = {"meta": first._meta, "enforce_metadata": False, "align_dataframes": False}
-    tuples = first.map_partitions(_tuple, *others, **options)
+    names = list(getattr(first._meta, "columns", ()))
+    tuples = first.map_partitions(functools.partial(_tuple, names), *others, **options)
     return tuples.to_delayed()
 
 
 def _divided_alike(frame: Any, other: Any) -> Any:
+    (first, *_, last), (first_of_other, *_, last_of_other) = frame.divisions, other.divisions
+    if first < first_of_other or last > last_of_other:  # which Dask would refuse in words of its own
+        raise ValueError(
+            f"the index of X goes from {first_of_other} to {last_of_other}, and that of what is beside it from {first} "
+            f"to {last}: they must be alike"
+        )
     return frame.repartition(divisions=other.divisions, force=True)
 
 
-def _tuple(X: Any, *others: Any) -> tuple:
-    return _in_rows(X), *others
+def _tuple(names: list, X: Any, *others: Any) -> tuple:
+    return _in_rows(X, names), *others
 
 
-def _in_rows(frame: Any) -> Any:
-    """A frame of floats as an array, so that the frame itself can go; any other one as it is."""
-    dtypes = set(getattr(frame, "dtypes", ()))
+def _in_rows(frame: Any, names: list) -> Any:
+    """A frame of floats as an array, so that the frame itself can go; any other, of other columns too, as it is."""
+    dtypes = set(frame.dtypes) if hasattr(frame, "columns") and list(frame.columns) == names else set()
     of_floats = len(dtypes) == 1 and dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}
     return np.ascontiguousarray(frame.to_numpy()) if of_floats else frame
 

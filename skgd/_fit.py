@@ -22,7 +22,7 @@ from ._partitions import Partitions, partitions_of
 from ._pickles import Pickles
 from ._problem.describe import describe
 from ._problem.model import LinearModel
-from ._problem.partitioned import Reading
+from ._problem.partitioned import Reading, columns_of
 from ._problem.problem import Problem
 from ._problem.survey import describe_partitions
 from ._solvers.driver import Driver
@@ -259,17 +259,18 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         """The problem that the data pose; dtype is what X is to be in, None what suits the training before, if any."""
         parameters = parameters or self._parameters()
         partitions = partitions_of(X, y, sample_weight)
-        if partitions is not None:
-            return described_in_parts(self, partitions, validation, parameters, rng, before, classes, streaming, dtype)
-        either = sparse.issparse(X) and self._model is LinearModel  # computes in float64 then
+        is_sparse = sparse.issparse(X if partitions is None else partitions.X_like)
+        either = is_sparse and self._model is LinearModel  # computes in float64 then
         either = either or before is None or before.optimizer.searches_line
         if dtype is None and not either:
             dtype = before.dtype  # type: ignore[union-attr]
+        if partitions is not None:
+            return described_in_parts(self, partitions, validation, parameters, rng, before, classes, streaming, dtype)
         dtypes = FLOATS if dtype is None else (dtype,)
         total = functools.partial(threads.total, n_threads=threads.n_threads(self.n_jobs))
         X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, total=total, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, before, streaming)
-        how = treatment(parameters, self._model, sparse.issparse(X), streaming)
+        how = treatment(parameters, self._model, is_sparse, streaming)
         return describe(X, targets, parameters, self._model, self._penalty(), how, rng, before, streaming)
 
     def _penalty(self) -> ElasticNet:
@@ -331,9 +332,11 @@ def described_in_parts(
             unseen = functools.partial(encoded_validation_set, estimator, validation)
         else:
             check_columns(estimator, unseen.X_like, reset=False)
+            if sparse.issparse(unseen.X_like) != sparse.issparse(X_like):
+                raise ValueError("of X and X_val one is sparse, the other dense: give collections that are alike")
     is_sparse = sparse.issparse(X_like)
     how = treatment(parameters, kind, is_sparse, streaming)
-    reading = Reading(dtype, is_sparse, X_like.shape[1], estimator._checks_of_y)
+    reading = Reading(dtype, is_sparse, X_like.shape[1], estimator._checks_of_y, columns=columns_of(X_like))
     return describe_partitions(
         partitions, survey, reading, unseen, parameters, kind, estimator._penalty(), how, rng, before
     )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
-# For each library whose collections are taken: a module with `partitions`, `lazily` and `is_collection`.
+# For each library whose collections are taken: a module with `partitions` and `lazily`.
 ADAPTERS = {"dask": "skgd._dask", "dask_expr": "skgd._dask"}
 
 CALLBACKS = "_skl_callbacks", "_parent_callback_ctx"  # of scikit-learn

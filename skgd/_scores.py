@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._partitions import Part, copy_to_predict, partitions_of
@@ -27,7 +28,9 @@ def scored_by_parts(kind: type["Score"]) -> Callable[[Method], Method]:
                 return method(self, X, y, sample_weight)
             check_is_fitted(self)
             check_columns(self, partitions.X_like, reset=False)
-            return partitions.later(kind(copy_to_predict(self)), kind.finish)
+            estimator = copy_to_predict(self)
+            estimator.__dict__.pop("feature_names_in_", None)  # they have been compared, and parts may come as arrays
+            return partitions.later(kind(estimator), kind.finish)
 
         return cast(Method, score)
 
@@ -43,12 +46,14 @@ class Score:
     def __call__(self, part: Part) -> Any:
         """What it tells; None if it has no rows with weight."""
         with naming(part):
-            y = np.asarray(part.y)
+            y = part.y.toarray() if sparse.issparse(part.y) else np.asarray(part.y)
             if part.X.shape[0] != len(y):
                 raise ValueError(f"X has {part.X.shape[0]} rows and y {len(y)}")
             weight = check_part_of_weights(part.weight, len(y))
             weight = weight if part.weight is not None else np.ones(len(y))
-            return self.told(part.X, y, weight) if weight.any() else None
+            # a frame that isn't all floats has names, and the estimator none any more
+            X = part.X.to_numpy() if hasattr(part.X, "columns") else part.X
+            return self.told(X, y, weight) if weight.any() else None
 
     def told(self, X: Any, y: np.ndarray, weight: np.ndarray) -> Any:
         raise NotImplementedError

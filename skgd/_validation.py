@@ -187,6 +187,7 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
     def check(X):
         nonlocal y
         table = checked_table(X)
+        _check_nothing_is_missing(y)
         try:
             X, y = check_X_y(table, y, **options)
         except (TypeError, ValueError) as error:
@@ -194,7 +195,22 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
         return X
 
     X = _in_rows(X, check)
+    y = y.toarray() if sparse.issparse(y) else y
     return (_without_duplicates(X) if sparse.issparse(X) else X), y
+
+
+def check_part_of_y(y) -> np.ndarray:
+    """Targets of a part of the rows as :func:`check_part` returns them, for those who need no X."""
+    options = {"accept_sparse": "csr", "ensure_2d": False, "dtype": None, "ensure_min_samples": 0, "input_name": "y"}
+    _check_nothing_is_missing(y)
+    y = check_array(y, **options)
+    return y.toarray() if sparse.issparse(y) else y
+
+
+def _check_nothing_is_missing(y) -> None:
+    """Refuse a series or frame with words that are missing, which scikit-learn compares with others."""
+    if hasattr(y, "isna") and np.any(y.isna()):
+        raise ValueError("y contains NaN")
 
 
 def in_library_of(X, array: Any) -> Any:
@@ -304,6 +320,7 @@ __all__ = [
     "check_features",
     "check_parameters",
     "check_part",
+    "check_part_of_y",
     "check_rows_to_predict",
     "check_sample_weight",
     "check_static",

@@ -85,7 +85,7 @@ def library(monkeypatch):
         module.made.append(PartsOfDrawers(X, y, weight))
         return module.made[-1]
 
-    module.partitions, module.is_collection = partitions, lambda data: isinstance(data, Drawers)
+    module.partitions = partitions
     monkeypatch.setitem(sys.modules, "skgd_drawers", module)
     monkeypatch.setitem(_partitions.ADAPTERS, "drawers", "skgd_drawers")
     return module

@@ -24,18 +24,20 @@ ALL_ROWS = np.empty(0, ROW_NUMBER)  # as a subset
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Which rows of each part are held out: it follows from the seed, the part's number and its length."""
+    """Which rows of each part are held out: it follows from the seed, the part's number and its rows with weight."""
 
     seed: int
     fraction: float
     validates: bool = False  # whether these are the rows in use, or the others
 
-    def subset(self, number: int, n_rows: int) -> np.ndarray:
-        """Numbers of the rows in use, sorted."""
+    def subset(self, number: int, n_rows: int, weight: np.ndarray) -> np.ndarray:
+        """Numbers of the rows in use, sorted; those without weight are in no use."""
+        rows = np.flatnonzero(weight) if weight.size else np.arange(n_rows)
+        n_rows = len(rows)
         rng = np.random.RandomState(np.random.MT19937(np.random.SeedSequence([self.seed, number])))
         n_held_out = min(int(self.fraction * n_rows + rng.uniform()), n_rows - 1)  # one is left to learn from
         order = rng.permutation(n_rows)
-        return np.sort(order[:n_held_out] if self.validates else order[n_held_out:]).astype(ROW_NUMBER)
+        return np.sort(rows[order[:n_held_out] if self.validates else order[n_held_out:]]).astype(ROW_NUMBER)
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,15 @@ class Reading:
     n_features: int
     checks_of_y: dict
     held_out: HeldOut | None = None
+    columns: tuple | None = None  # their names, which parts that are data frames must have in this order
 
     def read(self, part: Part, finite: bool = False) -> tuple | None:
         """X, y, weights and the numbers of the rows in use (empty: all); None where there are none."""
         if not part.X.shape[0] and not part.y.shape[0]:
             return None  # scikit-learn's checks of y would complain
+        columns = columns_of(part.X)
+        if columns is not None and columns != self.columns:
+            raise ValueError(f"X has the columns {columns}, and its meta {self.columns}, in this order")
         X, y = check_part(part.X, part.y, self.dtype, finite=finite, **self.checks_of_y)
         n_rows = X.shape[0]
         if sparse.issparse(X) != self.is_sparse:
@@ -60,14 +66,24 @@ class Reading:
         if X.shape[1] != self.n_features:
             raise ValueError(f"X has {X.shape[1]} columns, and its meta, or the X that was fitted, {self.n_features}")
         weight = check_part_of_weights(part.weight, n_rows)
-        if weight.size and not weight.any():
+        if weightless(weight, ALL_ROWS):
             return None
         subset = ALL_ROWS
         if self.held_out is not None:
-            subset = self.held_out.subset(part.number, n_rows)
-            if not subset.size or (weight.size and not weight[subset].any()):
+            subset = self.held_out.subset(part.number, n_rows, weight)
+            if not subset.size:
                 return None
         return X, y, weight, subset
+
+
+def columns_of(X_like: Any) -> tuple | None:
+    """The names of a data frame's columns; None of arrays."""
+    return tuple(X_like.columns) if hasattr(X_like, "columns") else None
+
+
+def weightless(weight: np.ndarray, subset: np.ndarray) -> bool:
+    """Whether none of the rows in use has a weight."""
+    return weight.size > 0 and not (weight[subset] if subset.size else weight).any()
 
 
 @dataclass(frozen=True)
@@ -85,7 +101,8 @@ class Preparation:
             return None
         X, y, weight, subset = read
         targets = self.encoding.targets(y)
-        return X, targets, self.encoding.weights(weight, targets), subset
+        weight = self.encoding.weights(weight, targets)
+        return None if weightless(weight, subset) else (X, targets, weight, subset)
 
     def scaled(self, X: Any, targets: np.ndarray, weight: np.ndarray, subset: np.ndarray = ALL_ROWS) -> Data:
         """The data as kernels take it."""

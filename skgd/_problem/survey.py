@@ -15,6 +15,7 @@ from .._partitions import Part, Partitions
 from .._targets.partitioned import check_part_of_weights
 from .._targets.targets import Targets
 from .._targets.validation_set import ValidationSet
+from .._validation import check_part_of_y
 from .describe import Scaler, of_validation_set, scaling_of, starting_constant, unscaled
 from .partitioned import (
     ALL_ROWS,
@@ -24,9 +25,11 @@ from .partitioned import (
     Preparation,
     Reading,
     Tally,
+    columns_of,
     joined,
     naming,
     some_of,
+    weightless,
 )
 from .problem import Problem
 from .rows import Rows
@@ -55,8 +58,15 @@ class Look:
 
     def __call__(self, part: Part) -> Any:
         with naming(part):
-            y = np.asarray(part.y)
-            return self.survey.look(y, check_part_of_weights(part.weight, len(y))) if len(y) else None
+            return looked_at(part, self.survey)
+
+
+def looked_at(part: Part, survey: Any) -> Any:
+    """What a part tells of its classes, those of rows without weight, too; None if it is empty."""
+    if not part.y.shape[0]:
+        return None
+    y = check_part_of_y(part.y)
+    return survey.look(y, check_part_of_weights(part.weight, len(y)))
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,8 @@ class Summarise:
         with naming(part):
             read = self.reading.read(part, finite=True)
             if read is None:
-                return None
+                found = None if self.encoding is not None else looked_at(part, self.survey)
+                return None if found is None else Summary(Tally(), Tally(), (None, None), found, (), 0)
             X, y, weight, subset = read
             found, targets = None, np.zeros((len(y), 1), np.float32)
             if self.encoding is None:
@@ -82,16 +93,20 @@ class Summarise:
                 targets = self.encoding.targets(y)
                 weight = self.encoding.weights(weight, targets)
             data = unscaled(X, targets, weight, subset)
+            held_out = self._held_out(part, data, read[2])
+            if weightless(weight, subset):
+                return Summary(Tally(), held_out, (None, None), None, (), 0)
             moments = (None, None) if self.scaler is None else self.scaler.moments(data, self.survey.loss)
             sample = some_of(data, X, y, self.n_sampled)
             digest = _digest(sample[0], y, weight)
-            return Summary(Tally.of(data), self._held_out(part, data), moments, found, sample, digest)
+            return Summary(Tally.of(data), held_out, moments, found, sample, digest)
 
-    def _held_out(self, part, data) -> Tally:
+    def _held_out(self, part: Part, data: Data, weight: np.ndarray) -> Tally:
+        """Of rows that are held out; weight is that of rows before their classes counted."""
         held_out = self.reading.held_out
         if held_out is None:
             return Tally()
-        rows = replace(held_out, validates=True).subset(part.number, len(data.y))
+        rows = replace(held_out, validates=True).subset(part.number, len(data.y), weight)
         if data.weight.size:
             rows = rows[data.weight[rows] > 0]
         return Tally.of(data._replace(subset=rows)) if rows.size else Tally()
@@ -131,10 +146,11 @@ def describe_partitions(
     n_features = partitions.X_like.shape[1]
     n_sampled = -(-_rows_at_hand(n_features, reading.is_sparse) // partitions.n_partitions)
     everywhere = partitions.map(Summarise(reading, survey, encoding, scaler, n_sampled))
-    summaries = [summary for summary in everywhere if summary is not None]
+    there = [summary for summary in everywhere if summary is not None]
+    summaries = [summary for summary in there if summary.tally.n_rows]
     if not summaries:
         raise ValueError("X has no rows with weight: all of its partitions are empty, or held out")
-    encoding = encoding or survey.encoding([summary.found for summary in summaries])
+    encoding = encoding or survey.encoding([summary.found for summary in there])
 
     moments = tuple(_merged([summary.moments[k] for summary in summaries]) for k in range(2))
     targets, data = _sample(summaries, encoding)
@@ -155,7 +171,7 @@ def describe_partitions(
         looks = replace(preparation, reading=replace(reading, held_out=None))
         unseen = _others(validation, looks, survey, data, workers)
     elif reading.held_out is not None:
-        unseen = _held_out(partitions, preparation, _sum(summary.held_out for summary in summaries), digests)
+        unseen = _held_out(partitions, preparation, _sum(summary.held_out for summary in there), digests)
     return Problem(
         rows=PartitionedRows(partitions, preparation, tally, digests, Rows(data, workers), workers, lengths),
         validation=unseen,
@@ -215,6 +231,7 @@ def _others(
     """Rows to look at that are no part of the collection."""
     if callable(rows):
         return Rows(of_validation_set(rows(looks.encoding), data), n_threads)
+    looks = replace(looks, reading=replace(looks.reading, columns=columns_of(rows.X_like)))
     try:
         everywhere = rows.map(Summarise(looks.reading, survey, looks.encoding, None, 1))
     except ValueError as error:

@@ -179,6 +179,45 @@ def test_partitions_may_be_empty_of_any_size_and_without_some_classes():
     close(model.fit(parts(X[order]), parts(WORDS[order]), parts(weight)), expected)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", ["auto", "adam"])
+def test_partitions_may_hold_nothing_but_classes_whose_weight_is_zero(optimizer):
+    order = np.argsort(WORDS, kind="stable")
+    settings = {"class_weight": {"no": 0, "perhaps": 1, "yes": 2}, "random_state": 0}
+    model = GDLogisticClassifier(optimizer=optimizer, max_iter=60, tol=None, **settings)
+    expected = clone(model).fit(X[order], WORDS[order])
+    model.fit(parts(X[order], 600), parts(WORDS[order], 600))
+    atol = 1e-5 if optimizer == "auto" else 0.1  # intercepts go to infinity
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=atol)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_classes_are_known_wherever_they_are_even_of_rows_without_weight():
+    weight, words = np.where(np.arange(N) < 1_300, 0.0, 1.0), WORDS.astype("U9")
+    words[:1_300] = "elsewhere"
+    for class_weight in (None, {"yes": 2}):
+        model = GDLogisticClassifier(class_weight=class_weight, max_iter=5)
+        expected = clone(model).fit(X, words, weight).classes_
+        assert list(model.fit(parts(X), parts(words), parts(weight)).classes_) == list(expected)
+
+
+def test_labels_may_be_csr():
+    labels = (X[:, :2] > 0.2).astype(int)
+    model = GDMLPClassifier(hidden_layer_sizes=(4,), max_iter=3, tol=None, random_state=0)
+    model.fit(parts(X), csr_parts(labels))
+    assert np.array_equal(model.coefs_[0], clone(model).fit(parts(X), parts(labels)).coefs_[0])
+    assert float(model.score(parts(X), csr_parts(labels))) == float(model.score(parts(X), parts(labels)))
+
+
+def test_whole_numbers_that_may_be_missing_are_the_same_classes_with_class_weights_or_without():
+    y = pd.Series(TWO).astype("Int64")
+    for class_weight in (None, "balanced"):
+        model = GDLogisticClassifier(class_weight=class_weight)
+        expected = clone(model).fit(frame_of(X), y).classes_
+        found = model.fit(frame_parts(X), dd.from_pandas(y, npartitions=5)).classes_
+        assert (found.dtype, list(found)) == (expected.dtype, list(expected))
+
+
 def test_numbers_of_rows_need_not_be_known():
     kept = X[:, 0] > 1.5
     rows, targets = parts(X), parts(TWO)
@@ -214,6 +253,14 @@ def test_rows_of_every_partition_are_held_out_for_early_stopping():
     assert not np.array_equal(model.coef_, clone(model).set_params(random_state=1).fit(parts(X), parts(TWO)).coef_)
 
 
+@pytest.mark.parametrize(("y", "class_weight"), [(TWO, None), (WORDS, {"no": 0})])
+def test_the_loss_on_rows_that_are_held_out_is_their_mean(y, class_weight):
+    weight = (np.random.default_rng(1).random(N) < 0.05).astype(float)  # many parts of ten rows have one, or none
+    model = GDLogisticClassifier(early_stopping=True, validation_fraction=0.3, class_weight=class_weight, alpha=1e3)
+    model.set_params(max_iter=10, random_state=0).fit(parts(X, 10), parts(y, 10), parts(weight, 10))
+    assert model.validation_curve_[-1] == pytest.approx(model.loss_curve_[-1], rel=0.1)  # all but constant
+
+
 def test_warm_starts_go_on_from_the_optimum():
     model, in_memory = (GDLogisticClassifier(warm_start=True) for _ in range(2))
     model.fit(parts(X), parts(WORDS))
@@ -221,6 +268,13 @@ def test_warm_starts_go_on_from_the_optimum():
     model.fit(parts(X), parts(WORDS))
     assert model.n_iter_ <= in_memory.fit(X, WORDS).fit(X, WORDS).n_iter_ + 2  # in two fits
     np.testing.assert_allclose(model.coef_, coef, atol=1e-6)
+
+
+@pytest.mark.parametrize(("first", "then"), [(np.float64, np.float32), (np.float32, np.float64)])
+def test_warm_starts_go_on_in_the_dtype_in_which_they_began(first, then):
+    network = GDMLPRegressor(hidden_layer_sizes=(4,), max_iter=2, tol=None, random_state=0, warm_start=True)
+    network.fit(X.astype(first), NUMBERS).fit(parts(X.astype(then)), parts(NUMBERS))
+    assert (network.coefs_[0].dtype, network.n_iter_) == (first, 4)
 
 
 class AtEpoch:
@@ -303,6 +357,23 @@ REFUSED = {
     "y alone": (lambda: (X, parts(TWO)), "X is a ndarray, and something beside it is a Dask collection"),
     "weights alone": (lambda: (X, TWO, parts(WEIGHT)), "X is a ndarray, and something beside it"),
     "one class": (lambda: (parts(X), parts(0 * TWO)), "only one class"),
+    "columns in another order": (
+        lambda: (
+            dd.from_delayed(
+                [dask.delayed(frame_of(X)[:3_000]), dask.delayed(frame_of(X)[3_000:][NAMES[::-1]])],
+                meta=frame_of(X)[:0],
+                verify_meta=False,
+            ),
+            frame_parts(TWO, 2),
+        ),
+        "partition 1: X has the columns .'f', 'e'",
+    ),
+    "words that are missing": (
+        lambda: (frame_parts(X), dd.from_pandas(pd.Series(WORDS).where(pd.Series(np.arange(N) != 1_300)), 5)),
+        "partition 1: y contains NaN",
+    ),
+    "another index": (lambda: (frame_parts(X[:5_000]), frame_parts(TWO)), "index of X goes from 0 to 4999, .* 5999"),
+    "delayed": (lambda: (dask.delayed(X), TWO), "X is a Dask Delayed.*: give an Array or a DataFrame"),
     "nothing": (lambda: (parts(X)[parts(X[:, 0] > 99)], parts(TWO)[parts(X[:, 0] > 99)]), "no rows with weight"),
     "numbers for classes": (lambda: (parts(X), parts(NUMBERS)), "Unknown label type"),
 }
@@ -328,6 +399,10 @@ def test_validation_rows_are_checked_as_all_others():
         model.fit(parts(X), parts(TWO), X_val=parts(X), y_val=parts(TWO + 5))
     with pytest.raises(ValueError, match="X_val is a ndarray"):
         model.fit(parts(X), parts(TWO), X_val=half, y_val=parts(TWO))
+    with pytest.raises(ValueError, match="of X and X_val one is sparse"):
+        model.fit(parts(X), parts(TWO), X_val=csr_parts(X), y_val=parts(TWO))
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        model.fit(parts(X), parts(TWO), X_val=frame_parts(X), y_val=frame_parts(TWO))
 
 
 def test_partial_fit_takes_rows_in_memory():
@@ -467,11 +542,12 @@ def test_predictions_for_frames_go_with_their_rows():
     found = model.predict(rows)
     assert isinstance(found, dd.Series)
     assert found.divisions == rows.divisions
-    pd.testing.assert_series_equal(found.compute(), pd.Series(model.predict(frame), frame.index))
+    assert found.dtype == found.compute().dtype == object  # words of a block mustn't be taken for something else
+    pd.testing.assert_series_equal(found.compute(), pd.Series(model.predict(frame), frame.index, object))
     assert list(rows.assign(g=found)["g"].compute()) == list(model.predict(frame))
     chosen = rows[rows["a"] > 2]  # some of whose partitions may be empty
     kept = frame[frame["a"] > 2]
-    pd.testing.assert_series_equal(model.predict(chosen).compute(), pd.Series(model.predict(kept), kept.index))
+    pd.testing.assert_series_equal(model.predict(chosen).compute(), pd.Series(model.predict(kept), kept.index, object))
     probabilities = model.predict_proba(chosen)
     assert isinstance(probabilities, da.Array)
     assert probabilities.shape[1] == 3
