@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import dask
 import dask.array as da
 import numpy as np
+from dask._task_spec import Task, TaskRef
 from dask.delayed import Delayed
 from dask.optimization import cull
 from scipy import sparse
@@ -175,7 +176,8 @@ class DaskPartitions:
         while len(keys) > 1:
             name = _new_name("sum")
             groups = [keys[k : k + FAN_IN] for k in range(0, len(keys), FAN_IN)]
-            graph |= {(name, k): (_add, *group) for k, group in enumerate(groups)}
+            for k, group in enumerate(groups):
+                _add_task(graph, (name, k), _add, group)
             keys = [(name, k) for k in range(len(groups))]
         return Delayed(keys[0], graph)
 
@@ -283,13 +285,20 @@ def _tasks(work: Work, blocks: Blocks, alone: int | None = None) -> tuple[dict, 
     graph = dict(blocks.graph if alone is None else blocks.needed_for(alone))
     graph[given] = Opaque((work, blocks.are_packed))
     numbers = range(len(blocks)) if alone is None else [alone]
-    graph |= {(name, number): (_work_on, given, number, *blocks.keys[number]) for number in numbers}
+    for number in numbers:
+        _add_task(graph, (name, number), functools.partial(_work_on, number), [given, *blocks.keys[number]])
     return graph, [(name, number) for number in numbers]
+
+
+def _add_task(graph: dict, key: Any, function: Callable, keys: list) -> None:
+    """Add the function of what other keys give."""
+    graph[key] = Task(key, function, *map(TaskRef, keys))
 
 
 def _gathered(graph: dict, keys: list, function: Callable) -> Delayed:
     name = _new_name("gather")
-    return Delayed(name, graph | {name: (function, *keys)})
+    _add_task(graph, name, function, keys)
+    return Delayed(name, graph)
 
 
 def _new_name(what: str) -> str:
@@ -303,7 +312,7 @@ class Opaque:
         self.content = content
 
 
-def _work_on(given: Opaque, number: int, *part: Any) -> Any:
+def _work_on(number: int, given: Opaque, *part: Any) -> Any:
     (function, arguments, without_X), is_packed = given.content
     part = part[0] if is_packed else part
     X, y, weight = ((None, *part, None) if without_X else (*part, None))[:3]
