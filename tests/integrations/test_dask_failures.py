@@ -24,6 +24,7 @@ X = RNG.standard_normal((N, D))
 Y = RNG.poisson(np.exp(X @ np.linspace(-0.5, 0.5, D))).astype(float)
 MODEL = GDLinearRegressor("poisson")  # which takes some passes
 SOON = 20  # seconds; a hang would be for ever
+STARTING = 300  # seconds that workers may take on a busy machine
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def shared():
 @pytest.fixture
 def client(shared):
     """The same, in force and with both its workers."""
-    shared.wait_for_workers(2, timeout=60)
+    shared.wait_for_workers(2, timeout=STARTING)
     with shared.as_current():
         yield shared
 
@@ -66,7 +67,7 @@ def scheduler(tmp_path):
     processes = [subprocess.Popen(command, **here) for command in (run, work)]
     try:
         with distributed.Client(scheduler_file=str(file), timeout=SOON) as client:
-            client.wait_for_workers(1, timeout=60)
+            client.wait_for_workers(1, timeout=STARTING)
             yield processes[0]
     finally:
         for process in processes:
@@ -158,7 +159,7 @@ def test_workers_that_are_killed_or_restarted_cost_nothing_but_time(client, expe
     kept = [client.persist(each) for each in data()]  # in the memory of workers, and known where from
     distributed.wait(kept)
     assert_same_bits(fit_while(soon(lambda: kill_a_worker(client)), *kept), expected)
-    client.wait_for_workers(2, timeout=60)
+    client.wait_for_workers(2, timeout=STARTING)
     assert_same_bits(fit_while(lambda: client.restart_workers(list(client.nthreads())[:1])), expected)
 
 
@@ -243,4 +244,4 @@ def fit_in_a_task(X, y):
 def test_a_task_may_fit_on_the_cluster_that_it_runs_on(expected):
     options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0", "processes": False}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
-        assert_same_bits(client.submit(fit_in_a_task, X, Y).result(timeout=60), expected)
+        assert_same_bits(client.submit(fit_in_a_task, X, Y).result(timeout=STARTING), expected)
