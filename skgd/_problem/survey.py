@@ -1,6 +1,5 @@
 """From rows in parts to the problem that is to be solved: one pass over them, in which each part is checked, too."""
 
-import functools
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -40,14 +39,26 @@ SEEDS = 2**31 - 1
 
 
 class Summary(NamedTuple):
-    """What a part tells of itself."""
+    """What parts tell of themselves; the sum of two speaks of the parts of both."""
 
-    tally: Tally  # of the rows in use,
-    held_out: Tally  # and of those that are held out
-    moments: tuple  # of features and targets
-    found: Any  # of the targets
-    sample: tuple  # X, y and weights of some rows, which stand for all in use
-    digest: int
+    tally: Tally = Tally()  # of the rows in use,
+    held_out: Tally = Tally()  # and of those that are held out
+    moments: tuple = (None, None)  # of features and targets
+    found: tuple = ()  # of the targets
+    samples: tuple = ()  # X, y and weights of some rows, which stand for all in use
+    digests: tuple = ()
+    lengths: tuple = ()  # numbers of parts, and how many rows are in use in each
+
+    def __add__(self, other: "Summary") -> "Summary":  # type: ignore[override]
+        moments = tuple(map(_merged, self.moments, other.moments))
+        lists = (mine + others for mine, others in zip(self[3:], other[3:], strict=True))
+        return Summary(self.tally + other.tally, self.held_out + other.held_out, moments, *lists)
+
+
+def _merged(one: Any, other: Any) -> Any:
+    if one is None or other is None:
+        return one if other is None else other
+    return one.merged(other)
 
 
 @dataclass(frozen=True)
@@ -77,29 +88,31 @@ class Summarise:
     survey: Any
     encoding: Any  # None: it isn't known yet, and no weight depends on it
     scaler: Any  # None: nobody asks for moments
-    n_sampled: int
+    n_sampled: int  # rows of a part,
+    every: int = 1  # and that of one part in so many
 
     def __call__(self, part: Part) -> Summary | None:
         with naming(part):
             read = self.reading.read(part, finite=True)
             if read is None:
                 found = None if self.encoding is not None else looked_at(part, self.survey)
-                return None if found is None else Summary(Tally(), Tally(), (None, None), found, (), 0)
+                return None if found is None else Summary(found=(found,))
             X, y, weight, subset = read
-            found, targets = None, np.zeros((len(y), 1), np.float32)
+            found, targets = (), np.zeros((len(y), 1), np.float32)
             if self.encoding is None:
-                found = self.survey.look(y, weight)
+                found = (self.survey.look(y, weight),)
             else:
                 targets = self.encoding.targets(y)
                 weight = self.encoding.weights(weight, targets)
             data = unscaled(X, targets, weight, subset)
             held_out = self._held_out(part, data, read[2])
             if weightless(weight, subset):
-                return Summary(Tally(), held_out, (None, None), None, (), 0)
+                return Summary(held_out=held_out)
             moments = (None, None) if self.scaler is None else self.scaler.moments(data, self.survey.loss)
             sample = some_of(data, X, y, self.n_sampled)
-            digest = _digest(sample[0], y, weight)
-            return Summary(Tally.of(data), held_out, moments, found, sample, digest)
+            samples = (sample,) if part.number % self.every == 0 and sample[2].any() else ()
+            digests, tally = (_digest(sample[0], y, weight),), Tally.of(data)
+            return Summary(tally, held_out, moments, found, samples, digests, ((part.number, tally.n_rows),))
 
     def _held_out(self, part: Part, data: Data, weight: np.ndarray) -> Tally:
         """Of rows that are held out; weight is that of rows before their classes counted."""
@@ -144,18 +157,16 @@ def describe_partitions(
     encoding = _encoding_beforehand(partitions, survey)
     scaler = Scaler(treatment.standardization, parameters, kind, reading.is_sparse, 1)
     n_features = partitions.X_like.shape[1]
-    n_sampled = -(-_rows_at_hand(n_features, reading.is_sparse) // partitions.n_partitions)
-    everywhere = partitions.map(Summarise(reading, survey, encoding, scaler, n_sampled))
-    there = [summary for summary in everywhere if summary is not None]
-    summaries = [summary for summary in there if summary.tally.n_rows]
-    if not summaries:
-        raise ValueError("X has no rows with weight: all of its partitions are empty, or held out")
-    encoding = encoding or survey.encoding([summary.found for summary in there])
+    wanted, n_parts = _rows_at_hand(n_features, reading.is_sparse), partitions.n_partitions
+    look = Summarise(reading, survey, encoding, scaler, -(-wanted // n_parts), max(1, n_parts // wanted))
+    summary = _of_rows(partitions.total(look), "X")
+    if not summary.samples:  # just those parts had no rows
+        summary = _of_rows(partitions.total(replace(look, every=1)), "X")
+    encoding = encoding or survey.encoding(summary.found)
 
-    moments = tuple(_merged([summary.moments[k] for summary in summaries]) for k in range(2))
-    targets, data = _sample(summaries, encoding)
+    targets, data = _sample(summary, encoding)
     encoding.loss.probe(targets.y, encoding.n_outputs)
-    data = scaler.apply(data, moments)
+    data = scaler.apply(data, summary.moments)
     scaling, features = scaling_of(data), data.features
     model = kind.of(parameters, n_features, encoding.n_outputs, False)  # type: ignore[attr-defined]
     model = model if before is None else before.model_to_go_on_with(model, encoding.loss, scaling)
@@ -164,14 +175,15 @@ def describe_partitions(
     of_data = features.center, features.inverse_scale, data.target_center, data.target_inverse_scale
     preparation = Preparation(reading, encoding, of_data)
     workers = n_threads(parameters.n_jobs)
-    tally, digests = _sum(summary.tally for summary in summaries), [summary.digest for summary in summaries]
-    lengths = [0 if summary is None else summary.tally.n_rows for summary in everywhere]
+    tally, digests, lengths = summary.tally, list(summary.digests), [0] * n_parts
+    for number, n_rows in summary.lengths:
+        lengths[number] = n_rows
     unseen = None
     if validation is not None:
         looks = replace(preparation, reading=replace(reading, held_out=None))
         unseen = _others(validation, looks, survey, data, workers)
     elif reading.held_out is not None:
-        unseen = _held_out(partitions, preparation, _sum(summary.held_out for summary in there), digests)
+        unseen = _held_out(partitions, preparation, summary.held_out, digests)
     return Problem(
         rows=PartitionedRows(partitions, preparation, tally, digests, Rows(data, workers), workers, lengths),
         validation=unseen,
@@ -179,7 +191,7 @@ def describe_partitions(
         loss=encoding.loss,
         penalty=penalty,
         scaling=scaling,
-        moments=moments,
+        moments=summary.moments,
         standardization=scaler.standardization,
         constant=starting_constant(targets, data, scaler, kind),
         facts=encoding.facts,
@@ -204,9 +216,16 @@ def _rows_at_hand(n_features: int, is_sparse: bool) -> int:
     return max(1, min(max(SAMPLE_ROWS, ROWS_PER_COLUMN * (n_features + 1)), SAMPLE_ENTRIES // (n_features + 1)))
 
 
-def _sample(summaries: list[Summary], encoding: Any) -> tuple[Targets, Any]:
+def _of_rows(summary: Summary | None, name: str) -> Summary:
+    """A summary of all parts, unless there is nothing in them."""
+    if summary is None or not summary.tally.n_rows:
+        raise ValueError(f"{name} has no rows with weight: all of its partitions are empty, or held out")
+    return summary
+
+
+def _sample(summary: Summary, encoding: Any) -> tuple[Targets, Any]:
     """The rows of all samples, as targets and as data."""
-    X, y, weight = joined([summary.sample for summary in summaries])
+    X, y, weight = joined(list(summary.samples))
     targets = encoding.targets(y)
     described = Targets(targets, weight, encoding.loss, encoding.n_outputs, None, encoding.facts)
     return described, unscaled(X, targets, weight, ALL_ROWS)
@@ -233,19 +252,8 @@ def _others(
         return Rows(of_validation_set(rows(looks.encoding), data), n_threads)
     looks = replace(looks, reading=replace(looks.reading, columns=columns_of(rows.X_like)))
     try:
-        everywhere = rows.map(Summarise(looks.reading, survey, looks.encoding, None, 1))
+        summary = rows.total(Summarise(looks.reading, survey, looks.encoding, None, 1))
     except ValueError as error:
         raise ValueError(f"X_val: {error}") from error
-    summaries = [summary for summary in everywhere if summary is not None]
-    if not summaries:
-        raise ValueError("X_val has no rows with weight")
-    tally, digests = _sum(each.tally for each in summaries), [each.digest for each in summaries]
-    return PartitionedRows(rows, looks, tally, digests)
-
-
-def _sum(tallies) -> Tally:
-    return functools.reduce(Tally.__add__, tallies)
-
-
-def _merged(moments: list) -> Any:
-    return None if moments[0] is None else functools.reduce(lambda one, other: one.merged(other), moments)
+    summary = _of_rows(summary, "X_val")
+    return PartitionedRows(rows, looks, summary.tally, list(summary.digests))

@@ -207,7 +207,7 @@ def test_a_restart_in_mid_work_is_a_clear_error(client):
 
 
 def test_a_cluster_without_workers_is_told_of_and_waited_for(expected, monkeypatch):
-    monkeypatch.setattr("skgd._dask.PATIENCE", 0.5)
+    monkeypatch.setattr("skgd._dask.cluster.PATIENCE", 0.5)
     options = {"n_workers": 0, "threads_per_worker": 1, "dashboard_address": ":0", "processes": False}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
         come = threading.Timer(1.5, cluster.scale, [1])
