@@ -7,7 +7,8 @@ import sys
 import pytest
 
 # Examples of modules that need an extra, which may be absent.
-collect_ignore = [] if importlib.util.find_spec("skl2onnx") else ["skgd/onnx.py"]
+NEEDED = {"skl2onnx": "skgd/onnx.py", "dask": "skgd/_dask"}  # by what is nothing without them
+collect_ignore = [path for package, path in NEEDED.items() if importlib.util.find_spec(package) is None]
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # no window
 if "PYTEST_XDIST_WORKER" in os.environ:  # threads of BLAS in several processes wait for each other's cores
