@@ -27,9 +27,11 @@ class FullBatches:
         rate = rate_of_epoch(training, self.plan, self.problem)
         loss, state.grads[:] = self.problem.objective.sums(state.params.astype(np.float64), state.params.size)
         n_rows = self.problem.rows.n_rows
-        self.update(self.rule, loss, state, self.settings, self.hyper, rate, n_rows, progress, objective)
-        training.losses.extend(objective[: training.epochs - epoch] * training.loss_unit)
-        training.updates += int(progress["update"][0] - update)
+        try:
+            self.update(self.rule, loss, state, self.settings, self.hyper, rate, n_rows, progress, objective)
+        finally:  # Ctrl-C is heard when the kernel returns
+            training.losses.extend(objective[: training.epochs - epoch] * training.loss_unit)
+            training.updates += int(progress["update"][0] - update)
         return Outcome(int(progress["status"][0]))
 
     def state(self) -> dict:

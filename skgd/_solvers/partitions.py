@@ -173,8 +173,10 @@ class PartitionedEpochs:
         training, progress, epoch = self.training, self.training.progress, self.training.epochs
         objective = self.objective if self.anchor.params.size else self.loss_sum / self.rows.n_rows
         self._drop()
-        self.finish(training.state, self.settings, objective, progress)
-        training.losses.extend(np.full(training.epochs - epoch, objective * training.loss_unit))
+        try:
+            self.finish(training.state, self.settings, objective, progress)
+        finally:  # Ctrl-C is heard when the kernel returns
+            training.losses.extend(np.full(training.epochs - epoch, objective * training.loss_unit))
         outcome = Outcome(int(progress["status"][0]))
         return Outcome.PAUSED if outcome == Outcome.RUNNING else outcome
 
