@@ -173,7 +173,7 @@ def test_without_instructions_for_threads_one_works_alone(monkeypatch):
     [
         ((100,), 200, None),
         ((100,), 20_000, None),
-        ((256, 256), 256, 64),
+        ((256, 256), 256, 128),
         ((256, 256), 100, None),
         ((1024, 1024), 1024, 128),
     ],

@@ -21,7 +21,7 @@ from .training import Training
 # than over one in blocks of 512; with 64, where gradients don't stay in the processor's second-level cache, 30 %.
 FEWEST_ROWS, FEWEST_ROWS_OF_MANY = 64, 128
 CACHED_PARAMETERS = 2**18
-LEAST_WORK = 2**21  # rows of a block times parameters: a tenth of a millisecond, while meeting takes microseconds
+LEAST_WORK = 2**23  # rows of a block times parameters: below, small products cost more than a second thread brings
 MOST_BLOCKS = 16  # that are worked on at once, each with a gradient of its own
 MOST_NUMBERS = 2**25  # in these gradients
 
