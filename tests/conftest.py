@@ -52,3 +52,29 @@ def twins():
 def lasso():
     """Parameters of an L1 penalty, as the installed scikit-learn's LogisticRegression has it said."""
     return {"l1_ratio": 1.0} if LogisticRegression().penalty == "deprecated" else {"penalty": "l1"}
+
+
+class AtEpoch:
+    """A callback that does something after one of the epochs; if that gives True, the fit ends."""
+
+    def __init__(self, epoch, action):
+        self.epoch, self.action, self.seen = epoch, action, 0
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.seen += context.max_subtasks == 0  # the tasks that have no others in them
+        return context.max_subtasks == 0 and self.seen == self.epoch and self.action() is True
+
+    def teardown(self, estimator, context):
+        pass
+
+
+@pytest.fixture
+def at_epoch():
+    """The class of a callback, made from the number of an epoch and what is to be done after it."""
+    return AtEpoch

@@ -352,21 +352,18 @@ def test_classes_whose_best_loss_tells_nothing():
     ],
     ids=["batches", "dropout", "all rows"],
 )
-def test_a_checkpoint_leads_to_the_same_bits(model, tmp_path):
+def test_a_checkpoint_leads_to_the_same_bits(model, at_epoch, tmp_path):
     pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
     path = tmp_path / "fit.npz"
     model = clone(model).set_params(max_iter=6, random_state=0)
     data = Drawers(X), Drawers(Y)
     whole = clone(model).fit(*data)
 
-    class Stops(Checkpoint):
-        def on_fit_task_end(self, estimator, context):
-            super().on_fit_task_end(estimator, context)
-            if estimator._run.driver.training.epochs == 4:
-                raise RuntimeError("killed")
+    def dies():
+        raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
-        clone(model).set_callbacks(Stops(path)).fit(*data)
+        clone(model).set_callbacks(Checkpoint(path), at_epoch(4, dies)).fit(*data)
     resumed = clone(model).set_params(random_state=None).resume(path, *data)
     np.testing.assert_array_equal(resumed._training.params, whole._training.params)
     np.testing.assert_array_equal(resumed.loss_curve_, whole.loss_curve_)

@@ -4,10 +4,10 @@ from typing import Any
 
 from .._problem.model import LinearModel
 from .._problem.problem import Problem
-from .._solvers.curvature import NEWTON_COLUMNS, ROWS_PER_PARAMETER, SAMPLE_ENTRIES
+from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS
+from .._solvers.curvature import NEWTON_COLUMNS
 from .._solvers.plan import CurvaturePlan
 
-SAMPLE_ROWS = 10_000
 DIAGONAL_ROWS = 4_000  # some thirty for each of the columns that have a matrix beside the diagonal
 MATRIX_COLUMNS = 3_000  # up to here a matrix costs less than the hundreds of steps that correlated columns take without
 FEWER_MATRIX_COLUMNS = 1_000  # sparse columns are less correlated; an L1 penalty takes many sweeps over a matrix

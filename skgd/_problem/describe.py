@@ -12,7 +12,16 @@ from .._targets.targets import Targets
 from .._targets.validation_set import hold_out
 from ..losses import Loss
 from .distinct import distinct_rows
-from .features import in_double, raw_features, read_only, row_numbers, scaled_rows, stored_alike, targets_by_precision
+from .features import (
+    ALL_ROWS,
+    in_double,
+    raw_features,
+    read_only,
+    row_numbers,
+    scaled_rows,
+    stored_alike,
+    targets_by_precision,
+)
 from .problem import Problem
 from .rows import Rows
 from .scaling import Scaling, dense_moments, feature_scales
@@ -21,7 +30,6 @@ from .scaling import Scaling, dense_moments, feature_scales
 SAFE_FLOAT32 = (1e-15, 1e15)
 EPS = float(np.finfo(np.float64).eps)
 MOST_ROWS = 2 ** (8 * ROW_NUMBER.itemsize)
-ALL_ROWS = np.empty(0, ROW_NUMBER)  # as a subset
 
 
 def describe(

@@ -23,6 +23,9 @@ def targets_by_precision(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return read_only(y.astype(np.float64, copy=False)), NO_TARGETS["float32"]
 
 
+ALL_ROWS = read_only(np.empty(0, ROW_NUMBER))  # as a subset
+
+
 def row_numbers(rows: np.ndarray) -> np.ndarray:
     """Numbers of rows as kernels take them."""
     return read_only(rows.astype(ROW_NUMBER, copy=False))

@@ -13,13 +13,11 @@ from .._partitions import Part, Partitions
 from .._targets.partitioned import Encoding, check_part_of_weights
 from .._validation import check_part
 from ..losses import Loss
-from .features import raw_features, read_only, row_numbers, targets_by_precision
+from .features import ALL_ROWS, raw_features, read_only, row_numbers, targets_by_precision
 from .objective import MeanLoss
 from .rows import Rows
+from .sample import SAMPLE_ENTRIES
 from .scaling import total_weight
-
-SAMPLE_ENTRIES = 2**23  # of the rows at hand, at most
-ALL_ROWS = np.empty(0, ROW_NUMBER)  # as a subset
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from .features import dense_rows
 from .model import LinearModel
 
 PART_ENTRIES = 2**19  # of the rows, for each output, that one thread works on at a time: half a millisecond
+SAMPLE_ROWS = 10_000  # of which the curvature is learnt, at least,
+ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
+SAMPLE_ENTRIES = 2**23  # unless they are as wide as that
 SHARE_IN_KINKS = 0.1  # of the rows that the curvature of kinks is averaged over, at least
 
 

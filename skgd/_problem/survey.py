@@ -16,9 +16,8 @@ from .._targets.targets import Targets
 from .._targets.validation_set import ValidationSet
 from .._validation import check_part_of_y
 from .describe import Scaler, of_validation_set, scaling_of, starting_constant, unscaled
+from .features import ALL_ROWS
 from .partitioned import (
-    ALL_ROWS,
-    SAMPLE_ENTRIES,
     HeldOut,
     PartitionedRows,
     Preparation,
@@ -32,9 +31,8 @@ from .partitioned import (
 )
 from .problem import Problem
 from .rows import Rows
+from .sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS
 
-SAMPLE_ROWS = 10_000  # at hand, at least,
-ROWS_PER_COLUMN = 20
 SEEDS = 2**31 - 1
 
 
@@ -213,7 +211,7 @@ def _rows_at_hand(n_features: int, is_sparse: bool) -> int:
     """Rows of a sample that tells what the curvature is like."""
     if is_sparse:
         return SAMPLE_ROWS
-    return max(1, min(max(SAMPLE_ROWS, ROWS_PER_COLUMN * (n_features + 1)), SAMPLE_ENTRIES // (n_features + 1)))
+    return max(1, min(max(SAMPLE_ROWS, ROWS_PER_PARAMETER * (n_features + 1)), SAMPLE_ENTRIES // (n_features + 1)))
 
 
 def _of_rows(summary: Summary | None, name: str) -> Summary:

@@ -12,18 +12,16 @@ from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.partitioned import PartitionedRows
 from .._problem.rows import Rows
-from .._problem.sample import Sample, gram, second_derivatives
+from .._problem.sample import SAMPLE_ENTRIES, Sample, gram, second_derivatives
 from ..losses import Loss
 from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
 
-ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
 FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
-SAMPLE_ENTRIES = 2**23
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
 GROWTH = 8
 MOST_MATRIX_WORK = 1e11

@@ -277,34 +277,12 @@ def test_warm_starts_go_on_in_the_dtype_in_which_they_began(first, then):
     assert (network.coefs_[0].dtype, network.n_iter_) == (first, 4)
 
 
-class AtEpoch:
-    """Does something after an epoch."""
-
-    def __init__(self, epoch, action):
-        self.epoch, self.action, self.seen = epoch, action, 0
-
-    def setup(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        if context.max_subtasks == 0:
-            self.seen += 1
-            return self.action() if self.seen == self.epoch else None
-        return None
-
-    def teardown(self, estimator, context):
-        pass
-
-
-def test_callbacks_watch_stop_and_break_a_fit(tmp_path):
+def test_callbacks_watch_stop_and_break_a_fit(at_epoch, tmp_path):
     rows, targets = parts(X), parts(COUNTS)
     model = GDLinearRegressor("poisson")
     whole = clone(model).fit(rows, targets)
     assert whole.n_iter_ > 2
-    stopped = clone(model).set_callbacks(AtEpoch(2, lambda: True)).fit(rows, targets)
+    stopped = clone(model).set_callbacks(at_epoch(2, lambda: True)).fit(rows, targets)
     assert (stopped.n_iter_, stopped.stop_reason_) == (2, "callback")
 
     def breaks():
@@ -312,7 +290,7 @@ def test_callbacks_watch_stop_and_break_a_fit(tmp_path):
 
     path = tmp_path / "fit.npz"
     with pytest.raises(OSError, match="power"):
-        clone(model).set_callbacks(Checkpoint(path), AtEpoch(2, breaks)).fit(rows, targets)
+        clone(model).set_callbacks(Checkpoint(path), at_epoch(2, breaks)).fit(rows, targets)
     resumed = clone(model).resume(path, rows, targets)
     assert np.array_equal(resumed.coef_, whole.coef_)
     assert np.array_equal(resumed.intercept_, whole.intercept_)

@@ -123,20 +123,17 @@ def test_sparse_rows_of_many_columns():
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6, atol=1e-9)
 
 
-def test_a_fit_that_was_killed_goes_on_to_the_same_bits(tmp_path):
+def test_a_fit_that_was_killed_goes_on_to_the_same_bits(at_epoch, tmp_path):
     pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
     path, data = tmp_path / "fit.npz", (chunked(C), chunked(CLASSES))
     model = GDMLPClassifier(hidden_layer_sizes=(8,), dropout=0.1, early_stopping=True, max_iter=8, random_state=0)
     whole = clone(model).fit(*data)
 
-    class Dies(Checkpoint):
-        def on_fit_task_end(self, estimator, context):
-            super().on_fit_task_end(estimator, context)
-            if estimator._run.driver.training.epochs == 5:
-                raise RuntimeError("killed")
+    def dies():
+        raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
-        clone(model).set_callbacks(Dies(path)).fit(*data)
+        clone(model).set_callbacks(Checkpoint(path), at_epoch(5, dies)).fit(*data)
     with dask.config.set(scheduler="synchronous"):
         resumed = clone(model).set_params(random_state=None).resume(path, *data)
     np.testing.assert_array_equal(resumed._training.params, whole._training.params)

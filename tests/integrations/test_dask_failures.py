@@ -85,32 +85,16 @@ def expected():
     return clone(MODEL).fit(*data())
 
 
-class AfterEpoch:
-    """Does something after the first epoch."""
+@pytest.fixture
+def fit_while(at_epoch):
+    """Fits while something happens after the first epoch."""
 
-    def __init__(self, action):
-        self.action, self.seen = action, 0
+    def fit(action, X_given=None, y_given=None):
+        X_parts, y_parts = data()
+        X_given, y_given = X_parts if X_given is None else X_given, y_parts if y_given is None else y_given
+        return clone(MODEL).set_callbacks(at_epoch(1, action)).fit(X_given, y_given)
 
-    def setup(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        if context.max_subtasks == 0:
-            self.seen += 1
-            if self.seen == 1:
-                self.action()
-
-    def teardown(self, estimator, context):
-        pass
-
-
-def fit_while(action, X_given=None, y_given=None):
-    X_parts, y_parts = data()
-    X_given, y_given = X_parts if X_given is None else X_given, y_parts if y_given is None else y_given
-    return clone(MODEL).set_callbacks(AfterEpoch(action)).fit(X_given, y_given)
+    return fit
 
 
 def assert_same_bits(model, expected):
@@ -128,7 +112,7 @@ def soon(action, seconds=0.02):
     return lambda: threading.Timer(seconds, action).start()
 
 
-def test_an_interrupt_is_heard_and_keeps_what_has_been_learnt(client):
+def test_an_interrupt_is_heard_and_keeps_what_has_been_learnt(client, at_epoch):
     pressed = []
 
     def press():
@@ -141,7 +125,7 @@ def test_an_interrupt_is_heard_and_keeps_what_has_been_learnt(client):
 
     rows = client.persist(data()[0])
     slowly = rows.map_blocks(slow, meta=np.empty((0, 0)))
-    model = clone(MODEL).set_callbacks(AfterEpoch(soon(press, 0.3)))
+    model = clone(MODEL).set_callbacks(at_epoch(1, soon(press, 0.3)))
     with pytest.raises(KeyboardInterrupt):
         model.fit(slowly, data()[1])
     assert time.monotonic() - pressed[0] < 1
@@ -153,7 +137,7 @@ def test_an_interrupt_is_heard_and_keeps_what_has_been_learnt(client):
         time.sleep(0.1)
 
 
-def test_workers_that_are_killed_or_restarted_cost_nothing_but_time(client, expected):
+def test_workers_that_are_killed_or_restarted_cost_nothing_but_time(client, expected, fit_while):
     assert_same_bits(clone(MODEL).fit(*data()), expected)
     assert_same_bits(fit_while(lambda: kill_a_worker(client)), expected)
     kept = [client.persist(each) for each in data()]  # in the memory of workers, and known where from
@@ -170,7 +154,7 @@ def scattered(client):
     return da.concatenate([da.from_delayed(dask.delayed(block), (ROWS, D), float) for block in blocks])
 
 
-def test_rows_that_are_lost_for_good_are_a_clear_error(client, expected):
+def test_rows_that_are_lost_for_good_are_a_clear_error(client, expected, fit_while):
     rows = scattered(client)
     assert_same_bits(clone(MODEL).fit(rows, data()[1]), expected)
     message = r"rows are lost with the worker that held them.*load them from files"
@@ -192,7 +176,7 @@ def test_work_that_ends_its_workers_is_a_clear_error(client, monkeypatch):
         clone(MODEL).fit(rows, data()[1])
 
 
-def test_a_restart_in_mid_work_is_a_clear_error(client):
+def test_a_restart_in_mid_work_is_a_clear_error(client, fit_while):
     def slow(block):
         time.sleep(0.1)
         return block
@@ -217,7 +201,7 @@ def test_a_cluster_without_workers_is_told_of_and_waited_for(expected, monkeypat
         come.join()
 
 
-def test_a_paused_scheduler_is_waited_for_and_a_killed_one_is_a_clear_error(scheduler, expected):
+def test_a_paused_scheduler_is_waited_for_and_a_killed_one_is_a_clear_error(scheduler, expected, fit_while):
     assert_same_bits(clone(MODEL).fit(*data()), expected)
 
     def pause():
