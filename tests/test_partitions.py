@@ -159,9 +159,9 @@ def test_variance_reduction_ends_at_the_optimum_of_parts_that_differ():
     X = rng.normal(size=(2_000, 4))
     y = X @ [1.0, -2.0, 0.5, 0.0] + rng.normal(size=2_000)
     order = np.argsort(y)  # so that each part would lead elsewhere
-    cuts = list(range(0, 2_001, 200))
+    lengths = [200] * 10
     model = GDLinearRegressor(optimizer="svrg", alpha=0.1, random_state=0).fit(
-        Drawers(X[order], cuts), Drawers(y[order], cuts)
+        Drawers(X[order], lengths), Drawers(y[order], lengths)
     )
     scaled = Ridge(alpha=0.1 * 2_000).fit((X - X.mean(axis=0)) / X.std(axis=0), y)
     np.testing.assert_allclose(model.coef_, scaled.coef_ / X.std(axis=0), atol=1e-3)
@@ -440,3 +440,26 @@ def test_ctrl_c_keeps_what_was_learned():
         n_iter = model.n_iter_
         model.set_params(warm_start=True, max_iter=1).fit(X, Y)
         assert model.n_iter_ == n_iter + 1
+
+
+# -- the sample
+
+
+def test_a_sample_counts_for_the_parts_that_it_is_from():
+    # 1,000 rows of the first part, all, and 5,000 of the 11,000 of the second
+    column = np.repeat([0.0, 1.0], [1_000, 11_000])[:, None]
+    lengths = [1_000, 11_000]
+    rows, targets = Drawers(column, lengths), Drawers(column[:, 0], lengths)
+    problem = GDLinearRegressor(standardize=False)._describe(rows, targets)
+    sample = problem.rows.some(6_000)
+    assert sample.n_rows == 6_000
+    np.testing.assert_allclose(sample.shares @ sample.scaled(), 11 / 12, rtol=1e-12)
+
+
+def test_few_parts_are_sampled_where_rows_are_wide(monkeypatch):
+    monkeypatch.setattr("skgd._problem.survey._rows_at_hand", lambda n_features, is_sparse: 3)
+    lengths = [len(X) // 13] * 13
+    assert sum(lengths) == len(X)
+    problem = GDLinearRegressor()._describe(Drawers(X, lengths), Drawers(Y, lengths))
+    assert problem.rows.sample_rows.n_rows == 4  # of parts 0, 4, 8 and 12
+    np.testing.assert_allclose(problem.scaling.center, X.mean(axis=0), atol=1e-12)  # all parts tell of that
