@@ -86,6 +86,13 @@ class Deviations:
     around_mean: np.ndarray
     around_predictions: np.ndarray
 
+    @classmethod
+    def of(cls, y: np.ndarray, predictions: np.ndarray, weight: np.ndarray) -> "Deviations":
+        """Of some rows, (n_rows, n_targets)."""
+        mean = np.average(y, axis=0, weights=weight)
+        around_mean, around_predictions = (weight @ (y - center) ** 2 for center in (mean, predictions))
+        return cls(len(y), float(weight.sum()), mean, around_mean, around_predictions)
+
     def __add__(self, other: "Deviations") -> "Deviations":
         """Of the rows of both (Chan, Golub and LeVeque 1983)."""
         weight, step = self.weight + other.weight, other.mean - self.mean
@@ -109,9 +116,7 @@ class R2(Score):
             raise ValueError(f"y has {y.shape[1]} columns, and predictions {predictions.shape[1]}")
         if not np.isfinite(y).all():
             raise ValueError("y holds NaN or infinity")
-        mean = np.average(y, axis=0, weights=weight)
-        around_mean, around_predictions = (weight @ (y - center) ** 2 for center in (mean, predictions))
-        return Deviations(len(y), float(weight.sum()), mean, around_mean, around_predictions)
+        return Deviations.of(y, predictions, weight)
 
     @staticmethod
     def finish(total):

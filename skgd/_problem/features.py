@@ -1,5 +1,7 @@
 """Features as kernels take them, dense or CSR, and samples of their standardised rows."""
 
+import zlib
+
 import numpy as np
 from scipy import sparse
 
@@ -29,6 +31,15 @@ ALL_ROWS = read_only(np.empty(0, ROW_NUMBER))  # as a subset
 def row_numbers(rows: np.ndarray) -> np.ndarray:
     """Numbers of rows as kernels take them."""
     return read_only(rows.astype(ROW_NUMBER, copy=False))
+
+
+def checksum(*arrays: np.ndarray) -> int:
+    """One number that tells arrays from others."""
+    total = 0
+    for array in arrays:
+        if array.size:
+            total = zlib.crc32(np.ascontiguousarray(array).ravel().view(np.uint8).data, total)
+    return total
 
 
 def stored_alike(X, storage: Storage):

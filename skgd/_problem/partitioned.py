@@ -159,19 +159,31 @@ class Tally(NamedTuple):
 # -- what is done to a part
 
 
-class Share:
-    """Work on the rows of a part that comes to a mean over all rows: the part's share in that."""
+class OnRows:
+    """Work on the rows of a part in memory, by themselves."""
 
-    def __init__(self, work: Callable, preparation: Preparation, weight: float):
-        self.work, self.preparation, self.weight = work, preparation, weight  # weight: of all rows
+    def __init__(self, work: Callable, preparation: Preparation):
+        self.work, self.preparation = work, preparation
 
-    def __call__(self, part: Part, *arguments: Any) -> np.ndarray | None:
-        """The share; None of a part without rows to use."""
+    def __call__(self, part: Part, *arguments: Any) -> Any:
+        """What it gives; None for a part without rows to use."""
         with naming(part):
             data = self.preparation.data(part)
-            if data is None:
-                return None
-            return self.work(Rows(data, 1), *arguments) * (total_weight(data) / self.weight)
+            return None if data is None else self.on(Rows(data, 1), *arguments)
+
+    def on(self, rows: Rows, *arguments: Any) -> Any:
+        return self.work(rows, *arguments)
+
+
+class Share(OnRows):
+    """Work that gives a mean over the rows of a part: its share in that over all rows."""
+
+    def __init__(self, work: Callable, preparation: Preparation, weight: float):
+        super().__init__(work, preparation)
+        self.weight = weight  # of all rows
+
+    def on(self, rows: Rows, *arguments: Any) -> np.ndarray:
+        return super().on(rows, *arguments) * (total_weight(rows.data) / self.weight)
 
 
 @contextlib.contextmanager
@@ -272,6 +284,10 @@ class PartitionedRows:
     def _sample(self) -> Rows:
         assert self.sample_rows is not None  # of rows to look at there is none
         return self.sample_rows
+
+    def total(self, work: Callable, *arguments: Any) -> Any:
+        """The sum over the parts of work(rows, *arguments)."""
+        return self.partitions.total(OnRows(work, self.preparation), *arguments)
 
     def mean(self, work: Callable, *arguments: Any) -> np.ndarray:
         """The weighted mean over the parts of work(rows, *arguments), itself a mean."""

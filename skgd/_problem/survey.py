@@ -1,6 +1,5 @@
 """From rows in parts to the problem that is to be solved: one pass over them, in which each part is checked, too."""
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from .._targets.targets import Targets
 from .._targets.validation_set import ValidationSet
 from .._validation import check_part_of_y
 from .describe import Scaler, of_validation_set, scaling_of, starting_constant, unscaled
-from .features import ALL_ROWS
+from .features import ALL_ROWS, checksum
 from .partitioned import (
     HeldOut,
     PartitionedRows,
@@ -127,10 +126,7 @@ def _digest(X, y: np.ndarray, weight: np.ndarray) -> int:
     """A checksum of a part: of some of its rows, all of its targets and weights."""
     parts = [X.data, X.indices, X.indptr] if sparse.issparse(X) else [X]
     y = np.asarray(y, dtype=str) if y.dtype == object else y
-    total = 0
-    for array in (*parts, y, weight):
-        total = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, total) if array.size else total
-    return total
+    return checksum(*parts, y, weight)
 
 
 def describe_partitions(

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._kernels.structures import Data, SparseFeatures
-from .._problem.features import copied_rows
+from .._problem.features import checksum, copied_rows
 from .._problem.model import LinearModel
 from .._problem.partitioned import PartitionedRows
 from .._problem.problem import Problem
@@ -145,7 +145,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each, depth + 1) for each in value]
     if isinstance(value, np.ndarray):
-        return [value.dtype.str, list(value.shape), _checksum(value)]
+        return [value.dtype.str, list(value.shape), checksum(value)]
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         return [_name(value), *_plain([_code(value.__code__), value.__defaults__, cells], depth + 1)]
@@ -176,7 +176,7 @@ def _in_words(plain: Any) -> str:
 
 def fingerprint(problem: Problem) -> dict:
     """What tells data from other ones: shapes, dtypes, checksums of y, weights, a sample of X, means and deviations."""
-    found = _of_rows(problem.rows) | {"means and deviations": _checksum(*problem.scaling)}
+    found = _of_rows(problem.rows) | {"means and deviations": checksum(*problem.scaling)}
     if problem.validation is not None:
         found |= {f"{name} of the validation rows": value for name, value in _of_rows(problem.validation).items()}
     return found
@@ -190,10 +190,10 @@ def _of_rows(rows: Rows | PartitionedRows) -> dict:
     return {
         "shape of X": [len(data.y), rows.n_features],
         "dtype of X": " ".join(dtypes),
-        "X": _checksum(*_sample(data)),
-        "y": _checksum(data.y),
-        "weights": _checksum(data.weight),
-        "rows in use": _checksum(data.subset),
+        "X": checksum(*_sample(data)),
+        "y": checksum(data.y),
+        "weights": checksum(data.weight),
+        "rows in use": checksum(data.subset),
     }
 
 
@@ -203,13 +203,6 @@ def _sample(data: Data) -> list[np.ndarray]:
         some = copied_rows(data.features, numbers)
         return [some.data, some.indices, some.indptr]
     return [data.features.X[numbers]]
-
-
-def _checksum(*arrays: np.ndarray) -> int:
-    total = 0
-    for array in arrays:
-        total = zlib.crc32(np.ascontiguousarray(array).data.cast("B"), total)
-    return total
 
 
 def _difference(name: str, then: Any, now: Any) -> str:

@@ -17,6 +17,7 @@ from .._problem.predictions import network_predictions, predictions_of_data
 from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._problem.scaling import Scaling
+from .._scores import R2, Accuracy, Deviations
 from .._solvers.plan import Plan
 from .._solvers.training import Training
 from .._validation import Interval, StrOptions, check_rows_to_predict
@@ -70,7 +71,8 @@ class NetworkEstimator(GradientDescentEstimator):
             if isinstance(rows, Rows):
                 training.validation_score = _score(loss, *_predicted(rows, *of_network, n_threads(self.n_jobs)))
             else:
-                training.validation_score = _score_by_means(loss, rows.mean(_means, loss, *of_network))
+                score = Accuracy if loss.for_classes else R2
+                training.validation_score = float(score.finish(rows.total(_told, loss, *of_network)))
         return training
 
     def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -141,27 +143,15 @@ def _right(raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     return ((raw > 0) == (y > 0.5)).all(axis=1) if each_alone else raw.argmax(axis=1) == y[:, 0]
 
 
-def _means(rows: Rows, loss: Loss, model: Any, params: np.ndarray, scaling: Scaling) -> np.ndarray:
-    """Means over rows from which the score follows: (right,), or squared errors, targets and their squares."""
+def _told(rows: Rows, loss: Loss, model: Any, params: np.ndarray, scaling: Scaling) -> Any:
+    """What a part of the rows tells of the score."""
     raw, y, weight = _predicted(rows, model, params, scaling, 1)
     if loss.for_classes:
-        return np.average(_right(raw, y), weights=weight, keepdims=True)
-    predictions, targets = loss.predict(raw), y - scaling.target_center  # whose squares don't cancel
+        return np.array([weight @ _right(raw, y), weight.sum()])
+    predictions = loss.predict(raw)
     if predictions.shape != y.shape or not np.isfinite(predictions).all():
-        return np.full((3, y.shape[1]), np.nan)
-    each = (np.float64(y) - predictions) ** 2, targets, targets**2
-    return np.array([np.average(values, axis=0, weights=weight) for values in each])
-
-
-def _score_by_means(loss: Loss, means: np.ndarray) -> float:
-    """The score of rows of which there are the means alone."""
-    if loss.for_classes:
-        return float(means[0])
-    error, offset, square = means
-    variance = square - offset**2
-    if np.isnan(variance).any() or not variance.all():
-        return np.nan
-    return float(np.mean(1.0 - error / variance))
+        predictions = np.full(y.shape, np.nan)
+    return Deviations.of(y.astype(np.float64), predictions, weight)
 
 
 def _same_arrays(one: tuple, other: tuple) -> bool:
