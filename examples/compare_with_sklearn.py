@@ -118,7 +118,7 @@ def linear_problem(title, data, skgd_model, peer, exact):
 def network_problem(title, data):
     # No penalty, and the same layers, batches and epochs: both minimise the same function, 1/2 the mean squared error.
     shape = {"hidden_layer_sizes": (20,), "alpha": 0.0, "batch_size": 32, "max_iter": 200, "random_state": 0}
-    skgd_model = skgd.GDMLPRegressor(**shape)
+    skgd_model = skgd.GDMLPRegressor(n_members=1, **shape)
     peer = MLPRegressor(**shape)
     peer_scaled_y = TransformedTargetRegressor(peer, transformer=StandardScaler())  # skgd scales y by itself
     contenders = {

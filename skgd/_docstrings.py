@@ -197,6 +197,14 @@ class Linear(Shared):
 class Network(Shared):
     """Of networks.
 
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out a part of the data and keep the parameters that were best on it; one network also stops when
+        its loss hasn't improved for ``n_iter_no_change`` epochs, where ``criterion`` doesn't count. "auto" is True for
+        several members and 100 rows or more. If ``fit`` is given ``X_val`` and ``y_val``, they take the place of the
+        part held out.
+    validation_fraction : float in (0, 1) or "auto", default="auto"
+        Share of the rows held out for early stopping: "auto" is 0.1, and of several members each holds out another
+        fold of them: as many as there are members, and five at least.
     hidden_layer_sizes : sequence of int, default=(100,)
         Width of every hidden layer, each at least 1; () is a linear model.
     activation : str or Activation, default="relu"
@@ -225,6 +233,12 @@ class Network(Shared):
         is what the activation names as its ``default_init``, glorot unless you write another one. Or your own: one
         matrix of shape (n_in, n_out) and one vector of shape (n_out,) for each layer, in the units of the data as
         ``coefs_`` and ``intercepts_`` are.
+    n_members : int or "auto", default="auto"
+        Networks of an ensemble, whose predictions, or probabilities, are averaged: each has its own starting weights
+        and order of rows, holds out another part of the rows with ``early_stopping``, and keeps the parameters that
+        were best on it. "auto" is 5 where the way of training is left to skgd (``optimizer``, ``learning_rate``,
+        ``schedule``, ``tol``, ``criterion`` and ``early_stopping`` as they are, ``n_restarts=1``, no weights as
+        ``init``), else 1: in ``partial_fit``, with ``warm_start`` and for Dask collections, too.
     n_restarts : int, default=1
         Fits from so many random starts, ``n_jobs`` at once in threads, of which the one with the least objective is
         kept, with ``early_stopping`` that with the least loss on the validation data. ``partial_fit`` has one start.
@@ -247,6 +261,10 @@ class Network(Shared):
         Determines the starting weights, the order of rows and the part held out. The same integer gives the same bits.
     {n_jobs}
         Restarts take them, too, and so do batches that are worth it, as of 256 rows for two layers of 256 units.
+    n_members_ : int
+        Networks that were trained. Of several ``coefs_``, ``intercepts_``, ``loss_curve_`` and ``validation_curve_``
+        are lists with one entry, as described here, for each; ``loss_``, ``best_loss_`` and
+        ``best_validation_score_`` are means, ``n_iter_`` and ``t_`` the largest of them.
     n_layers_ : int
         Number of layers, input and output included.
     out_activation_ : str

@@ -16,19 +16,19 @@ from sklearn.utils import check_random_state
 
 from . import _parallel as threads
 from ._auto.advice import report
-from ._auto.description import treatment
+from ._auto.description import settle_held_out, treatment
 from ._containers import all_single
 from ._partitions import Partitions, partitions_of
 from ._pickles import Pickles
-from ._problem.describe import describe
+from ._problem.describe import describe, splits_of
 from ._problem.model import LinearModel
 from ._problem.partitioned import Reading, columns_of
 from ._problem.problem import Problem
 from ._problem.survey import describe_partitions
 from ._solvers.driver import Driver
 from ._solvers.plan import Plan
-from ._solvers.restarts import best_of, salvage
-from ._solvers.training import Training, begin
+from ._solvers.several import all_of, attributes_of, begun, best_of, one_for_each, salvage
+from ._solvers.training import Training
 from ._targets.partitioned import encoded_validation_set
 from ._targets.targets import Targets
 from ._validation import (
@@ -91,13 +91,14 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
     def _describe_targets(self, X, y, sample_weight, validation, classes, before, streaming) -> Targets:
         raise NotImplementedError
 
-    def _published_parameters(self, training: Training) -> dict[str, Any]:
+    def _published_parameters(self, training: Training, *others: Training) -> dict[str, Any]:
         raise NotImplementedError
 
     # Called with the estimator after every epoch, fitted as far as it has come; what is true stops the training.
     _watch: Callable[[Self], object] | None = None
     _run: Run | None = None  # while a fit lasts that callbacks watch
     _training: Training
+    _others: tuple[Training, ...] = ()  # of an ensemble's members but the first
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -173,40 +174,42 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
         saved: SavedFit | None = None,
     ) -> Self:
         """Fit the data; saved is a fit of them that was cut short, to go on with."""
+        if streaming:
+            check_parameters(self)  # in every call: scikit-learn's decorator would look at the first one alone
         goes_on = (streaming or self.warm_start) and saved is None and hasattr(self, "_training")
+        parameters = self._parameters(X, goes_on, streaming)
         # before attributes are remembered: what callbacks need in the end survives a failure
-        tasks = None if streaming else self._tasks(X, y, sample_weight, goes_on or bool(saved and saved.goes_on))
+        goes_on_in_the_end = goes_on or bool(saved and saved.goes_on)
+        tasks = None if streaming else self._tasks(X, y, sample_weight, parameters, goes_on_in_the_end)
         attributes, drivers = self.__dict__.copy(), []
         try:
-            if streaming:
-                check_parameters(self)  # in every call: scikit-learn's decorator would look at the first one alone
-            parameters = self._parameters()
             rng = check_random_state(self.random_state) if saved is None else saved.rng
             random = None if tasks is None else rng.get_state(legacy=False)
-            before = self._training.copy() if goes_on else None
+            before = [each.copy() for each in (self._training, *self._others)] if goes_on else None
             classes, dtype = (classes, None) if saved is None else (saved.classes, saved.dtype)
 
             # describe
             given = X, y, sample_weight, validation
-            problem = self._describe(*given, parameters, rng, before, classes, streaming, dtype)
-            problem = problem if saved is None else saved.checked(problem)
+            problems = self._problems(*given, parameters, rng, before, classes, streaming, dtype)
+            problems = problems if saved is None else [saved.checked(problem) for problem in problems]
             # decide
-            plan = type(self)._decide(parameters, problem, before)
+            befores = one_for_each(before, len(problems))
+            plans = [type(self)._decide(parameters, *each) for each in zip(problems, befores, strict=True)]
             # solve
-            if before is not None:
-                before.go_on(problem, plan)
-            trainings = [before] if before is not None else begin(problem, plan, rng)
             watched = bool(self.verbose or self._watch or tasks)
-            drivers = [Driver(each, plan, problem, watched, number=number) for number, each in enumerate(trainings)]
+            trainings = enumerate(begun(problems, plans, befores, rng))
+            drivers = [Driver(*each, watched, number=number) for number, each in trainings]
             drivers = drivers if saved is None else saved.restored(drivers)
-            audience = self._audience(drivers, tasks, lambda: describe_fit(self, problem, goes_on, random))
-            training = self._solve(drivers, audience, plan, problem)
+            audience = audience_of(self, drivers, tasks, lambda: describe_fit(self, problems[0], goes_on, random))
+            trained = self._solve(drivers, audience, parameters.n_members > 1)
             # publish
-            self._publish(training)
+            self._publish(*trained)
+            self.__dict__.update(self._published_of_rows(drivers))
             if tasks is not None:
                 tasks.finish()
         except BaseException as error:
-            if not (isinstance(error, KeyboardInterrupt) and self._keep_what_is_learned(drivers)):
+            are_members = parameters.n_members > 1
+            if not (isinstance(error, KeyboardInterrupt) and self._keep_what_is_learned(drivers, are_members)):
                 self.__dict__.clear()  # leave the estimator as it was
                 self.__dict__.update(attributes)
             raise
@@ -214,105 +217,126 @@ class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles
             self.__dict__.pop("_run", None)
         return self
 
-    def _keep_what_is_learned(self, drivers: list[Driver]) -> bool:
+    def _keep_what_is_learned(self, drivers: list[Driver], are_members: bool) -> bool:
         """Publish what trainings have learned that were interrupted; whether that is anything."""
         with contextlib.suppress(KeyboardInterrupt):  # who presses twice can't wait
-            driver = salvage(drivers)
-            if driver is not None:
-                self._publish(self._finished(driver.training, driver.plan, driver.problem))
+            kept = salvage(drivers, are_members)
+            if kept:
+                self._publish(*(self._finished(each.training, each.plan, each.problem) for each in kept))
                 if self.verbose:
-                    print(ending(driver), flush=True)
+                    print(ending(kept[0]), flush=True)
                 return True
         return False
 
-    def _audience(self, drivers: list[Driver], tasks: Tasks | None, description: Callable[[], dict]) -> Run | None:
-        """Whoever watches; None: nobody."""
-        watchers: list[Any] = [Printer(int(self.verbose), len(drivers))] if self.verbose else []
-        if tasks is not None:
-            watchers.append(tasks)
-        if self._watch is not None and len(drivers) == 1:
-            watchers.append(Onlooker(self))
-        if not watchers:
-            return None
-        run = Run(drivers, watchers, description)
-        if tasks is not None:
-            self._run = run
-        return run
-
-    def _parameters(self) -> SimpleNamespace:
+    def _parameters(self, X: Any = None, goes_on: bool = False, streaming: bool = False) -> SimpleNamespace:
         """The parameters as they are now, those that a subclass's constructor doesn't have, too."""
-        return SimpleNamespace(**{name: getattr(self, name) for name in self._parameter_constraints})
+        named = {name: getattr(self, name) for name in self._parameter_constraints}
+        return SimpleNamespace(**{"n_members": 1} | named)
 
-    def _describe(
+    def _problems(
         self,
         X,
         y,
-        sample_weight=None,
-        validation=(None, None, None),
-        parameters: Any = None,
-        rng=None,
-        before: Training | None = None,
+        sample_weight,
+        validation: tuple,
+        parameters: Any,
+        rng: np.random.RandomState,
+        before: list[Training] | None = None,
         classes=None,
         streaming: bool = False,
         dtype: np.dtype | None = None,
-    ) -> Problem:
-        """The problem that the data pose; dtype is what X is to be in, None what suits the training before, if any."""
-        parameters = parameters or self._parameters()
-        partitions = partitions_of(X, y, sample_weight)
+    ) -> list[Problem]:
+        """The problem that the data pose, one for each member of an ensemble.
+
+        dtype is what X is to be in, None what suits the trainings before, if any. What the parameters leave to be
+        decided by the number of rows is settled.
+        """
+        partitions, first = partitions_of(X, y, sample_weight), before[0] if before else None
         is_sparse = sparse.issparse(X if partitions is None else partitions.X_like)
         either = is_sparse and self._model is LinearModel  # computes in float64 then
-        either = either or before is None or before.optimizer.searches_line
+        either = either or first is None or first.optimizer.searches_line
         if dtype is None and not either:
-            dtype = before.dtype  # type: ignore[union-attr]
+            dtype = first.dtype  # type: ignore[union-attr]
         if partitions is not None:
-            return described_in_parts(self, partitions, validation, parameters, rng, before, classes, streaming, dtype)
+            settle_held_out(parameters, None, streaming)
+            if parameters.n_members > 1:
+                raise ValueError(f"n_members={parameters.n_members} takes rows in memory: collections have one member")
+            given = partitions, validation, parameters, rng, first, classes, streaming, dtype
+            return [described_in_parts(self, *given)]
         dtypes = FLOATS if dtype is None else (dtype,)
         total = functools.partial(threads.total, n_threads=threads.n_threads(self.n_jobs))
-        X, y = check_training_data(self, X, y, reset=before is None, dtypes=dtypes, total=total, **self._checks_of_y)
-        targets = self._describe_targets(X, y, sample_weight, validation, classes, before, streaming)
+        X, y = check_training_data(self, X, y, reset=first is None, dtypes=dtypes, total=total, **self._checks_of_y)
+        targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
         how = treatment(parameters, self._model, is_sparse, streaming)
-        return describe(X, targets, parameters, self._model, self._penalty(), how, rng, before, streaming)
+        settle_held_out(parameters, X.shape[0], streaming)
+        splits = splits_of(X.shape[0], targets, parameters, rng, streaming)
+        of_all = X, targets, parameters, self._model, self._penalty(), how
+        each = zip(splits, one_for_each(before, len(splits)), strict=True)
+        return [describe(*of_all, split, training, streaming) for split, training in each]
 
     def _penalty(self) -> ElasticNet:
         return L2(self.alpha)
 
-    def _solve(self, drivers: list[Driver], audience: Run | None, plan: Plan, problem: Problem) -> Training:
-        """Train, and warn of what went wrong."""
-        driver = drivers[0] if len(drivers) == 1 else best_of(drivers, audience, plan.n_threads)
-        if len(drivers) == 1:
-            driver.train(audience)
-        report(type(self).__name__, driver.training, plan, problem, driver.beginning, drivers[0].first_epoch)
-        return self._finished(driver.training, plan, problem)
+    def _solve(self, drivers: list[Driver], audience: Run | None, are_members: bool) -> list[Training]:
+        """Train, and warn of what went wrong: all trainings, or of those from several starts the best."""
+        if are_members:
+            kept = all_of(drivers, audience, drivers[0].plan.n_threads)
+        elif len(drivers) > 1:
+            kept = [best_of(drivers, audience, drivers[0].plan.n_threads)]
+        else:
+            kept = drivers
+            drivers[0].train(audience)
+        reported = set()
+        for each in kept:
+            if each.training.stop_reason not in reported:  # what is to be said of one holds for all
+                report(type(self).__name__, each.training, each.plan, each.problem, each.beginning, each.first_epoch)
+                reported.add(each.training.stop_reason)
+        return [self._finished(each.training, each.plan, each.problem) for each in kept]
 
     def _finished(self, training: Training, plan: Plan, problem: Problem) -> Training:
         """The training with what is only known when it has ended."""
         return training
 
-    def _publish(self, training: Training) -> None:
-        self.__dict__.pop("restart_scores_", None)  # of an earlier fit
-        self._training = training
-        self.__dict__.update(self._published(training))
+    def _published_of_rows(self, drivers: list[Driver]) -> dict[str, Any]:
+        """Fitted attributes that follow from the rows, too."""
+        return {}
 
-    def _published(self, training: Training) -> dict[str, Any]:
-        """The fitted attributes, which follow from the training's state alone."""
-        published = self._published_parameters(training)
-        published |= {
-            "optimizer_": training.optimizer,
-            "learning_rate_": training.learning_rate,
-            "batch_size_": training.batch_size,
-            "n_iter_": training.epochs,
-            "t_": training.updates,
-            "loss_curve_": training.losses.values,
-            "validation_curve_": training.validation_losses.values,
-            "gradient_norm_": training.gradient_norm,
-            "stop_reason_": training.stop_reason,
-            "converged_": training.stop_reason == "converged",
-        }
-        if "classes" in training.facts:
-            published["classes_"] = training.facts["classes"]
-        if training.restart_scores is not None:
-            published["restart_scores_"] = training.restart_scores
-        return published
+    def _publish(self, training: Training, *others: Training) -> None:
+        for name in ("restart_scores_", "oob_score_", "oob_prediction_", "_others"):  # of an earlier fit
+            self.__dict__.pop(name, None)
+        self._training = training
+        if others:
+            self._others = others
+        self.__dict__.update(self._published(training, *others))
+
+    def _published(self, training: Training, *others: Training) -> dict[str, Any]:
+        """The fitted attributes, which follow from the state of the training, or of the members', alone."""
+        return self._published_parameters(training, *others) | attributes_of((training, *others))
+
+
+def audience_of(
+    estimator: Any, drivers: list[Driver], tasks: Tasks | None, description: Callable[[], dict]
+) -> Run | None:
+    """Whoever watches; None: nobody."""
+    watchers: list[Any] = []
+    if estimator.verbose:
+        watchers.append(Printer(int(estimator.verbose), len(drivers), drivers[0].plan.kind))
+    if tasks is not None:
+        watchers.append(tasks)
+    if estimator._watch is not None and len(drivers) == 1:
+        watchers.append(Onlooker(estimator))
+    if not watchers:
+        return None
+    run = Run(drivers, watchers, description)
+    if tasks is not None:
+        estimator._run = run
+    return run
+
+
+def problem_of(estimator: Any, X: Any, y: Any) -> Problem:
+    """The problem that the data pose to an estimator, or to the first member of an ensemble."""
+    parameters = estimator._parameters(X)
+    return estimator._problems(X, y, None, (None, None, None), parameters, check_random_state(0))[0]
 
 
 def described_in_parts(

@@ -75,9 +75,13 @@ def by_blocks(method: Method) -> Method:
     """Let a method that predicts rows take collections, too: it gives another one then, block by block, lazily."""
 
     @functools.wraps(method)
-    def predict(self, X):
+    def predict(self, X, **options):
         adapter = adapter_of(X)
-        return method(self, X) if adapter is None else adapter.lazily(MethodOfCopy(method, self), X)
+        if adapter is None:
+            return method(self, X, **options)
+        if any(options.values()):
+            raise ValueError(f"{', '.join(options)}: takes rows in memory, and X is a collection")
+        return adapter.lazily(MethodOfCopy(method, self), X)
 
     return cast(Method, predict)
 

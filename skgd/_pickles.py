@@ -268,14 +268,17 @@ class Pickles(BaseEstimator):
     def __getstate__(self) -> dict:
         """What isn't derived from the training's state, and that state."""
         state = super().__getstate__().copy()
-        state.pop("_run", None)  # of a fit in progress
+        for name in ("_run", "_ready", "oob_prediction_"):  # of a fit in progress; made anew; as long as the data
+            state.pop(name, None)
         for name, default in _defaults(type(self)).items():  # type: ignore[arg-type]
             if name in state and _equal(state[name], default):
                 del state[name]
-        training = state.pop("_training", None)
+        training, others = state.pop("_training", None), state.pop("_others", ())
         if training is not None:
             state["_training_state"] = packed(training)
-            published = self._published(training)
+            if others:
+                state["_states_of_others"] = [packed(each) for each in others]
+            published = self._published(training, *others)
             if sparse.issparse(state.get("coef_")):  # which not every way of storing knows
                 state["coef_"] = state["coef_"].toarray().reshape(published["coef_"].shape)
                 state["_sparsified"] = True
@@ -287,18 +290,19 @@ class Pickles(BaseEstimator):
     def __setstate__(self, state: dict) -> None:
         state = _defaults(type(self)) | state  # type: ignore[arg-type]
         check_version(state, type(self).__name__, __version__)
-        training = None
+        training, others = None, [unpacked(each) for each in state.pop("_states_of_others", ())]
         if "_training_state" in state:
             training = unpacked(state.pop("_training_state"))
-            state.pop("_training", None)  # nobody but strangers would store both
+            for name in ("_training", "_others"):  # nobody but strangers would store both
+                state.pop(name, None)
         elif "_training" in state:
             training = from_first_format(state)
         sparsified = state.pop("_sparsified", False)
         if training is not None:
             d = n_features(training.model)
-            if state.get("n_features_in_") != d:
+            if state.get("n_features_in_") != d or any(n_features(each.model) != d for each in others):
                 raise ValueError(f"this is no model as skgd stores it: n_features_in_ must be {d}")
-            self._publish(training)
+            self._publish(training, *others)
         super().__setstate__(state)
         if sparsified:
             self.sparsify()  # type: ignore[attr-defined]

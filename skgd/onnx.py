@@ -6,7 +6,7 @@ as parts of pipelines and ensembles: ``skl2onnx.to_onnx`` then makes of them wha
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -242,7 +242,12 @@ def linear_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tuple
 
 
 def network_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tuple[str, int]:
-    training = model._training
+    members = zip(model._trainings, model._parameters_to_predict(), strict=True)
+    raws = [member_predictions(graph, rows, *each, dtype) for each in members]
+    return mean_raw(graph, raws, model._training.loss.out_activation, model.n_outputs_), model.n_outputs_
+
+
+def member_predictions(graph: Graph, rows: str, training: Any, params: np.ndarray, dtype: Any) -> str:
     network, scaling = training.model, training.scaling
     formula = formula_of(ACTIVATION_FORMULAS, network.activation, "function", "activation")
     inner = graph.in_precision(training.dtype)
@@ -251,12 +256,29 @@ def network_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tupl
     inverse_scale = (1.0 / scaling.scale).astype(training.dtype)
     a = outer.Sub(outer.cast(rows, outer.dtype), scaling.center.astype(training.dtype))
     a = outer.cast(outer.Mul(a, inverse_scale), training.dtype)
-    *hidden, last = layers_of(network, model._parameters_to_predict())
+    *hidden, last = layers_of(network, params)
     for coef, intercept in hidden:
         a = formula(inner, inner.Add(inner.MatMul(a, coef), intercept))
     raw = inner.Add(inner.MatMul(a, last[0]), last[1])
     raw = graph.Mul(graph.cast(raw, np.float64), scaling.target_scale)
-    return graph.Add(raw, scaling.target_center), network.n_outputs
+    return graph.Add(raw, scaling.target_center)
+
+
+def mean_raw(graph: Graph, raws: list[str], link: str, n_outputs: int) -> str:
+    """The raw prediction whose prediction, or probability, is the mean of the members'."""
+
+    def mean(nodes: Iterable[str]) -> str:
+        return graph.Mul(functools.reduce(graph.Add, nodes), 1 / len(raws))
+
+    if len(raws) == 1:
+        return raws[0]
+    if link == "softmax" and n_outputs > 1:
+        shares = mean(graph.Softmax(raw, axis=1) for raw in raws)
+        return graph.Log(graph.Max(shares, np.finfo(np.float64).tiny))
+    if link in ("softmax", "logistic"):
+        sides = (mean(expit(graph, side) for side in each) for each in (raws, map(graph.Neg, raws)))
+        return graph.Sub(*map(graph.Log, sides))
+    return graph.Log(mean(map(graph.Exp, raws))) if link == "exp" else mean(raws)
 
 
 def both_sides(graph: Graph, raw: str) -> str:

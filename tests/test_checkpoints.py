@@ -29,6 +29,7 @@ from skgd.schedules import ReduceOnPlateau
 
 pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
 
+from skgd._fit import problem_of
 from skgd._kernels.structures import Progress
 from skgd._solvers.curvature import Curvature
 from skgd._solvers.plan import CurvaturePlan
@@ -211,7 +212,7 @@ def test_a_state_stays_as_it_was_however_late_it_is_written(model, tmp_path):
 
 
 def test_curvature_that_has_fallen_is_made_again_as_it_was():
-    problem = GDLogisticClassifier(alpha=0.0)._describe(C, CLASSES)
+    problem = problem_of(GDLogisticClassifier(alpha=0.0), C, CLASSES)
     plan = CurvaturePlan("subsample", False, len(C))
 
     def curvature():

@@ -28,6 +28,7 @@ from skgd import (
     GDMLPRegressor,
     _partitions,
 )
+from skgd._fit import problem_of
 from skgd._partitions import Part
 from skgd.callbacks import Checkpoint
 from skgd.optimizers import Optimizer
@@ -450,7 +451,7 @@ def test_a_sample_counts_for_the_parts_that_it_is_from():
     column = np.repeat([0.0, 1.0], [1_000, 11_000])[:, None]
     lengths = [1_000, 11_000]
     rows, targets = Drawers(column, lengths), Drawers(column[:, 0], lengths)
-    problem = GDLinearRegressor(standardize=False)._describe(rows, targets)
+    problem = problem_of(GDLinearRegressor(standardize=False), rows, targets)
     sample = problem.rows.some(6_000)
     assert sample.n_rows == 6_000
     np.testing.assert_allclose(sample.shares @ sample.scaled(), 11 / 12, rtol=1e-12)
@@ -460,6 +461,6 @@ def test_few_parts_are_sampled_where_rows_are_wide(monkeypatch):
     monkeypatch.setattr("skgd._problem.survey._rows_at_hand", lambda n_features, is_sparse: 3)
     lengths = [len(X) // 13] * 13
     assert sum(lengths) == len(X)
-    problem = GDLinearRegressor()._describe(Drawers(X, lengths), Drawers(Y, lengths))
+    problem = problem_of(GDLinearRegressor(), Drawers(X, lengths), Drawers(Y, lengths))
     assert problem.rows.sample_rows.n_rows == 4  # of parts 0, 4, 8 and 12
     np.testing.assert_allclose(problem.scaling.center, X.mean(axis=0), atol=1e-12)  # all parts tell of that

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
-from skgd._targets import validation_set
+from skgd._targets import held_out as parts
 from skgd.losses import Huber
 
 ESTIMATORS = {
@@ -255,20 +255,20 @@ def test_they_are_not_changed(make):
 
 @pytest.mark.parametrize("rows_at_once", [7, 1000])
 def test_rows_are_held_out_at_random_and_every_class_in_proportion(rows_at_once, monkeypatch):
-    monkeypatch.setattr(validation_set, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(parts, "ROWS_AT_ONCE", rows_at_once)
     rng = np.random.RandomState(0)
     classes = np.repeat([0.0, 1.0, 2.0], [60, 30, 10])[rng.permutation(100)]
     weight = np.where(np.arange(100) % 10 == 3, 0.0, 1.0)
     times = np.zeros(100)
     for _ in range(400):
-        rows, held_out = validation_set.hold_out(100, 0.2, np.empty(0), classes, rng)
+        rows, held_out = parts.hold_out(100, 0.2, np.empty(0), classes, rng)
         np.testing.assert_array_equal(np.sort(np.concatenate([rows, held_out])), np.arange(100))
         assert (np.diff(rows) > 0).all()
         np.testing.assert_array_equal(np.bincount(classes[held_out].astype(int)), [12, 6, 2])
         times[held_out] += 1
     # each row is drawn with a chance of 0.2: within five standard deviations of 80
     assert np.abs(times - 80).max() < 5 * np.sqrt(400 * 0.2 * 0.8)
-    rows, held_out = validation_set.hold_out(100, 0.25, weight, None, rng)
+    rows, held_out = parts.hold_out(100, 0.25, weight, None, rng)
     assert len(held_out) == np.ceil(0.25 * 90)
     np.testing.assert_array_equal(np.sort(np.concatenate([rows, held_out])), np.flatnonzero(weight))
 
@@ -284,7 +284,7 @@ def test_what_cant_be_held_out_is_refused():
 
 def test_a_row_of_every_class_is_left_to_train_on():
     classes = np.repeat([0.0, 1.0, 2.0], [40, 2, 3])
-    rows, held_out = validation_set.hold_out(45, 0.9, np.empty(0), classes, np.random.RandomState(0))
+    rows, held_out = parts.hold_out(45, 0.9, np.empty(0), classes, np.random.RandomState(0))
     np.testing.assert_array_equal(np.bincount(classes[rows].astype(int)), [4, 1, 1])
     np.testing.assert_array_equal(np.bincount(classes[held_out].astype(int)), [36, 1, 2])
 

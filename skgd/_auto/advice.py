@@ -53,8 +53,8 @@ def report(
             f"best parameters before that were kept. {advice}"
             + (" standardize=True allows larger rates, and converges sooner." if unscaled else ""),
         )
-    elif plan.tol is None:
-        return  # all epochs were asked for
+    elif plan.tol is None or plan.anneals:
+        return  # all epochs were asked for, or are right
     elif has_no_optimum(training, plan, problem):
         warn(
             "separable",

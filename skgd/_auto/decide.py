@@ -49,9 +49,12 @@ def make_plan(
     anneals: bool,
     schedule: Schedule | Callable,
     tol: float | None,
+    max_iter: int | None = None,
+    n_iter_no_change: int | None = None,
     n_starts: int = 1,
+    n_members: int = 1,
 ) -> Plan:
-    """The plan; what hasn't been decided yet follows from what has."""
+    """The plan; what hasn't been decided yet follows from what has, or is as the parameters say."""
     streaming, average = problem.streaming, parameters.average
     linear = isinstance(problem.model, LinearModel)
     exact = batch_size >= problem.rows.n_rows and not problem.model.random
@@ -62,18 +65,20 @@ def make_plan(
         batch_size=batch_size,
         learning_rate=rate,
         rate_is_auto=is_auto,
+        anneals=anneals,
         given_rate=given,
         schedule=schedule,
-        max_iter=1 if streaming else parameters.max_iter,
+        max_iter=1 if streaming else max_iter or parameters.max_iter,
         safe_rate=rate_from_data,
         tol=None if streaming else tol,
         criterion=parameters.criterion,
-        n_iter_no_change=parameters.n_iter_no_change,
+        n_iter_no_change=n_iter_no_change or parameters.n_iter_no_change,
         early_stopping=bool(parameters.early_stopping),
         shuffle=parameters.shuffle,
         average=average.item() if isinstance(average, np.generic) else average,
         clip_norm=parameters.clip_norm,
         n_starts=1 if streaming else n_starts,
+        n_at_once=max(n_members, 1 if streaming else n_starts),
         # rows in parts are held for one start at a time
         n_threads=problem.rows.n_threads if problem.rows.in_memory else 1,
         streaming=streaming,

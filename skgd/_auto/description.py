@@ -1,7 +1,8 @@
-"""What must be decided before data are described, from the parameters alone."""
+"""What must be decided before data are described, from the parameters and the number of rows alone."""
 
 from typing import Any, NamedTuple
 
+from .._partitions import adapter_of
 from .._problem.model import LinearModel
 from .._problem.network import NetworkModel
 from ..optimizers import get_optimizer
@@ -9,6 +10,19 @@ from ..optimizers import get_optimizer
 # Up to so many are all in one batch, if that is left to us: mini-batches would hold much of the data anyway.
 ONE_BATCH_ROWS = {LinearModel: 64, NetworkModel: 32}
 MOST_DISTINCT = 64  # rows up to which an order of their own costs nothing beside the epochs
+
+
+MEMBERS = 5
+LARGEST_PART = 0.2  # of the rows that a member holds out
+FEWEST_ROWS = 100  # of which parts are worth holding out
+OURS = {  # what the way of training follows from
+    "optimizer": "adam",
+    "learning_rate": "auto",
+    "schedule": "auto",
+    "tol": "auto",
+    "criterion": "objective",
+    "early_stopping": "auto",
+}
 
 
 class Treatment(NamedTuple):
@@ -34,3 +48,31 @@ def _most_distinct(parameters: Any, model: type) -> int:
     if optimizer == "auto" or get_optimizer(optimizer).searches_line:
         return 0
     return min(ONE_BATCH_ROWS[model] if batch_size == "auto" else batch_size or MOST_DISTINCT, MOST_DISTINCT)
+
+
+def settle_members(parameters: Any, X: Any, n_before: int, streaming: bool) -> None:
+    """Settle how many members an ensemble has: as many as before where it goes on.
+
+    "auto" is several where the way of training is left to us, too: they need the same rows in memory again and again,
+    an end of their own, and starts of their own.
+    """
+    if n_before:
+        if parameters.n_members not in ("auto", n_before):
+            raise ValueError(
+                f"training can't go on where it ended: n_members={parameters.n_members}, and it has {n_before}. Call "
+                "fit with warm_start=False to begin anew"
+            )
+        parameters.n_members = n_before
+    elif parameters.n_members == "auto":
+        alone = streaming or parameters.warm_start or parameters.n_restarts > 1 or adapter_of(X) is not None
+        ours = all(getattr(parameters, name) == value for name, value in OURS.items())
+        parameters.n_members = 1 if alone or not ours or not isinstance(parameters.init, str) else MEMBERS
+
+
+def settle_held_out(parameters: Any, n_rows: int | None, streaming: bool) -> None:
+    """Settle whether rows are held out, and how many: by members of an ensemble, unless there are few."""
+    several = parameters.n_members > 1
+    if parameters.early_stopping == "auto":
+        parameters.early_stopping = several and not streaming and n_rows is not None and n_rows >= FEWEST_ROWS
+    if parameters.validation_fraction == "auto":
+        parameters.validation_fraction = min(1 / parameters.n_members, LARGEST_PART) if several else 0.1

@@ -1,7 +1,8 @@
 """What `auto` becomes for networks."""
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._problem.network import NetworkModel
 from .._problem.problem import Problem
@@ -17,31 +18,51 @@ from .description import ONE_BATCH_ROWS
 FEWEST_ROWS, MOST_ROWS, UPDATES = ONE_BATCH_ROWS[NetworkModel], 256, 1000  # of a batch; of an epoch
 FEWEST_SPARSE_ROWS = 200  # whose gradient is cheap beside the update of all weights
 ANNEALED_RATE = 3.0  # times Adam's customary rate, where it begins
+# Members of an ensemble keep the best of their epochs, so that they may go further in each and end sooner.
+MEMBERS_RATE, MEMBERS_PATIENCE, MEMBERS_TOL = 6.0, 2, 0.0  # the same; times n_iter_no_change; of the loss held out
+FEW_ROWS, WORK_OF_MEMBERS = 50_000, 2.0  # up to which members make all epochs; of many rows, in epochs of one network
 TOL = 1e-4  # where the rate stays
+
+
+class Course(NamedTuple):
+    """How training goes, and when it ends."""
+
+    rate: float | None  # None: the optimizer's customary one
+    schedule: Schedule | Callable
+    tol: float | None  # None: all epochs are run
+    max_iter: int
+    n_iter_no_change: int
 
 
 def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
     """The plan of a fit, or of its continuation."""
     optimizer = users_optimizer(parameters)
+    if parameters.n_members > 1 and parameters.n_restarts > 1:
+        raise ValueError(
+            f"n_members={parameters.n_members}, n_restarts={parameters.n_restarts}: of starts one is kept, of members "
+            "all are; set one of them to 1"
+        )
     if problem.model.random and (optimizer.searches_line or optimizer.variance_reduced):
         raise ValueError(
             f"dropout={parameters.dropout!r} makes every gradient a random one, optimizer={parameters.optimizer!r} "
             "compares those of the same function: set dropout=0, or take another optimizer, as 'adam'"
         )
     anneals = _anneals(parameters, problem, optimizer)
-    rate = ANNEALED_RATE * optimizer.default_learning_rate if isinstance(optimizer, Adam | NAdam) and anneals else None
-    schedule, tol = _schedule_and_tol(parameters, optimizer, anneals)
+    course = _course(parameters, problem, optimizer, anneals)
     return make_plan(
         parameters,
         problem,
         before,
         optimizer=optimizer,
         batch_size=users_batch_size(parameters, problem, optimizer, lambda: _batch_size(problem)),
-        rate_from_data=lambda: rate,
+        rate_from_data=lambda: course.rate,
         anneals=anneals,
-        schedule=schedule,
-        tol=tol,
+        schedule=course.schedule,
+        max_iter=course.max_iter,
+        tol=course.tol,
+        n_iter_no_change=course.n_iter_no_change,
         n_starts=parameters.n_restarts if before is None else 1,
+        n_members=parameters.n_members,
     )
 
 
@@ -55,14 +76,27 @@ def _anneals(parameters: Any, problem: Problem, optimizer: Optimizer) -> bool:
     """Whether the rate goes down to zero over all epochs: it is ours to choose, and their number is known."""
     by_itself = parameters.learning_rate == parameters.schedule == "auto" and optimizer.learning_rate is None
     asked_for = parameters.tol not in ("auto", None) or parameters.criterion != "objective"
-    known = not (problem.streaming or parameters.warm_start or parameters.early_stopping or asked_for)
+    ends_sooner = parameters.early_stopping and parameters.n_members == 1  # members keep the best of all epochs
+    known = not (problem.streaming or parameters.warm_start or ends_sooner or asked_for)
     return by_itself and known and not optimizer.searches_line
 
 
-def _schedule_and_tol(parameters: Any, optimizer: Optimizer, anneals: bool) -> tuple[Schedule | Callable, float | None]:
-    """The schedule, and the tolerance: None where all epochs are run."""
-    if anneals:
-        return Cosine(parameters.max_iter), None
+def _course(parameters: Any, problem: Problem, optimizer: Optimizer, anneals: bool) -> Course:
+    """The rate, its schedule and the end of training."""
+    customary = optimizer.default_learning_rate if isinstance(optimizer, Adam | NAdam) else None
+    max_iter, patience = parameters.max_iter, parameters.n_iter_no_change
+    if not anneals:
+        return Course(None, *_schedule_and_tol(parameters, optimizer), max_iter, patience)
+    if not (parameters.n_members > 1 and parameters.early_stopping):
+        return Course(customary and ANNEALED_RATE * customary, Cosine(max_iter), None, max_iter, patience)
+    share = max(WORK_OF_MEMBERS / parameters.n_members, FEW_ROWS / problem.n_given)
+    epochs = math.ceil(max_iter * min(share, 1.0))
+    rate = customary and MEMBERS_RATE * customary
+    return Course(rate, Cosine(epochs), MEMBERS_TOL, epochs, MEMBERS_PATIENCE * patience)
+
+
+def _schedule_and_tol(parameters: Any, optimizer: Optimizer) -> tuple[Schedule | Callable, float | None]:
+    """The schedule, and the tolerance, where the rate isn't ours to let go down."""
     by_itself = parameters.schedule == "auto"
     schedule = get_schedule("constant" if by_itself else parameters.schedule, parameters.max_iter)
     tol = parameters.tol

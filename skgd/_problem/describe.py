@@ -8,8 +8,8 @@ from scipy import sparse
 from .._kernels.structures import ROW_NUMBER, Data, Features, SparseFeatures
 from .._parallel import n_threads
 from .._targets.classes import class_totals
+from .._targets.held_out import Split, folds, hold_out
 from .._targets.targets import Targets
-from .._targets.validation_set import hold_out
 from ..losses import Loss
 from .distinct import distinct_rows
 from .features import (
@@ -33,19 +33,23 @@ MOST_ROWS = 2 ** (8 * ROW_NUMBER.itemsize)
 
 
 def describe(
-    X, targets: Targets, parameters: Any, kind: type, penalty, treatment, rng, before=None, streaming=False
+    X,
+    targets: Targets,
+    parameters: Any,
+    kind: type,
+    penalty,
+    treatment,
+    split: Split | None,
+    before=None,
+    streaming=False,
 ) -> Problem:
     """The problem that an estimator's parameters make of the data; `kind` is the class of its model.
 
-    treatment says how rows are described; before is the training that goes on, if one does: with `streaming` its rows
-    count for the scaling, too.
+    treatment says how rows are described, split which of them are held out; before is the training that goes on, if
+    one does: with `streaming` its rows count for the scaling, too.
     """
     loss, weight = targets.loss, targets.weight
-    rows, held_out = ALL_ROWS, None
-    if X.shape[0] > MOST_ROWS and (weight.size or (parameters.early_stopping and targets.validation is None)):
-        raise ValueError(f"X has {X.shape[0]} rows: with weights, or some of them held out, it may have {MOST_ROWS}")
-    if parameters.early_stopping and targets.validation is None:
-        rows, held_out = split(X.shape[0], targets, parameters, rng, streaming)
+    rows, held_out = split or (ALL_ROWS, None)
     if held_out is None and weight.size and not weight.all():  # as if rows without weight weren't there
         rows = row_numbers(np.flatnonzero(weight))
     n_given = len(rows) or X.shape[0]
@@ -80,13 +84,20 @@ def describe(
     )
 
 
-def split(n_rows: int, targets: Targets, parameters: Any, rng, streaming: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers to train on and to validate on."""
+def splits_of(n_rows: int, targets: Targets, parameters: Any, rng, streaming: bool) -> list[Split | None]:
+    """For each member the numbers of its rows to train on and to validate on; None: all rows are to train on."""
+    weight, fraction, n_members = targets.weight, parameters.validation_fraction, parameters.n_members
+    holds_out = parameters.early_stopping and targets.validation is None
+    if n_rows > MOST_ROWS and (weight.size or holds_out):
+        raise ValueError(f"X has {n_rows} rows: with weights, or some of them held out, it may have {MOST_ROWS}")
+    if not holds_out:
+        return [None] * n_members
     if streaming:
         raise ValueError("early_stopping=True needs all data at once, partial_fit sees a part: set it to False")
-    weight, fraction = targets.weight, parameters.validation_fraction
     try:
-        return hold_out(n_rows, fraction, weight, targets.stratify, rng)
+        if n_members == 1:
+            return [hold_out(n_rows, fraction, weight, targets.stratify, rng)]
+        return [*folds(n_rows, fraction, weight, targets.stratify, n_members, rng)]
     except ValueError as error:
         n_rows = int(np.count_nonzero(weight)) if weight.size else n_rows
         raise ValueError(

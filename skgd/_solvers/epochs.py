@@ -71,7 +71,7 @@ class Epochs:
         if self.shared_rows is None:
             self.model = model.for_kernels(self.storage, training.progress["random"])
         else:
-            self.sharing = Sharing(training, problem, self.shared_rows, self.settings.block_size, plan.n_starts)
+            self.sharing = Sharing(training, problem, self.shared_rows, self.settings.block_size, plan.n_at_once)
             self.model = self.sharing.network
         self.hyper = optimizer.hyper()
         self.budget = self._first_budget()

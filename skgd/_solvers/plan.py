@@ -30,6 +30,7 @@ class Plan:
     schedule: Schedule | Callable
     max_iter: int
     safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
+    anneals: bool = False  # whether the schedule is ours, and ends at zero: its last epoch is an end as good as any
     given_rate: object = None  # what the learning rate followed from
     tol: float | None = 1e-4
     criterion: str = "objective"
@@ -39,11 +40,17 @@ class Plan:
     average: bool | int | float = False  # a float is the decay of an exponential mean
     clip_norm: float | None = None
     n_starts: int = 1
+    n_at_once: int = 1  # starts, or members of an ensemble, that share the threads
     n_threads: int = 1
     streaming: bool = False
     exact: bool = False  # whether an epoch's objective is that of its parameters, without noise of batches or dropout
     curvature: CurvaturePlan | None = None
     chances: np.ndarray | None = None  # that a batch touches a column of CSR, where only such columns are worked on
+
+    @property
+    def kind(self) -> str:
+        """What a training is one of, where there are several."""
+        return "start" if self.n_starts > 1 else "member"
 
     @property
     def searches_line(self) -> bool:

@@ -50,16 +50,16 @@ def can_meet() -> bool:
 
 
 class Sharing:
-    """What a fit needs to share its batches, among as many threads as there are for each of its starts."""
+    """What a training needs to share its batches, among its share of the threads where there are several at once."""
 
-    def __init__(self, training: Training, problem: Problem, block_size: int, n_rows: int, n_starts: int):
+    def __init__(self, training: Training, problem: Problem, block_size: int, n_rows: int, n_at_once: int):
         assert isinstance(problem.rows, Rows)
         model, data, dtype = problem.model, problem.rows.data, training.dtype
         self.features = data.features
         self.training, self.problem, self.storage = training, problem, problem.rows.storage
         n_blocks = -(-n_rows // block_size)
-        self.n_starts = min(n_starts, problem.rows.n_threads)
-        self.n_helpers = min(problem.rows.n_threads // self.n_starts, n_blocks) - 1
+        self.n_at_once = min(n_at_once, problem.rows.n_threads)
+        self.n_helpers = min(problem.rows.n_threads // self.n_at_once, n_blocks) - 1
         self.team = Team(
             numbers=np.zeros(N_NUMBERS, np.int64),
             rows=np.empty(n_rows, np.int64),
@@ -96,7 +96,7 @@ class Sharing:
             help_team(loss, features, network, state.params, room, self.problem.loss_hyper, state.grads)
 
         self.team.numbers[WORD] = WAIT
-        helpers = threads.start(work, self.n_helpers, self.n_helpers * self.n_starts)
+        helpers = threads.start(work, self.n_helpers, self.n_helpers * self.n_at_once)
         try:
             yield
         finally:

@@ -10,8 +10,8 @@ FEW_EPOCHS = 20  # up to here a line for each
 class Printer:
     """Prints how trainings go: some twenty lines for each, or one an epoch."""
 
-    def __init__(self, verbose: int, n_starts: int):
-        self.every_epoch, self.n_starts = verbose > 1, n_starts
+    def __init__(self, verbose: int, n_trainings: int, kind: str):
+        self.every_epoch, self.n_trainings, self.kind = verbose > 1, n_trainings, kind
         self.clocks: dict[int, Clock] = {}
 
     def begin(self, driver: Driver) -> None:
@@ -34,8 +34,8 @@ class Printer:
         self._print(driver, f"{ending(driver)}  {self.clocks[driver.number].so_far}")
 
     def _print(self, driver: Driver, line: str) -> None:
-        if self.n_starts > 1:
-            line = f"start {driver.number + 1}/{self.n_starts}  {line}"
+        if self.n_trainings > 1:
+            line = f"{self.kind} {driver.number + 1}/{self.n_trainings}  {line}"
         print(line, flush=True)
 
 

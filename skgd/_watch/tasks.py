@@ -72,15 +72,16 @@ class TakesCallbacks(CallbackSupportMixin):
         """
         return super().set_callbacks(*callbacks)
 
-    def _tasks(self, X, y, sample_weight, goes_on: bool) -> "Tasks | None":
+    def _tasks(self, X, y, sample_weight, parameters: Any, goes_on: bool) -> "Tasks | None":
         """What tells the callbacks; None where there are none."""
         if "_skl_callbacks" in self.__dict__ or "_parent_callback_ctx" in self.__dict__:
-            return Tasks(self, X, y, sample_weight, 1 if goes_on else getattr(self, "n_restarts", 1))
+            n_starts = 1 if goes_on else getattr(parameters, "n_restarts", 1)
+            return Tasks(self, X, y, sample_weight, max(n_starts, parameters.n_members))
         return None
 
 
 class Tasks:
-    """The tasks of a fit: itself, its starts where there are several, their epochs."""
+    """The tasks of a fit: itself, its starts or members where there are several, their epochs."""
 
     def __init__(self, estimator: Any, X, y, sample_weight, n_starts: int):
         self.estimator, self.several, self.max_iter = estimator, n_starts > 1, estimator.max_iter
@@ -96,7 +97,7 @@ class Tasks:
         """Tell that a start begins, and its first epoch."""
         start = self.fit
         if self.several:
-            start = self.fit.subcontext(f"start {driver.number + 1}", driver.number, self.max_iter)
+            start = self.fit.subcontext(f"{driver.plan.kind} {driver.number + 1}", driver.number, self.max_iter)
             start.call_on_fit_task_begin(**self.told)
         self.starts[driver.number] = start
         if driver.goes_on:
@@ -126,7 +127,7 @@ class Tasks:
     def _fitted(self, driver: Driver) -> dict:
         """Attributes of the estimator if this epoch is the last one."""
         training = self.estimator._finished(driver.as_if_ended(), driver.plan, driver.problem)
-        return self.estimator._published(training) | {"_training": training}
+        return self.estimator._published(training) | {"_training": training, "_others": ()}
 
     def _begin_epoch(self, driver: Driver) -> None:
         start = self.starts[driver.number]

@@ -95,7 +95,7 @@ class LossPlot(FitCallback):
         return View(type(estimator).__name__, self._screen, self.seconds)
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """See which start it is."""
+        """See which start, or member, it is."""
         if estimator._run is not None:  # not the fit itself
             self._record(estimator).run = estimator._run
 
@@ -168,8 +168,8 @@ class View:
 
     def _name(self, driver: Driver) -> str:
         assert self.run is not None
-        n_starts = len(self.run.drivers)
-        return f"{self.name}, start {driver.number + 1}/{n_starts}: " if n_starts > 1 else f"{self.name}: "
+        several = len(self.run.drivers)
+        return f"{self.name}, {driver.plan.kind} {driver.number + 1}/{several}: " if several > 1 else f"{self.name}: "
 
 
 def _validation(driver: Driver) -> np.ndarray:

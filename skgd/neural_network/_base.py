@@ -1,29 +1,31 @@
 """What networks share."""
 
 import sys
+from collections.abc import Sequence
 from numbers import Integral, Real
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
+from .._auto.description import settle_members
 from .._auto.network import decide
 from .._fit import GradientDescentEstimator
 from .._parallel import n_threads
 from .._problem.network import INITS, NetworkModel
-from .._problem.predictions import network_predictions, predictions_of_data
+from .._problem.predictions import network_predictions
 from .._problem.problem import Problem
-from .._problem.rows import Rows
-from .._problem.scaling import Scaling
-from .._scores import R2, Accuracy, Deviations
+from .._solvers.driver import Driver
 from .._solvers.plan import Plan
 from .._solvers.training import Training
 from .._validation import Interval, StrOptions, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
-from ..losses import Loss
 from ..schedules import SCHEDULES, Schedule
+from ._ensemble import mean_raw, out_of_bag
+from ._held_out import in_units_of_y, validation_score
+from ._ready import Ready, are_few
 
 NO_IMPORTANCES = (
     "{} has no feature_importances_: nothing in a network says by itself how much a feature counts. "
@@ -41,39 +43,59 @@ class NetworkEstimator(GradientDescentEstimator):
         "activation": [StrOptions(set(ACTIVATIONS)), Activation],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "init": [StrOptions(INITS), tuple, list],
+        "n_members": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "schedule": [StrOptions({*SCHEDULES, "auto"}), Schedule, callable],
     }
 
     _model = NetworkModel
     _decide = staticmethod(decide)
 
-    def _published_parameters(self, training: Training) -> dict[str, Any]:
-        coefs, intercepts = self._in_units_of_data(training)
-        losses, score, n_outputs = training.losses, training.validation_score, training.model.n_outputs
-        out_activation = training.loss.out_activation
+    @property
+    def _trainings(self) -> tuple[Training, ...]:
+        """The training, or those of all members."""
+        return self._training, *self._others
+
+    def _parameters(self, X: Any = None, goes_on: bool = False, streaming: bool = False) -> SimpleNamespace:
+        parameters = super()._parameters(X, goes_on, streaming)
+        settle_members(parameters, X, len(self._trainings) if goes_on else 0, streaming)
+        return parameters
+
+    def _publish(self, training: Training, *others: Training) -> None:
+        super()._publish(training, *others)
+        self._ready = Ready()
+
+    def _published_parameters(self, training: Training, *others: Training) -> dict[str, Any]:
+        trainings = training, *others
+        units = [self._in_units_of_data(each) for each in trainings]
+        coefs, intercepts = map(list, zip(*units, strict=True)) if others else units[0]
+        last = [each.losses.values[-1] if len(each.losses) else np.nan for each in trainings]
+        scores = [each.validation_score for each in trainings if each.validation_score is not None]
+        n_outputs, out_activation = training.model.n_outputs, training.loss.out_activation
         return {
             "coefs_": coefs,
             "intercepts_": intercepts,
-            "n_layers_": len(coefs) + 1,
+            "n_members_": len(trainings),
+            "n_layers_": len(training.model.sizes),
             "n_outputs_": n_outputs,
             "out_activation_": "logistic" if out_activation == "softmax" and n_outputs == 1 else out_activation,
-            "loss_": float(losses.values[-1]) if len(losses) else np.nan,
-            "best_loss_": losses.least if score is None else None,
-            "best_validation_score_": score,
+            "loss_": float(np.mean(last)),
+            "best_loss_": None if scores else float(np.mean([each.losses.least for each in trainings])),
+            "best_validation_score_": float(np.mean(scores)) if scores else None,
         }
 
     def _finished(self, training: Training, plan: Plan, problem: Problem) -> Training:
         if plan.early_stopping and problem.validation is not None:
-            rows, loss = problem.validation, training.loss
-            params = training.params.astype(training.dtype, copy=False)  # as in predictions
-            of_network = training.model, params, training.scaling
-            if isinstance(rows, Rows):
-                training.validation_score = _score(loss, *_predicted(rows, *of_network, n_threads(self.n_jobs)))
-            else:
-                score = Accuracy if loss.for_classes else R2
-                training.validation_score = float(score.finish(rows.total(_told, loss, *of_network)))
+            training.validation_score = validation_score(training, problem.validation, n_threads(self.n_jobs))
         return training
+
+    def _published_of_rows(self, drivers: list[Driver]) -> dict[str, Any]:
+        found = out_of_bag(drivers, n_threads(self.n_jobs))
+        if found and self._training.facts.get("one_target"):
+            found["oob_prediction_"] = found["oob_prediction_"][:, 0]
+        return found
 
     def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Weights and biases as they are published."""
@@ -81,21 +103,41 @@ class NetworkEstimator(GradientDescentEstimator):
         return [coef.astype(training.dtype) for coef in coefs], [b.astype(training.dtype) for b in intercepts]
 
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
-        """Outputs of the last layer in the units of y, of shape (n_rows, n_outputs)."""
-        check_is_fitted(self)
-        X = check_rows_to_predict(self, X)
-        training = self._training
-        model: Any = training.model
-        scaling = training.scaling
-        raw = network_predictions(X, model, self._parameters_to_predict(), scaling, n_threads(self.n_jobs))
-        return _in_units_of_y(raw, training.scaling)
+        """Outputs of the last layer in the units of y, of shape (n_rows, n_outputs); of an ensemble its mean."""
+        raws = self._raw_predictions_of_members(X)
+        return mean_raw(self._training.loss, raws)
 
-    def _parameters_to_predict(self) -> np.ndarray:
-        """All parameters in scaled units, as predictions take them: the training's, or what the user made of them."""
-        training = self._training
+    def _raw_predictions_of_members(self, X: Any) -> Sequence[np.ndarray]:
+        check_is_fitted(self)
+        X, trainings = check_rows_to_predict(self, X), self._trainings
+        published = self._of_members()
+        if are_few(X, trainings):
+            ready = vars(self).get("_ready") or Ready()  # callbacks see estimators that have none
+            arrays = [array for each in published for part in each for array in part]
+            if ready.holds_for(arrays):
+                return [*ready.raw_predictions(X)]
+            if all(_same_arrays(*each) for each in zip(published, map(self._in_units_of_data, trainings), strict=True)):
+                ready.prepare(arrays, trainings)
+                return [*ready.raw_predictions(X)]
+        of_members = zip(trainings, self._parameters_to_predict(), strict=True)
+        predicted = (
+            network_predictions(X, training.model, params, training.scaling, n_threads(self.n_jobs))
+            for training, params in of_members
+        )
+        return [in_units_of_y(raw, training.scaling) for raw, training in zip(predicted, trainings, strict=True)]
+
+    def _of_members(self) -> list[tuple]:
+        """Matrices and biases of each member, as they are published, or as the user has changed them."""
+        several = len(self._trainings) > 1
+        return [*zip(self.coefs_, self.intercepts_, strict=True)] if several else [(self.coefs_, self.intercepts_)]
+
+    def _parameters_to_predict(self) -> list[np.ndarray]:
+        """All parameters in scaled units, as predictions take them: the trainings', or what the user made of them."""
+        return [self._to_predict(*each) for each in zip(self._trainings, self._of_members(), strict=True)]
+
+    def _to_predict(self, training: Training, published: tuple) -> np.ndarray:
         model: Any = training.model
         params = training.params
-        published = self.coefs_, self.intercepts_
         if not _same_arrays(published, self._in_units_of_data(training)):  # the user has changed them
             shapes = [*model.shapes], [(n_out,) for _, n_out in model.shapes]
             if tuple([np.shape(array) for array in part] for part in published) != shapes:
@@ -113,45 +155,6 @@ class NetworkEstimator(GradientDescentEstimator):
             asked_by = sys._getframe(1).f_globals.get("__name__", "")
             kind = ValueError if asked_by.startswith("sklearn.feature_selection") else AttributeError
             raise kind(NO_IMPORTANCES.format(type(self).__name__))
-
-
-def _in_units_of_y(raw: np.ndarray, scaling: Scaling) -> np.ndarray:
-    return (raw * scaling.target_scale + scaling.target_center).astype(raw.dtype, copy=False)
-
-
-def _predicted(rows: Rows, model: Any, params: np.ndarray, scaling: Scaling, n_threads: int) -> tuple:
-    """Raw predictions of the rows in use, targets and weights."""
-    data = rows.data
-    raw = predictions_of_data(data, model, params, scaling, n_threads)
-    used = data.subset if data.subset.size else slice(None)
-    return _in_units_of_y(raw, scaling), data.y[used], data.weight_of(used)
-
-
-def _score(loss: Loss, raw: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-    """What the estimator's `score` gives for raw predictions; NaN where there is none, as for several quantiles."""
-    if loss.for_classes:
-        return float(np.average(_right(raw, y), weights=weight))
-    predictions = loss.predict(raw)
-    if predictions.shape != y.shape or len(y) < 2 or not np.isfinite(predictions).all():
-        return np.nan
-    return float(r2_score(y, predictions, sample_weight=weight))
-
-
-def _right(raw: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Of which rows the class, or all labels, are predicted."""
-    each_alone = raw.shape == y.shape  # two classes, or labels
-    return ((raw > 0) == (y > 0.5)).all(axis=1) if each_alone else raw.argmax(axis=1) == y[:, 0]
-
-
-def _told(rows: Rows, loss: Loss, model: Any, params: np.ndarray, scaling: Scaling) -> Any:
-    """What a part of the rows tells of the score."""
-    raw, y, weight = _predicted(rows, model, params, scaling, 1)
-    if loss.for_classes:
-        return np.array([weight @ _right(raw, y), weight.sum()])
-    predictions = loss.predict(raw)
-    if predictions.shape != y.shape or not np.isfinite(predictions).all():
-        predictions = np.full(y.shape, np.nan)
-    return Deviations.of(y.astype(np.float64), predictions, weight)
 
 
 def _same_arrays(one: tuple, other: tuple) -> bool:

@@ -42,7 +42,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
     {optimizer, learning_rate, schedule}
     {alpha, dropout, init}
         With log-loss the best constant prediction is the log-odds of the classes.
-    {n_restarts, standardize}
+    {n_members, n_restarts, standardize}
     {batch_size, max_iter, tol, criterion, n_iter_no_change, shuffle}
     {early_stopping}
         The part held out has the classes in proportion; labels are left to chance.
@@ -59,7 +59,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
         Weights of every layer in the units of X.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of every layer in the units of X.
-    {n_layers_}
+    {n_members_, n_layers_}
     n_outputs_ : int
         Number of outputs: 1 for two classes, else the number of classes or labels.
     {out_activation_, loss_, best_loss_, best_validation_score_}
@@ -125,6 +125,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
         alpha: float = 1e-4,
         dropout: float | Sequence[float] | np.ndarray = 0.0,
         init: InitName | tuple | list = "auto",
+        n_members: int | Literal["auto"] = "auto",
         n_restarts: int = 1,
         standardize: bool | Literal["auto", "max_abs"] = "auto",
         batch_size: int | Literal["auto"] | None = "auto",
@@ -133,8 +134,8 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
         criterion: Literal["objective", "gradient", "step"] = "objective",
         n_iter_no_change: int = 10,
         shuffle: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float | Literal["auto"] = "auto",
         average: bool | float = False,
         clip_norm: float | None = None,
         class_weight: dict | Literal["balanced"] | None = None,
@@ -152,6 +153,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
         self.alpha = alpha
         self.dropout = dropout
         self.init = init
+        self.n_members = n_members
         self.n_restarts = n_restarts
         self.standardize = standardize
         self.batch_size = batch_size

@@ -18,6 +18,7 @@ from ..losses import Loss, RegressionLossName
 from ..optimizers import Optimizer, OptimizerName
 from ..schedules import Schedule, ScheduleName
 from ._base import NetworkEstimator
+from ._ensemble import mean_raw
 
 
 @documented(Network)
@@ -39,7 +40,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
     {quantile}
     {hidden_layer_sizes, activation}
     {optimizer, learning_rate, schedule}
-    {alpha, dropout, init, n_restarts, standardize}
+    {alpha, dropout, init, n_members, n_restarts, standardize}
         Targets are scaled likewise where the loss allows.
     {batch_size, max_iter, tol, criterion, n_iter_no_change, shuffle}
     {early_stopping, validation_fraction, average, clip_norm}
@@ -51,7 +52,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         Weights of every layer in the units of X and y.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of every layer in the units of X and y.
-    {n_layers_}
+    {n_members_, n_layers_}
     n_outputs_ : int
         Number of outputs: targets, or quantiles of one.
     {out_activation_, loss_, best_loss_, best_validation_score_}
@@ -107,6 +108,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         alpha: float = 1e-4,
         dropout: float | Sequence[float] | np.ndarray = 0.0,
         init: InitName | tuple | list = "auto",
+        n_members: int | Literal["auto"] = "auto",
         n_restarts: int = 1,
         standardize: bool | Literal["auto", "max_abs"] = "auto",
         batch_size: int | Literal["auto"] | None = "auto",
@@ -115,8 +117,8 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         criterion: Literal["objective", "gradient", "step"] = "objective",
         n_iter_no_change: int = 10,
         shuffle: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float | Literal["auto"] = "auto",
         average: bool | float = False,
         clip_norm: float | None = None,
         warm_start: bool = False,
@@ -134,6 +136,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         self.alpha = alpha
         self.dropout = dropout
         self.init = init
+        self.n_members = n_members
         self.n_restarts = n_restarts
         self.standardize = standardize
         self.batch_size = batch_size
@@ -152,19 +155,34 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         self.n_jobs = n_jobs
 
     @by_blocks
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: ArrayLike, *, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict targets.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
             Features; of a Dask collection predictions are one, too, lazy and block by block.
+        return_std : bool, default=False
+            Whether to return how much the members of an ensemble differ, too.
 
         Returns
         -------
-        ndarray of shape (n_rows,) or (n_rows, n_targets) or (n_rows, n_quantiles)
-            Predictions on the scale of y.
+        predictions : ndarray of shape (n_rows,) or (n_rows, n_targets) or (n_rows, n_quantiles)
+            Predictions on the scale of y, the mean of the members'.
+        std : ndarray of the same shape
+            Standard deviation of the members' predictions (over their number, without correction), with ``return_std``:
+            what training leaves open, not the noise of y.
         """
-        raw = self._raw_predictions(X)
-        predictions = self._training.loss.predict(raw)
-        return in_library_of(X, predictions[:, 0] if self._training.facts["one_target"] else predictions)
+        raws, loss, facts = self._raw_predictions_of_members(X), self._training.loss, self._training.facts
+
+        def shaped(predictions: np.ndarray) -> np.ndarray:
+            return in_library_of(X, predictions[:, 0] if facts["one_target"] else predictions)
+
+        mean = shaped(loss.predict(mean_raw(loss, raws)))
+        if not return_std:
+            return mean
+        if len(raws) == 1:
+            raise ValueError(
+                "return_std=True is for several members, and this is one network: fit with n_members=5, say"
+            )
+        return mean, shaped(np.std([loss.predict(raw) for raw in raws], axis=0))

@@ -124,7 +124,7 @@ class CurveFitDisplay:
         asked = type(X)(grid[:, None], columns=X.columns) if hasattr(X, "columns") else grid[:, None].astype(x.dtype)
         given = Unwrapped(estimator, X, y)
         seen_of_grid = given.transform(asked)
-        settings = {"n_restarts": 1} if "n_restarts" in given.model.get_params(deep=False) else {}
+        settings = {"n_members": 1, "n_restarts": 1} if "n_restarts" in given.model.get_params(deep=False) else {}
 
         def curve(model):
             return model.predict(seen_of_grid).reshape(_GRID, -1)

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._checks import by_name, one_of, shown
 from ._curves import begin_at_zero, informative_range, leaves, mark_exit, mark_point, set_range
-from ._runs import how_descent_ended, how_it_ended, optimizer_name, updates_of
+from ._runs import curve_of, how_descent_ended, how_it_ended, optimizer_name, updates_of
 from ._style import LINE_WIDTH, add_legend, axes_for, color, line_style, tidy
 from ._unwrap import innermost
 
@@ -119,7 +119,7 @@ class LossCurveDisplay:
         ----------
         estimators : estimator, list of estimators or dict of str to estimator
             Fitted estimators of skgd, others with a ``loss_curve_``, as scikit-learn's networks, or pipelines and
-            searches that end with one.
+            searches that end with one. Of an ensemble the means of its members' losses are drawn.
         names : list of str, default=None
             Names of the curves; None: those of the dict, else of the optimizers, else of the classes.
         validation : bool, default=True
@@ -155,8 +155,8 @@ class LossCurveDisplay:
         models = by_name(estimators, names, optimizer_name, lambda value: hasattr(value, "fit"))
         named = names is not None or isinstance(estimators, dict)
         models = {name: _with_curve(name if named else None, model) for name, model in models.items()}
-        losses = {name: np.asarray(model.loss_curve_, dtype=np.float64) for name, model in models.items()}
-        unseen = {name: np.asarray(getattr(model, "validation_curve_", ())) for name, model in models.items()}
+        losses = {name: curve_of(model) for name, model in models.items()}
+        unseen = {name: curve_of(model, "validation_curve_") for name, model in models.items()}
         unseen = {name: curve for name, curve in unseen.items() if validation and len(curve)}
         positions = None if x == "epochs" else {name: updates_of(model) for name, model in models.items()}
         notes = {name: how_it_ended(model) for name, model in models.items()}
@@ -230,7 +230,7 @@ class LossCurveDisplay:
                 positions[name], notes[name] = np.arange(len(losses[name])), how_descent_ended(value)
             else:
                 model = _with_curve(name if names is not None or isinstance(results, dict) else None, value)
-                losses[name] = model.loss_curve_
+                losses[name] = curve_of(model)
                 positions[name], notes[name] = updates_of(model), how_it_ended(model)
         display = cls(
             losses, positions=positions, notes=notes, xlabel="steps", ylabel="objective", minimum=minimum, log=log

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from .._fit import problem_of
 from .._warnings import warn_user
 from ._curves import informative_range, set_range
 from ._objective import TrainingObjective, rows_of
@@ -182,7 +183,7 @@ def _losses(estimator: Any, X: Any, y: Any, rates: np.ndarray, rng: np.random.Ra
     """The loss after each update, which is a call of partial_fit with the rows of one batch."""
     y = np.asarray(y)
     n_rows = len(y)
-    problem = clone(estimator).set_params(early_stopping=False)._describe(X, y)
+    problem = problem_of(clone(estimator).set_params(early_stopping=False), X, y)
     if n_rows > _MOST_ROWS:
         rows = np.sort(rng.choice(n_rows, _MOST_ROWS, replace=False))
         X, y = rows_of(X, rows), y[rows]
@@ -207,5 +208,5 @@ def _begun(model: Any, X: Any, y: Any, rng: np.random.RandomState) -> Any:
     settings = {"max_iter": 1, "tol": None, "schedule": "constant", "early_stopping": False, "warm_start": False}
     settings |= {"average": False, "verbose": 0, "random_state": rng.randint(2**31 - 1)}
     if "n_restarts" in model.get_params(deep=False):
-        settings["n_restarts"] = 1
+        settings |= {"n_members": 1, "n_restarts": 1}
     return model.set_params(**settings).fit(X, y)

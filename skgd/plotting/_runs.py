@@ -55,11 +55,24 @@ def with_rate(estimator: Any, rate: float) -> Any:
     return model if optimizer.learning_rate is None else model.set_params(optimizer__learning_rate=None)
 
 
+def curve_of(model: Any, name: str = "loss_curve_") -> np.ndarray:
+    """A curve of a fitted estimator: of an ensemble the mean over the members that have come as far."""
+    curves = getattr(model, name, ())
+    if (
+        not isinstance(curves, list) or not len(curves) or np.ndim(curves[0]) == 0
+    ):  # scikit-learn's are lists of numbers
+        return np.asarray(curves, dtype=np.float64)
+    padded = np.full((len(curves), max(map(len, curves))), np.nan)
+    for row, curve in zip(padded, curves, strict=True):
+        row[: len(curve)] = curve
+    return np.nanmean(padded, axis=0)
+
+
 def updates_of(model: Any) -> np.ndarray:
     """Number of updates that each value of ``loss_curve_`` was measured after: the mean over the epoch's batches."""
     if not isinstance(model, GradientDescentEstimator):
         raise ValueError(f"x='updates' needs estimators of skgd, {type(model).__name__} doesn't count them; x='epochs'")
-    epochs, per_epoch = np.arange(1, len(model.loss_curve_) + 1), model.t_ / max(model.n_iter_, 1)
+    epochs, per_epoch = np.arange(1, len(curve_of(model)) + 1), model.t_ / max(model.n_iter_, 1)
     if model.optimizer_.searches_line:  # the objective after each step
         return epochs * per_epoch
     return (epochs - 1) * per_epoch + (per_epoch - 1) / 2
@@ -90,7 +103,7 @@ def how_descent_ended(result: OptimizeResult) -> str:
 
 
 def _best_epoch(model: Any) -> str:
-    unseen = getattr(model, "validation_curve_", ())
+    unseen = curve_of(model, "validation_curve_")
     return f", best at {int(np.argmin(unseen)) + 1}" if len(unseen) else ""
 
 

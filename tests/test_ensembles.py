@@ -1,0 +1,272 @@
+"""Ensembles of networks: members are single fits, predictions their means, and rows held out are never trained on."""
+
+import contextlib
+import pickle
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDMLPClassifier, GDMLPRegressor
+from skgd._solvers.training import SEEDS
+from skgd._targets.held_out import folds
+
+DIABETES, IRIS, CANCER = (load(return_X_y=True) for load in (load_diabetes, load_iris, load_breast_cancer))
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0}
+CASES = {
+    "numbers": (GDMLPRegressor(**SMALL), DIABETES),
+    "counts": (GDMLPRegressor("poisson", **SMALL), DIABETES),
+    "two classes": (GDMLPClassifier(**SMALL), CANCER),
+    "three classes": (GDMLPClassifier(**SMALL), IRIS),
+    "margins": (GDMLPClassifier("hinge", **SMALL), CANCER),
+}
+
+
+def forward(model, member, X):
+    """Outputs of one member, by NumPy from what is published."""
+    a = X
+    for coef, intercept in zip(model.coefs_[member], model.intercepts_[member], strict=True):
+        z = a @ coef + intercept
+        a = np.maximum(z, 0)
+    return z
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_predictions_are_the_means_of_the_members(case):
+    model, (X, y) = CASES[case]
+    model = clone(model).fit(X, y)
+    raws = [forward(model, k, X) for k in range(model.n_members_)]
+    assert model.n_members_ == len(model.coefs_) == len(model.loss_curve_) == len(model.validation_curve_) == 5
+    if case == "numbers":
+        expected, given = np.mean(raws, axis=0)[:, 0], model.predict(X)
+    elif case == "counts":
+        expected, given = np.mean(np.exp(raws), axis=0)[:, 0], model.predict(X)
+    elif case == "two classes":
+        expected, given = np.mean(expit(raws), axis=0)[:, 0], model.predict_proba(X)[:, 1]
+    elif case == "three classes":
+        expected, given = np.mean(softmax(raws, axis=2), axis=0), model.predict_proba(X)
+    else:
+        expected, given = np.mean(raws, axis=0)[:, 0], model.decision_function(X)
+    np.testing.assert_allclose(given, expected, rtol=1e-6, atol=1e-9)
+    few = np.concatenate([model.predict(X[k : k + 2]) for k in range(0, 20, 2)])  # by way of one block
+    if case in ("numbers", "counts"):
+        np.testing.assert_allclose(few, expected[:20], rtol=1e-6)
+    else:
+        np.testing.assert_array_equal(few, model.predict(X)[:20])
+
+
+def test_probabilities_stay_right_where_members_are_certain():
+    X = np.r_[np.full((60, 1), -1.0), np.full((60, 1), 1.0)]
+    model = GDMLPClassifier(hidden_layer_sizes=(), random_state=0, n_members=3).fit(X, X[:, 0] > 0)
+    for coefs in model.coefs_:
+        coefs[0][:] = 2000.0
+    with np.errstate(all="raise"):
+        log_proba = model.predict_log_proba([[1.0], [-1.0]])
+    assert np.isfinite(log_proba).all()
+    assert log_proba[0, 0] < -1000
+    np.testing.assert_allclose(model.predict_proba([[1.0], [-1.0]]), [[0, 1], [1, 0]], atol=1e-12)
+
+
+@pytest.mark.parametrize("case", ["numbers", "two classes"])
+def test_members_are_fits_of_their_own_to_the_bit(case):
+    model, (X, y) = CASES[case]
+    unseen = {"X_val": X[::5], "y_val": y[::5]}
+    ensemble = clone(model).set_params(n_members=3, early_stopping=True).fit(X, y, **unseen)
+    rng = np.random.RandomState(0)
+    for k in range(3):
+        alone = clone(model).set_params(n_members=1, early_stopping=True, random_state=rng.randint(1, SEEDS))
+        alone.set_params(learning_rate=ensemble.learning_rate_, schedule="cosine", tol=0.0, n_iter_no_change=20)
+        with (
+            pytest.warns(match="max_iter|stood still")
+            if ensemble.stop_reason_ == "max_iter"
+            else contextlib.nullcontext()
+        ):
+            alone.fit(X, y, **unseen)
+        for mine, its in zip(ensemble.coefs_[k], alone.coefs_, strict=True):
+            np.testing.assert_array_equal(mine, its)
+        np.testing.assert_array_equal(ensemble.validation_curve_[k], alone.validation_curve_)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+def test_bits_are_the_same_for_any_number_of_threads_and_from_a_pickle(n_jobs):
+    model, (X, y) = CASES["three classes"]
+    expected = clone(model).fit(X, y)
+    model = clone(model).set_params(n_jobs=n_jobs).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict_proba(X), expected.predict_proba(X))
+    assert len(loaded.coefs_) == 5
+    assert loaded.oob_score_ == expected.oob_score_
+    assert len(pickle.dumps(model)) < 5 * 4000
+
+
+# -- rows held out
+
+
+@pytest.mark.parametrize("classes", [None, np.repeat([0.0, 1.0, 2.0, 3.0], [70, 29, 3, 1])])
+def test_folds_are_disjoint_cover_all_rows_and_have_classes_in_proportion(classes):
+    weight = np.ones(103)
+    weight[[5, 50]] = 0
+    parts = folds(103, 0.2, weight, classes, 5, np.random.RandomState(0))
+    held_out = [rows for _, rows in parts]
+    together = np.sort(np.concatenate(held_out))
+    alone = [] if classes is None else [102]  # the class of one row is in every member's rows to train on
+    np.testing.assert_array_equal(together, [k for k in range(103) if k not in (5, 50, *alone)])
+    for train, rows in parts:
+        assert not set(train) & set(rows)
+        assert set(train) | set(rows) == set(range(103)) - {5, 50}
+        assert len(rows) in (20, 21)
+        if classes is not None:
+            counts = np.bincount(classes[rows].astype(int), minlength=4)
+            assert counts[0] in (13, 14)
+            assert counts[1] in (5, 6)
+            assert counts[2] <= 1
+    other = folds(103, 0.2, weight, classes, 5, np.random.RandomState(1))
+    assert any(not np.array_equal(a, b) for (_, a), (_, b) in zip(parts, other, strict=True))
+
+
+def test_out_of_bag_predictions_are_of_members_that_never_saw_the_row():
+    X = np.arange(200.0).reshape(-1, 1)
+    y = np.random.default_rng(0).permutation(200).astype(float)  # to be learnt by heart, and in no other way
+    model = GDMLPRegressor(hidden_layer_sizes=(100, 100), n_members=5, random_state=0).fit(X, y)
+    assert model.oob_prediction_.shape == (200,)
+    assert model.oob_score_ == pytest.approx(r2_score(y, model.oob_prediction_))
+    assert model.oob_score_ < 0.05
+    predictions = np.stack([forward(model, k, X)[:, 0] for k in range(5)])
+    which = np.abs(predictions - model.oob_prediction_).argmin(axis=0)
+    np.testing.assert_allclose(predictions[which, np.arange(200)], model.oob_prediction_, rtol=1e-6)
+    assert (np.bincount(which, minlength=5) >= 35).all()
+
+
+def test_out_of_bag_of_classes_and_of_weights():
+    X, y = CANCER
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    model = GDMLPClassifier(**SMALL).fit(X, y, weight)
+    assert model.oob_prediction_.shape == (len(y), 2)
+    np.testing.assert_allclose(model.oob_prediction_.sum(axis=1), 1)
+    right = model.oob_prediction_.argmax(axis=1)
+    assert model.oob_score_ == pytest.approx(accuracy_score(y, right, sample_weight=weight))
+    assert 0.9 < model.oob_score_ <= model.score(X, y)
+    assert not hasattr(model.set_params(n_members=1).fit(X, y), "oob_score_")
+    some = GDMLPClassifier(n_members=2, validation_fraction=0.25, **SMALL).fit(X, y)
+    assert np.isnan(some.oob_prediction_[:, 0]).mean() == pytest.approx(0.5, abs=0.02)
+    assert np.isfinite(some.oob_score_)
+
+
+def test_the_spread_of_members():
+    X, y = DIABETES
+    model = GDMLPRegressor(**SMALL).fit(X, y)
+    mean, std = model.predict(X, return_std=True)
+    of_members = np.stack([forward(model, k, X)[:, 0] for k in range(5)])
+    np.testing.assert_allclose(mean, of_members.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(std, of_members.std(axis=0), rtol=1e-4, atol=1e-6)
+    _, far_std = model.predict(X[:5] + 10 * X.std(axis=0), return_std=True)
+    assert far_std.mean() > 3 * std.mean()
+    with pytest.raises(ValueError, match="n_members=5"):
+        GDMLPRegressor(n_members=1, **SMALL).fit(X, y).predict(X, return_std=True)
+
+
+# -- what is asked for
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"learning_rate": 0.01},
+        {"schedule": "cosine"},
+        {"tol": 1e-3},
+        {"early_stopping": True},
+        {"early_stopping": False},
+        {"optimizer": "sgd"},
+        {"n_restarts": 2},
+        {"warm_start": True},
+        {"n_members": 1},
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_users_settings_mean_one_network(own):
+    X, y = DIABETES
+    model = GDMLPRegressor(**SMALL | own).fit(X, y)
+    assert model.n_members_ == 1
+    assert [coef.shape for coef in model.coefs_] == [(10, 8), (8, 1)]
+
+
+def test_a_network_begins_and_ends_as_the_guide_says():
+    X, y = DIABETES
+    model = GDMLPRegressor(**SMALL | {"max_iter": 100}).fit(X, y)
+    assert model.learning_rate_ == pytest.approx(0.006)
+    assert model.stop_reason_ == "early_stopping"
+    for curve in model.validation_curve_:  # 20 epochs without a new least loss are the end
+        assert len(curve) == min(np.argmin(curve) + 21, 100)
+    few = GDMLPRegressor(**SMALL).fit(X[:99], y[:99])
+    assert few.n_members_ == 5
+    assert not hasattr(few, "oob_score_")
+    many = np.tile(X, (600, 1))
+    model = GDMLPRegressor(**SMALL | {"hidden_layer_sizes": (1,)}).fit(many, np.tile(y, 600))
+    assert model.n_iter_ <= 5  # of 12: all members together make twice as many
+
+
+def test_members_go_on_and_callbacks_see_them(at_epoch):
+    X, y = DIABETES
+    model = GDMLPRegressor(n_members=3, warm_start=True, early_stopping=False, tol=None, **SMALL)
+    first = model.fit(X, y).predict(X)
+    model.fit(X, y)
+    assert (model.n_members_, model.n_iter_) == (3, 24)
+    assert not np.array_equal(model.predict(X), first)
+    assert model.partial_fit(X[:50], y[:50]).n_iter_ == 25
+    assert model.n_members_ == 3
+    with pytest.raises(ValueError, match="n_members=2, and it has 3"):
+        model.set_params(n_members=2).fit(X, y)
+    assert model.n_members_ == 3
+    with pytest.raises(ValueError, match="n_members=2, n_restarts=2"):
+        GDMLPRegressor(n_members=2, n_restarts=2, **SMALL).fit(X, y)
+    seen = []
+    GDMLPRegressor(n_members=2, **SMALL).set_callbacks(at_epoch(1, lambda: seen.append(1))).fit(X, y)
+    assert seen
+
+
+def test_published_parameters_may_be_changed():
+    X, y = DIABETES
+    model = GDMLPRegressor(**SMALL).fit(X, y)
+    model.predict(X[:3])
+    for coefs, intercepts in zip(model.coefs_, model.intercepts_, strict=True):
+        coefs[1][:], intercepts[1][:] = 0, 7
+    np.testing.assert_allclose(model.predict(X[:3]), 7)
+    np.testing.assert_allclose(model.predict(X), 7)
+    model.coefs_[0] = [coef[:1] for coef in model.coefs_[0]]
+    with pytest.raises(ValueError, match="must keep their shapes"):
+        model.predict(X[:3])
+
+
+def test_loss_curves_of_members_are_drawn_as_their_mean():
+    LossCurveDisplay = pytest.importorskip("skgd.plotting").LossCurveDisplay
+    model = GDMLPRegressor(**SMALL).fit(*DIABETES)
+    model.loss_curve_ = [np.array([3.0, 2.0]), np.array([1.0]), np.array([2.0, 1.0, 0.5])]
+    (line,) = LossCurveDisplay.from_estimator(model, validation=False).lines_.values()
+    np.testing.assert_allclose(line.get_ydata(), [2.0, 1.5, 0.5])
+
+
+# -- what it is for
+
+
+@pytest.mark.parametrize("data", [DIABETES, CANCER, IRIS], ids=["diabetes", "breast_cancer", "iris"])
+def test_by_default_it_isnt_below_the_linear_model(data):
+    X, y = data
+    is_classes = y.dtype.kind == "i"
+    folds = (StratifiedKFold if is_classes else KFold)(5, shuffle=True, random_state=0)
+    linear = make_pipeline(StandardScaler(), LogisticRegression() if is_classes else Ridge(1.0))
+    network = (GDMLPClassifier if is_classes else GDMLPRegressor)(random_state=0)
+    method = "predict_proba" if is_classes else "predict"
+    its, mine = (cross_val_predict(model, X, y, cv=folds, method=method) for model in (linear, network))
+    if is_classes:
+        assert accuracy_score(y, mine.argmax(axis=1)) > accuracy_score(y, its.argmax(axis=1)) - 0.015
+        assert log_loss(y, mine) < log_loss(y, its) + 0.02
+    else:
+        assert r2_score(y, mine) > r2_score(y, its) - 0.02
