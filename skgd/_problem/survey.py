@@ -65,7 +65,7 @@ class Look:
     survey: Any
 
     def __call__(self, part: Part) -> Any:
-        with naming(part):
+        with naming(part.number):
             return looked_at(part, self.survey)
 
 
@@ -89,7 +89,7 @@ class Summarise:
     every: int = 1  # and that of one part in so many
 
     def __call__(self, part: Part) -> Summary | None:
-        with naming(part):
+        with naming(part.number):
             read = self.reading.read(part, finite=True)
             if read is None:
                 found = None if self.encoding is not None else looked_at(part, self.survey)
