@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from types import MethodType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -80,7 +80,18 @@ class RemembersValidParameters:
         # scikit-learn reads them off the constructor, slowly, for every clone
         return list(_parameter_names(cls))  # type: ignore[arg-type]
 
+    _said_elsewhere: ClassVar[dict[tuple[str, str], str]] = {}  # (parameter, its value elsewhere): what to write here
+
     def _validate_params(self) -> None:
+        try:
+            self._validate_unless_remembered()
+        except ValueError as error:
+            for (name, value), advice in self._said_elsewhere.items():
+                if isinstance(given := getattr(self, name, None), str) and given == value:
+                    raise type(error)(f"{error} {advice}") from None
+            raise
+
+    def _validate_unless_remembered(self) -> None:
         values = _parameters_of(type(self))(self)  # type: ignore[arg-type]
         kinds = tuple(map(type, values))
         if tuple in kinds:
