@@ -66,7 +66,7 @@ def in_double(features: Features | SparseFeatures) -> Features | SparseFeatures:
 
 
 def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
-    """The given rows as models see them, in float64; CSR where the data are."""
+    """The given rows as models see them, in float64; CSR, which isn't centred, where the data are."""
     if isinstance(features, Features):
         return (features.X[rows].astype(np.float64) - features.center) * features.inverse_scale
     copied = copied_rows(features, rows)
@@ -92,6 +92,8 @@ def dense_rows(features: Features | SparseFeatures, rows: np.ndarray | slice, ou
     if isinstance(rows, slice):
         rows = np.arange(rows.start, rows.stop)
     out[...] = sparse.csr_array(scaled_rows(features, rows)).toarray()
+    if features.center.any():
+        out -= features.center * features.inverse_scale
 
 
 def rows_apart(data: Data, rows: np.ndarray) -> Data:
