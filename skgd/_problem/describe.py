@@ -228,17 +228,18 @@ def far_centers(data: Data) -> np.ndarray:
     """
     rows = scaled_rows(data.features, data.sample_rows(1000))
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.asarray(rows.mean(axis=0)).ravel()
         if isinstance(rows, np.ndarray):
+            mean = rows.mean(axis=0)
             return np.where((rows.std(axis=0) < np.abs(mean) / FAR) & np.isfinite(mean), mean, 0.0)
-        variance = np.asarray(rows.power(2).mean(axis=0)).ravel() - mean**2
-        far = np.flatnonzero((variance < (mean / FAR) ** 2) & np.isfinite(mean))
-    center = np.zeros(len(mean))
+        (n_rows, d), stored = rows.shape, rows.data
+        mean, square = (np.bincount(rows.indices, each, minlength=d) / n_rows for each in (stored, stored**2))
+        far = np.flatnonzero((square - mean**2 < (mean / FAR) ** 2) & np.isfinite(mean))
+    center = np.zeros(d)
     if far.size:
         center[far] = mean[far]
         columns, size = dense_columns(rows, far), np.abs(mean[far])
-        deviation = np.sqrt(np.mean((columns - mean[far]) ** 2, axis=0))
-        lost = far[(deviation < size / FARTHEST) & (np.ptp(columns, axis=0) > 0)]
+        deviation = (columns - columns[0]).std(axis=0)
+        lost = far[(deviation < size / FARTHEST) & (deviation > 4 * EPS * size)]  # others are constant
         if lost.size:
             warn_user(
                 f"column {lost[0]} of the sparse X lies so far from zero, {mean[lost[0]]:.3g} on average, that sums "

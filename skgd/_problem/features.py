@@ -74,6 +74,12 @@ def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray) -> np.nda
     return sparse.csr_array((values, copied.indices, copied.indptr), shape=(len(rows), features.center.size))
 
 
+def left_to_center(features: Features | SparseFeatures) -> np.ndarray:
+    """What :func:`scaled_rows` has left on the columns: nothing but of CSR."""
+    center = features.center
+    return np.zeros(center.size) if isinstance(features, Features) else center * features.inverse_scale
+
+
 def copied_rows(features: SparseFeatures, rows: np.ndarray) -> SparseFeatures:
     """The given rows one after the other in arrays of their own."""
     begin, lengths = features.indptr[rows], np.diff(features.indptr)[rows]
@@ -93,7 +99,7 @@ def dense_rows(features: Features | SparseFeatures, rows: np.ndarray | slice, ou
         rows = np.arange(rows.start, rows.stop)
     out[...] = sparse.csr_array(scaled_rows(features, rows)).toarray()
     if features.center.any():
-        out -= features.center * features.inverse_scale
+        out -= left_to_center(features)
 
 
 def rows_apart(data: Data, rows: np.ndarray) -> Data:

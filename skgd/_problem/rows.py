@@ -61,12 +61,6 @@ class Rows:
         numbers = self._numbers(slice(None))
         return scaled_rows(self.data.features, np.arange(self.n_rows) if isinstance(numbers, slice) else numbers)
 
-    @property
-    def center_of_csr(self) -> np.ndarray:
-        """What is to be taken off the columns of `scaled` yet."""
-        features = self.data.features
-        return np.zeros(self.n_features) if self.is_dense else features.center * features.inverse_scale
-
     def fill(self, columns: np.ndarray) -> None:
         """Fill an array (n_rows, n_features) with them."""
         dense_rows(self.data.features, self._numbers(slice(None)), columns)

@@ -7,7 +7,7 @@ import numpy as np
 from .. import _parallel as threads
 from .._kernels.constants import RIDGE, TINY
 from .._kernels.structures import FLOAT64
-from .._problem.features import dense_columns
+from .._problem.features import dense_columns, left_to_center
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.partitioned import PartitionedRows
@@ -200,7 +200,7 @@ class Curvature:
     def _diagonal(self, params, hyper):
         """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
         some, blocks = self.rows.some(self.some.size), params.reshape(self.n_outputs, -1)
-        rows, center = some.scaled(), some.center_of_csr
+        rows, center = some.scaled(), left_to_center(some.data.features)
         raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + (blocks[:, -1] - blocks[:, :-1] @ center))
         targets, weight = some.targets, some.weight
         second = second_derivatives(self.loss, self.some.pointwise, raw, targets, weight, hyper, self.loss.smooth)
