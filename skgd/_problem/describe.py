@@ -15,6 +15,7 @@ from ..losses import Loss
 from .distinct import distinct_rows
 from .features import (
     ALL_ROWS,
+    copied_rows,
     dense_columns,
     in_double,
     raw_features,
@@ -226,18 +227,21 @@ def far_centers(data: Data) -> np.ndarray:
     Whatever is taken off a column, the free intercept makes up for it exactly. But the curvature of columns as they are
     has no digits left for what they tell.
     """
-    rows = scaled_rows(data.features, data.sample_rows(1000))
+    features, d, numbers = data.features, data.features.center.size, data.sample_rows(1000)
     with np.errstate(over="ignore", invalid="ignore"):
-        if isinstance(rows, np.ndarray):
-            mean = rows.mean(axis=0)
-            return np.where((rows.std(axis=0) < np.abs(mean) / FAR) & np.isfinite(mean), mean, 0.0)
-        (n_rows, d), stored = rows.shape, rows.data
-        mean, square = (np.bincount(rows.indices, each, minlength=d) / n_rows for each in (stored, stored**2))
-        far = np.flatnonzero((square - mean**2 < (mean / FAR) ** 2) & np.isfinite(mean))
+        if isinstance(features, Features):
+            rows = features.X[numbers].astype(np.float64, copy=False)
+            mean, square = rows.mean(axis=0), np.einsum("ij,ij->j", rows, rows) / len(rows)
+        else:
+            stored = copied_rows(features, numbers)
+            entries = stored.data.astype(np.float64, copy=False)
+            sums = (np.bincount(stored.indices, each, minlength=d) for each in (entries, entries**2))
+            mean, square = (each / len(numbers) for each in sums)
+        far = np.flatnonzero((square - mean**2 < (mean / FAR) ** 2) & (mean != 0) & np.isfinite(square))
     center = np.zeros(d)
-    if far.size:
-        center[far] = mean[far]
-        columns, size = dense_columns(rows, far), np.abs(mean[far])
+    center[far] = mean[far]
+    if far.size and not isinstance(features, Features):
+        columns, size = dense_columns(scaled_rows(features, numbers), far), np.abs(mean[far])
         deviation = (columns - columns[0]).std(axis=0)
         lost = far[(deviation < size / FARTHEST) & (deviation > 4 * EPS * size)]  # others are constant
         if lost.size:
