@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
+from sklearn.exceptions import DataConversionWarning
 
 from ._containers import as_numpy
 from ._partitions import by_blocks
@@ -15,6 +16,7 @@ from ._targets.classes import check_validation_labels
 from ._targets.classification import describe_classes
 from ._targets.partitioned import ClassSurvey
 from ._validation import StrOptions, available_if, fit_context, in_library_of
+from ._warnings import warn_user
 from .losses import CLASS_LOSSES, Loss, get_class_loss, get_label_loss
 
 
@@ -124,6 +126,8 @@ class ClassifierFits(ClassifierMixin):
         return describe_classes(self, X, y, sample_weight, validation, loss, classes, before, streaming)
 
     def _survey(self, y_like, dtype, classes, before):
+        if y_like.ndim == 2 and y_like.shape[1] == 1:  # as in memory; the parts say nothing of it
+            warn_user("y is a column, where classes are expected in one dimension", DataConversionWarning)
         return ClassSurvey(self._make_loss(), self.class_weight, before, classes, type(self).__name__)
 
     def __sklearn_tags__(self):

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from . import _parallel as threads
 from ._auto.advice import report
 from ._auto.description import settle_held_out, treatment
+from ._constructors import VALUES, AdvisesCallers
 from ._containers import all_single
 from ._partitions import Partitions, partitions_of
 from ._pickles import Pickles
@@ -53,8 +54,10 @@ from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Schedule
 
 
-class GradientDescentEstimator(RemembersValidParameters, TakesCallbacks, Pickles):
+class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCallbacks, Pickles):
     """Base of the estimators; holds no formula of any model."""
+
+    _said_elsewhere = VALUES
 
     _parameter_constraints: dict = {
         "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],

@@ -45,7 +45,7 @@ class Score:
 
     def __call__(self, part: Part) -> Any:
         """What it tells; None if it has no rows with weight."""
-        with naming(part):
+        with naming(part.number):
             y = part.y.toarray() if sparse.issparse(part.y) else np.asarray(part.y)
             if part.X.shape[0] != len(y):
                 raise ValueError(f"X has {part.X.shape[0]} rows and y {len(y)}")

@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from types import MethodType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -34,6 +34,8 @@ WHOLE = tuple(np.dtype(f"{sign}int{bits}").type for sign in ("", "u") for bits i
 NUMBERS = (*FLOATS, np.float16, np.bool_, *WHOLE)  # that float64 holds, the largest whole ones rounded
 SORTED_ENTRIES = 2**16  # of CSR that are sorted at a time, to look for equal ones
 SAFE_WEIGHTS = (1e-100, 1e100)  # sums and products of weights in between are as exact as those of any others
+# Of parts nobody knows the largest of all beforehand: sums over them have room for squares of targets up to 1e50
+SAFE_WEIGHTS_OF_PARTS = (1e-200, 1e200)
 
 
 def check_sample_weight(sample_weight, X: np.ndarray) -> np.ndarray:
@@ -78,7 +80,18 @@ class RemembersValidParameters:
         # scikit-learn reads them off the constructor, slowly, for every clone
         return list(_parameter_names(cls))  # type: ignore[arg-type]
 
+    _said_elsewhere: ClassVar[dict[tuple[str, str], str]] = {}  # (parameter, its value elsewhere): what to write here
+
     def _validate_params(self) -> None:
+        try:
+            self._validate_unless_remembered()
+        except ValueError as error:
+            for (name, value), advice in self._said_elsewhere.items():
+                if isinstance(given := getattr(self, name, None), str) and given == value:
+                    raise type(error)(f"{error} {advice}") from None
+            raise
+
+    def _validate_unless_remembered(self) -> None:
         values = _parameters_of(type(self))(self)  # type: ignore[arg-type]
         kinds = tuple(map(type, values))
         if tuple in kinds:
@@ -184,6 +197,8 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
     options: dict[str, Any] = {"y_numeric": y_numeric, "multi_output": multi_output, "ensure_min_samples": 0}
     options |= {"accept_sparse": "csr", "dtype": dtype, "order": "C", "ensure_all_finite": finite}
 
+    y = _without_axis_of_columns(y)
+
     def check(X):
         nonlocal y
         table = checked_table(X)
@@ -202,9 +217,17 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
 def check_part_of_y(y) -> np.ndarray:
     """Targets of a part of the rows as :func:`check_part` returns them, for those who need no X."""
     options = {"accept_sparse": "csr", "ensure_2d": False, "dtype": None, "ensure_min_samples": 0, "input_name": "y"}
+    y = _without_axis_of_columns(y)
     _check_nothing_is_missing(y)
     y = check_array(y, **options)
     return y.toarray() if sparse.issparse(y) else y
+
+
+def _without_axis_of_columns(y) -> Any:
+    """A single column as a series or a vector: scikit-learn would warn of it, here in each part and each pass."""
+    if y.ndim != 2 or y.shape[1] != 1:
+        return y
+    return y.iloc[:, 0] if hasattr(y, "iloc") else (y.toarray() if sparse.issparse(y) else y)[:, 0]
 
 
 def _check_nothing_is_missing(y) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from ._constructors import AdvisesCallers
 from ._kernels.elementary import exp, expm1
 from ._warnings import warn_user
 
@@ -18,7 +19,7 @@ PROBE_POINTS = (-3.1, -1.2, -0.4, 0.3, 0.9, 2.7)
 PROBE_STEP, PROBE_TOLERANCE = 1e-6, 1e-4
 
 
-class Activation(BaseEstimator):
+class Activation(AdvisesCallers, BaseEstimator):
     """A function of a unit's input, with its derivative.
 
     A subclass gives both as static methods of plain Python over floats, which are compiled into the training loop.

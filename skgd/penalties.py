@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from ._constructors import AdvisesCallers
 from ._validation import Interval, RemembersValidParameters, check_parameters
 
 __all__ = ["L1", "L2", "ElasticNet", "smallest_subgradient"]
@@ -48,7 +49,7 @@ def _soft_threshold(w: np.ndarray, limits: np.ndarray | float) -> np.ndarray:
     return np.sign(w) * np.maximum(np.abs(w) - limits, 0.0)
 
 
-class ElasticNet(RemembersValidParameters, BaseEstimator):
+class ElasticNet(AdvisesCallers, RemembersValidParameters, BaseEstimator):
     """``alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)``: zeros, and correlated features share their weight.
 
     Parameters

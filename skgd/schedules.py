@@ -7,13 +7,14 @@ from typing import Literal
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from ._constructors import AdvisesCallers
 from ._validation import Interval, check_parameters
 
 FACTOR = Interval(Real, 0, 1, closed="neither")
 EPOCHS = Interval(Real, 0, None, closed="neither")
 
 
-class Schedule(BaseEstimator):
+class Schedule(AdvisesCallers, BaseEstimator):
     """A factor on the learning rate as a function of t, the number of epochs since training began.
 
     A subclass gives :meth:`factor`. Any callable that takes an array of times and returns an array of factors

@@ -274,6 +274,15 @@ def test_with_dropout_a_full_batch_is_one_for_each_part():
     assert model.score(C, CLASSES) > 0.95
 
 
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
+def test_columns_far_from_zero_have_the_optimum_of_others(make):
+    model = GDLogisticClassifier(standardize=False, alpha=0.1)
+    expected = clone(model).fit(C, CLASSES).coef_
+    model.fit(Drawers(make(C + 1e5)), Drawers(CLASSES))
+    np.testing.assert_allclose(model.coef_, expected, atol=1e-4)
+    assert model.n_iter_ < 15
+
+
 # -- networks
 
 

@@ -6,6 +6,7 @@ from .._partitions import adapter_of
 from .._problem.model import LinearModel
 from .._problem.network import NetworkModel
 from ..optimizers import get_optimizer
+from ..schedules import Constant, get_schedule
 
 # Up to so many are all in one batch, if that is left to us: mini-batches would hold much of the data anyway.
 ONE_BATCH_ROWS = {LinearModel: 64, NetworkModel: 32}
@@ -30,6 +31,7 @@ class Treatment(NamedTuple):
 
     standardization: bool | str  # what `standardize` means for these features
     most_distinct: int  # up to so many rows those that say the same become one
+    centers_far: bool = False  # whether columns far from zero are centred, though the standardization leaves them
 
 
 def treatment(parameters: Any, model: type, is_sparse: bool, streaming: bool) -> Treatment:
@@ -39,7 +41,31 @@ def treatment(parameters: Any, model: type, is_sparse: bool, streaming: bool) ->
         standardize = "max_abs" if is_sparse else True
     elif standardize != "max_abs":
         standardize = bool(standardize)
-    return Treatment(standardize, 0 if streaming else _most_distinct(parameters, model))
+    most_distinct = 0 if streaming else _most_distinct(parameters, model)
+    return Treatment(standardize, most_distinct, not streaming and _searches_line(parameters, model))
+
+
+def _searches_line(parameters: Any, model: type) -> bool:
+    """Whether a linear model with an intercept is trained by line searches, whatever the data are, or nearly so.
+
+    A rule's steps are those among the features that the user gave; a line search's optimum is the same if these are
+    centred, and its curvature then has no digits to lose.
+    """
+    if model is not LinearModel or not parameters.fit_intercept:
+        return False
+    if parameters.optimizer != "auto":
+        return get_optimizer(parameters.optimizer).searches_line
+    return parameters.batch_size in ("auto", None) and not own_steps(parameters)
+
+
+def own_steps(parameters: Any) -> bool:
+    """Whether there is a learning rate, a schedule or what else belongs to the steps of a rule."""
+    return (
+        parameters.learning_rate != "auto"
+        or parameters.clip_norm is not None
+        or parameters.average is not False
+        or not isinstance(get_schedule(parameters.schedule, parameters.max_iter), Constant)
+    )
 
 
 def _most_distinct(parameters: Any, model: type) -> int:

@@ -4,14 +4,16 @@ import functools
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from .._problem.model import LinearModel
 from .._problem.problem import Problem
 from .._solvers.plan import Plan
 from .._solvers.training import Training
 from ..optimizers import LBFGS, SGD, AdaGrad, Optimizer
-from ..schedules import Constant, get_schedule
+from ..schedules import get_schedule
 from .decide import make_plan, users_batch_size, users_optimizer
-from .description import ONE_BATCH_ROWS
+from .description import ONE_BATCH_ROWS, own_steps
 from .rates import batch_size_for_rate, gradient_rate
 
 SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
@@ -25,6 +27,7 @@ MANY_FEATURES_TOL = 1e-9
 MANY_FEATURES_L1_TOL = 1e-11  # coefficients near zero change long after the objective has settled
 EARLY_STOPPING_TOL = 1e-4  # the loss of rows held out tells no more
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
+EPS = float(np.finfo(np.float64).eps)
 MINI_BATCH_TOL = 1e-3  # an epoch is many steps, and its mean objective is noisy; as SGDRegressor's
 
 
@@ -64,14 +67,7 @@ def _optimizer(parameters: Any, problem: Problem, before: Training | None) -> Op
         return SGD()  # small steps, as there is nothing to see at the optimum
     if isinstance(parameters.batch_size, Integral) and parameters.batch_size < problem.n_given:
         return SGD(momentum=0.9, nesterov=True)
-    # a learning rate, a schedule or what else belongs to the steps of a rule
-    own_steps = (
-        parameters.learning_rate != "auto"
-        or parameters.clip_norm is not None
-        or parameters.average is not False
-        or not isinstance(get_schedule(parameters.schedule, parameters.max_iter), Constant)
-    )
-    return SGD(momentum="auto", nesterov=True) if own_steps else LBFGS()
+    return SGD(momentum="auto", nesterov=True) if own_steps(parameters) else LBFGS()
 
 
 def _batch_size(parameters: Any, problem: Problem, optimizer: Optimizer) -> int:
@@ -107,7 +103,8 @@ def _tol(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: in
     if optimizer.searches_line and parameters.criterion == "objective":
         if problem.rows.n_features > MANY_FEATURES:
             return MANY_FEATURES_TOL if problem.l1 is None else MANY_FEATURES_L1_TOL
-        determined = problem.penalty.l2 > 0 or problem.loss.quadratic  # whether there is one optimum
+        # whether there is one optimum, and the penalty's part in it more than rounding
+        determined = problem.penalty.l2 > EPS or problem.loss.quadratic
         return CERTAIN_TOL if n_rows <= CERTAIN_ROWS and determined else LINE_SEARCH_TOL
     return FULL_BATCH_TOL if batch_size >= n_rows or optimizer.variance_reduced else MINI_BATCH_TOL
 

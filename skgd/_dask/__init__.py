@@ -51,7 +51,7 @@ def partitions(X: Any, y: Any, weight: Any, name: str) -> "DaskPartitions":
         return DaskPartitions(X._meta, y._meta, packed(together, name), packed(together[1:], name))
     # a frame by itself mustn't be optimized: that may read several of its parts at once
     blocks = blocks_of(X)
-    y = y if is_collection(y) else da.from_array(np.asarray(y), chunks=-1)
+    y = y if is_collection(y) else np.asarray(y)
     beside = [blocks_alike(y, X, blocks, "y")]
     beside += [] if weight is None else [blocks_alike(weight, X, blocks, "sample_weight")]
     targets = list(zip(*beside, strict=True))
@@ -148,7 +148,8 @@ class DaskPartitions:
     def later(self, work: Callable, finish: Callable) -> Any:
         """finish(sum of what work gives, None aside), as an array without dimensions that isn't computed yet."""
         number = dask.delayed(finish, pure=False, traverse=False)(self._sum(work, ()))
-        return da.from_delayed(number, (), np.float64)
+        array = da.from_delayed(number, (), np.float64)
+        return Number(array.dask, array.name, array.chunks, meta=array._meta)
 
     def _sum(self, work: Callable, arguments: tuple) -> Delayed:
         graph, keys = _tasks(Work(work, arguments, False), self.parts)
@@ -182,6 +183,16 @@ class DaskPartitions:
             for each in waiting:
                 each.cancel()
             reader.shutdown(wait=False)  # what it reads just now nobody waits for
+
+
+class Number(da.Array):
+    """A number that isn't computed yet; scikit-learn's cross-validation asks for it as it does for NumPy's."""
+
+    __slots__ = ()
+
+    def item(self) -> float:
+        """The number itself."""
+        return self.compute().item()
 
 
 def _tasks(work: Work, blocks: Blocks, alone: int | None = None) -> tuple[dict, list]:

@@ -40,6 +40,18 @@ def compute(task: Any) -> Any:
     return on_this_machine(task) if client is None else OnCluster(client, task).result()
 
 
+def kept(pieces: list) -> list:
+    """Values that aren't computed yet, as such that a cluster keeps, where there is one."""
+    client = client_in_force()
+    return pieces if client is None else _running(client).persist(pieces)
+
+
+def _running(client: Any) -> Any:
+    if client.status != "running":
+        raise RuntimeError(LOST_CONNECTION)
+    return client
+
+
 def on_this_machine(task: Any) -> Any:
     return dask.compute(task)[0]
 
@@ -56,9 +68,7 @@ class OnCluster:
     """A task that has been sent to a cluster, whose result is waited for with open eyes."""
 
     def __init__(self, client: Any, task: Any):
-        if client.status != "running":
-            raise RuntimeError(LOST_CONNECTION)
-        self.client, self.future = client, client.compute(task)
+        self.client, self.future = client, _running(client).compute(task)
         gather = client.gather(self.future, asynchronous=True)
         self.gathered = asyncio.run_coroutine_threadsafe(gather, client.loop.asyncio_loop)
 

@@ -3,9 +3,12 @@
 import functools
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 from scipy import sparse
+
+from .cluster import kept
 
 NO_ROWS = "{} is a Dask {}: give an Array or a DataFrame, as dask.array.from_delayed and Bag.to_dataframe make them"
 
@@ -76,16 +79,18 @@ def blocks_of(data: Any) -> list:
 def blocks_alike(data: Any, X: Any, blocks: list, name: str) -> list:
     """Parts of y or of weights that belong to those of X."""
     lengths = X.chunks[0] if isinstance(X, da.Array) else (np.nan,)
-    data = data if is_collection(data) else da.from_array(np.asarray(data), chunks=-1)
+    data = data if is_collection(data) else np.asarray(data)
     if not data.ndim:
         raise ValueError(f"{name} must have an entry for each row of X")
     if isinstance(data, da.Array):
         data = data.rechunk(dict.fromkeys(range(1, data.ndim), -1))
-        if data.chunks[0] != lengths and not np.isnan([*lengths, *data.chunks[0]]).any():
-            if sum(data.chunks[0]) != sum(lengths):
-                raise ValueError(f"X has {sum(lengths)} rows and {name} {sum(data.chunks[0])}: they must be as many")
-            data = data.rechunk({0: lengths})
-    found = blocks_of(data)
+    own = data.chunks[0] if isinstance(data, da.Array) else (np.nan,) if is_collection(data) else (len(data),)
+    if own != lengths and not np.isnan([*lengths, *own]).any():
+        if sum(own) != sum(lengths):
+            raise ValueError(f"X has {sum(lengths)} rows and {name} {sum(own)}: they must be as many")
+        own = lengths
+        data = data.rechunk({0: lengths}) if is_collection(data) else data
+    found = blocks_of(data) if is_collection(data) else _pieces(data, own)
     if len(found) != len(blocks):
         raise ValueError(
             f"X has {len(blocks)} partitions and {name} {len(found)}, and how many rows there are in each isn't known: "
@@ -94,8 +99,16 @@ def blocks_alike(data: Any, X: Any, blocks: list, name: str) -> list:
     return found
 
 
+def _pieces(array: np.ndarray, lengths: tuple) -> list:
+    """Rows in memory as parts that hold nothing but their own; to a cluster they are sent once, not in each pass."""
+    pieces = [dask.delayed(each, traverse=False) for each in np.split(array, np.cumsum(lengths[:-1], dtype=np.intp))]
+    return kept(pieces)
+
+
 def empty_like(data: Any) -> Any:
-    """An empty array or frame with the columns and dtypes of a collection."""
+    """An empty array or frame with the columns and dtypes of a collection, or of an array in memory."""
+    if isinstance(data, np.ndarray):
+        return data[:0]
     if not isinstance(data, da.Array):
         return data._meta
     if any(np.isnan(length) for length in data.shape[1:]):

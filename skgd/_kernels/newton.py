@@ -53,7 +53,7 @@ def second_derivatives(loss, hyper, rows, work):
         second[i] = max((up[i] - second[i]) / (2.0 * step), 0.0)
 
 
-def factorise(rows, work, typical, lower):
+def factorise(rows, work, lower):
     """Cholesky factor of the Hessian; returns the mean of its diagonal, NaN where it is not positive definite."""
     second, scaled, mean = work.vectors[SECOND], work.vectors[SCALED], 0.0
     p = lower.shape[0]
@@ -64,11 +64,9 @@ def factorise(rows, work, typical, lower):
         for k in range(j + 1):
             lower[j, k] = dot(scaled, rows.columns[k])
         mean += lower[j, j] / p
-    typical = max(mean, typical)
     for j in range(p):
-        # the intercept is what the data tell most about
-        jitter = RIDGE * max(mean if j == p - 1 else typical, TINY)
-        lower[j, j] += max(rows.ridge[j], jitter)
+        # beside its own entry: columns may have any scale, and rows that are certain of their class little curvature
+        lower[j, j] += max(rows.ridge[j], RIDGE * max(lower[j, j] if lower[j, j] > 0.0 else mean, TINY))
         for k in range(j + 1):
             rest = lower[j, k]
             for m in range(k):
@@ -116,15 +114,14 @@ def newton(loss, hyper, rows, settings, params, work, search, curve):
     search["objective"] = evaluate(loss, hyper, rows, work, params, gradient)
     for step in range(curve.size):
         # 1. the curvature, of a quadratic loss once
-        if not settings.quadratic or search["typical"] == 0.0:
+        if not settings.quadratic or not search["factorised"]:
             if settings.quadratic:
                 copy_into(work.vectors[SECOND], rows.weight)
             else:
                 second_derivatives(loss, hyper, rows, work)
-            mean = factorise(rows, work, search["typical"], lower)
-            if not mean < np.inf:
+            if not factorise(rows, work, lower) < np.inf:
                 return STUCK
-            search["typical"] = max(search["typical"], mean)
+            search["factorised"] = 1
 
         # 2. the direction, and what it promises
         slope = solve(lower, gradient, direction)

@@ -378,7 +378,7 @@ Search = np.dtype(
         ("last_promise", np.float64),  # decrease that the last step was to bring
         ("largest_step", np.float64),  # of any parameter in the last step
         ("still", np.int64),  # steps on end that were small
-        ("typical", np.float64),  # largest mean of the Hessian's diagonal so far
+        ("factorised", np.int64),  # whether the Hessian, of a quadratic loss, is there
     ],
     align=True,
 )

@@ -10,10 +10,13 @@ from .._parallel import n_threads
 from .._targets.classes import class_totals
 from .._targets.held_out import Split, folds, hold_out
 from .._targets.targets import Targets
+from .._warnings import warn_user
 from ..losses import Loss
 from .distinct import distinct_rows
 from .features import (
     ALL_ROWS,
+    copied_rows,
+    dense_columns,
     in_double,
     raw_features,
     read_only,
@@ -28,6 +31,8 @@ from .scaling import Scaling, dense_moments, feature_scales
 
 # Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
 SAFE_FLOAT32 = (1e-15, 1e15)
+FARTHEST = 1e9  # beyond, sums over entries that can't be centred themselves leave too few digits to converge by
+FAR = 10.0  # standard deviations from zero to the mean: nearer ones cost the curvature no more than two digits
 EPS = float(np.finfo(np.float64).eps)
 MOST_ROWS = 2 ** (8 * ROW_NUMBER.itemsize)
 
@@ -59,7 +64,8 @@ def describe(
     loss.probe(targets.y, targets.n_outputs)
 
     workers = n_threads(parameters.n_jobs)
-    scaler = Scaler(treatment.standardization, parameters, kind, sparse.issparse(X), workers)
+    centers_far = treatment.centers_far and not loss.trivial_optimum
+    scaler = Scaler(treatment.standardization, parameters, kind, sparse.issparse(X), workers, centers_far)
     data, moments = scaler.scaled(X, targets, rows, before.moments if streaming and before else (None, None))
     scaling = scaling_of(data)
     model = _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming)
@@ -108,12 +114,21 @@ def splits_of(n_rows: int, targets: Targets, parameters: Any, rng, streaming: bo
 class Scaler:
     """What the standardization means for features and targets, and the scaling that follows from the data."""
 
-    def __init__(self, standardization: bool | str, parameters: Any, kind: Any, is_sparse: bool, n_threads: int):
+    def __init__(
+        self,
+        standardization: bool | str,
+        parameters: Any,
+        kind: Any,
+        is_sparse: bool,
+        n_threads: int,
+        centers_far: bool = False,
+    ):
         self.kind, self.n_threads, self.standardization = kind, n_threads, standardization
         # among raw features the intercept is left to the descent
         self.centers_targets = bool(standardization) and getattr(parameters, "fit_intercept", True)
         # sparse features never are: the free intercept makes up for it
         self.centers_features = self.centers_targets and not is_sparse and standardization is True
+        self.centers_far = centers_far and not self.centers_features
         self.scales_targets = kind.scales_targets_of_raw_features or bool(standardization)
 
     def scaled(self, X, targets: Targets, rows: np.ndarray, before: tuple) -> tuple[Data, tuple]:
@@ -139,6 +154,8 @@ class Scaler:
         target_center, target_scale = np.zeros(k), np.ones(k)
         center, scale = features.center, features.inverse_scale  # zeros and ones
         of_X, of_y = moments
+        if self.centers_far:
+            center = far_centers(data)
         if of_X is None:
             check_raw_features(data)
         else:
@@ -213,6 +230,38 @@ def of_validation_set(validation, data: Data) -> Data:
 def _fits_float32(scale: np.ndarray) -> bool:
     low, high = SAFE_FLOAT32
     return bool(((scale > low) & (scale < high)).all())
+
+
+def far_centers(data: Data) -> np.ndarray:
+    """Means, as some rows tell them, of columns that lie far from zero; 0 of others.
+
+    Whatever is taken off a column, the free intercept makes up for it exactly. But the curvature of columns as they are
+    has no digits left for what they tell.
+    """
+    features, d, numbers = data.features, data.features.center.size, data.sample_rows(1000)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if isinstance(features, Features):
+            rows = features.X[numbers].astype(np.float64, copy=False)
+            mean, square = rows.mean(axis=0), np.einsum("ij,ij->j", rows, rows) / len(rows)
+        else:
+            stored = copied_rows(features, numbers)
+            entries = stored.data.astype(np.float64, copy=False)
+            sums = (np.bincount(stored.indices, each, minlength=d) for each in (entries, entries**2))
+            mean, square = (each / len(numbers) for each in sums)
+        far = np.flatnonzero((square - mean**2 < (mean / FAR) ** 2) & (mean != 0) & np.isfinite(square))
+    center = np.zeros(d)
+    center[far] = mean[far]
+    if far.size and not isinstance(features, Features):
+        columns, size = dense_columns(scaled_rows(features, numbers), far), np.abs(mean[far])
+        deviation = (columns - columns[0]).std(axis=0)
+        lost = far[(deviation < size / FARTHEST) & (deviation > 4 * EPS * size)]  # others are constant
+        if lost.size:
+            warn_user(
+                f"column {lost[0]} of the sparse X lies so far from zero, {mean[lost[0]]:.3g} on average, that sums "
+                "lose the digits in which its entries differ: subtract the mean, or give X as an array",
+                RuntimeWarning,
+            )
+    return center
 
 
 def check_raw_features(data: Data) -> None:

@@ -66,12 +66,18 @@ def in_double(features: Features | SparseFeatures) -> Features | SparseFeatures:
 
 
 def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
-    """The given rows as models see them, in float64; CSR where the data are."""
+    """The given rows as models see them, in float64; CSR, which isn't centred, where the data are."""
     if isinstance(features, Features):
         return (features.X[rows].astype(np.float64) - features.center) * features.inverse_scale
     copied = copied_rows(features, rows)
     values = copied.data * features.inverse_scale[copied.indices]
     return sparse.csr_array((values, copied.indices, copied.indptr), shape=(len(rows), features.center.size))
+
+
+def left_to_center(features: Features | SparseFeatures) -> np.ndarray:
+    """What :func:`scaled_rows` has left on the columns: nothing but of CSR."""
+    center = features.center
+    return np.zeros(center.size) if isinstance(features, Features) else center * features.inverse_scale
 
 
 def copied_rows(features: SparseFeatures, rows: np.ndarray) -> SparseFeatures:
@@ -92,6 +98,8 @@ def dense_rows(features: Features | SparseFeatures, rows: np.ndarray | slice, ou
     if isinstance(rows, slice):
         rows = np.arange(rows.start, rows.stop)
     out[...] = sparse.csr_array(scaled_rows(features, rows)).toarray()
+    if features.center.any():
+        out -= left_to_center(features)
 
 
 def rows_apart(data: Data, rows: np.ndarray) -> Data:

@@ -89,9 +89,14 @@ class Objective(MeanLoss):
         self.unit: np.ndarray | float = 1.0  # what parameters are multiplied by
         if self.in_units_of_X:
             self.unit = np.tile(np.append(data.features.inverse_scale, 1.0), model.n_outputs)
+        # entries that aren't stored can't be centred: the intercept makes up for it
+        self.center = data.features.center if self.in_units_of_X and data.features.center.any() else None
 
     def sums(self, params, n_gradient):
         params = np.ascontiguousarray(params * self.unit, dtype=self.dtype)
+        if self.center is not None:
+            blocks = params.reshape(self.model.n_outputs, -1)
+            blocks[:, -1] -= blocks[:, :-1] @ self.center
         first = self.evaluate is None and not self.by_samples
         if first:
             get = python_kernel if self.in_python else kernel
@@ -103,6 +108,9 @@ class Objective(MeanLoss):
             gradient = threads.added_up(gradients, self.n_threads)
         if first:
             self.evaluate = entry_of(self.evaluate)  # what comes later is of the same types
+        if self.center is not None and n_gradient:
+            blocks = gradient.reshape(self.model.n_outputs, -1)
+            blocks[:, :-1] -= np.outer(blocks[:, -1], self.center)
         return float(value), gradient * self.unit if n_gradient else gradient
 
     def _by_samples(self, params, gradients, numbered_part):

@@ -127,7 +127,7 @@ class Fetch:
     preparation: Preparation
 
     def __call__(self, part: Part) -> Data | None:
-        with naming(part):
+        with naming(part.number):
             data = self.preparation.data(part)
             if data is None or data.weight.all():
                 return data
@@ -167,9 +167,14 @@ class OnRows:
 
     def __call__(self, part: Part, *arguments: Any) -> Any:
         """What it gives; None for a part without rows to use."""
-        with naming(part):
+        with naming(part.number):
             data = self.preparation.data(part)
-            return None if data is None else self.on(Rows(data, 1), *arguments)
+            if data is None:
+                return None
+            result = self.on(Rows(data, 1), *arguments)
+            if isinstance(result, np.ndarray) and not np.isfinite(result).all():
+                check_entries(data)  # unless the parameters are too large, it is they
+            return result
 
     def on(self, rows: Rows, *arguments: Any) -> Any:
         return self.work(rows, *arguments)
@@ -186,14 +191,23 @@ class Share(OnRows):
         return super().on(rows, *arguments) * (total_weight(rows.data) / self.weight)
 
 
+def check_entries(data: Data) -> None:
+    """Refuse features that aren't finite. The first look has refused them: here are other ones."""
+    features = data.features
+    if not np.isfinite(features.X if isinstance(features, Features) else features.data).all():
+        raise ValueError(
+            "X holds NaN or infinity now, and didn't in the first look: computed anew it must have the same rows"
+        )
+
+
 @contextlib.contextmanager
-def naming(part: Part) -> Iterator[None]:
+def naming(number: int) -> Iterator[None]:
     """Say in errors which part they are about."""
     try:
         yield
     except (ValueError, TypeError) as error:
         kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"partition {part.number}: {error}") from error
+        raise kind(f"partition {number}: {error}") from error
 
 
 def loss_and_gradient(
@@ -211,12 +225,14 @@ class Some:
     preparation: Preparation
 
     def __call__(self, part: Part, most: int) -> tuple | None:
-        with naming(part):
+        with naming(part.number):
             encoded = self.preparation.encoded(part)
             if encoded is None:
                 return None
             X, targets, weight, subset = encoded
-            return some_of(self.preparation.scaled(X, targets, weight, subset), X, targets, most)
+            data = self.preparation.scaled(X, targets, weight, subset)
+            check_entries(data)
+            return some_of(data, X, targets, most)
 
 
 def some_of(data: Data, X: Any, y: np.ndarray, most: int) -> tuple:

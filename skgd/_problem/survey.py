@@ -65,7 +65,7 @@ class Look:
     survey: Any
 
     def __call__(self, part: Part) -> Any:
-        with naming(part):
+        with naming(part.number):
             return looked_at(part, self.survey)
 
 
@@ -89,7 +89,7 @@ class Summarise:
     every: int = 1  # and that of one part in so many
 
     def __call__(self, part: Part) -> Summary | None:
-        with naming(part):
+        with naming(part.number):
             read = self.reading.read(part, finite=True)
             if read is None:
                 found = None if self.encoding is not None else looked_at(part, self.survey)
@@ -149,7 +149,8 @@ def describe_partitions(
     if parameters.early_stopping and validation is None:
         reading = replace(reading, held_out=HeldOut(rng.randint(1, SEEDS), parameters.validation_fraction))
     encoding = _encoding_beforehand(partitions, survey)
-    scaler = Scaler(treatment.standardization, parameters, kind, reading.is_sparse, 1)
+    centers_far = treatment.centers_far and not survey.loss.trivial_optimum
+    scaler = Scaler(treatment.standardization, parameters, kind, reading.is_sparse, 1, centers_far)
     n_features = partitions.X_like.shape[1]
     wanted, n_parts = _rows_at_hand(n_features, reading.is_sparse), partitions.n_partitions
     look = Summarise(reading, survey, encoding, scaler, -(-wanted // n_parts), max(1, n_parts // wanted))

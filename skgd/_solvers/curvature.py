@@ -7,7 +7,7 @@ import numpy as np
 from .. import _parallel as threads
 from .._kernels.constants import RIDGE, TINY
 from .._kernels.structures import FLOAT64
-from .._problem.features import dense_columns
+from .._problem.features import dense_columns, left_to_center
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.partitioned import PartitionedRows
@@ -95,7 +95,6 @@ class Curvature:
         self.some = SubSample(rows, model, loss, size)
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self.squares: np.ndarray | None = None
-        self.typical = 0.0  # entry of the diagonal
         self.made_of: dict = {}  # what the last model was made of
 
     @property
@@ -127,7 +126,7 @@ class Curvature:
 
     def state(self) -> dict:
         """What the next model depends on, and what the last one was made of, which is all it takes to make it again."""
-        return {"size": self.some.size, "typical": self.typical, "squares": self.squares, "made_of": self.made_of}
+        return {"size": self.some.size, "squares": self.squares, "made_of": self.made_of}
 
     def restore(self, state: dict) -> CurvatureModel:
         """Go on from there; the last model."""
@@ -135,10 +134,9 @@ class Curvature:
         if not made_of:
             return Identity()
         self.some.resize(made_of["size"])
-        self.squares, self.typical, self.constant_model = state["squares"], made_of["typical"], None
+        self.squares, self.constant_model = state["squares"], None
         model = self.model(made_of["params"], made_of["hyper"])
         self.some.resize(state["size"])
-        self.typical = state["typical"]
         return model
 
     def grow(self) -> bool:
@@ -166,18 +164,11 @@ class Curvature:
             return Identity()
         if self.constant_model is not None:
             return self.constant_model
-        self.made_of = {"params": params, "hyper": hyper.copy(), "size": self.some.size, "typical": self.typical}
+        self.made_of = {"params": params, "hyper": hyper.copy(), "size": self.some.size}
         model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
         if self.loss.quadratic:
             self.constant_model = model
         return model
-
-    def _factor(self, matrix: np.ndarray, ridge: np.ndarray) -> Factor:
-        # where probabilities near 0 and 1 leave no curvature, rounding would decide on what the data don't tell
-        self.typical = max(self.typical, float(np.diagonal(matrix).mean()))
-        typical = np.full(len(matrix), self.typical)
-        typical[self.n_columns - 1 :: self.n_columns] = 0.0  # intercepts are what the data tell most about
-        return Factor(matrix, ridge, typical)
 
     def _matrices(self, params, hyper):
         p, K = self.n_columns, self.n_outputs
@@ -187,19 +178,19 @@ class Curvature:
         if self.loss.quadratic:
             moments = self.rows.second_moments(self.linear.trains_intercept) if p <= ALL_ROWS_COLUMNS else None
             moments = self._mean_over_rows(_plain_gram) if moments is None else moments
-            return Blocks([self._factor(moments, ridge[0])] * K)
+            return Blocks([Factor(moments, ridge[0])] * K)
         if self.coupled:
             total = self._mean_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
-            return Coupled(self._factor(total, self.ridge), K)
+            return Coupled(Factor(total, self.ridge), K)
         if K * self.some.size * p**2 > MATRIX_WORK:  # for very many outputs the same matrix serves all
 
             def shared(sample):
                 second = sample.second_derivatives(params, hyper, self.some.is_all).mean(axis=1)
                 return gram(sample.Z, second * sample.weight)
 
-            return Blocks([self._factor(self._mean_over_rows(shared), ridge[0])] * K)
+            return Blocks([Factor(self._mean_over_rows(shared), ridge[0])] * K)
         totals = self._mean_over_rows(lambda sample: sample.hessians(params, hyper, self.some.is_all))
-        return Blocks([self._factor(total, of_output) for total, of_output in zip(totals, ridge, strict=True)])
+        return Blocks([Factor(total, of_output) for total, of_output in zip(totals, ridge, strict=True)])
 
     def _mean_over_rows(self, function: Callable[[Sample], np.ndarray]) -> np.ndarray:
         of_matrices = self.n_matrices * self.matrix_width**2
@@ -209,30 +200,39 @@ class Curvature:
     def _diagonal(self, params, hyper):
         """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
         some, blocks = self.rows.some(self.some.size), params.reshape(self.n_outputs, -1)
-        rows = some.scaled()
-        raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + blocks[:, -1])
+        rows, center = some.scaled(), left_to_center(some.data.features)
+        raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + (blocks[:, -1] - blocks[:, :-1] @ center))
         targets, weight = some.targets, some.weight
         second = second_derivatives(self.loss, self.some.pointwise, raw, targets, weight, hyper, self.loss.smooth)
         mean = weight @ second / weight.sum()
         of_rows = rows**2 if isinstance(rows, np.ndarray) else rows.power(2)
-        squares = of_rows.T @ weight
+
+        def sums_of_squares(weights):  # of the centred columns, (n_features, n_outputs)
+            sums, total = of_rows.T @ weights, weights.sum(axis=0)
+            if not center.any():
+                return sums
+            far = sums - 2 * center[:, None] * (rows.T @ weights) + np.outer(center**2, total)
+            return np.where(center[:, None] != 0, np.maximum(far, 0.0), sums)
+
+        squares = sums_of_squares(weight[:, None])[:, 0]
         if self.squares is None:
             of_all = self.rows.mean_squares()
-            self.squares = squares / weight.sum() if of_all is None else of_all
-        of_columns = of_rows.T @ (second * weight[:, None])  # (n_features, n_outputs)
+            of_sample = squares / weight.sum()
+            self.squares = of_sample if of_all is None else np.where(center != 0, of_sample, of_all)
+        of_columns = sums_of_squares(second * weight[:, None])
         pseudo = squares.sum() / max(np.count_nonzero(squares), 1) * RARE_SHARE + TINY  # speaks for columns not seen
         curvature = (of_columns + pseudo * mean) / (squares + pseudo)[:, None] * self.squares[:, None]
         diagonal = np.vstack([curvature, mean]).T.ravel() + self.ridge
         diagonal = np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY))
-        return Diagonal(diagonal, *self._leading(rows, second * (weight / weight.sum())[:, None], curvature))
+        return Diagonal(diagonal, *self._leading(rows, center, second * (weight / weight.sum())[:, None], curvature))
 
-    def _leading(self, rows, second, curvature) -> tuple[np.ndarray, list[Factor]]:
+    def _leading(self, rows, center, second, curvature) -> tuple[np.ndarray, list[Factor]]:
         """Where the intercepts and the parameters of the columns that weigh most stand, and their matrices."""
         n_leading = min(LEADING_COLUMNS, len(curvature))
         columns = np.sort(np.argpartition(-curvature.mean(axis=1), n_leading - 1)[:n_leading])
         leading = np.add.outer(np.arange(self.n_outputs) * self.n_columns, np.append(columns, self.n_columns - 1))
         Z = np.empty((len(second), n_leading + 1))
-        Z[:, :-1] = dense_columns(rows, columns)
+        Z[:, :-1] = dense_columns(rows, columns) - center[columns]
         Z[:, -1] = self.linear.trains_intercept
         matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]

@@ -9,9 +9,13 @@ from .._kernels.structures import FLOAT64
 
 
 class Factor:
-    """A symmetric positive definite matrix plus diag(ridge), factorised (Cholesky)."""
+    """A symmetric positive definite matrix plus diag(ridge), factorised (Cholesky).
 
-    def __init__(self, matrix: np.ndarray, ridge: np.ndarray, typical: np.ndarray | float = 0.0):
+    A share of each entry of the diagonal stands in for a ridge that is smaller. It is that entry's own share: columns
+    may have any scale, and where rows are certain of their classes there is little curvature left.
+    """
+
+    def __init__(self, matrix: np.ndarray, ridge: np.ndarray):
         if not np.isfinite(matrix).all():
             raise ValueError(
                 "the features are so large that the curvature of the objective overflows; standardize=True brings them "
@@ -19,7 +23,7 @@ class Factor:
             )
         self.matrix = matrix
         diagonal = np.diagonal(matrix).copy()
-        jitter = RIDGE * np.maximum(max(diagonal.mean(), TINY), typical)
+        jitter = RIDGE * np.maximum(np.where(diagonal > 0, diagonal, diagonal.mean()), TINY)
         while True:
             np.fill_diagonal(matrix, diagonal + np.maximum(ridge, jitter))
             self.lower, failed = dpotrf(matrix, lower=1)

@@ -57,7 +57,7 @@ class Newton:
     def restore(self, state: dict) -> None:
         fill(self.search.view(np.uint8), state["search"], "search")
         if self.settings.quadratic:
-            self.search["typical"] = 0.0  # so the Hessian, which doesn't change, is factorised again
+            self.search["factorised"] = 0  # so the Hessian, which doesn't change, is factorised again
         fill(self.params, state["params"], "params")
         if state["line_search"] is not None:
             self.line_search = LineSearch(self.training, self.plan, self.problem, self.pauses)

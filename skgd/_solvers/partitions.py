@@ -9,7 +9,7 @@ import numpy as np
 from .._compile.kernels import kernel, python_kernel, rule_plug_in
 from .._kernels.rows import shuffle_runs
 from .._kernels.structures import Anchor
-from .._problem.partitioned import Fetch, PartitionedRows
+from .._problem.partitioned import Fetch, PartitionedRows, check_entries, naming
 from .._problem.problem import Problem
 from .._problem.rows import Rows
 from ..schedules import Constant, ReduceOnPlateau, Schedule, factors_at
@@ -58,6 +58,7 @@ class PartitionedEpochs:
         # of the epoch
         self.coming: Generator | None = None  # the data of the parts to come
         self.numbers: deque[int] = deque()  # of these
+        self.number = -1  # of the one that is worked on
         self.rows_done = self.updates_done = 0
         self.loss_sum = 0.0
         self.objective = np.inf  # at its beginning, where that is known
@@ -118,7 +119,7 @@ class PartitionedEpochs:
     def _take_next(self) -> None:
         """Begin to train on the next part."""
         assert self.coming is not None
-        number = self.numbers.popleft()
+        self.number = number = self.numbers.popleft()
         data = self.rows.arrived(next(self.coming), number)
         n_rows = data.n_rows
         schedule = self._schedule(self._updates_of(n_rows))
@@ -156,6 +157,9 @@ class PartitionedEpochs:
         progress, updates = of_part.progress, of_part.updates
         try:
             outcome = self.part.step(1)
+            if outcome == Outcome.DIVERGED:
+                with naming(self.number):
+                    check_entries(self.part.data)
         finally:  # what is learnt is kept, whatever happens
             for name in ALONG:
                 training.progress[name] = progress[name]

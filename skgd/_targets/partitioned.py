@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._validation import SAFE_WEIGHTS, check_weights
+from .._validation import SAFE_WEIGHTS_OF_PARTS, check_weights
 from ..losses import Loss
 from .classes import check_classes_or_labels, class_index, class_totals, label_indicator, unique_classes
 from .classification import class_factors, classes_of, labels_of, loss_of
@@ -150,7 +150,7 @@ def check_part_of_weights(weight: Any, n_rows: int) -> np.ndarray:
     if weight is None:
         return np.empty(0)
     weight = check_weights(weight, n_rows)
-    low, high = SAFE_WEIGHTS
+    low, high = SAFE_WEIGHTS_OF_PARTS
     if weight.size and not (weight.max() < high and (weight.max() > low or weight.max() == 0)):
         raise ValueError(f"sample_weight reaches {weight.max():.3g}: rescale it, only proportions count")
     return weight

@@ -9,6 +9,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from .._auto.linear import decide
+from .._constructors import OF_LINEAR_MODELS
 from .._fit import GradientDescentEstimator
 from .._parallel import n_threads
 from .._problem.model import LinearModel
@@ -28,6 +29,7 @@ class LinearEstimator(GradientDescentEstimator):
         "fit_intercept": ["boolean"],
     }
 
+    _written_elsewhere = OF_LINEAR_MODELS
     _model = LinearModel
     _decide = staticmethod(decide)
 

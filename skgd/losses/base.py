@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from .._constructors import AdvisesCallers
 from .._validation import RemembersValidParameters, check_parameters
 from .probe import probe
 
 
-class Loss(RemembersValidParameters, BaseEstimator):
+class Loss(AdvisesCallers, RemembersValidParameters, BaseEstimator):
     """A function of raw predictions and targets that training minimises.
 
     A subclass gives :meth:`pointwise`, plain Python over small arrays, which is compiled into the training

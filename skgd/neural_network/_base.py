@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._auto.description import settle_members
 from .._auto.network import decide
+from .._constructors import OF_NETWORKS
 from .._fit import GradientDescentEstimator
 from .._parallel import n_threads
 from .._problem.network import INITS, NetworkModel
@@ -50,6 +51,7 @@ class NetworkEstimator(GradientDescentEstimator):
         "schedule": [StrOptions({*SCHEDULES, "auto"}), Schedule, callable],
     }
 
+    _written_elsewhere = OF_NETWORKS
     _model = NetworkModel
     _decide = staticmethod(decide)
 

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._compile import jit as _jit
+from .._constructors import OF_OPTIMIZERS, AdvisesCallers
 from .._validation import Interval, RemembersValidParameters, check_parameters, check_static
 from .._warnings import warn_user
 
@@ -19,7 +20,7 @@ NOT_NEGATIVE = Interval(numbers.Real, 0, None, closed="left")
 SHARE = Interval(numbers.Real, 0, 1, closed="left")  # decay rates
 
 
-class Optimizer(RemembersValidParameters, BaseEstimator):
+class Optimizer(AdvisesCallers, RemembersValidParameters, BaseEstimator):
     """Hyper-parameters and a rule: gradient in, parameters changed in place.
 
     A subclass stores its constructor's arguments and gives ``n_slots`` (or a property), ``hyperparameters`` and
@@ -62,6 +63,8 @@ class Optimizer(RemembersValidParameters, BaseEstimator):
     >>> GDLinearRegressor(optimizer=SignSGD(), alpha=0).fit(X, 3 * X[:, 0]).coef_.round(1)
     array([3.])
     """
+
+    _written_elsewhere = OF_OPTIMIZERS
 
     learning_rate: float | None = None
     default_learning_rate = 0.01

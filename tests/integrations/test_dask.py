@@ -10,8 +10,9 @@ import pytest
 from scipy import sparse
 from scipy.special import logsumexp
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd._partitions import partitions_of
@@ -365,6 +366,99 @@ def test_what_cannot_be_fitted_is_told_of_and_the_former_model_stays(case):
     with dask.config.set(scheduler="synchronous"), pytest.raises(ValueError, match=message):
         model.fit(*make())
     assert pickle.dumps(model) == before
+
+
+class Turning:
+    """Blocks of which the third holds an entry that isn't finite from some reading on."""
+
+    def __init__(self, entry, after):
+        self.entry, self.after, self.n_read = entry, after, 0
+
+    def __call__(self, block):
+        if not block.size or block[0, 0] != X[2_600, 0]:
+            return block
+        self.n_read += 1
+        block = block.copy()
+        block[7, 1] = self.entry if self.n_read > self.after else block[7, 1]
+        return block
+
+
+@pytest.mark.parametrize(
+    ("model", "after"),
+    [
+        (GDLogisticClassifier(), 1),
+        (GDLogisticClassifier(), 2),
+        (GDLinearRegressor(), 1),
+        (GDLinearRegressor(), 2),
+        (GDLogisticClassifier(optimizer="adam", batch_size=100, max_iter=5), 3),
+        (GDLogisticClassifier(early_stopping=True), 2),
+    ],
+)
+@pytest.mark.parametrize("entry", [np.nan, -np.inf])
+def test_what_is_no_number_any_more_in_a_later_pass_is_told_of_with_its_part(model, after, entry):
+    rows = parts(X).map_blocks(Turning(entry, after), meta=np.empty((0, 0)))
+    refused = pytest.raises(ValueError, match=r"^partition 2: X holds NaN or infinity now")
+    with dask.config.set(scheduler="synchronous"), refused:
+        clone(model).fit(rows, parts(TWO))
+
+
+@pytest.mark.parametrize(
+    "model", [GDLogisticClassifier(class_weight="balanced"), GDMLPClassifier(max_iter=1, tol=None)]
+)
+def test_classes_in_a_column_are_warned_of_once(model):
+    column = pd.DataFrame({"y": TWO})
+    with pytest.warns(DataConversionWarning, match="y is a column") as warned:
+        model.fit(frame_parts(X), dd.from_pandas(column, npartitions=5))
+    assert [each.filename for each in warned] == [__file__]
+    assert list(model.classes_) == [0, 1]
+    assert 0.5 < float(model.score(frame_parts(X), dd.from_pandas(column, npartitions=5))) < 1
+    one = GDLinearRegressor().fit(frame_parts(X), dd.from_pandas(column, npartitions=5))
+    assert one.coef_.shape == (1, D)
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e150])
+def test_weights_of_all_parts_may_be_tiny_or_immense(unit):
+    model = GDLogisticClassifier(class_weight="balanced")
+    expected = clone(model).fit(X, TWO, WEIGHT)
+    close(model.fit(parts(X), parts(TWO), parts(WEIGHT * unit)), expected)
+    weighted = float(model.score(parts(X), parts(TWO), parts(WEIGHT * unit)))
+    assert weighted == pytest.approx(expected.score(X, TWO, WEIGHT))
+    alone = WEIGHT * np.where(np.arange(N) < 1_300, unit, 1)  # of the first part, beside others
+    expected = Ridge(alpha=1e-4 * alone.sum() / alone.max()).fit(X, NUMBERS, alone / alone.max())
+    ours = GDLinearRegressor(alpha=1e-4, standardize=False).fit(parts(X), parts(NUMBERS), parts(alone))
+    np.testing.assert_allclose(ours.coef_, expected.coef_, atol=1e-4)
+
+
+def sent_for_a_pass(rows):
+    return max(len(pickle.dumps(dict(rows.parts.needed_for(number)))) for number in range(rows.n_partitions))
+
+
+def test_targets_and_weights_in_memory_go_to_their_parts_alone_and_to_a_cluster_once(monkeypatch):
+    expected = GDLogisticClassifier().fit(parts(X), parts(WORDS), parts(WEIGHT)).coef_
+    assert np.array_equal(GDLogisticClassifier().fit(parts(X), list(WORDS), WEIGHT).coef_, expected)
+    lazy = da.random.random((N, D), chunks=(600, D))  # which takes nothing along
+    assert sent_for_a_pass(partitions_of(lazy, NUMBERS, WEIGHT)) < 2 * 600 * 8 * 1.5
+    with pytest.raises(ValueError, match="X has 6000 rows and y 5999"):
+        partitions_of(lazy, NUMBERS[1:], WEIGHT)
+    client, cluster = cluster_of(2, 1)
+    with cluster, client:
+        rows = partitions_of(lazy, NUMBERS, WEIGHT)
+        assert sent_for_a_pass(rows) < 5_000
+        assert sum(rows.map(sum_of_targets)) == pytest.approx(NUMBERS @ WEIGHT)
+        assert np.array_equal(GDLogisticClassifier().fit(parts(X), WORDS, WEIGHT).coef_, expected)
+
+
+def sum_of_targets(part):
+    return part.y @ part.weight
+
+
+def test_cross_validation_takes_arrays():
+    model, grid = GDLogisticClassifier(), {"alpha": [1e-3, 1.0]}
+    expected = cross_val_score(model, X, TWO, cv=3)
+    np.testing.assert_allclose(cross_val_score(model, parts(X), parts(TWO), cv=3), expected, atol=1e-3)
+    search = GridSearchCV(model, grid, cv=3).fit(parts(X), parts(TWO))
+    assert search.best_params_ == GridSearchCV(model, grid, cv=3).fit(X, TWO).best_params_
+    assert np.isscalar(model.fit(parts(X), parts(TWO)).score(parts(X), parts(TWO)).item())
 
 
 def test_validation_rows_are_checked_as_all_others():

@@ -1,0 +1,138 @@
+"""Errors of constructors: they name the class that was called, and tell who comes from elsewhere what to write."""
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator
+
+
+class AdvisesCallers:
+    """Says what to write in place of parameters that a constructor doesn't take; stands before BaseEstimator.
+
+    Constructors stay as they are, with their signatures: what they raise is put into better words.
+    """
+
+    _written_elsewhere: ClassVar[dict[str, str]] = {}  # parameters of other libraries: what to write here
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _advising(cls.__init__)  # type: ignore[method-assign]
+
+    @functools.wraps(BaseEstimator.set_params)
+    def set_params(self, **params):
+        known = self.get_params(deep=False)  # type: ignore[attr-defined]
+        for name in params:
+            if name in self._written_elsewhere and name not in known:
+                raise ValueError(_no_parameter(type(self), name, list(known)))
+        return super().set_params(**params)  # type: ignore[misc]
+
+
+def _advising(construct: Callable) -> Callable:
+    @functools.wraps(construct)
+    def __init__(self, *args, **kwargs):
+        try:
+            construct(self, *args, **kwargs)
+        except TypeError as error:
+            words = _why_not_called(type(self), inspect.signature(construct), (self, *args), kwargs)
+            if words is None:  # it is an error of the constructor's own
+                raise
+            raise TypeError(words) from error
+
+    return __init__
+
+
+def _why_not_called(cls: type, signature: inspect.Signature, args: tuple, kwargs: dict) -> str | None:
+    """What is wrong with the arguments of a class; None if nothing is."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        known = list(signature.parameters)[1:]
+        unknown = [name for name in kwargs if name not in known]
+        return _no_parameter(cls, unknown[0], known) if unknown else f"{cls.__name__}(): {error}"
+    return None
+
+
+def _no_parameter(cls: Any, name: str, known: list[str]) -> str:
+    advice = cls._written_elsewhere.get(name)
+    if advice is None:
+        close = difflib.get_close_matches(name, known, 1, 0.7)
+        advice = f"did you mean {close[0]}?" if close else f"it has {', '.join(known) or 'no parameters'}"
+    return f"{cls.__name__}() takes no {name}: {advice}"
+
+
+RATE = "write learning_rate"
+POWER = "write schedule=skgd.schedules.InverseScaling(power=...)"
+MOMENTUM = "write optimizer=skgd.optimizers.SGD(momentum=..., nesterov=...)"
+ADAM = "write optimizer=skgd.optimizers.Adam(beta1=..., beta2=..., epsilon=...)"
+NEEDLESS = "leave it out, "
+
+OF_OPTIMIZERS = {
+    "lr": RATE,
+    "eta0": RATE,
+    "eta": RATE,
+    "learning_rate_init": RATE,
+    "eps": "write epsilon",
+    "betas": "write beta1 and beta2",
+    "beta_1": "write beta1",
+    "beta_2": "write beta2",
+    "nesterovs_momentum": "write nesterov",
+    "power_t": "write schedule=skgd.schedules.InverseScaling(power=...) in the estimator",
+}
+OF_ESTIMATORS = {
+    "C": "write alpha=1 / (C * n_rows), or 1 / (C * sample_weight.sum()), and standardize=False for a penalty on the "
+    "coefficients of X as it is",
+    "l1": 'write penalty="l1" and alpha',
+    "l2": 'write penalty="l2" and alpha',
+    "solver": 'write optimizer, best "auto" for linear models and "adam" for networks',
+    "lr": RATE,
+    "eta0": RATE,
+    "eta": RATE,
+    "learning_rate_init": RATE,
+    "power_t": POWER,
+    "momentum": MOMENTUM,
+    "nesterovs_momentum": MOMENTUM,
+    "beta_1": ADAM,
+    "beta_2": ADAM,
+    "beta1": ADAM,
+    "beta2": ADAM,
+    "epsilon": "write loss=skgd.losses.Huber(epsilon=...) or EpsilonInsensitive(epsilon=...)",
+    "max_fun": NEEDLESS + "max_iter counts passes over the data",
+    "max_epochs": "write max_iter",
+    "epochs": "write max_iter",
+    "n_epochs": "write max_iter",
+    "n_iter": "write max_iter",
+    "weight_decay": "write alpha, or optimizer=skgd.optimizers.AdamW(weight_decay=...)",
+    "dual": NEEDLESS + "the optimum is the same",
+    "precompute": NEEDLESS + "that is decided from the data",
+    "selection": NEEDLESS + "that is decided from the data",
+    "copy_X": NEEDLESS + "X is never changed",
+    "normalize": "write standardize",
+    "intercept_scaling": NEEDLESS + "the intercept is never penalised",
+    "multi_class": NEEDLESS + "log_loss takes all classes at once, other losses one against the rest",
+    "positive": "skgd has no bounds on coefficients",
+    "class_weight": "regressors have sample_weight in fit",
+    "loss": "GDLinearClassifier has the other losses for classes",
+    "quantile": "it is a parameter of regressors",
+}
+OF_NETWORKS = OF_ESTIMATORS | {
+    "C": "write alpha",
+    "penalty": "alpha is that of an L2 penalty, the only one",
+    "l1_ratio": "alpha is that of an L2 penalty, the only one",
+    "fit_intercept": NEEDLESS + "each unit has an intercept",
+    "epsilon": ADAM,
+}
+OF_LINEAR_MODELS = OF_ESTIMATORS | {
+    "hidden_layer_sizes": "GDMLPRegressor and GDMLPClassifier have layers",
+    "activation": "GDMLPRegressor and GDMLPClassifier have layers",
+}
+SCHEDULED = 'Write schedule="{}", and learning_rate as a number, or leave that out.'
+VALUES = {
+    ("learning_rate", "constant"): SCHEDULED.format("constant"),
+    ("learning_rate", "invscaling"): SCHEDULED.format("invscaling"),
+    ("learning_rate", "optimal"): SCHEDULED.format("invscaling"),
+    ("learning_rate", "adaptive"): SCHEDULED.format("plateau"),
+}
