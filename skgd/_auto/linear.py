@@ -10,6 +10,7 @@ from .._solvers.plan import Plan
 from .._solvers.training import Training
 from ..optimizers import LBFGS, SGD, AdaGrad, Optimizer
 from ..schedules import Constant, get_schedule
+from .curvature import working_sets_suit
 from .decide import make_plan, users_batch_size, users_optimizer
 from .description import ONE_BATCH_ROWS
 from .rates import batch_size_for_rate, gradient_rate
@@ -71,7 +72,9 @@ def _optimizer(parameters: Any, problem: Problem, before: Training | None) -> Op
         or parameters.average is not False
         or not isinstance(get_schedule(parameters.schedule, parameters.max_iter), Constant)
     )
-    return SGD(momentum="auto", nesterov=True) if own_steps else LBFGS()
+    if own_steps:
+        return SGD(momentum="auto", nesterov=True)
+    return LBFGS(preconditioner="working_sets") if working_sets_suit(problem) else LBFGS()
 
 
 def _batch_size(parameters: Any, problem: Problem, optimizer: Optimizer) -> int:
