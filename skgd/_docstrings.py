@@ -129,7 +129,8 @@ class Shared:
     batch_size_ : int
         Rows per update.
     gradient_norm_ : float or None
-        Largest absolute entry of the full gradient in standardised units, where it is known: at the end with
+        Largest absolute entry of the full gradient in standardised units, under an L1 penalty of the shortest
+        subgradient, which certifies the optimum, where it is known: at the end with line searches and
         ``criterion="gradient"``, before the last update at full batch.
     converged_ : bool
         Whether the criterion was met.

@@ -321,12 +321,15 @@ def _without_duplicates(X):
 
 
 def _has_duplicates(X) -> bool:
-    """Whether a row has an entry twice; looks at copies of some rows at a time."""
+    """Whether a row has an entry twice; looks at some rows at a time."""
     first_rows = np.searchsorted(X.indptr, np.arange(0, X.nnz, SORTED_ENTRIES), side="right") - 1
     for start, stop in itertools.pairwise([*np.unique(first_rows), X.shape[0]]):
-        rows = X[start:stop].copy()
-        rows.sort_indices()
-        if not rows.has_canonical_format:
+        # one number for each place: these are sorted in a third of the time that it takes to sort CSR
+        kind = np.uint32 if (stop - start) * X.shape[1] < 2**32 else np.uint64
+        places = np.repeat(np.arange(stop - start, dtype=kind) * kind(X.shape[1]), np.diff(X.indptr[start : stop + 1]))
+        places += X.indices[X.indptr[start] : X.indptr[stop]].astype(kind)
+        places.sort()
+        if (places[1:] == places[:-1]).any():
             return True
     return False
 

@@ -196,8 +196,10 @@ class KeepsStates:
             optimizer="adam", schedule=ReduceOnPlateau(patience=1, decay=0.3), learning_rate=1.0, max_iter=30
         ),
         GDLogisticClassifier(optimizer=LBFGS(preconditioner="subsample"), penalty="l1", alpha=1e-5, max_iter=20),
+        GDLogisticClassifier(optimizer=LBFGS(preconditioner="working_sets"), penalty="l1", alpha=1e-4),
+        GDLinearRegressor(optimizer=LBFGS(preconditioner="working_sets"), penalty="l1", alpha=0.1),
     ],
-    ids=["kinks", "lasso", "svrg", "restarts", "plateau", "curvature that falls"],
+    ids=["kinks", "lasso", "svrg", "restarts", "plateau", "curvature that falls", "sets", "growing sets"],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_state_stays_as_it_was_however_late_it_is_written(model, tmp_path):

@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, PoissonRegressor
+from sklearn.linear_model import Lasso, LogisticRegression, PoissonRegressor
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 
@@ -149,3 +149,16 @@ def test_raw_features_may_have_any_scales(n_rows):
     expected = LogisticRegression(C=np.inf, tol=1e-10).fit(rows, y)
     np.testing.assert_allclose(model.coef_ * scales, expected.coef_, atol=1e-4)
     assert model.n_iter_ < 15
+
+
+@pytest.mark.parametrize("storage", STORED)
+def test_coefficients_that_are_zero_stay_the_same(storage):
+    rng = np.random.default_rng(3)
+    centred = rng.standard_normal((100, 150)) * (rng.random((100, 150)) < 0.2)
+    centred[:, 0] = rng.standard_normal(100)
+    y = centred[:, 0] + centred[:, 1] + 0.1 * rng.standard_normal(100)
+    X = centred + 1e5 * (np.arange(150) == 0)
+    expected = Lasso(alpha=0.02, tol=1e-12, max_iter=100_000).fit(centred, y)
+    model = GDLinearRegressor(penalty="l1", alpha=0.02, standardize=False).fit(STORED[storage](X), y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-6)
+    assert model.converged_

@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+
+from .._problem.features import left_to_center
 from .._problem.model import LinearModel
 from .._problem.problem import Problem
+from .._problem.rows import Rows
 from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS
 from .._solvers.curvature import NEWTON_COLUMNS
 from .._solvers.plan import CurvaturePlan
@@ -14,6 +18,8 @@ FEWER_MATRIX_COLUMNS = 1_000  # sparse columns are less correlated; an L1 penalt
 WIDE = 300  # from so many columns on fewer rows make smaller matrices
 MATRIX_ROWS = 1_000  # so many make a matrix that is factorised in less than a tenth of a second
 LOW_RANK_MOST_ROWS = 3_000  # as many as columns have a matrix
+ROWS_FOR_ALL_COLUMNS = 4  # times columns: from so many rows on one matrix of all columns makes up for itself
+ROWS_PER_COLUMN = 10  # of which the curvature of chosen columns is learnt, which are a part of all
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 
@@ -27,10 +33,14 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     wide = 2 * n < p and p >= WIDE and (n <= MATRIX_ROWS or n * p <= SAMPLE_ENTRIES)
     few_rows = rows.is_dense and model.n_outputs == 1 and wide and n <= LOW_RANK_MOST_ROWS
     kind = preconditioner
-    if preconditioner == "auto":
+    if kind == "working_sets" and not can_choose_columns(problem):
+        kind = "auto"
+    if kind == "auto":
         most_columns = MATRIX_COLUMNS if rows.is_dense and problem.l1 is None else FEWER_MATRIX_COLUMNS
         kind = "subsample" if p <= most_columns or few_rows else "diagonal"
     wanted = DIAGONAL_ROWS if kind == "diagonal" else max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
+    if kind == "working_sets":
+        return CurvaturePlan(kind, False, max(SAMPLE_ROWS, ROWS_PER_COLUMN * p))
     held_dense = rows.is_dense or kind != "diagonal"
     size = min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted)
     return CurvaturePlan(kind, few_rows, int(size))
@@ -50,3 +60,24 @@ def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool
         and problem.loss.smooth
         and not loss_in_python
     )
+
+
+def can_choose_columns(problem: Problem) -> bool:
+    """Whether an L1 penalty makes zeros, and the curvature of some columns alone is to be had."""
+    rows = problem.rows
+    if problem.l1 is None or not problem.loss.smooth or not isinstance(rows, Rows):
+        return False
+    return not left_to_center(rows.data.features).any()  # of CSR whose columns lie far from zero sums lose digits
+
+
+def working_sets_suit(problem: Problem) -> bool:
+    """Whether steps on the columns that matter lead to the optimum fastest.
+
+    Where rows are many, all columns of some of them make one matrix, if they are few; or many of them are not zero, and
+    few passes over all do.
+    """
+    rows, n_columns = problem.rows, problem.rows.n_features
+    many = n_columns > FEWER_MATRIX_COLUMNS and (problem.loss.quadratic or not rows.is_dense)
+    suits = many or rows.n_rows < ROWS_FOR_ALL_COLUMNS * n_columns
+    coupled = problem.loss.coupling(np.zeros((1, problem.model.n_outputs))) is not None  # steps of an output by itself
+    return suits and not coupled and can_choose_columns(problem)

@@ -12,6 +12,7 @@ from .._solvers.plan import Plan
 from .._solvers.training import Training
 from ..optimizers import LBFGS, SGD, AdaGrad, Optimizer
 from ..schedules import get_schedule
+from .curvature import working_sets_suit
 from .decide import make_plan, users_batch_size, users_optimizer
 from .description import ONE_BATCH_ROWS, own_steps
 from .rates import batch_size_for_rate, gradient_rate
@@ -67,7 +68,9 @@ def _optimizer(parameters: Any, problem: Problem, before: Training | None) -> Op
         return SGD()  # small steps, as there is nothing to see at the optimum
     if isinstance(parameters.batch_size, Integral) and parameters.batch_size < problem.n_given:
         return SGD(momentum=0.9, nesterov=True)
-    return SGD(momentum="auto", nesterov=True) if own_steps(parameters) else LBFGS()
+    if own_steps(parameters):
+        return SGD(momentum="auto", nesterov=True)
+    return LBFGS(preconditioner="working_sets") if working_sets_suit(problem) else LBFGS()
 
 
 def _batch_size(parameters: Any, problem: Problem, optimizer: Optimizer) -> int:

@@ -44,6 +44,8 @@ ROOMS = {
     "full_step": steps,
     "finish_epoch": steps,
     "largest_entries": sparse,
+    "select_columns": sparse,
+    "few_columns_raw": sparse,
     "help_team": team,
 }
 

@@ -58,6 +58,8 @@ class Signatures(NamedTuple):
     run_lazy_epochs: object = None
     largest_entries: object = None
     square_sums: object = None
+    select_columns: object = None
+    few_columns_raw: object = None
     gram: object = None
     coordinate_descent: object = None
     newton: object = None
@@ -217,7 +219,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     return {
         "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, i8, i8),
         "gram": void(data[0], double_in, rows_in, i8, i8, square, square),
-        "coordinate_descent": void(square, double, double, double, double, double),
+        "coordinate_descent": i8(square, double, double, double, double, i8),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),
         "function_update": i8(Function(rule), f8, function_state, function_settings, double, f8, progress),
         "full_step": void(Function(rule), f8, state, settings, double, f8, i8, progress, double),
@@ -233,6 +235,7 @@ def _of_sparse(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     rule, loss, *_ = plug_ins
     state, anchor, buffers, settings, hypers_to_budget = training
     double, indices, numbers = _array(f8, 1), _array(i8, 1), _array(types.uint64, 1)
+    places = _array(types.int32, 1)
     double_in, rows_in = _array(f8, 1, True), _array(from_dtype(ROW_NUMBER), 1, True)
     columns, linear = _array(from_dtype(Column), 1), types.NamedUniTuple(types.boolean, 1, Linear)
     batch = types.NamedTuple([columns, numbers, double, numbers, indices] + [double] * 9, Batch)
@@ -242,4 +245,8 @@ def _of_sparse(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "run_lazy_epochs": void(Function(loss), Function(rule), *of_model, *hypers_to_budget),
         "largest_entries": void(data[0], double_in, rows_in, double, indices, i8, i8),
         "square_sums": void(data[0], double, i8, i8),
+        "select_columns": void(data[0], rows_in, places, double, places, indices),
+        "few_columns_raw": void(double, places, indices, double, double),
+        "coordinate_descent": void(double, double, places, places, double, f8, *[double] * 7, i8, f8),
+        "gram": void(double, places, indices, double, _array(f8, 2), i8, i8),
     }

@@ -1,33 +1,27 @@
-"""The minimum of a quadratic model under an L1 penalty."""
-
-import numpy as np
-
-SWEEPS = 1000
-SMALL = 1e-10  # share of the largest change of all that ends it
+"""The minimum of a quadratic function under an L1 penalty, coordinate by coordinate."""
 
 
-def coordinate_descent(matrix, params, gradient, l1, slope, step):
-    """Fill step with the minimum of g'step + step'H step / 2 + sum_j l1_j |params_j + step_j| (Friedman et al. 2010).
+def coordinate_descent(matrix, params, l1, slope, step, most_sweeps):
+    """Go on to the minimum of g'step + step'H step / 2 + sum_j l1_j |params_j + step_j| (Friedman et al. 2010).
 
-    slope is workspace: the gradient of the quadratic part at the current step.
+    slope is the gradient of the quadratic part at the step. Ends with a sweep that made no parameter zero, non-zero or
+    of another sign, and returns how many there were; 0 if all did.
     """
-    n, largest = params.size, 0.0
-    for j in range(n):
-        slope[j] = gradient[j]
-        step[j] = 0.0
-    for _ in range(SWEEPS):
-        moved = 0.0
+    n = params.size
+    for sweep in range(most_sweeps):
+        turned = False
         for j in range(n):
             curvature = matrix[j, j]
             now = params[j] + step[j]
             aim = now - slope[j] / curvature
             shrunk = max(abs(aim) - l1[j] / curvature, 0.0)
-            change = (shrunk if aim > 0.0 else -shrunk) - now
-            if change != 0.0:
-                step[j] += change
+            new = shrunk if aim > 0.0 else -shrunk
+            if new != now:
+                turned = turned or now * new <= 0.0
+                change = new - now
+                step[j] = -params[j] if new == 0.0 else step[j] + change
                 for k in range(n):
                     slope[k] += change * matrix[j, k]
-                moved = max(moved, abs(change) * np.sqrt(curvature))
-        largest = max(largest, moved)
-        if moved <= SMALL * largest:
-            break
+        if not turned:
+            return sweep + 1
+    return 0

@@ -111,5 +111,82 @@ def sparse_square_sums(features, total, start, stop):
         total[j] += scaled * scaled
 
 
+def select_columns(features, subset, places, values, numbers, starts):
+    """Scaled entries of some columns, row by row: places tells the number of each among these, -1 of others."""
+    entries, columns, begins, inverse_scale = features.data, features.indices, features.indptr, features.inverse_scale
+    found = 0
+    for i in range(starts.size - 1):
+        row = subset[i] if subset.size > 0 else i
+        for at in range(np.uint64(begins[row]), np.uint64(begins[row + 1])):
+            column = np.uint64(columns[at])
+            place = places[column]
+            if place >= 0:
+                values[found] = entries[at] * inverse_scale[column]
+                numbers[found] = place
+                found += 1
+        starts[i + 1] = found
+
+
+def few_columns_raw(values, numbers, starts, coef, raw):
+    """Sums of selected columns times their coefficients."""
+    for i in range(raw.size):
+        z = 0.0
+        for at in range(np.uint64(starts[i]), np.uint64(starts[i + 1])):
+            z += values[at] * coef[np.uint64(numbers[at])]
+        raw[i] = z
+
+
+def sparse_gram(values, numbers, starts, weights, total, start, stop):
+    """Add the products of selected columns over some rows, each pair once, either way, and their sums in a last row."""
+    sums = total[total.shape[0] - 1]
+    for i in range(start, stop):
+        weight = weights[i]
+        for one in range(np.uint64(starts[i]), np.uint64(starts[i + 1])):
+            number, scaled = np.uint64(numbers[one]), weight * values[one]
+            products = total[number]
+            sums[number] += scaled
+            for other in range(np.uint64(starts[i]), one + np.uint64(1)):
+                products[np.uint64(numbers[other])] += scaled * values[other]
+
+
+def sparse_coordinate_descent(
+    values, weighted, rows, starts, sums, total, curvature, ridge, gradient, l1, params, raw, step, most_sweeps, small
+):
+    """Go to the minimum that the kernel for matrices goes to, by columns: where these are many and sparse.
+
+    weighted holds their values times the weights of their rows, sums those of each column, total that of the weights,
+    or infinity where nothing is centred. raw becomes the sum of the columns times the step. Between sweeps over all
+    columns there are others over those that aren't zero. Ends with the first whose moves bring no more than a share
+    `small` of what the best sweep brought.
+    """
+    sum_of_raw, best, of_all = 0.0, 0.0, True
+    for _ in range(most_sweeps):
+        moved = 0.0
+        for j in range(params.size):
+            now = params[j] + step[j]
+            if now == 0.0 and not of_all:
+                continue
+            slope = gradient[j] + ridge[j] * step[j] - sums[j] * sum_of_raw / total
+            for at in range(np.uint64(starts[j]), np.uint64(starts[j + 1])):
+                slope += weighted[at] * raw[np.uint64(rows[at])]
+            aim = now - slope / curvature[j]
+            shrunk = max(abs(aim) - l1[j] / curvature[j], 0.0)
+            new = shrunk if aim > 0.0 else -shrunk
+            if new != now:
+                change = new - now
+                step[j] = -params[j] if new == 0.0 else step[j] + change
+                for at in range(np.uint64(starts[j]), np.uint64(starts[j + 1])):
+                    raw[np.uint64(rows[at])] += change * values[at]
+                sum_of_raw += change * sums[j]
+                moved += change * change * curvature[j]
+        best = max(best, moved)
+        if moved > small * best:
+            of_all = False
+        elif of_all:
+            break
+        else:
+            of_all = True
+
+
 # What `evaluate` calls, in the units of X.
 IN_FULL_PASSES: dict[str, Callable] = {"forward": forward_in_units_of_X, "add_gradient": add_gradient_in_units_of_X}

@@ -34,6 +34,7 @@ SAFE_FLOAT32 = (1e-15, 1e15)
 FARTHEST = 1e9  # beyond, sums over entries that can't be centred themselves leave too few digits to converge by
 FAR = 10.0  # standard deviations from zero to the mean: nearer ones cost the curvature no more than two digits
 EPS = float(np.finfo(np.float64).eps)
+ROWS_LOOKED_AT = 16  # at a time: the first of raw features mostly tell that they aren't tiny
 MOST_ROWS = 2 ** (8 * ROW_NUMBER.itemsize)
 
 
@@ -266,9 +267,14 @@ def far_centers(data: Data) -> np.ndarray:
 
 def check_raw_features(data: Data) -> None:
     """Refuse raw features whose squares underflow, so that no gradient tells anything."""
-    sample = scaled_rows(data.features, data.sample_rows(1000))
-    largest = np.abs(sample.data if sparse.issparse(sample) else sample).max(initial=0)
-    if 0 < largest < np.sqrt(np.finfo(data.features.inverse_scale.dtype).tiny):
+    least, largest = np.sqrt(np.finfo(data.features.inverse_scale.dtype).tiny), 0.0
+    numbers = data.sample_rows(1000)
+    for start in range(0, numbers.size, ROWS_LOOKED_AT):
+        sample = scaled_rows(data.features, numbers[start : start + ROWS_LOOKED_AT])
+        largest = max(largest, np.abs(sample.data if sparse.issparse(sample) else sample).max(initial=0))
+        if largest >= least:
+            return
+    if largest > 0:
         raise ValueError(
             f"standardize=False: the features are so small, {largest:.3g} at most, that their squares underflow; "
             "standardize=True brings them to one scale"

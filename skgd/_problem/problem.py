@@ -114,8 +114,13 @@ class Problem:
 
     def reference(self, dtype: np.dtype) -> float:
         """Loss of the constant model on some thousand rows: the measure of what is much and what is little."""
-        some = self.rows.some(NULL_ROWS)
-        targets, weight = (array.astype(dtype, copy=False) for array in (some.targets, some.shares))
+        if isinstance(self.rows, Rows):  # without a copy of features that nobody looks at
+            data, some = self.rows.data, self.rows.data.sample_rows(NULL_ROWS)
+            of_rows = data.targets_of(some), data.shares_of(some)
+        else:
+            sample = self.rows.some(NULL_ROWS)
+            of_rows = sample.targets, sample.shares
+        targets, weight = (array.astype(dtype, copy=False) for array in of_rows)
         raw = np.empty((weight.size, self.model.n_outputs), dtype)
         raw[:] = self.constant
         loss = pointwise(self.loss, dtype, warns=True)

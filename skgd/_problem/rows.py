@@ -47,38 +47,39 @@ class Rows:
 
     # -- of rows that are few enough
 
-    def _numbers(self, part: slice) -> np.ndarray | slice:
+    def numbers(self, part: slice) -> np.ndarray | slice:
+        """Numbers of some of them in X."""
         start, stop, _ = part.indices(self.n_rows)
         return self.data.subset[part] if self.data.subset.size else slice(start, stop)
 
     def sample(self, model: Any, loss: Loss, plug_in: PlugIn, part: slice = slice(None)) -> Sample:
         """The rows, or a part of them, standardised in an array: one thread does a part, several all rows."""
         n_threads = self.n_threads if part == slice(None) else 1
-        return Sample(self.data, self._numbers(part), model, loss, plug_in, n_threads)
+        return Sample(self.data, self.numbers(part), model, loss, plug_in, n_threads)
 
     def scaled(self) -> Any:
         """The rows as models see them, in CSR where the data are."""
-        numbers = self._numbers(slice(None))
+        numbers = self.numbers(slice(None))
         return scaled_rows(self.data.features, np.arange(self.n_rows) if isinstance(numbers, slice) else numbers)
 
     def fill(self, columns: np.ndarray) -> None:
         """Fill an array (n_rows, n_features) with them."""
-        dense_rows(self.data.features, self._numbers(slice(None)), columns)
+        dense_rows(self.data.features, self.numbers(slice(None)), columns)
 
     @property
     def targets(self) -> np.ndarray:
         """Scaled targets."""
-        return self.data.targets_of(self._numbers(slice(None)))
+        return self.data.targets_of(self.numbers(slice(None)))
 
     @property
     def weight(self) -> np.ndarray:
         """Weights, ones where all rows count the same."""
-        return self.data.weight_of(self._numbers(slice(None)))
+        return self.data.weight_of(self.numbers(slice(None)))
 
     @property
     def shares(self) -> np.ndarray:
         """Weights, made to sum to one."""
-        return self.data.shares_of(self._numbers(slice(None)))
+        return self.data.shares_of(self.numbers(slice(None)))
 
     @property
     def least_share(self) -> float:

@@ -1,5 +1,6 @@
 """The curvature of a linear model's objective, from a sub-sample of rows: what preconditions its gradients."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..losses import Loss
 from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
+from .working_sets import WorkingSets
 
 FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
 COUPLED_PARAMETERS = 700  # up to here that of all classes together does
@@ -75,6 +77,11 @@ class SubSample:
 
         return sum(threads.run_over_rows(of_part, self.size, row_cost, n_numbers, self.rows.n_threads)) / weight.sum()
 
+    def weighted_derivatives(self, rows: Rows, hyper: np.ndarray, raw: np.ndarray) -> np.ndarray:
+        """Second derivatives of the losses of some rows, times their shares."""
+        of = self.loss, self.pointwise, raw, rows.targets, rows.weight, hyper
+        return second_derivatives(*of, exact=True) * rows.shares[:, None]
+
     def _in_array(self, rows: Rows, part: slice = slice(None)) -> Sample:
         return rows.sample(self.model, self.loss, self.pointwise, part)
 
@@ -94,6 +101,11 @@ class Curvature:
         self.n_matrices = 1 if self.coupled else K
         self.some = SubSample(rows, model, loss, size)
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
+        self.sets: WorkingSets | None = None
+        if self.chooses_columns:
+            assert isinstance(rows, Rows)
+            # of a quadratic loss the curvature of all rows is taken once, and makes a step exact
+            self.sets = WorkingSets(rows if loss.quadratic else rows.some(size), model, ridge, loss.quadratic)
         self.squares: np.ndarray | None = None
         self.made_of: dict = {}  # what the last model was made of
 
@@ -103,15 +115,22 @@ class Curvature:
         return self.n_columns * (self.n_outputs if self.coupled else 1)
 
     @property
+    def chooses_columns(self) -> bool:
+        """Whether models are made of few columns, by which an L1 penalty makes them cheap."""
+        return self.kind == "working_sets"
+
+    @property
     def complete(self) -> bool:
         """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
+        if self.chooses_columns:
+            return True
         sees_kinks = self.loss.smooth or self.some.is_all
         return self.kind == "subsample" and sees_kinks and (self.coupled or not self.couples)
 
     def patience(self, n_rows: int, grows: bool) -> float:
         """Slow steps that are worth a new model: its cost in evaluations of the objective over n_rows, roughly."""
         if self.kind != "subsample":
-            return np.inf
+            return 0.0 if self.chooses_columns else np.inf
         if self.few_rows:
             return min(n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
         if not self.loss.smooth and self.some.is_all:
@@ -126,7 +145,8 @@ class Curvature:
 
     def state(self) -> dict:
         """What the next model depends on, and what the last one was made of, which is all it takes to make it again."""
-        return {"size": self.some.size, "squares": self.squares, "made_of": self.made_of}
+        columns = None if self.sets is None else self.sets.state()
+        return {"size": self.some.size, "squares": self.squares, "columns": columns, "made_of": self.made_of}
 
     def restore(self, state: dict) -> CurvatureModel:
         """Go on from there; the last model."""
@@ -136,6 +156,8 @@ class Curvature:
         self.some.resize(made_of["size"])
         self.squares, self.constant_model = state["squares"], None
         model = self.model(made_of["params"], made_of["hyper"])
+        if self.sets is not None:
+            self.sets.restore(state["columns"])
         self.some.resize(state["size"])
         return model
 
@@ -165,7 +187,11 @@ class Curvature:
         if self.constant_model is not None:
             return self.constant_model
         self.made_of = {"params": params, "hyper": hyper.copy(), "size": self.some.size}
-        model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
+        if self.sets is not None:
+            self.sets.second_derivatives = functools.partial(self.some.weighted_derivatives, self.sets.rows, hyper)
+            model: CurvatureModel = self.sets
+        else:
+            model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
         if self.loss.quadratic:
             self.constant_model = model
         return model

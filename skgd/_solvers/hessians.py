@@ -3,9 +3,8 @@
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from .._compile.kernels import kernel
 from .._kernels.constants import RIDGE, TINY
-from .._kernels.structures import FLOAT64
+from .working_sets import OVERFLOWS, least_with_l1
 
 
 class Factor:
@@ -17,10 +16,7 @@ class Factor:
 
     def __init__(self, matrix: np.ndarray, ridge: np.ndarray):
         if not np.isfinite(matrix).all():
-            raise ValueError(
-                "the features are so large that the curvature of the objective overflows; standardize=True brings them "
-                "to one scale"
-            )
+            raise ValueError(OVERFLOWS)
         self.matrix = matrix
         diagonal = np.diagonal(matrix).copy()
         jitter = RIDGE * np.maximum(np.where(diagonal > 0, diagonal, diagonal.mean()), TINY)
@@ -53,12 +49,10 @@ class Blocks:
         return np.concatenate([factor.solve(part) for factor, part in parts])
 
     def proximal_step(self, params, gradient, l1):
-        descend = kernel("coordinate_descent", FLOAT64)
-        step, slope = np.empty_like(params), np.empty_like(params)
-        parts = map(self._split, (params, gradient, l1, slope, step))
-        for factor, *of_block in zip(self.factors, *parts, strict=True):
-            descend(factor.matrix, *of_block)
-        return step
+        parts = map(self._split, (params, gradient, l1))
+        return np.concatenate(
+            [least_with_l1(factor.matrix, *of_block) for factor, *of_block in zip(self.factors, *parts, strict=True)]
+        )
 
 
 class Coupled(Blocks):

@@ -41,7 +41,8 @@ class PreconditionedSearch(QuasiNewton):
         self.curvature, self.hyper, self.grows = curvature, hyper, grows
         self.steps, self.improved = 0, False
         self.patience = self._worth_of_model()
-        self.newton = curvature is not None and curvature.complete and self.patience <= 0 and l1 is None
+        knows_all = curvature is not None and curvature.complete and (l1 is None or curvature.chooses_columns)
+        self.newton = knows_all and self.patience <= 0
         if self.newton:
             self.memory = 0
 
@@ -164,7 +165,7 @@ class LineSearch:
         if self.curvature is not None and self.curvature.kind == "subsample" and not self.in_memory:
             params = self._settle_on_sample(params)
             self.widths = self.widths[-LAST_WIDTHS:]
-        elif not self.in_memory and self.smooth and self.problem.rows.n_entries > MANY_ENTRIES:
+        elif not self.in_memory and self.smooth and gains_from_part(self.curvature, self.problem):
             params, pairs = self._settle_on_part(params)
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
@@ -284,6 +285,12 @@ class LineSearch:
     def _count(self, search: QuasiNewton) -> None:
         self.training.state.params[:] = search.params
         self.training.count_steps(np.array([search.objective]))
+
+
+def gains_from_part(curvature: Curvature | None, problem: Problem) -> bool:
+    """Whether a search should begin on a part of the rows: not if columns are chosen by the gradient over all."""
+    chooses = curvature is not None and curvature.chooses_columns
+    return not chooses and problem.rows.n_entries > MANY_ENTRIES
 
 
 def gain_of(search: QuasiNewton, training: Training) -> float:

@@ -27,15 +27,20 @@ class LBFGS(Optimizer):
         Length of the first step that is tried, positive. None is 1.
     memory : int, default=10
         Number of steps remembered, at least 1.
-    preconditioner : {"auto", "subsample", "diagonal"} or None, default="auto"
+    preconditioner : {"auto", "subsample", "diagonal", "working_sets"} or None, default="auto"
         Curvature that the recursion begins with, for linear models: that of a sub-sample of rows, a matrix; the
         diagonal alone; or none, a multiple of the identity. "auto" is the matrix where it is small enough to be
-        factorised in little time, else the diagonal. Networks have none.
+        factorised in little time, else the diagonal. "working_sets" is for smooth losses with an L1 penalty and rows
+        in memory, and "auto" elsewhere: the curvature of the columns alone whose coefficients are not zero, or
+        shouldn't be, chosen anew for each step. ``optimizer="auto"`` takes it where it is faster. Networks have none.
 
     References
     ----------
     Nocedal and Wright, Numerical Optimization, 2nd edition, algorithms 7.4 and 7.5.
     Andrew and Gao 2007, Scalable training of L1-regularized log-linear models.
+    Johnson and Guestrin 2015, Blitz: a principled meta-algorithm for scaling sparse optimization.
+    Massias, Gramfort and Salmon 2018, Celer: a fast solver for the Lasso with dual extrapolation.
+    Bertrand et al. 2022, Beyond L1: faster and better sparse models with skglm.
 
     Examples
     --------
@@ -54,14 +59,14 @@ class LBFGS(Optimizer):
 
     _parameter_constraints = Optimizer._parameter_constraints | {
         "memory": [Interval(Integral, 1, None, closed="left")],
-        "preconditioner": [StrOptions({"auto", "subsample", "diagonal"}), None],
+        "preconditioner": [StrOptions({"auto", "subsample", "diagonal", "working_sets"}), None],
     }
 
     def __init__(
         self,
         learning_rate: float | None = None,
         memory: int = 10,
-        preconditioner: Literal["auto", "subsample", "diagonal"] | None = "auto",
+        preconditioner: Literal["auto", "subsample", "diagonal", "working_sets"] | None = "auto",
     ):
         self.learning_rate = learning_rate
         self.memory = memory

@@ -1,0 +1,184 @@
+"""Working sets: steps on the columns that an L1 penalty leaves, against the conditions of the optimum."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.special import expit
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd.losses import Huber
+from skgd.optimizers import LBFGS
+
+WIDE, TALL = (60, 300), (300, 90)
+
+
+def data(shape, seed=0, informative=8):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal(shape)
+    X[:, 1:] += 0.7 * X[:, :-1]
+    coef = np.zeros(shape[1])
+    coef[rng.choice(shape[1], informative, replace=False)] = 2 * rng.standard_normal(informative)
+    return X, X @ coef + rng.standard_normal(shape[0])
+
+
+def smallest_subgradients(Z, derivative, coef, l1, l2, weight=None):
+    """Of the objective by the coefficients of Z and the intercept; derivative is that of each row's loss."""
+    share = np.full(len(derivative), 1.0) if weight is None else np.asarray(weight, float)
+    slopes = derivative * share / share.sum()
+    gradient = np.asarray(slopes @ Z).ravel() + l2 * coef
+    at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - l1, 0)
+    return np.append(np.where(coef == 0, at_zero, gradient + l1 * np.sign(coef)), slopes.sum())
+
+
+# Losses by their derivatives in raw predictions, written out, and targets for them.
+CASES = {
+    "squared_error": (GDLinearRegressor(), lambda y: y, lambda raw, y: raw - y),
+    "huber": (GDLinearRegressor(Huber(1.0)), lambda y: y, lambda raw, y: np.clip(raw - y, -1, 1)),
+    "poisson": (
+        GDLinearRegressor("poisson"),
+        lambda y: np.round(np.exp(y / np.std(y))),
+        lambda raw, y: np.exp(raw) - y,
+    ),
+    "log_loss": (GDLogisticClassifier(), lambda y: y > 0, lambda raw, y: expit(raw) - y),
+    "squared_hinge": (
+        GDLinearClassifier("squared_hinge"),
+        lambda y: y > 0,
+        lambda raw, y: -2 * (2 * y - 1) * np.maximum(0, 1 - (2 * y - 1) * raw),
+    ),
+}
+
+
+@pytest.mark.parametrize("stored", ["wide", "wide, CSR, weights", "tall, not standardised"])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+@pytest.mark.parametrize("loss", CASES)
+def test_conditions_of_the_optimum(loss, l1_ratio, stored):
+    model, targets_of, derivative = CASES[loss]
+    X, y = data(TALL if "tall" in stored else WIDE)
+    y, alpha, weight = targets_of(y), 0.05, None
+    X[:, 3], X[:, 5] = 0.0, X[:, 4]  # a column of zeros, and one twice
+    standardize = "not" not in stored
+    Z = StandardScaler().fit_transform(X) if standardize else X
+    if "CSR" in stored:
+        X[np.abs(X) < 0.5] = 0.0
+        weight = np.random.default_rng(1).uniform(0.5, 2.0, len(X))
+        Z = X / np.sqrt(
+            np.average((X - np.average(X, axis=0, weights=weight)) ** 2, axis=0, weights=weight) + (X == 0).all(0)
+        )
+    model.set_params(penalty="elasticnet", alpha=alpha, l1_ratio=l1_ratio, standardize=standardize)
+    model.set_params(criterion="gradient", tol=1e-9)
+    model.fit(sparse.csr_array(X) if "CSR" in stored else X, y, sample_weight=weight)
+    assert model.converged_
+    assert model.optimizer_.preconditioner == "working_sets"
+    coef = np.ravel(model.coef_)
+    raw = X @ coef + model.intercept_[0]
+    scale = np.divide(X.std(axis=0), Z.std(axis=0), out=np.ones(X.shape[1]), where=Z.std(axis=0) > 0)
+    left = smallest_subgradients(Z, derivative(raw, y), coef * scale, alpha * l1_ratio, alpha * (1 - l1_ratio), weight)
+    assert 0 < np.count_nonzero(coef) < coef.size
+    unit = np.std(y) if loss in ("squared_error", "huber") else 1.0  # in which targets are scaled
+    assert np.abs(left).max() <= 2e-9 * unit
+
+
+@pytest.mark.parametrize(("shape", "share"), [(WIDE, 0.02), (TALL, 0.3)])
+def test_agrees_with_coordinate_descent(shape, share):
+    X, y = data(shape)
+    alpha = share * np.abs(X.T @ (y - y.mean())).max() / len(y)
+    common = {"tol": 1e-13, "max_iter": 10**6}
+    settings = {"alpha": alpha, "standardize": False}
+    for peer, penalty in (Lasso(alpha, **common), "l1"), (ElasticNet(alpha, l1_ratio=0.15, **common), "elasticnet"):
+        peer.fit(X, y)
+        for dtype, atol in (np.float64, 1e-7), (np.float32, 1e-3):
+            model = GDLinearRegressor(penalty=penalty, **settings).fit(X.astype(dtype), y)
+            np.testing.assert_allclose(model.coef_, peer.coef_, atol=atol)
+            np.testing.assert_allclose(model.intercept_[0], peer.intercept_, atol=10 * atol)
+            assert model.converged_
+            assert model.coef_.dtype == dtype
+
+
+def test_logistic_regression_agrees_with_scikit_learn(lasso):
+    X, y = data(WIDE)
+    alpha = 0.02
+    peer = LogisticRegression(**lasso, C=1 / (alpha * len(y)), solver="saga", tol=1e-10, max_iter=10**5)
+    peer.fit(X, y > 0)
+    model = GDLogisticClassifier(penalty="l1", alpha=alpha, standardize=False).fit(X, y > 0)
+    np.testing.assert_allclose(model.coef_, peer.coef_, atol=1e-5)
+    np.testing.assert_array_equal(model.coef_ == 0, peer.coef_ == 0)
+    assert model.gradient_norm_ <= 1e-5 * alpha  # a certificate
+
+
+def test_nothing_but_zeros_from_the_largest_alpha_on():
+    X, y = data(WIDE)
+    Z = StandardScaler().fit_transform(X)
+    largest = np.abs(Z.T @ (y - y.mean())).max() / len(y)
+    assert np.count_nonzero(GDLinearRegressor(penalty="l1", alpha=0.999 * largest).fit(X, y).coef_) == 1
+    for targets in (y, np.full(len(y), 3.0)):
+        model = GDLinearRegressor(penalty="l1", alpha=1.001 * largest).fit(X, targets)
+        np.testing.assert_array_equal(model.coef_, 0)
+        np.testing.assert_allclose(model.intercept_, targets.mean())
+        assert model.converged_
+    share = np.mean(y > 0)
+    model = GDLogisticClassifier(penalty="l1", alpha=10.0).fit(sparse.csr_array(X), y > 0)
+    np.testing.assert_array_equal(model.coef_, 0)
+    np.testing.assert_allclose(model.intercept_, np.log(share / (1 - share)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", Huber(1e3)])  # which is the same without being quadratic
+def test_more_columns_than_fit_into_a_set(loss, monkeypatch):
+    monkeypatch.setattr("skgd._solvers.working_sets.MOST_COLUMNS", 80)
+    X, y = data(WIDE, informative=30)
+    peer = Lasso(0.1, tol=1e-13, max_iter=10**6).fit(X, y)
+    assert np.count_nonzero(peer.coef_) > 40
+    model = GDLinearRegressor(loss, penalty="l1", alpha=0.1, standardize=False, tol=1e-10).fit(X, y)
+    np.testing.assert_allclose(model.coef_, peer.coef_, atol=1e-7)
+    assert model.converged_
+
+
+def test_warm_start_goes_on_from_the_optimum():
+    X, y = data(WIDE)
+    model = GDLinearRegressor(penalty="l1", alpha=0.2, warm_start=True).fit(X, y)
+    coef, steps = model.coef_, model.n_iter_
+    model.fit(X, y)
+    np.testing.assert_allclose(model.coef_, coef, atol=1e-10)
+    assert model.n_iter_ <= steps + 1
+    model.set_params(alpha=0.1).fit(X, y)
+    np.testing.assert_allclose(model.coef_, GDLinearRegressor(penalty="l1", alpha=0.1).fit(X, y).coef_, atol=1e-8)
+
+
+def test_several_targets_have_sets_of_their_own():
+    X, y = data(WIDE)
+    Y = np.column_stack([y, -2 * y + X[:, 7], np.random.default_rng(2).standard_normal(len(y))])
+    model = GDLinearRegressor(penalty="l1", alpha=0.3, standardize=False).fit(X, Y)
+    peer = Lasso(0.3, tol=1e-13, max_iter=10**6)
+    np.testing.assert_allclose(model.coef_, np.stack([peer.fit(X, each).coef_.copy() for each in Y.T]), atol=1e-7)
+    assert model.optimizer_.preconditioner == "working_sets"
+
+
+def test_many_sparse_columns_have_no_matrix():
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((300, 500), density=0.02, rng=rng, format="csr")
+    coef = rng.standard_normal(500) * (rng.random(500) < 0.5) * 5
+    y = rng.random(300) < expit(X @ coef)
+    settings = {"penalty": "l1", "alpha": 1e-3, "standardize": False, "criterion": "gradient", "tol": 1e-9}
+    model = GDLogisticClassifier(**settings).fit(X, y)
+    w = model.coef_[0]
+    assert np.count_nonzero(w) ** 2 > 2 * X.nnz
+    left = smallest_subgradients(X, expit(X @ w + model.intercept_) - y, w, 1e-3, 0.0)
+    assert np.abs(left).max() <= 2e-9
+
+
+def test_auto_keeps_one_matrix_for_few_columns_and_the_diagonal_for_coupled_outputs():
+    X, y = data(TALL)
+    assert GDLinearRegressor(penalty="l1").fit(X[:, :5], y).optimizer_.preconditioner == "auto"
+    classes = np.digitize(y, [-3, 3])
+    assert GDLogisticClassifier(penalty="l1", alpha=0.1).fit(X[:60], classes[:60]).optimizer_.preconditioner == "auto"
+    # without anything to choose by it is what auto is
+    model = GDLinearRegressor(optimizer=LBFGS(preconditioner="working_sets"), standardize=False).fit(X, y)
+    np.testing.assert_allclose(model.coef_, Ridge(1e-4 * len(y)).fit(X, y).coef_, atol=1e-6)
+
+
+def test_curvature_that_overflows_is_told():
+    X, y = data(WIDE)
+    X[:, 7] *= 1e200
+    with pytest.raises(ValueError, match="so large that the curvature of the objective overflows"):
+        GDLinearRegressor(penalty="l1", alpha=1e-3, standardize=False).fit(X, y)
