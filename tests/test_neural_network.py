@@ -775,7 +775,8 @@ def test_an_immense_start_is_refused(optimizer, data):
 @pytest.mark.parametrize("average", [False, 0.9])
 def test_a_pickle_holds_what_it_needs_and_goes_on_to_the_same_bits(average, data):
     X, y = data
-    model = GDMLPRegressor(hidden_layer_sizes=(200, 50), average=average, max_iter=3, random_state=0).fit(X, y)
+    settings = {"hidden_layer_sizes": (200, 50), "max_iter": 3, "n_members": 1, "random_state": 0}
+    model = GDMLPRegressor(average=average, **settings).fit(X, y)
     stored = pickle.dumps(model)
     n_params = sum(array.size for array in model.coefs_ + model.intercepts_)
     assert len(stored) < (4 + bool(average) + 0.5) * 8 * n_params  # published, in training, and Adam's two slots
@@ -790,7 +791,7 @@ def test_a_pickle_holds_what_it_needs_and_goes_on_to_the_same_bits(average, data
 @pytest.mark.parametrize(("n_rows", "dense", "of_csr"), [(20, 20, 20), (500, 32, 200), (60_000, 60, 200)])
 def test_batches_have_a_thousandth_of_the_rows_within_limits(n_rows, dense, of_csr):
     X, y = np.ones((n_rows, 1)), np.zeros(n_rows)
-    few = {"hidden_layer_sizes": (1,), "max_iter": 1, "random_state": 0}
+    few = {"hidden_layer_sizes": (1,), "max_iter": 1, "n_members": 1, "random_state": 0}
     assert GDMLPRegressor(**few).fit(X, y).batch_size_ == dense
     assert GDMLPRegressor(**few).fit(sparse.csr_array(X), y).batch_size_ == of_csr
 
@@ -884,7 +885,7 @@ def test_networks_have_no_importances_for_anybody_else(data):
 
 def test_partial_dependence_and_permutation_importance(data):
     X, y = data
-    model = GDMLPRegressor(hidden_layer_sizes=(10,), max_iter=20, random_state=0).fit(X, y)
+    model = GDMLPRegressor(hidden_layer_sizes=(10,), max_iter=20, n_members=1, random_state=0).fit(X, y)
     grid = np.array([-1.0, 0.0, 1.0])
     found = partial_dependence(model, X, [1], custom_values={1: grid}, kind="average")["average"][0]
     expected = [

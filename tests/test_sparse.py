@@ -16,7 +16,7 @@ from skgd._kernels.structures import Buffers, Data, Linear
 from skgd._problem.features import NO_TARGETS, dense_rows, raw_features, scaled_rows
 from skgd._problem.rows import Rows
 from skgd._problem.scaling import feature_moments, largest_entries
-from skgd._targets.validation_set import hold_out
+from skgd._targets.held_out import hold_out
 from skgd.losses import SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, NAdam, Optimizer
 

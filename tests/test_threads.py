@@ -177,6 +177,8 @@ def test_blas_is_limited_until_the_last_has_left(two_threads_of_blas):
 
 def parameters_of(model):
     arrays = [*model.coefs_, *model.intercepts_] if hasattr(model, "coefs_") else [model.coef_, model.intercept_]
+    if isinstance(arrays[0], list):  # of members
+        arrays = [array for of_member in arrays for array in of_member]
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
@@ -262,7 +264,8 @@ def test_networks_predict_by_parts_what_their_formula_gives(kind, activation, mo
     monkeypatch.setattr(predictions, "NETWORK_BLOCK_ENTRIES", 2**10)
     rng = np.random.default_rng(0)
     X = rng.integers(-3, 4, (3_000, 5))
-    model = GDMLPRegressor(hidden_layer_sizes=(20, 30), activation=activation, max_iter=1, random_state=0)
+    settings = {"hidden_layer_sizes": (20, 30), "max_iter": 1, "n_members": 1, "random_state": 0}
+    model = GDMLPRegressor(activation=activation, **settings)
     model.fit(X[:100].astype(float), X[:100, 0].astype(float))
     z = X.astype(float)
     for coef, intercept in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):

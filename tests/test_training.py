@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
-from skgd._targets.validation_set import hold_out
+from skgd._targets.held_out import hold_out
 from skgd._watch.printing import is_due
 from skgd.losses import SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
