@@ -199,13 +199,13 @@ class Network(Shared):
     """Of networks.
 
     early_stopping : bool or "auto", default="auto"
-        Whether to hold out a part of the data and keep the parameters that were best on it; one network also stops when
-        its loss hasn't improved for ``n_iter_no_change`` epochs, where ``criterion`` doesn't count. "auto" is True for
-        several members and 100 rows or more. If ``fit`` is given ``X_val`` and ``y_val``, they take the place of the
-        part held out.
+        Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs, of
+        members twice as many, and keep the parameters that were best on it. ``criterion`` doesn't count then. If
+        ``fit`` is given ``X_val`` and ``y_val``, they take the place of the part held out. "auto" is True for several
+        members where these are given, or there are 100 rows with weight or more.
     validation_fraction : float in (0, 1) or "auto", default="auto"
-        Share of the rows held out for early stopping: "auto" is 0.1, and of several members each holds out another
-        fold of them: as many as there are members, and five at least.
+        Share of the rows held out for early stopping: each member's is another fold, at most as large. "auto" is 0.1
+        for one network, for several 1 / n_members, but 0.1 at least and 0.2 at most.
     hidden_layer_sizes : sequence of int, default=(100,)
         Width of every hidden layer, each at least 1; () is a linear model.
     activation : str or Activation, default="relu"
@@ -266,6 +266,12 @@ class Network(Shared):
         Networks that were trained. Of several ``coefs_``, ``intercepts_``, ``loss_curve_`` and ``validation_curve_``
         are lists with one entry, as described here, for each; ``loss_``, ``best_loss_`` and
         ``best_validation_score_`` are means, ``n_iter_`` and ``t_`` the largest of them.
+    oob_score_ : float
+        What ``score`` says of ``oob_prediction_``, with weights as in the loss. There is none where members held no
+        rows out, or went on from an earlier fit and so may have seen them before.
+    oob_prediction_ : ndarray of shape (n_rows,) or (n_rows, n_outputs) or (n_rows, n_classes)
+        What a member that held a row out says of it, probabilities where the loss gives them; NaN for rows that none
+        did. As long as the data, so that pickles leave it out.
     n_layers_ : int
         Number of layers, input and output included.
     out_activation_ : str

@@ -53,6 +53,8 @@ from .optimizers import OPTIMIZERS, Optimizer
 from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Schedule
 
+OF_ROWS = "oob_score_", "oob_prediction_", "_ready"  # what a fit makes that isn't in its trainings
+
 
 class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCallbacks, Pickles):
     """Base of the estimators; holds no formula of any model."""
@@ -180,12 +182,16 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         if streaming:
             check_parameters(self)  # in every call: scikit-learn's decorator would look at the first one alone
         goes_on = (streaming or self.warm_start) and saved is None and hasattr(self, "_training")
-        parameters = self._parameters(X, goes_on, streaming)
+        n_before = len(self._others) + 1 if goes_on else 0
+        n_before = len(saved.state["drivers"]) if saved is not None and saved.goes_on else n_before
+        parameters = self._parameters(X, n_before, streaming)
         # before attributes are remembered: what callbacks need in the end survives a failure
         goes_on_in_the_end = goes_on or bool(saved and saved.goes_on)
         tasks = None if streaming else self._tasks(X, y, sample_weight, parameters, goes_on_in_the_end)
         attributes, drivers = self.__dict__.copy(), []
         try:
+            for name in OF_ROWS:  # nobody shall see those of an earlier fit beside what this one has learnt so far
+                self.__dict__.pop(name, None)
             rng = check_random_state(self.random_state) if saved is None else saved.rng
             random = None if tasks is None else rng.get_state(legacy=False)
             before = [each.copy() for each in (self._training, *self._others)] if goes_on else None
@@ -194,7 +200,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             # describe
             given = X, y, sample_weight, validation
             problems = self._problems(*given, parameters, rng, before, classes, streaming, dtype)
-            problems = problems if saved is None else [saved.checked(problem) for problem in problems]
+            if saved is not None:  # the other members' rows follow from the same data and random numbers
+                problems[0] = saved.checked(problems[0])
             # decide
             befores = one_for_each(before, len(problems))
             plans = [type(self)._decide(parameters, *each) for each in zip(problems, befores, strict=True)]
@@ -207,7 +214,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             trained = self._solve(drivers, audience, parameters.n_members > 1)
             # publish
             self._publish(*trained)
-            self.__dict__.update(self._published_of_rows(drivers))
+            if before is None:  # else members may have seen before what they hold out now
+                self.__dict__.update(self._published_of_rows(drivers))
             if tasks is not None:
                 tasks.finish()
         except BaseException as error:
@@ -231,7 +239,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
                 return True
         return False
 
-    def _parameters(self, X: Any = None, goes_on: bool = False, streaming: bool = False) -> SimpleNamespace:
+    def _parameters(self, X: Any = None, n_before: int = 0, streaming: bool = False) -> SimpleNamespace:
         """The parameters as they are now, those that a subclass's constructor doesn't have, too."""
         named = {name: getattr(self, name) for name in self._parameter_constraints}
         return SimpleNamespace(**{"n_members": 1} | named)
@@ -261,7 +269,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         if dtype is None and not either:
             dtype = first.dtype  # type: ignore[union-attr]
         if partitions is not None:
-            settle_held_out(parameters, None, streaming)
+            settle_held_out(parameters, 0, streaming)
             if parameters.n_members > 1:
                 raise ValueError(f"n_members={parameters.n_members} takes rows in memory: collections have one member")
             given = partitions, validation, parameters, rng, first, classes, streaming, dtype
@@ -271,7 +279,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         X, y = check_training_data(self, X, y, reset=first is None, dtypes=dtypes, total=total, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
         how = treatment(parameters, self._model, is_sparse, streaming)
-        settle_held_out(parameters, X.shape[0], streaming)
+        n_rows = int(np.count_nonzero(targets.weight)) if targets.weight.size else X.shape[0]
+        settle_held_out(parameters, n_rows, streaming, targets.validation is not None)
         splits = splits_of(X.shape[0], targets, parameters, rng, streaming)
         of_all = X, targets, parameters, self._model, self._penalty(), how
         each = zip(splits, one_for_each(before, len(splits)), strict=True)
@@ -305,7 +314,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         return {}
 
     def _publish(self, training: Training, *others: Training) -> None:
-        for name in ("restart_scores_", "oob_score_", "oob_prediction_", "_others"):  # of an earlier fit
+        for name in ("restart_scores_", "_others", *OF_ROWS):  # of an earlier fit
             self.__dict__.pop(name, None)
         self._training = training
         if others:

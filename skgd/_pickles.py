@@ -311,7 +311,8 @@ class Pickles(BaseEstimator):
         """A copy, which pickles leave something out of, has everything: training goes on from it to the same bits."""
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other.__dict__.pop("_run", None)
+        for name in ("_run", "_ready"):
+            other.__dict__.pop(name, None)
         return other
 
     def __deepcopy__(self, memo: dict) -> Self:

@@ -232,6 +232,52 @@ def test_members_go_on_and_callbacks_see_them(at_epoch):
     assert seen
 
 
+def test_a_fit_that_was_cut_short_is_resumed_to_the_same_bits(tmp_path, at_epoch):
+    from skgd.callbacks import Checkpoint
+
+    X, y = DIABETES
+    expected = GDMLPRegressor(**SMALL).fit(X, y)
+
+    def fail():
+        raise RuntimeError("cut short")
+
+    file = tmp_path / "fit"
+    with pytest.raises(RuntimeError, match="cut short"):
+        GDMLPRegressor(n_jobs=1, **SMALL).set_callbacks(Checkpoint(file), at_epoch(5, fail)).fit(X, y)
+    resumed = GDMLPRegressor(**SMALL).resume(file, X, y)
+    np.testing.assert_array_equal(resumed.predict(X), expected.predict(X))
+    np.testing.assert_array_equal(resumed.oob_prediction_, expected.oob_prediction_)
+    with pytest.raises(ValueError, match="y changed"):
+        GDMLPRegressor(**SMALL).resume(file, X, y + 1)
+
+
+def test_ctrl_c_keeps_members_that_have_learnt_before(at_epoch):
+    X, y = DIABETES
+
+    def press():
+        raise KeyboardInterrupt
+
+    model = GDMLPRegressor(n_jobs=1, **SMALL).fit(X, y)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(warm_start=True).set_callbacks(at_epoch(2, press)).fit(X, y)
+    assert (model.n_members_, model.stop_reason_) == (5, "interrupted")
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_rows_without_weight_and_rows_seen_before():
+    X, y = DIABETES
+    weight = np.zeros(len(y))
+    weight[:90] = 1
+    model = GDMLPRegressor(**SMALL).fit(X, y, weight)  # 90 rows are too few to hold some out
+    np.testing.assert_array_equal(model.predict(X), GDMLPRegressor(**SMALL).fit(X[:90], y[:90]).predict(X))
+    model = GDMLPRegressor(**SMALL).fit(X, y)
+    assert hasattr(model, "oob_score_")
+    assert not hasattr(model.set_params(warm_start=True, tol=None).fit(X, y), "oob_score_")
+    few = GDMLPRegressor(**SMALL).fit(X[:90], y[:90], X_val=X[90:], y_val=y[90:])
+    assert few.stop_reason_ in ("early_stopping", "max_iter")
+    assert few.best_validation_score_ is not None
+
+
 def test_published_parameters_may_be_changed():
     X, y = DIABETES
     model = GDMLPRegressor(**SMALL).fit(X, y)

@@ -14,7 +14,7 @@ MOST_DISTINCT = 64  # rows up to which an order of their own costs nothing besid
 
 
 MEMBERS = 5
-LARGEST_PART = 0.2  # of the rows that a member holds out
+SMALLEST_PART, LARGEST_PART = 0.1, 0.2  # of the rows that a member holds out
 FEWEST_ROWS = 100  # of which parts are worth holding out
 OURS = {  # what the way of training follows from
     "optimizer": "adam",
@@ -95,10 +95,11 @@ def settle_members(parameters: Any, X: Any, n_before: int, streaming: bool) -> N
         parameters.n_members = 1 if alone or not ours or not isinstance(parameters.init, str) else MEMBERS
 
 
-def settle_held_out(parameters: Any, n_rows: int | None, streaming: bool) -> None:
-    """Settle whether rows are held out, and how many: by members of an ensemble, unless there are few."""
-    several = parameters.n_members > 1
+def settle_held_out(parameters: Any, n_rows: int, streaming: bool, given: bool = False) -> None:
+    """Settle whether rows held out, or given, end training, and their share: of members they do, unless few."""
+    n_members = parameters.n_members
     if parameters.early_stopping == "auto":
-        parameters.early_stopping = several and not streaming and n_rows is not None and n_rows >= FEWEST_ROWS
+        parameters.early_stopping = n_members > 1 and not streaming and (given or n_rows >= FEWEST_ROWS)
     if parameters.validation_fraction == "auto":
-        parameters.validation_fraction = min(1 / parameters.n_members, LARGEST_PART) if several else 0.1
+        share = 1 / n_members if n_members > 1 else 0.0
+        parameters.validation_fraction = min(max(share, SMALLEST_PART), LARGEST_PART)

@@ -37,7 +37,7 @@ class Course(NamedTuple):
 def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
     """The plan of a fit, or of its continuation."""
     optimizer = users_optimizer(parameters)
-    if parameters.n_members > 1 and parameters.n_restarts > 1:
+    if before is None and parameters.n_members > 1 and parameters.n_restarts > 1:
         raise ValueError(
             f"n_members={parameters.n_members}, n_restarts={parameters.n_restarts}: of starts one is kept, of members "
             "all are; set one of them to 1"

@@ -86,13 +86,15 @@ def give_up(drivers: Sequence[Driver]) -> None:
 
 
 def salvage(drivers: Sequence[Driver], are_members: bool) -> list[Driver]:
-    """Drivers of what interrupted trainings have learnt: of all members that have begun, else of the best start.
+    """Drivers of what interrupted trainings have learnt, now or before: of all members, else of the best start.
 
-    None if nothing has been learnt.
+    There are none if nothing has been learnt now.
     """
     begun = [driver for driver in drivers if driver.training.updates > driver.first_update]
     if not begun:
         return []
+    if are_members:
+        begun = [driver for driver in drivers if driver.training.updates > 0]
     ends = [driver.interrupted().stop_reason for driver in begun]
     kept = begun if are_members else [min(begun, key=lambda driver: driver.score(anew=False))]
     if "interrupted" in ends or len(begun) < len(drivers):

@@ -70,10 +70,12 @@ def folds(
 ) -> list[Split]:
     """The same for members of an ensemble, each of which holds out another fold of at most this fraction of the rows.
 
-    Folds have classes in proportion; no member does without a class that has a single row.
+    Folds have classes in proportion; no member does without a class that has a single row. More members than folds
+    begin again with the first one.
     """
-    n_folds = max(math.ceil(1 / fraction - EPS), n_members)
+    n_folds = max(math.ceil(1 / fraction - EPS), 2)
     counts = _counts(n_rows, weight, classes)
+    counts = np.where(counts > 1, counts, 0) if len(counts) > 1 else counts
     if counts.sum() < n_folds:
         raise ValueError(f"they are fewer than the {n_folds} parts, each of which one of the members holds out")
     fold = np.full(n_rows, NOWHERE, np.uint16)
@@ -84,9 +86,9 @@ def folds(
         shuffled = np.lexsort((rng.uniform(size=len(rows)), classes_here))
         rank = np.arange(len(rows)) - np.repeat(np.cumsum(here) - here, here)  # of a row in its class
         number = (rank + np.repeat(dealt, here)) % n_folds
-        fold[rows[shuffled]] = np.where(np.repeat(counts, here) > 1, number, EVERYWHERE)
+        fold[rows[shuffled]] = np.where(np.repeat(counts, here) > 0, number, EVERYWHERE)
         dealt += here
-    return [_without(fold, number) for number in range(n_members)]
+    return [_without(fold, number % n_folds) for number in range(n_members)]
 
 
 def _without(fold: np.ndarray, number: int) -> Split:

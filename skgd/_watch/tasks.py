@@ -28,10 +28,11 @@ class TakesCallbacks(CallbackSupportMixin):
     def set_callbacks(self, *callbacks: Any) -> Self:
         """Set those who watch the fits to come; without arguments nobody.
 
-        They are told when a fit begins and ends, when each of several random starts does, and each epoch: with the
+        They are told when a fit begins and ends, when each of several starts or members does, and each epoch: with the
         data, and with a fitted estimator as it would be if this epoch were the last one: that of a fit with so small a
         ``max_iter``, but where a schedule goes by it, as the networks' own and "cosine" do. One that returns True after
-        an epoch ends the training; ``stop_reason_`` is "callback" then. `partial_fit` tells nobody.
+        an epoch ends the training, of an ensemble that of the member; ``stop_reason_`` is "callback" then.
+        `partial_fit` tells nobody.
 
         Parameters
         ----------

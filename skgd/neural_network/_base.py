@@ -60,9 +60,9 @@ class NetworkEstimator(GradientDescentEstimator):
         """The training, or those of all members."""
         return self._training, *self._others
 
-    def _parameters(self, X: Any = None, goes_on: bool = False, streaming: bool = False) -> SimpleNamespace:
-        parameters = super()._parameters(X, goes_on, streaming)
-        settle_members(parameters, X, len(self._trainings) if goes_on else 0, streaming)
+    def _parameters(self, X: Any = None, n_before: int = 0, streaming: bool = False) -> SimpleNamespace:
+        parameters = super()._parameters(X, n_before, streaming)
+        settle_members(parameters, X, n_before, streaming)
         return parameters
 
     def _publish(self, training: Training, *others: Training) -> None:
@@ -130,8 +130,12 @@ class NetworkEstimator(GradientDescentEstimator):
 
     def _of_members(self) -> list[tuple]:
         """Matrices and biases of each member, as they are published, or as the user has changed them."""
-        several = len(self._trainings) > 1
-        return [*zip(self.coefs_, self.intercepts_, strict=True)] if several else [(self.coefs_, self.intercepts_)]
+        n_members = len(self._trainings)
+        if n_members == 1:
+            return [(self.coefs_, self.intercepts_)]
+        if not len(self.coefs_) == len(self.intercepts_) == n_members:
+            raise ValueError(f"coefs_ and intercepts_ must have an entry for each of the {n_members} members")
+        return [*zip(self.coefs_, self.intercepts_, strict=True)]
 
     def _parameters_to_predict(self) -> list[np.ndarray]:
         """All parameters in scaled units, as predictions take them: the trainings', or what the user made of them."""

@@ -1,6 +1,7 @@
 """What members of an ensemble say together: of any rows, and of those that they held out."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,21 +14,22 @@ from ._held_out import network_of, predicted, score
 
 
 def mean_raw(loss: Loss, raws: Sequence[np.ndarray]) -> np.ndarray:
-    """The raw prediction whose prediction, or probability, is the mean of the members', as the loss has a link or none.
+    """The raw prediction whose prediction, or probability, is the mean of the members' by the link `out_activation`.
 
-    Like each of the raws it has the shape (n_rows, n_outputs).
+    Like each of the raws it has the shape (n_rows, n_outputs). Of losses without a link it is their mean.
     """
     if len(raws) == 1:
         return raws[0]
-    stacked, link = np.stack(raws), loss.out_activation
-    log_number = np.log(stacked.dtype.type(len(raws)))
-    if link == "softmax" and stacked.shape[2] > 1:
-        return np.logaddexp.reduce(log_softmax(stacked, axis=2), axis=0) - log_number
+    link, log_number = loss.out_activation, np.log(raws[0].dtype.type(len(raws)))
+    if link == "softmax" and raws[0].shape[1] > 1:
+        return _log_sum(log_softmax(raw, axis=1) for raw in raws) - log_number
     if link in ("softmax", "logistic"):  # log-odds of the mean
-        return np.logaddexp.reduce(log_expit(stacked), axis=0) - np.logaddexp.reduce(log_expit(-stacked), axis=0)
-    if link == "exp":
-        return np.logaddexp.reduce(stacked, axis=0) - log_number
-    return stacked.mean(axis=0)
+        return _log_sum(map(log_expit, raws)) - _log_sum(log_expit(-raw) for raw in raws)
+    return _log_sum(raws) - log_number if link == "exp" else functools.reduce(np.add, raws) / len(raws)
+
+
+def _log_sum(logarithms: Iterable[np.ndarray]) -> np.ndarray:
+    return functools.reduce(np.logaddexp, logarithms)
 
 
 def out_of_bag(drivers: Sequence[Driver], n_threads: int) -> dict[str, Any]:
@@ -41,7 +43,9 @@ def out_of_bag(drivers: Sequence[Driver], n_threads: int) -> dict[str, Any]:
         raw[rows.data.subset], _, _ = predicted(rows, *network_of(driver.training), n_threads)
     seen = np.flatnonzero(np.isfinite(raw).all(axis=1))
     gives_probabilities = loss.for_classes and loss.gives_probabilities
-    predictions = (loss.predict_proba if gives_probabilities else loss.predict)(raw)
+    said = (loss.predict_proba if gives_probabilities else loss.predict)(raw[seen])
+    predictions = np.full((len(raw), said.shape[1]), np.nan)
+    predictions[seen] = said
     return {"oob_prediction_": predictions, "oob_score_": score(loss, raw[seen], data.y[seen], data.weight_of(seen))}
 
 

@@ -1,5 +1,6 @@
 """Small networks, ready to predict few rows: all members in one block, made when it is asked for first."""
 
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,7 @@ class Ready:
         known = self.arrays
         if known is None or len(known) != len(arrays):
             return False
-        return all(map(_is, arrays, known)) and all(map(np.array_equal, arrays, self.copies))
+        return all(map(operator.is_, arrays, known)) and all(map(np.array_equal, arrays, self.copies))
 
     def prepare(self, arrays: list[np.ndarray], trainings: Sequence[Training]) -> None:
         """Make it: the published arrays say what the trainings do."""
@@ -68,7 +69,3 @@ def are_few(X, trainings: Sequence[Training]) -> bool:
     n_numbers, width = sum(each.params.size for each in trainings), max(trainings[0].model.sizes)
     few = n_numbers <= MOST_NUMBERS and X.shape[0] * len(trainings) * width <= MOST_ENTRIES
     return few and not sparse.issparse(X) and X.dtype == trainings[0].dtype
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other

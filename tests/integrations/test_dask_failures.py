@@ -138,11 +138,14 @@ def test_an_interrupt_is_heard_and_keeps_what_has_been_learnt(client, expected, 
 
     rows = client.persist(data()[0])
     slowly = rows.map_blocks(slow, meta=np.empty((0, 0)))
-    model = clone(MODEL).set_callbacks(at_epoch(1, soon(press, 0.3)))
+    # a long fit: blocks that a pass finds in the memory of workers aren't slow
+    model = GDLinearRegressor("poisson", optimizer="sgd", batch_size=None, tol=None, max_iter=1000)
+    model.set_callbacks(at_epoch(1, soon(press, 0.3)))
     with pytest.raises(KeyboardInterrupt):
         model.fit(slowly, data()[1])
     assert time.monotonic() - pressed[0] < 1
-    assert (model.stop_reason_, model.n_iter_) == ("interrupted", 1)
+    assert model.stop_reason_ == "interrupted"
+    assert 1 <= model.n_iter_ < 1000
     assert np.isfinite(model.predict(X)).all()
     deadline = time.monotonic() + 5
     while any(client.processing().values()):  # what a worker has begun it ends

@@ -51,7 +51,7 @@ def test_linear_models_are_explained_by_their_coefficients(kind):
 
 def test_networks_are_explained_by_their_predictions():
     settings = {"hidden_layer_sizes": (3,), "max_iter": 5, "random_state": 0}
-    network = GDMLPRegressor(activation="identity", **settings).fit(X, Y)  # a linear function
+    network = GDMLPRegressor(activation="identity", n_members=1, **settings).fit(X, Y)  # a linear function
     found = shap.KernelExplainer(network.predict, X).shap_values(SOME, silent=True)
     expected = shapley_values((network.coefs_[0] @ network.coefs_[1]).T)
     np.testing.assert_allclose(found, expected[:, :, 0], rtol=1e-6, atol=1e-9)
