@@ -87,11 +87,16 @@ class Pause:
 def fitted_numbers(model):
     """All that a fit has learnt, by names."""
     parameters = model.coefs_ + model.intercepts_ if hasattr(model, "coefs_") else [model.coef_, model.intercept_]
-    found = {f"parameters {n}": each for n, each in enumerate(parameters)}
-    names = "loss_curve_", "validation_curve_", "n_iter_", "t_", "learning_rate_", "stop_reason_", "gradient_norm_"
+    parameters += [model.loss_curve_, model.validation_curve_]
+    flat = []
+    for each in parameters:  # of an ensemble a list
+        flat += each if isinstance(each, list) else [each]
+    found = {f"parameters {n}": each for n, each in enumerate(flat)}
+    names = "n_iter_", "t_", "learning_rate_", "stop_reason_", "gradient_norm_"
     found |= {
         name: np.array(str(getattr(model, name)) if name.endswith("norm_") else getattr(model, name)) for name in names
     }
+    found["out of bag"] = np.array(getattr(model, "oob_score_", 0.0))
     return found | {"restarts": getattr(model, "restart_scores_", np.zeros(0))}
 
 
