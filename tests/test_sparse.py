@@ -1,5 +1,6 @@
 """Sparse data: the same results as dense data, in all formats, with work that follows the entries."""
 
+import itertools
 import tracemalloc
 import warnings
 
@@ -18,7 +19,7 @@ from skgd._problem.rows import Rows
 from skgd._problem.scaling import feature_moments, largest_entries
 from skgd._targets.held_out import hold_out
 from skgd.losses import SquaredError
-from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, NAdam, Optimizer
+from skgd.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, AdamW, NAdam, Optimizer
 
 MAKERS = {"regressor": GDLinearRegressor, "classifier": GDLogisticClassifier}
 
@@ -637,3 +638,20 @@ def test_sparsified_coefficients_of_float32_predict_as_before():
     model = GDLinearRegressor().fit(X, X[:, 0] - 1e6 + rng.standard_normal(500))
     dense = model.predict(X)
     np.testing.assert_array_equal(model.sparsify().predict(X), dense)
+
+
+@pytest.mark.parametrize("preconditioner", ["diagonal", "working_sets"])
+def test_entries_of_a_row_may_come_in_any_order_and_stay_so(preconditioner):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((400, 300), density=0.05, format="csr", rng=rng)
+    y = X @ rng.standard_normal(300) > 0
+    mixed = X.copy()
+    for start, stop in itertools.pairwise(X.indptr):
+        order = start + rng.permutation(stop - start)
+        mixed.indices[start:stop], mixed.data[start:stop] = X.indices[order], X.data[order]
+    mixed.has_sorted_indices = False
+    before = mixed.indices.copy()
+    model = GDLogisticClassifier(penalty="elasticnet", alpha=1e-3, optimizer=LBFGS(preconditioner=preconditioner))
+    expected = model.fit(X, y).coef_
+    np.testing.assert_allclose(model.fit(mixed, y).coef_, expected, atol=1e-6)
+    np.testing.assert_array_equal(mixed.indices, before)

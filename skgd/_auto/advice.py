@@ -13,11 +13,11 @@ from .._solvers.plan import Plan
 from .._solvers.training import Training
 from .._warnings import warn_user
 from ..schedules import Constant, ReduceOnPlateau, factors_at
+from .linear import LEAST_PENALTY
 
 TRIAL_FACTOR = 10  # between one rate tried after a divergence and the next
 TRIAL_EPOCHS = 20  # for which it must go well beyond the epoch that diverged
 MAX_TRIALS = 12
-EPS = float(np.finfo(np.float64).eps)  # of penalties: smaller ones end nothing
 SEPARABLE_LOSS = 0.01  # share of the constant model's loss: a criterion that was met above it was met at an optimum
 
 Train = Callable[[Training, Plan], Training]
@@ -104,7 +104,7 @@ def has_no_optimum(training: Training, plan: Plan, problem: Problem) -> bool:
     Where a criterion was met the rows are looked at only after a loss that speaks for it: else it costs nothing.
     """
     loss, penalty, losses = problem.loss, problem.penalty, training.losses.values
-    endless = loss.for_classes and not loss.reaches_minimum and max(penalty.l1, penalty.l2) <= EPS
+    endless = loss.for_classes and not loss.reaches_minimum and max(penalty.l1, penalty.l2) <= LEAST_PENALTY
     if not endless or plan.early_stopping or not losses.size or not isinstance(problem.model, LinearModel):
         return False
     near_zero = losses[-1] < SEPARABLE_LOSS * training.progress["reference"][0]

@@ -11,9 +11,7 @@ from ..schedules import Constant, get_schedule
 # Up to so many are all in one batch, if that is left to us: mini-batches would hold much of the data anyway.
 ONE_BATCH_ROWS = {LinearModel: 64, NetworkModel: 32}
 MOST_DISTINCT = 64  # rows up to which an order of their own costs nothing beside the epochs
-
-
-MEMBERS = 5
+MEMBERS = 5  # of an ensemble, if that is left to us
 SMALLEST_PART, LARGEST_PART = 0.1, 0.2  # of the rows that a member holds out
 FEWEST_ROWS = 100  # of which parts are worth holding out
 OURS = {  # what the way of training follows from

@@ -28,7 +28,7 @@ MANY_FEATURES_TOL = 1e-9
 MANY_FEATURES_L1_TOL = 1e-11  # coefficients near zero change long after the objective has settled
 EARLY_STOPPING_TOL = 1e-4  # the loss of rows held out tells no more
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
-EPS = float(np.finfo(np.float64).eps)
+LEAST_PENALTY = float(np.finfo(np.float64).eps)  # smaller ones end nothing
 MINI_BATCH_TOL = 1e-3  # an epoch is many steps, and its mean objective is noisy; as SGDRegressor's
 
 
@@ -107,7 +107,7 @@ def _tol(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: in
         if problem.rows.n_features > MANY_FEATURES:
             return MANY_FEATURES_TOL if problem.l1 is None else MANY_FEATURES_L1_TOL
         # whether there is one optimum, and the penalty's part in it more than rounding
-        determined = problem.penalty.l2 > EPS or problem.loss.quadratic
+        determined = problem.penalty.l2 > LEAST_PENALTY or problem.loss.quadratic
         return CERTAIN_TOL if n_rows <= CERTAIN_ROWS and determined else LINE_SEARCH_TOL
     return FULL_BATCH_TOL if batch_size >= n_rows or optimizer.variance_reduced else MINI_BATCH_TOL
 

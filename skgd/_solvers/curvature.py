@@ -8,7 +8,7 @@ import numpy as np
 from .. import _parallel as threads
 from .._kernels.constants import RIDGE, TINY
 from .._kernels.structures import FLOAT64
-from .._problem.features import dense_columns, left_to_center
+from .._problem.features import dense_columns, left_to_center, squared
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.partitioned import PartitionedRows
@@ -231,7 +231,7 @@ class Curvature:
         targets, weight = some.targets, some.weight
         second = second_derivatives(self.loss, self.some.pointwise, raw, targets, weight, hyper, self.loss.smooth)
         mean = weight @ second / weight.sum()
-        of_rows = rows**2 if isinstance(rows, np.ndarray) else rows.power(2)
+        of_rows = squared(rows)
 
         def sums_of_squares(weights):  # of the centred columns, (n_features, n_outputs)
             sums, total = of_rows.T @ weights, weights.sum(axis=0)

@@ -30,8 +30,7 @@ def hold_out(
         here = np.bincount(classes_here, minlength=n_classes)
         seen, drawn = here > 0, np.zeros(n_classes, np.int64)
         drawn[seen] = rng.hypergeometric(wanted[seen], (left - wanted)[seen], here[seen])
-        shuffled, chosen = np.lexsort((rng.uniform(size=len(rows)), classes_here)), np.zeros(len(rows), bool)
-        rank = np.arange(len(rows)) - np.repeat(np.cumsum(here) - here, here)  # of a row in its class
+        (shuffled, rank), chosen = _at_random(classes_here, here, rng), np.zeros(len(rows), bool)
         chosen[shuffled[rank < np.repeat(drawn, here)]] = True
         n_drawn = int(drawn.sum())
         to_validate[n_validate : n_validate + n_drawn] = rows[chosen]
@@ -83,12 +82,17 @@ def folds(
     for start in range(0, n_rows, ROWS_AT_ONCE):
         rows, classes_here = _of_rows(start, n_rows, weight, classes)
         here = np.bincount(classes_here, minlength=len(counts))
-        shuffled = np.lexsort((rng.uniform(size=len(rows)), classes_here))
-        rank = np.arange(len(rows)) - np.repeat(np.cumsum(here) - here, here)  # of a row in its class
+        shuffled, rank = _at_random(classes_here, here, rng)
         number = (rank + np.repeat(dealt, here)) % n_folds
         fold[rows[shuffled]] = np.where(np.repeat(counts, here) > 0, number, EVERYWHERE)
         dealt += here
     return [_without(fold, number % n_folds) for number in range(n_members)]
+
+
+def _at_random(classes: np.ndarray, counts: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+    """An order of rows by class, at random within each, and the rank that each place has in its class."""
+    order = np.lexsort((rng.uniform(size=len(classes)), classes))
+    return order, np.arange(len(classes)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _without(fold: np.ndarray, number: int) -> Split:

@@ -112,21 +112,25 @@ class NetworkEstimator(GradientDescentEstimator):
     def _raw_predictions_of_members(self, X: Any) -> Sequence[np.ndarray]:
         check_is_fitted(self)
         X, trainings = check_rows_to_predict(self, X), self._trainings
-        published = self._of_members()
-        if are_few(X, trainings):
-            ready = vars(self).get("_ready") or Ready()  # callbacks see estimators that have none
-            arrays = [array for each in published for part in each for array in part]
-            if ready.holds_for(arrays):
-                return [*ready.raw_predictions(X)]
-            if all(_same_arrays(*each) for each in zip(published, map(self._in_units_of_data, trainings), strict=True)):
-                ready.prepare(arrays, trainings)
-                return [*ready.raw_predictions(X)]
-        of_members = zip(trainings, self._parameters_to_predict(), strict=True)
-        predicted = (
-            network_predictions(X, training.model, params, training.scaling, n_threads(self.n_jobs))
-            for training, params in of_members
-        )
-        return [in_units_of_y(raw, training.scaling) for raw, training in zip(predicted, trainings, strict=True)]
+        if are_few(X, trainings) and (ready := self._made_ready()) is not None:
+            return [*ready.raw_predictions(X)]
+        raws = []
+        for training, params in zip(trainings, self._parameters_to_predict(), strict=True):
+            raw = network_predictions(X, training.model, params, training.scaling, n_threads(self.n_jobs))
+            raws.append(in_units_of_y(raw, training.scaling))
+        return raws
+
+    def _made_ready(self) -> Ready | None:
+        """The members in one block; None where the user has changed what is published."""
+        published, trainings = self._of_members(), self._trainings
+        arrays = [array for each in published for part in each for array in part]
+        ready = vars(self).get("_ready") or Ready()  # callbacks see estimators that have none
+        if not ready.holds_for(arrays):
+            exact = map(self._in_units_of_data, trainings)
+            if not all(_same_arrays(*each) for each in zip(published, exact, strict=True)):
+                return None
+            ready.prepare(arrays, trainings)
+        return ready
 
     def _of_members(self) -> list[tuple]:
         """Matrices and biases of each member, as they are published, or as the user has changed them."""
