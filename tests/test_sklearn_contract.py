@@ -271,14 +271,16 @@ def test_docstrings_of_methods_list_their_parameters_and_what_they_return(make):
 @ignore_convergence
 def test_every_fitted_attribute_is_documented_and_every_documented_one_exists(make, regression, classes):
     pd = pytest.importorskip("pandas")
-    estimator = make(max_iter=3)
-    if "n_restarts" in estimator.get_params():
-        estimator.set_params(n_restarts=2)
+    estimator, public = make(max_iter=3), set()
     X, y = classes if is_classifier(estimator) else regression
-    estimator.fit(pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])]), y)
+    several = "n_restarts" in estimator.get_params()  # attributes of restarts, and those of members
+    for settings in (
+        ({"n_restarts": 2}, {"n_restarts": 1, "n_members": 2, "early_stopping": True}) if several else ({},)
+    ):
+        estimator.set_params(**settings).fit(pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])]), y)
+        public |= {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
     section = re.search(r"\n    Attributes\n    -+\n(.*?)\n\n", type(estimator).__doc__, re.DOTALL)[1]
     documented = set(re.findall(r"^    (\w+) : ", section, re.MULTILINE))
-    public = {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
     assert public == documented
 
 
