@@ -60,13 +60,14 @@ class PartsOfDrawers:
     def __init__(self, X, y, weight):
         self.X, self.y, self.weight = X, y, weight
         self.n_partitions, self.X_like, self.y_like = len(X.parts), X.parts[0][:0], y.parts[0][:0]
-        self.fetched = []
+        self.fetched, self.n_passes = [], 0
 
     def _part(self, number):
         weight = None if self.weight is None else self.weight[number]
         return Part(number, self.X[number], self.y[number], weight)
 
     def map(self, work, *arguments, without_X=False):
+        self.n_passes += 1
         return [work(self._part(number), *arguments) for number in range(self.n_partitions)]
 
     def total(self, work, *arguments):
@@ -473,3 +474,15 @@ def test_few_parts_are_sampled_where_rows_are_wide(monkeypatch):
     problem = problem_of(GDLinearRegressor(), Drawers(X, lengths), Drawers(Y, lengths))
     assert problem.rows.sample_rows.n_rows == 4  # of parts 0, 4, 8 and 12
     np.testing.assert_allclose(problem.scaling.center, X.mean(axis=0), atol=1e-12)  # all parts tell of that
+
+
+def test_where_rows_are_many_more_of_them_are_sampled_in_the_same_pass(library):
+    rng = np.random.default_rng(0)
+    column = rng.normal(size=(1_280_000, 1))
+    classes = (rng.random(len(column)) < 1 / (1 + np.exp(-column[:, 0]))).astype(int)
+    lengths = [400_000, 800_000, 80_000]
+    rows, targets = Drawers(column, lengths), Drawers(classes, lengths)
+    problem = problem_of(GDLogisticClassifier(), rows, targets)
+    assert problem.rows.n_at_hand == 400_000 // 64 + 800_000 // 64 + 3_334  # of each part a third of 10,000, at least
+    model = GDLogisticClassifier(tol=1e-10).fit(rows, targets)
+    assert library.made[-1].n_passes == 2 + model.n_iter_  # to describe them, at the start, and after each step

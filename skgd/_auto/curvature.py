@@ -8,7 +8,7 @@ from .._problem.features import left_to_center
 from .._problem.model import LinearModel
 from .._problem.problem import Problem
 from .._problem.rows import Rows
-from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS
+from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS, more_rows
 from .._solvers.curvature import NEWTON_COLUMNS
 from .._solvers.plan import CurvaturePlan
 
@@ -41,6 +41,8 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     wanted = DIAGONAL_ROWS if kind == "diagonal" else max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
     if kind == "working_sets":
         return CurvaturePlan(kind, False, max(SAMPLE_ROWS, ROWS_PER_COLUMN * p))
+    if kind == "subsample" and rows.is_dense:
+        wanted = max(wanted, min(more_rows(n, p), rows.n_at_hand))
     held_dense = rows.is_dense or kind != "diagonal"
     size = min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted)
     return CurvaturePlan(kind, few_rows, int(size))

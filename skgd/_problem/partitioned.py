@@ -289,6 +289,11 @@ class PartitionedRows:
         self.n_features = preparation.scaling[0].size
 
     @property
+    def n_at_hand(self) -> int:
+        """Rows of the sample that cost no further pass."""
+        return self._sample.n_rows
+
+    @property
     def storage(self) -> Storage:
         return self._sample.storage
 

@@ -30,7 +30,7 @@ from .partitioned import (
 )
 from .problem import Problem
 from .rows import Rows
-from .sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS
+from .sample import MORE_ENTRIES, ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS, more_rows
 
 SEEDS = 2**31 - 1
 
@@ -87,6 +87,7 @@ class Summarise:
     scaler: Any  # None: nobody asks for moments
     n_sampled: int  # rows of a part,
     every: int = 1  # and that of one part in so many
+    most_sampled: int = 0  # where there are so many rows that more of them save passes
 
     def __call__(self, part: Part) -> Summary | None:
         with naming(part.number):
@@ -106,7 +107,8 @@ class Summarise:
             if weightless(weight, subset):
                 return Summary(held_out=held_out)
             moments = (None, None) if self.scaler is None else self.scaler.moments(data, self.survey.loss)
-            sample = some_of(data, X, y, self.n_sampled)
+            more = min(more_rows(data.n_rows, self.reading.n_features + 1), self.most_sampled)
+            sample = some_of(data, X, y, max(self.n_sampled, more))
             samples = (sample,) if part.number % self.every == 0 and sample[2].any() else ()
             digests, tally = (_digest(sample[0], y, weight),), Tally.of(data)
             return Summary(tally, held_out, moments, found, samples, digests, ((part.number, tally.n_rows),))
@@ -153,7 +155,8 @@ def describe_partitions(
     scaler = Scaler(treatment.standardization, parameters, kind, reading.is_sparse, 1, centers_far)
     n_features = partitions.X_like.shape[1]
     wanted, n_parts = _rows_at_hand(n_features, reading.is_sparse), partitions.n_partitions
-    look = Summarise(reading, survey, encoding, scaler, -(-wanted // n_parts), max(1, n_parts // wanted))
+    most = 0 if reading.is_sparse else MORE_ENTRIES // (n_features + 1) // n_parts
+    look = Summarise(reading, survey, encoding, scaler, -(-wanted // n_parts), max(1, n_parts // wanted), most)
     summary = _of_rows(partitions.total(look), "X")
     if not summary.samples:  # just those parts had no rows
         summary = _of_rows(partitions.total(replace(look, every=1)), "X")
