@@ -3,6 +3,7 @@
     python benchmarks/compare.py                    all cases, some minutes
     python benchmarks/compare.py logistic cold      some
     python benchmarks/compare.py --quick            small data, to see that everything runs
+    python benchmarks/compare.py --against main     this checkout beside another commit, all cases or some
 
 Prints a Markdown table: the median time of every estimator, the peer's over skgd's (above 1 where skgd is faster), and
 the gap: the objective on the training rows less its optimum, as a share of what the best constant leaves to gain. The
@@ -11,8 +12,12 @@ coefficients of standardised features. Peers get the same strength of penalty in
 
 An untimed fit of each comes first, so that compiling is not in the figures: the case `cold` measures it by itself, in
 fresh processes. Ratios of one run are worth more than absolute times, those of several runs most.
+
+Beside another commit skgd's fits alone are timed, in two processes that take turns, in twice as many rounds: the median
+times, the other's over this one's (above 1 where this checkout is the faster one), and the quartiles of that ratio.
 """
 
+import argparse
 import dataclasses
 import os
 import statistics
@@ -24,6 +29,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import commits
 import numpy as np
 import scipy.sparse
 from scipy.optimize import minimize
@@ -146,10 +152,16 @@ class Case:
     rounds: int = 3
     epochs: int | None = None  # then the time is that of one of so many
 
+    def rows(self, quick: bool) -> int:
+        return max(self.n_rows // QUICK_SHARE, min(FEWEST_ROWS, self.n_rows)) if quick else self.n_rows
+
+    def title(self, n_rows: int) -> str:
+        return f"{self.work}, {n_rows:,} x {self.n_features:,}" + (", an epoch" if self.epochs else "")
+
 
 def race(case: Case, quick: bool) -> None:
     """Time the fits in turn and print a line for each."""
-    n_rows = max(case.n_rows // QUICK_SHARE, min(FEWEST_ROWS, case.n_rows)) if quick else case.n_rows
+    n_rows = case.rows(quick)
     X, y = case.data(n_rows, case.n_features)
     models = {"skgd": case.ours, **case.peers(n_rows)}
     try:
@@ -164,9 +176,8 @@ def race(case: Case, quick: bool) -> None:
         objective = Objective(X, y, case.loss)
         best, constant = objective.bounds()
         gaps = {name: gap_left(objective, model, best, constant) for name, model in models.items()}
-    work = f"{case.work}, {n_rows:,} x {case.n_features:,}" + (", an epoch" if case.epochs else "")
     for name in models:
-        report(work, name, *(seconds[which] / (case.epochs or 1) for which in (name, "skgd")), gaps[name])
+        report(case.title(n_rows), name, *(seconds[which] / (case.epochs or 1) for which in (name, "skgd")), gaps[name])
 
 
 def median_times(models, X, y, rounds):
@@ -299,19 +310,47 @@ def _cold_fit(module, name, cache):
     return float(output.stdout)
 
 
-def main(arguments):
-    quick = "--quick" in arguments
-    names = [name for name in arguments if name != "--quick"]
-    if unknown := set(names) - {*CASES, "cold"}:
-        sys.exit(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join([*CASES, 'cold'])}")
+def serve() -> None:
+    """Time a fit for each line that asks for one; a line with a case makes that the one that is asked for."""
+    for line in sys.stdin:
+        if line.strip() != "fit":
+            name, number, quick = line.split()
+            case = CASES[name][int(number)]
+            X, y = case.data(case.rows(bool(int(quick))), case.n_features)
+            case.ours.fit(X, y)
+        began = time.perf_counter()
+        case.ours.fit(X, y)
+        print((time.perf_counter() - began) / (case.epochs or 1), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="case", help=", ".join([*CASES, "cold"]))
+    parser.add_argument("--quick", action="store_true", help="small data")
+    parser.add_argument("--against", metavar="COMMIT", help="instead of scikit-learn")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if unknown := set(asked.cases) - {*CASES, "cold"}:
+        parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join([*CASES, 'cold'])}")
     warnings.simplefilter("ignore")  # fixed numbers of epochs, and peers that overflow
-    print("| work | estimator | time | peer / skgd | gap |\n|---|---|--:|--:|--:|")
-    for name in names or CASES:
-        for case in CASES.get(name, []):
-            race(case, quick)
-    if "cold" in names or not (names or quick):
-        cold()
+    names = [name for name in asked.cases or CASES if name != "cold"]
+    if asked.serve:
+        serve()
+    elif asked.against:
+        works = [
+            (case.title(case.rows(asked.quick)), f"{name} {number} {int(asked.quick)}", 2 * case.rounds)
+            for name in names
+            for number, case in enumerate(CASES[name])
+        ]
+        commits.compare(asked.against, works)
+    else:
+        print("| work | estimator | time | peer / skgd | gap |\n|---|---|--:|--:|--:|")
+        for name in names:
+            for case in CASES[name]:
+                race(case, asked.quick)
+        if "cold" in asked.cases or not (asked.cases or asked.quick):
+            cold()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NEEDS = {  # beyond the core dependencies
     "pictures.md": ["matplotlib", "skgd.plotting"],
+    "tour.md": ["matplotlib", "skgd.plotting"],
     "large_data.md": ["dask.dataframe", "pyarrow"],
 }
 
