@@ -31,7 +31,9 @@ exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3  # links to headings of a page, as #the-learning-rate
-suppress_warnings = ["config.cache"]  # the gallery's settings hold a class, which isn't kept between builds
+suppress_warnings = [
+    "config.cache"
+]  # the gallery's settings hold a class, which isn't kept between builds
 
 autosummary_generate = False  # pages of the API reference come from public_names
 autodoc_typehints = "none"  # docstrings tell types, with shapes
@@ -88,7 +90,11 @@ html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
-    "logo": {"text": f"skgd {release}", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "logo": {
+        "text": f"skgd {release}",
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+    },
     "header_links_before_dropdown": 6,
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
@@ -101,4 +107,14 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 # Pages without others below them have nothing to show on the left.
-html_sidebars = {page: [] for page in ("index", "getting_started", "contributing", "changelog", "search", "genindex")}
+html_sidebars = {
+    page: []
+    for page in (
+        "index",
+        "getting_started",
+        "contributing",
+        "changelog",
+        "search",
+        "genindex",
+    )
+}

@@ -103,13 +103,18 @@ def linear_problem(title, data, skgd_model, peer, exact):
         "skgd, as it comes": skgd_model,
         "skgd, scaler": scaled(skgd_model),
         "skgd, scaler, grid of rates": over_rates(
-            clone(skgd_model).set_params(optimizer="sgd", schedule="plateau"), "learning_rate"
+            clone(skgd_model).set_params(optimizer="sgd", schedule="plateau"),
+            "learning_rate",
         ),
-        "skgd, scaler, grid of optimizers": over_optimizers(clone(skgd_model).set_params(schedule="plateau")),
+        "skgd, scaler, grid of optimizers": over_optimizers(
+            clone(skgd_model).set_params(schedule="plateau")
+        ),
         f"{peer_name}, as it comes": peer,
         f"{peer_name}, scaler": scaled(peer),
         # SGDClassifier's default schedule ignores eta0; "adaptive" starts from it and reduces it when progress stalls
-        f"{peer_name}, scaler, grid of rates": over_rates(clone(peer).set_params(learning_rate="adaptive"), "eta0"),
+        f"{peer_name}, scaler, grid of rates": over_rates(
+            clone(peer).set_params(learning_rate="adaptive"), "eta0"
+        ),
         f"{type(exact).__name__}, scaler (exact solver)": scaled(exact),
     }
     return Problem(title, X, X_test, y, y_test, skgd_model, contenders, has_optimum=True)
@@ -117,19 +122,30 @@ def linear_problem(title, data, skgd_model, peer, exact):
 
 def network_problem(title, data):
     # No penalty, and the same layers, batches and epochs: both minimise the same function, 1/2 the mean squared error.
-    shape = {"hidden_layer_sizes": (20,), "alpha": 0.0, "batch_size": 32, "max_iter": 200, "random_state": 0}
+    shape = {
+        "hidden_layer_sizes": (20,),
+        "alpha": 0.0,
+        "batch_size": 32,
+        "max_iter": 200,
+        "random_state": 0,
+    }
     skgd_model = skgd.GDMLPRegressor(n_members=1, **shape)
     peer = MLPRegressor(**shape)
-    peer_scaled_y = TransformedTargetRegressor(peer, transformer=StandardScaler())  # skgd scales y by itself
+    # skgd scales y by itself
+    peer_scaled_y = TransformedTargetRegressor(peer, transformer=StandardScaler())
     contenders = {
         "skgd, as it comes": skgd_model,
         "skgd, scaler": scaled(skgd_model),
         "skgd, scaler, grid of rates": over_rates(skgd_model, "learning_rate"),
-        "skgd, scaler, grid of optimizers": over_optimizers(clone(skgd_model).set_params(schedule="plateau")),
+        "skgd, scaler, grid of optimizers": over_optimizers(
+            clone(skgd_model).set_params(schedule="plateau")
+        ),
         "MLPRegressor, as it comes": peer,
         "MLPRegressor, scaler": scaled(peer),
         "MLPRegressor, scaler for X and y": scaled(peer_scaled_y),
-        "MLPRegressor, scaler for X and y, grid of rates": over_rates(peer_scaled_y, "regressor__learning_rate_init"),
+        "MLPRegressor, scaler for X and y, grid of rates": over_rates(
+            peer_scaled_y, "regressor__learning_rate_init"
+        ),
     }
     return Problem(title, *split(data), skgd_model, contenders, has_optimum=False)
 
@@ -167,7 +183,9 @@ def problems():
     """Yield the problems, smallest first; all data in the units they were measured in."""
     diabetes = load_diabetes(return_X_y=True, scaled=False)
     yield regression("diabetes: linear regression", diabetes)
-    yield classification("breast_cancer: logistic regression", load_breast_cancer(return_X_y=True))
+    yield classification(
+        "breast_cancer: logistic regression", load_breast_cancer(return_X_y=True)
+    )
     yield classification("digits: logistic regression", load_digits(return_X_y=True))
     yield network_problem("diabetes: network", diabetes)
 
@@ -241,7 +259,9 @@ def run(name, model, problem):
             model.fit(problem.X, problem.y)
         seconds.append(time.perf_counter() - began)
     inner = innermost(model)
-    epochs = np.max(n_iter) if (n_iter := getattr(inner, "n_iter_", None)) is not None else None
+    epochs = (
+        np.max(n_iter) if (n_iter := getattr(inner, "n_iter_", None)) is not None else None
+    )
     return Result(
         name + chosen(model),
         model.score(problem.X_test, problem.y_test),
@@ -254,7 +274,11 @@ def run(name, model, problem):
 
 def chosen(model):
     """What a search has chosen."""
-    return f": {next(iter(model.best_params_.values()))}" if isinstance(model, GridSearchCV) else ""
+    return (
+        f": {next(iter(model.best_params_.values()))}"
+        if isinstance(model, GridSearchCV)
+        else ""
+    )
 
 
 def why_it_stopped(inner, epochs, caught):
@@ -263,7 +287,9 @@ def why_it_stopped(inner, epochs, caught):
         return inner.stop_reason_
     if epochs is None:
         return "solved"
-    out_of_epochs = epochs >= inner.max_iter and any(issubclass(w.category, ConvergenceWarning) for w in caught)
+    out_of_epochs = epochs >= inner.max_iter and any(
+        issubclass(w.category, ConvergenceWarning) for w in caught
+    )
     return "max_iter" if out_of_epochs else "converged"
 
 
@@ -296,13 +322,22 @@ def draw(axes, problem, best, constant):
     for name in [*OPTIMIZERS, "auto"] if problem.has_optimum else OPTIMIZERS:
         batch_size = "auto" if name == "auto" else PICTURE_BATCH_SIZE
         model = clone(problem.skgd_model)
-        model.set_params(optimizer=name, batch_size=batch_size, max_iter=PICTURE_EPOCHS, tol=None)
+        model.set_params(
+            optimizer=name, batch_size=batch_size, max_iter=PICTURE_EPOCHS, tol=None
+        )
         curve = model.fit(problem.X, problem.y).loss_curve_
         if problem.has_optimum:
             curve = np.maximum((curve - best) / (constant - best), PICTURE_FLOOR)
         color, line = STYLES.get(name, ("gray", "-"))
         width = 2.2 if name == "auto" else 1.5
-        axes.plot(np.arange(1, len(curve) + 1), curve, line, color=color, label=name, linewidth=width)
+        axes.plot(
+            np.arange(1, len(curve) + 1),
+            curve,
+            line,
+            color=color,
+            label=name,
+            linewidth=width,
+        )
     axes.set(xscale="log", yscale="log", xlim=(1, PICTURE_EPOCHS), xlabel="epoch")
     axes.set_title(problem.title, fontsize=10, fontweight="bold")
     axes.set_ylabel(
@@ -311,7 +346,9 @@ def draw(axes, problem, best, constant):
         else "1/2 mean squared error\n(squared units of the target)"
     )
     axes.set_xticks([1, 10, 100], ["1", "10", "100"])
-    if not problem.has_optimum:  # less than a decade: plain numbers read better than powers of ten
+    if (
+        not problem.has_optimum
+    ):  # less than a decade: plain numbers read better than powers of ten
         axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.yaxis.set_minor_formatter(ScalarFormatter())
         axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
@@ -323,20 +360,29 @@ def main():
     began = time.perf_counter()
     skgd.precompile(["float64"])
     seconds = time.perf_counter() - began
-    print(f"skgd {skgd.__version__}: kernels ready after {seconds:.1f} s, compiled once per installation")
+    print(
+        f"skgd {skgd.__version__}: kernels ready after {seconds:.1f} s, compiled once per installation"
+    )
     print(EXPLANATION)
-    print(f"{'':56s} {'score':>8s} {'distance':>9s} {'epochs':>6s} {'time [s]':>9s}  why it stopped")
+    print(
+        f"{'':56s} {'score':>8s} {'distance':>9s} {'epochs':>6s} {'time [s]':>9s}  why it stopped"
+    )
 
     figure, panels = plt.subplots(2, 2, figsize=(8, 6.4), layout="constrained")
     for axes, problem in zip(panels.flat, problems(), strict=True):
         draw(axes, problem, *report(problem))
     figure.suptitle(
-        "Every optimizer with skgd's choice of the learning rate, batches of 32 rows (auto: all rows)", fontsize=10
+        "Every optimizer with skgd's choice of the learning rate, batches of 32 rows (auto: all rows)",
+        fontsize=10,
     )
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, handlelength=3)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, frameon=False, handlelength=3
+    )
     figure.savefig(PICTURE, dpi=150)
-    print(f"\nThe loss curves of all optimizers are in {PICTURE}. It took {time.perf_counter() - began:.0f} s in all.")
+    print(
+        f"\nThe loss curves of all optimizers are in {PICTURE}. It took {time.perf_counter() - began:.0f} s in all."
+    )
 
 
 EXPLANATION = """

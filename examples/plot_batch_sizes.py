@@ -53,7 +53,9 @@ epochs = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 excess = {name: [] for name in ways}
 milliseconds = {name: [] for name in ways}
 for name, settings in ways.items():
-    model = GDLogisticClassifier(optimizer="sgd", tol=None, alpha=0, random_state=0, **settings).fit(X, y)
+    model = GDLogisticClassifier(
+        optimizer="sgd", tol=None, alpha=0, random_state=0, **settings
+    ).fit(X, y)
     for n in epochs:
         model.set_params(max_iter=n)
         times = []
@@ -78,20 +80,31 @@ for k, n in enumerate(epochs):
 # Counted in time, small batches lose some of their lead. The products are as many, but an update of all coefficients
 # follows every batch, and processors multiply many rows at once faster than one by one.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
-LossCurveDisplay(excess, positions=dict.fromkeys(ways, epochs), ylabel="loss above its minimum").plot(left)
-display = LossCurveDisplay(excess, positions=milliseconds, xlabel="time of the fit in milliseconds", ylabel="")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(9, 4), sharey=True, layout="constrained"
+)
+LossCurveDisplay(
+    excess, positions=dict.fromkeys(ways, epochs), ylabel="loss above its minimum"
+).plot(left)
+display = LossCurveDisplay(
+    excess, positions=milliseconds, xlabel="time of the fit in milliseconds", ylabel=""
+)
 display.plot(right, legend=False)
 for axes in (left, right):
     axes.set_xscale("log")
 left.set_xlim(0.8, 320)
-right.set_xlim(0.8 * min(map(min, milliseconds.values())), 1.25 * max(map(max, milliseconds.values())))
+right.set_xlim(
+    0.8 * min(map(min, milliseconds.values())), 1.25 * max(map(max, milliseconds.values()))
+)
 
 # %%
 # What an epoch takes on the machine that built this page:
 
 for name, times in milliseconds.items():
-    print(f"{name:14} {1000 * (times[-1] - times[0]) / (epochs[-1] - epochs[0]):6.0f} microseconds")
+    print(
+        f"{name:14} {1000 * (times[-1] - times[0]) / (epochs[-1] - epochs[0]):6.0f} "
+        f"microseconds"
+    )
 
 # %%
 # A falling rate brings small batches to the minimum, too: see the example on learning rates. And skgd's own choice for

@@ -58,7 +58,8 @@ for name, X in tables.items():
     high, low = eigenvalues(X)
     kappa = high / low
     print(
-        f"{name:13} condition {kappa:5.2f}, best rate {best_rate(X):.5f}, a step leaves {(kappa - 1) / (kappa + 1):.3f}"
+        f"{name:13} condition {kappa:5.2f}, best rate {best_rate(X):.5f}, a step leaves "
+        f"{(kappa - 1) / (kappa + 1):.3f}"
     )
 
 # %%
@@ -70,9 +71,17 @@ for name, X in tables.items():
 # otherwise skgd would do it by itself.
 
 model = GDLinearRegressor(
-    optimizer="sgd", batch_size=None, alpha=0, standardize=False, fit_intercept=False, max_iter=60, tol=None
+    optimizer="sgd",
+    batch_size=None,
+    alpha=0,
+    standardize=False,
+    fit_intercept=False,
+    max_iter=60,
+    tol=None,
 )
-fits = {name: clone(model).set_params(learning_rate=best_rate(X)) for name, X in tables.items()}
+fits = {
+    name: clone(model).set_params(learning_rate=best_rate(X)) for name, X in tables.items()
+}
 figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.7), layout="constrained")
 for ax, (name, X) in zip(axes, tables.items(), strict=True):
     PathDisplay.from_estimator({name: fits[name]}, X, y, ax=ax)
@@ -98,9 +107,13 @@ shares = {name: excess(fits[name], X) for name, X in tables.items()}
 for name, share in shares.items():
     print(f"{name:13} {np.argmax(share < 1e-3):3d} epochs")
 
-curves = {name: np.maximum(share, 1e-12) for name, share in shares.items()}  # not below rounding
-before = dict.fromkeys(curves, np.arange(60))  # on all rows the loss is that before the epoch's step
-display = LossCurveDisplay(curves, positions=before, xlabel="epochs made", ylabel="share of the loss still to gain")
+# not below rounding
+curves = {name: np.maximum(share, 1e-12) for name, share in shares.items()}
+# on all rows the loss is that before the epoch's step
+before = dict.fromkeys(curves, np.arange(60))
+display = LossCurveDisplay(
+    curves, positions=before, xlabel="epochs made", ylabel="share of the loss still to gain"
+)
 axes = display.plot().ax_
 axes.axhline(1e-3, color="black", linewidth=1)
 axes.text(40.5, 1.2e-3, "a thousandth", va="bottom", ha="right")
@@ -115,15 +128,26 @@ axes.set(xlim=(0, 40.5), ylim=(1e-6, 2))
 n_epochs = 20_000
 everything = data.data - data.data.mean(axis=0)
 print("standard deviations:", everything.std(axis=0).round(1))
-for name, X in {"raw": everything, "standardised": everything / everything.std(axis=0)}.items():
+for name, X in {
+    "raw": everything,
+    "standardised": everything / everything.std(axis=0),
+}.items():
     high, low = eigenvalues(X)
     share = excess(model.set_params(learning_rate=best_rate(X), max_iter=n_epochs), X)
     reached = np.argmax(share < 1e-3) if share[-1] < 1e-3 else f"not within {n_epochs}"
-    print(f"{name:13} condition {high / low:6.0f}, epochs until a thousandth is left: {reached}")
+    print(
+        f"{name:13} condition {high / low:6.0f}, epochs until a thousandth is left: "
+        f"{reached}"
+    )
 
 # %%
 # This is why skgd standardises unless told not to. ``coef_`` is in the units of the table that it was given.
 
-model = GDLinearRegressor(optimizer="sgd", batch_size=None, alpha=0).fit(data.data, data.target)
-print(f"{model.stop_reason_} after {model.n_iter_} epochs, R2 {model.score(data.data, data.target):.4f}")
+model = GDLinearRegressor(optimizer="sgd", batch_size=None, alpha=0).fit(
+    data.data, data.target
+)
+print(
+    f"{model.stop_reason_} after {model.n_iter_} epochs, R2 "
+    f"{model.score(data.data, data.target):.4f}"
+)
 plt.show()

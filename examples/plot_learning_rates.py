@@ -35,14 +35,19 @@ def f(x):
 
 
 rates = {"too small": 0.03, "right": 0.4, "large": 0.95, "diverging": 1.05}
-figure, grid = plt.subplots(2, 2, figsize=(7, 5.2), sharex=True, sharey=True, layout="constrained")
+figure, grid = plt.subplots(
+    2, 2, figsize=(7, 5.2), sharex=True, sharey=True, layout="constrained"
+)
 for axes, (name, rate) in zip(grid.flat, rates.items(), strict=True):
     result = minimize(f, 4.0, learning_rate=rate, max_iter=8, tol=None, return_path=True)
     PathDisplay.from_function(f, result, bounds=[(-9.5, 9.5)], legend=False, ax=axes)
     axes.set(xticks=range(-8, 9, 4), ylim=(-6, 95))
     axes.set_title(rf"{name}: $\eta$ = {rate}", fontsize="medium")
     axes.label_outer()
-    print(f"{name:10} {rate:<4}: every step times {1 - 2 * rate:5.2f}, after 8 steps x = {result.x:8.4f}")
+    print(
+        f"{name:10} {rate:<4}: every step times {1 - 2 * rate:5.2f}, after 8 steps x = "
+        f"{result.x:8.4f}"
+    )
 
 # %%
 # Each picture has eight steps, from the circle to the star. Left to itself the last one goes on until skgd stops it.
@@ -64,10 +69,15 @@ print("x =", result.x)
 X, y = load_diabetes(return_X_y=True)
 Z = (X - X.mean(axis=0)) / X.std(axis=0)
 largest = np.linalg.eigvalsh(Z.T @ Z / len(Z)).max()
-print(f"largest eigenvalue {largest:.3f}: good rate {1 / largest:.3f}, limit {2 / largest:.3f}")
+print(
+    f"largest eigenvalue {largest:.3f}: good rate {1 / largest:.3f}, limit "
+    f"{2 / largest:.3f}"
+)
 
 model = GDLinearRegressor(optimizer="sgd", batch_size=None, alpha=0)
-display = LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.003, 0.03, 0.25, 0.49, 0.51])
+display = LearningRateDisplay.from_estimator(
+    model, X, y, learning_rates=[0.003, 0.03, 0.25, 0.49, 0.51]
+)
 print("least loss after 50 steps:", display.best_rate_)
 print(f"skgd's own choice: {model.fit(X, y).learning_rate_:.3f}")
 
@@ -82,8 +92,12 @@ print(f"skgd's own choice: {model.fit(X, y).learning_rate_:.3f}")
 # smoothed, rises again.
 
 X_digits, y_digits = load_digits(return_X_y=True)
-network = GDMLPClassifier(optimizer="sgd", batch_size=32, schedule="constant", max_iter=20, random_state=0)
-display = LearningRateDisplay.from_range_test(network, X_digits, y_digits, low=1e-4, high=10)
+network = GDMLPClassifier(
+    optimizer="sgd", batch_size=32, schedule="constant", max_iter=20, random_state=0
+)
+display = LearningRateDisplay.from_range_test(
+    network, X_digits, y_digits, low=1e-4, high=10
+)
 suggested = display.suggested_rate_
 print(f"suggested rate: {suggested:.3f}")
 
@@ -91,9 +105,14 @@ print(f"suggested rate: {suggested:.3f}")
 # Fits of 20 epochs with a hundredth of this rate, with the rate itself, and with thirty times as much:
 
 rates = np.array([suggested / 100, suggested, 30 * suggested])
-display = LearningRateDisplay.from_estimator(network, X_digits, y_digits, learning_rates=rates, max_iter=20)
+display = LearningRateDisplay.from_estimator(
+    network, X_digits, y_digits, learning_rates=rates, max_iter=20
+)
 for rate, losses, reason in zip(rates, display.losses, display.stop_reasons, strict=True):
-    print(f"rate {rate:.4f}: {reason}, " + (f"loss {losses[-1]:.4f}" if len(losses) else "in the first epoch"))
+    print(
+        f"rate {rate:.4f}: {reason}, "
+        + (f"loss {losses[-1]:.4f}" if len(losses) else "in the first epoch")
+    )
 
 # %%
 # Cures: rates that fall
@@ -111,16 +130,24 @@ for rate, losses, reason in zip(rates, display.losses, display.stop_reasons, str
 least = GDLinearRegressor(alpha=0).fit(X, y).loss_curve_[-1]
 cures = {
     "constant": {"learning_rate": 0.05},
-    "halved every 10 epochs": {"learning_rate": 0.05, "schedule": StepDecay(decay=0.5, every=10)},
+    "halved every 10 epochs": {
+        "learning_rate": 0.05,
+        "schedule": StepDecay(decay=0.5, every=10),
+    },
     r"$1/\sqrt{1 + t}$": {"learning_rate": 0.05, "schedule": "invscaling"},
     "AdaGrad": {"learning_rate": 0.1, "optimizer": "adagrad"},
 }
 losses = {}
-model = GDLinearRegressor(optimizer="sgd", batch_size=8, max_iter=80, tol=None, alpha=0, random_state=0)
+model = GDLinearRegressor(
+    optimizer="sgd", batch_size=8, max_iter=80, tol=None, alpha=0, random_state=0
+)
 for name, settings in cures.items():
     fitted = GDLinearRegressor(**model.get_params() | settings).fit(X, y)
     losses[name] = fitted.loss_curve_
-    print(f"{name:24} {losses[name][-10:].mean() - least:6.2f} above the least loss, mean of the last 10 epochs")
+    print(
+        f"{name:24} {losses[name][-10:].mean() - least:6.2f} above the least loss, mean "
+        f"of the last 10 epochs"
+    )
 LossCurveDisplay(losses, ylabel="objective", minimum=least).plot()
 
 # %%
@@ -155,9 +182,19 @@ best = abs(slope(start)) / steepness
 print(f"|f'| / f'' = {abs(slope(start)):.1f} / {steepness:.1f} = {best}")
 for rate in (best / 10, best / 2, best, 2 * best):
     result = minimize(
-        parabola, start, jac=slope, optimizer="adagrad", learning_rate=rate, max_iter=10, tol=None, return_path=True
+        parabola,
+        start,
+        jac=slope,
+        optimizer="adagrad",
+        learning_rate=rate,
+        max_iter=10,
+        tol=None,
+        return_path=True,
     )
-    print(f"rate {rate:5.2f}: after 1 step x = {result.path[1]:8.5f}, after 10 steps x = {result.path[10]:8.5f}")
+    print(
+        f"rate {rate:5.2f}: after 1 step x = {result.path[1]:8.5f}, after 10 steps x = "
+        f"{result.path[10]:8.5f}"
+    )
 
 # %%
 # The same for a hundred rates. The gap lies at the best one. With a larger rate the first step goes too far, but the
@@ -168,7 +205,14 @@ for rate in (best / 10, best / 2, best, 2 * best):
 many_rates = best * np.geomspace(0.05, 20, 101)
 paths = [
     minimize(
-        parabola, start, jac=slope, optimizer="adagrad", learning_rate=rate, max_iter=25, tol=None, return_path=True
+        parabola,
+        start,
+        jac=slope,
+        optimizer="adagrad",
+        learning_rate=rate,
+        max_iter=25,
+        tol=None,
+        return_path=True,
     ).path
     for rate in many_rates
 ]
@@ -176,10 +220,22 @@ figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
 looks = {1: ("#0072B2", "-"), 5: ("#D55E00", "--"), 25: ("#009E73", "-.")}
 for steps, (color, style) in looks.items():
     distances = [abs(path[steps] - minimum) for path in paths]
-    axes.plot(many_rates, distances, color=color, linestyle=style, label=f"{steps} step{'s' * (steps > 1)}")
+    axes.plot(
+        many_rates,
+        distances,
+        color=color,
+        linestyle=style,
+        label=f"{steps} step{'s' * (steps > 1)}",
+    )
 axes.axvline(best, color="0.6", linewidth=1, zorder=0)
 axes.text(best * 0.93, 30, "$|f'|\\,/f''$", ha="right")
-axes.set(xscale="log", yscale="log", ylim=(1e-6, 1e2), xlabel="AdaGrad's learning rate", ylabel="distance to minimum")
+axes.set(
+    xscale="log",
+    yscale="log",
+    ylim=(1e-6, 1e2),
+    xlabel="AdaGrad's learning rate",
+    ylabel="distance to minimum",
+)
 axes.spines[["top", "right"]].set_visible(False)
 axes.grid(color="#E5E5E5")
 axes.legend(frameon=False, title="after", loc="lower left")

@@ -35,9 +35,14 @@ def waves_slope(x):
 
 descents = {}
 for start in (-6.0, -2.0, -1.0, 2.5, 6.0):
-    result = skgd.minimize(waves, start, jac=waves_slope, learning_rate=0.05, return_path=True)
+    result = skgd.minimize(
+        waves, start, jac=waves_slope, learning_rate=0.05, return_path=True
+    )
     descents[f"from {start:g}"] = result
-    print(f"from {start:4}: x = {result.x:6.3f}, f = {result.fun:6.3f}, success {result.success}")
+    print(
+        f"from {start:4}: x = {result.x:6.3f}, f = {result.fun:6.3f}, success "
+        f"{result.success}"
+    )
 
 # %%
 # Each of them is a success: a minimum has been found, if not the lowest. No method that sees only slopes and values
@@ -51,11 +56,23 @@ for start in (-6.0, -2.0, -1.0, 2.5, 6.0):
 
 rolling = {}
 for start in (-6.0, 6.0):
-    result = skgd.minimize(waves, start, jac=waves_slope, optimizer="momentum", learning_rate=0.1, return_path=True)
+    result = skgd.minimize(
+        waves,
+        start,
+        jac=waves_slope,
+        optimizer="momentum",
+        learning_rate=0.1,
+        return_path=True,
+    )
     rolling[f"from {start:g}"] = result
-    print(f"momentum from {start:4}: x = {result.x:6.3f}, f = {result.fun:6.3f}, lowest x {result.path.min():.2f}")
+    print(
+        f"momentum from {start:4}: x = {result.x:6.3f}, f = {result.fun:6.3f}, lowest x "
+        f"{result.path.min():.2f}"
+    )
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(9, 4), sharey=True, layout="constrained"
+)
 for axes, paths, title in [(left, descents, "Plain descent"), (right, rolling, "Momentum")]:
     PathDisplay.from_function(waves, paths, bounds=[(-7, 7)], ax=axes)
     axes.set_title(title, fontsize=11)
@@ -66,7 +83,9 @@ for axes, paths, title in [(left, descents, "Plain descent"), (right, rolling, "
 # ---------------
 # The simplest cure, and a good one for few variables: many starts, of which the best result is taken.
 
-result = skgd.minimize(waves, 6.0, jac=waves_slope, n_restarts=10, bounds=[(-7, 7)], random_state=0)
+result = skgd.minimize(
+    waves, 6.0, jac=waves_slope, n_restarts=10, bounds=[(-7, 7)], random_state=0
+)
 print("ends of ten starts, best first:", *(f"{each.x:.3f}" for each in result.restarts))
 print(f"result: x = {result.x:.3f}, f = {result.fun:.3f}")
 
@@ -101,7 +120,10 @@ def told(*args, **settings):
 
 
 descent = told(terrace, -1.0, jac=terrace_slope)
-print(f"x = {descent.x:.1e} after {descent.nit} steps, success {descent.success}, status {descent.status}")
+print(
+    f"x = {descent.x:.1e} after {descent.nit} steps, success {descent.success}, status "
+    f"{descent.status}"
+)
 
 # %%
 # Momentum rolls on over the terrace:
@@ -109,7 +131,9 @@ print(f"x = {descent.x:.1e} after {descent.nit} steps, success {descent.success}
 momentum = told(terrace, -1.0, jac=terrace_slope, optimizer="momentum", learning_rate=0.01)
 print(f"x = {momentum.x:.4f} after {momentum.nit} steps, success {momentum.success}")
 
-display = PathDisplay.from_function(terrace, {"descent": descent, "momentum": momentum}, bounds=[(-1.3, 3.2)])
+display = PathDisplay.from_function(
+    terrace, {"descent": descent, "momentum": momentum}, bounds=[(-1.3, 3.2)]
+)
 
 # %%
 # Worse is a plain on which there is nearly no slope at all. The bell upside down,
@@ -164,9 +188,15 @@ print(f"x = {on_ridge.x.round(5)}, success {on_ridge.success}, status {on_ridge.
 # and so descent lingers at the saddle. Two ways out: from the point that was found, a small push; or several starts.
 
 pushed = told(saddle, on_ridge.x + np.array([0, 1e-3]), jac=saddle_slope, learning_rate=0.1)
-print(f"pushed: x = {pushed.x.round(4)} after {pushed.nit} steps more, success {pushed.success}")
+print(
+    f"pushed: x = {pushed.x.round(4)} after {pushed.nit} steps more, success "
+    f"{pushed.success}"
+)
 beside = told(saddle, [1.5, 1e-2], jac=saddle_slope, learning_rate=0.1)
-print(f"started at y = 0.01: x = {beside.x.round(4)} after {beside.nit} steps, success {beside.success}")
+print(
+    f"started at y = 0.01: x = {beside.x.round(4)} after {beside.nit} steps, success "
+    f"{beside.success}"
+)
 box = {"bounds": [(-2, 2), (-1.5, 1.5)], "n_restarts": 5, "random_state": 0}
 several = told(saddle, [1.5, 0.0], jac=saddle_slope, learning_rate=0.1, **box)
 print(f"best of five starts: x = {several.x.round(4)}, success {several.success}")

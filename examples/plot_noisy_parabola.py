@@ -67,7 +67,11 @@ animation = animate(display, max_frames=28, seconds=6)
 
 model.fit(X, y)
 kinks = -model.intercepts_[0] / model.coefs_[0][0]
-print("kinks at", np.sort(kinks[np.abs(kinks) < 1]).round(2), f"loss {model.loss_curve_[-1]:.5f}")
+print(
+    "kinks at",
+    np.sort(kinks[np.abs(kinks) < 1]).round(2),
+    f"loss {model.loss_curve_[-1]:.5f}",
+)
 
 # %%
 # The other optimizers
@@ -91,13 +95,19 @@ fits = {
 }
 for name, fit in fits.items():
     losses = fit.loss_curve_
-    within = f"{np.argmax(losses < 2 * noise):3d} epochs" if losses.min() < 2 * noise else "never"
+    within = (
+        f"{np.argmax(losses < 2 * noise):3d} epochs"
+        if losses.min() < 2 * noise
+        else "never"
+    )
     print(f"{name:14} loss {losses[-1]:.5f}, within twice the noise: {within}")
 
 curves = {name: fit.loss_curve_ for name, fit in fits.items()}
 figure, panels = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
 for axes, names in zip(panels, (list(fits)[:4], list(fits)[4:]), strict=True):
-    LossCurveDisplay({name: curves[name] for name in names}, ylabel="half the mean squared error").plot(axes)
+    LossCurveDisplay(
+        {name: curves[name] for name in names}, ylabel="half the mean squared error"
+    ).plot(axes)
     axes.axhline(noise, color="black", linewidth=1, zorder=1)
     axes.label_outer()
 
@@ -110,7 +120,9 @@ for axes, names in zip(panels, (list(fits)[:4], list(fits)[4:]), strict=True):
 # Ten units are few, and some are lost on the way: with another ``random_state`` other curves come out. That is what
 # ``n_restarts`` is for.
 
-figure, grid = plt.subplots(3, 3, figsize=(8, 7), sharex=True, sharey=True, layout="constrained")
+figure, grid = plt.subplots(
+    3, 3, figsize=(8, 7), sharex=True, sharey=True, layout="constrained"
+)
 for axes, (name, fit) in zip(grid.flat, fits.items(), strict=True):
     axes.plot(x, y, "o", color="#56B4E9", markersize=2.5, markeredgewidth=0, alpha=0.6)
     axes.plot(x, fit.predict(X), color="#D55E00", linewidth=2)

@@ -72,7 +72,12 @@ def cross_entropy(p, y):
 def backward(X, h, p, targets):
     delta2 = (p - targets) / len(X)
     delta1 = delta2 @ params["W2"].T * (h > 0)
-    return {"W1": X.T @ delta1, "b1": delta1.sum(axis=0), "W2": h.T @ delta2, "b2": delta2.sum(axis=0)}
+    return {
+        "W1": X.T @ delta1,
+        "b1": delta1.sum(axis=0),
+        "W2": h.T @ delta2,
+        "b2": delta2.sum(axis=0),
+    }
 
 
 # %%
@@ -85,7 +90,10 @@ for shift in (1e-6, -2e-6):
     params["W1"][20, 3] += shift
     losses.append(cross_entropy(forward(X_train)[1], y_train))
 params["W1"][20, 3] += 1e-6
-print(f"by hand {grads['W1'][20, 3]:.8f}, by a finite difference {(losses[0] - losses[1]) / 2e-6:.8f}")
+print(
+    f"by hand {grads['W1'][20, 3]:.8f}, by a finite difference "
+    f"{(losses[0] - losses[1]) / 2e-6:.8f}"
+)
 
 # %%
 # Training
@@ -128,7 +136,10 @@ model = GDMLPClassifier(
     standardize=False,
     random_state=0,
 ).fit(X_train, y_train)
-print(f"GDMLPClassifier: cross-entropy {model.loss_curve_[-1]:.4f}, accuracy {model.score(X_test, y_test):.3f}")
+print(
+    f"GDMLPClassifier: cross-entropy {model.loss_curve_[-1]:.4f}, accuracy "
+    f"{model.score(X_test, y_test):.3f}"
+)
 
 # %%
 # The pictures
@@ -137,7 +148,14 @@ print(f"GDMLPClassifier: cross-entropy {model.loss_curve_[-1]:.4f}, accuracy {mo
 
 epochs = np.arange(1, n_epochs + 1)
 figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
-axes.plot(epochs, curve, "o-", color="#0072B2", markersize=4, label=f"by hand, accuracy {accuracy:.3f}")
+axes.plot(
+    epochs,
+    curve,
+    "o-",
+    color="#0072B2",
+    markersize=4,
+    label=f"by hand, accuracy {accuracy:.3f}",
+)
 axes.plot(
     epochs,
     model.loss_curve_,
@@ -163,6 +181,9 @@ for row, digits in zip(grid, (surest, worst), strict=True):
     for axes, i in zip(row, digits, strict=True):
         axes.imshow(X_test[i].reshape(8, 8), cmap="gray_r")
         right = said[i] == y_test[i]
-        axes.set_title(f"{said[i]}" if right else f"{said[i]}, is {y_test[i]}", color="black" if right else "#D55E00")
+        axes.set_title(
+            f"{said[i]}" if right else f"{said[i]}, is {y_test[i]}",
+            color="black" if right else "#D55E00",
+        )
         axes.set_axis_off()
 plt.show()

@@ -34,7 +34,10 @@ def gradient(p):
 
 
 start = [-7.0, 2.0]
-print(f"the slope at the start, downhill: {-gradient(start)}; the way to the minimum: {-np.array(start)}")
+print(
+    f"the slope at the start, downhill: {-gradient(start)}; the way to the minimum: "
+    f"{-np.array(start)}"
+)
 
 # %%
 # The zig-zag
@@ -45,9 +48,12 @@ print(f"the slope at the start, downhill: {-gradient(start)}; the way to the min
 # :math:`x` hardly moves. The best rate is a compromise, close to the one at which it diverges.
 
 for rate in (0.1, 0.95, 1.01):
-    path = skgd.minimize(f, start, jac=gradient, learning_rate=rate, max_iter=30, tol=None, return_path=True).path
+    path = skgd.minimize(
+        f, start, jac=gradient, learning_rate=rate, max_iter=30, tol=None, return_path=True
+    ).path
     print(
-        f"rate {rate}: y is {path[:4, 1].round(2)} at first; after 30 steps at ({path[-1, 0]:.2f}, {path[-1, 1]:.2f})"
+        f"rate {rate}: y is {path[:4, 1].round(2)} at first; after 30 steps at "
+        f"({path[-1, 0]:.2f}, {path[-1, 1]:.2f})"
     )
 
 # %%
@@ -77,24 +83,43 @@ settings = {
 results = {}
 for name, (optimizer, rate) in settings.items():
     results[name] = skgd.minimize(
-        f, start, jac=gradient, optimizer=optimizer, learning_rate=rate, max_iter=100, tol=None, return_path=True
+        f,
+        start,
+        jac=gradient,
+        optimizer=optimizer,
+        learning_rate=rate,
+        max_iter=100,
+        tol=None,
+        return_path=True,
     )
     after_40, after_100 = results[name].fun_path[[40, 100]]
-    print(f"{name:8}  rate {rate:5}   f after 40 steps {after_40:.0e}, after 100 steps {after_100:.0e}")
+    print(
+        f"{name:8}  rate {rate:5}   f after 40 steps {after_40:.0e}, after 100 steps "
+        f"{after_100:.0e}"
+    )
 
 # %%
 # Momentum helps if it isn't too much: here 0.5 and 0.6. The customary 0.9 remembers for longer. It is meant for
 # valleys that are longer yet, and overshoots in this one.
 
-customary = skgd.minimize(f, start, jac=gradient, optimizer="momentum", learning_rate=0.2, max_iter=100, tol=None)
+customary = skgd.minimize(
+    f, start, jac=gradient, optimizer="momentum", learning_rate=0.2, max_iter=100, tol=None
+)
 print(f"Momentum of 0.9, rate 0.2: f after 100 steps {customary.fun:.0e}")
 
 # %%
 # The first 40 steps, from the circle to the star:
 
-figure, grid = plt.subplots(3, 3, figsize=(9, 5.2), sharex=True, sharey=True, layout="constrained")
+figure, grid = plt.subplots(
+    3, 3, figsize=(9, 5.2), sharex=True, sharey=True, layout="constrained"
+)
 for axes, (name, result) in zip(grid.flat, results.items(), strict=True):
-    looks = {"bounds": [(-8, 5), (-3, 3)], "equal": True, "labels": ("$x$", "$y$", "$f$"), "legend": False}
+    looks = {
+        "bounds": [(-8, 5), (-3, 3)],
+        "equal": True,
+        "labels": ("$x$", "$y$", "$f$"),
+        "legend": False,
+    }
     PathDisplay.from_function(f, {name: result.path[:41]}, **looks, ax=axes)
     axes.set_title(f"{name}, rate {settings[name][1]:g}", fontsize=11)
     axes.label_outer()
@@ -110,7 +135,9 @@ figure, both = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constra
 for axes, members in zip(both, (list(results)[:3], list(results)[3:]), strict=True):
     values = {name: results[name].fun_path for name in members}
     steps = dict.fromkeys(members, np.arange(101))
-    LossCurveDisplay(values, positions=steps, xlabel="steps made", ylabel="$f$", log=True).plot(axes)
+    LossCurveDisplay(
+        values, positions=steps, xlabel="steps made", ylabel="$f$", log=True
+    ).plot(axes)
     axes.set_ylim(1e-12, 20)
     axes.label_outer()
 
@@ -123,7 +150,14 @@ for axes, members in zip(both, (list(results)[:3], list(results)[3:]), strict=Tr
 for name in ("RMSProp", "Lion"):
     optimizer, rate = settings[name]
     falling = skgd.minimize(
-        f, start, jac=gradient, optimizer=optimizer, learning_rate=rate, schedule="cosine", max_iter=100, tol=None
+        f,
+        start,
+        jac=gradient,
+        optimizer=optimizer,
+        learning_rate=rate,
+        schedule="cosine",
+        max_iter=100,
+        tol=None,
     )
     print(f"{name}, rate falling from {rate}: f after 100 steps {falling.fun:.0e}")
 searched = skgd.minimize(f, start, jac=gradient)

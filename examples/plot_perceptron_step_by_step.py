@@ -24,7 +24,10 @@ data = load_breast_cancer()
 X, y = data.data, data.target
 n = len(X)
 Z = np.column_stack([np.ones(n), (X - X.mean(axis=0)) / X.std(axis=0)])
-print(f"{n} rows, standard deviations from {X.std(axis=0).min():.4f} to {X.std(axis=0).max():.0f}")
+print(
+    f"{n} rows, standard deviations from {X.std(axis=0).min():.4f} to "
+    f"{X.std(axis=0).max():.0f}"
+)
 
 # %%
 # 1. Weighted sum
@@ -99,7 +102,10 @@ print(f"by w_1: {grad[1]:.8f}, by a finite difference: {(right - left) / 2e-5:.8
 learning_rate = 0.5
 w = w - learning_rate * grad
 p = activation(Z @ w)
-print(f"w_0 {w[0]:.6f}, w_1 {w[1]:.6f}, cross-entropy {cross_entropy(p):.6f}, accuracy {np.mean((p > 0.5) == y):.4f}")
+print(
+    f"w_0 {w[0]:.6f}, w_1 {w[1]:.6f}, cross-entropy {cross_entropy(p):.6f}, accuracy "
+    f"{np.mean((p > 0.5) == y):.4f}"
+)
 
 # %%
 # 6. Again, and again
@@ -112,7 +118,10 @@ for t in range(2, 101):
     p = activation(Z @ w)
     losses.append(cross_entropy(p))
     if t in (2, 3, 10, 30, 100):
-        print(f"after step {t:3d}: cross-entropy {losses[-1]:.6f}, accuracy {np.mean((p > 0.5) == y):.4f}")
+        print(
+            f"after step {t:3d}: cross-entropy {losses[-1]:.6f}, accuracy "
+            f"{np.mean((p > 0.5) == y):.4f}"
+        )
 
 # %%
 # The same from skgd
@@ -136,11 +145,17 @@ for name, by_hand, by_skgd in [
     ("w_0", w[0], model.coef_[0, 0]),
     ("w_1", w[1], model.coef_[0, 1]),
     ("w_30", w[30], model.coef_[0, 30]),
-    ("loss", losses[99], model.loss_curve_[99]),  # loss_curve_ has the loss before each step
+    (
+        "loss",
+        losses[99],
+        model.loss_curve_[99],
+    ),  # loss_curve_ has the loss before each step
 ]:
     print(f"{name:10}{by_hand:20.15f}{by_skgd:20.15f}")
 print(f"largest difference of a weight: {np.abs(w - model.coef_[0]).max():.0e}")
-print(f"largest difference of a loss:   {np.abs(losses[:-1] - model.loss_curve_).max():.0e}")
+print(
+    f"largest difference of a loss:   {np.abs(losses[:-1] - model.loss_curve_).max():.0e}"
+)
 
 # %%
 # The picture
@@ -157,7 +172,11 @@ left.set(xlabel="steps made", ylabel="cross-entropy", yscale="log")
 left.set_yticks([0.1, 0.2, 0.5], ["0.1", "0.2", "0.5"])
 left.minorticks_off()
 left.legend(frameon=False)
-right.barh(data.feature_names[largest - 1], w[largest], color=np.where(w[largest] < 0, "#D55E00", "#0072B2"))
+right.barh(
+    data.feature_names[largest - 1],
+    w[largest],
+    color=np.where(w[largest] < 0, "#D55E00", "#0072B2"),
+)
 right.axvline(0, color="0.6", linewidth=0.8)
 right.set(xlabel="weight of the standardised feature", title="The ten largest weights")
 for axes in (left, right):
@@ -168,4 +187,7 @@ for axes in (left, right):
 # steps that get to the optimum soon.
 
 model = GDLogisticClassifier(alpha=1e-3).fit(X, y)
-print(f"{model.stop_reason_} after {model.n_iter_} steps, cross-entropy with penalty {model.loss_curve_[-1]:.6f}")
+print(
+    f"{model.stop_reason_} after {model.n_iter_} steps, cross-entropy with penalty "
+    f"{model.loss_curve_[-1]:.6f}"
+)

@@ -88,10 +88,31 @@ axes.plot_surface(x, y, f((x, y)), rcount=40, ccount=40, **looks)
 for color, (name, result) in zip(colors, paths.items(), strict=True):
     heights = result.fun_path + 0.01
     axes.plot(*result.path.T, heights, color=color, linewidth=2.2, label=name)
-    axes.plot(*result.path[:1].T, heights[:1], "o", color=color, markerfacecolor="white", markeredgewidth=1.8)
-    axes.plot(*result.path[-1:].T, heights[-1:], "*", color=color, markersize=12, markeredgecolor="white")
+    axes.plot(
+        *result.path[:1].T,
+        heights[:1],
+        "o",
+        color=color,
+        markerfacecolor="white",
+        markeredgewidth=1.8,
+    )
+    axes.plot(
+        *result.path[-1:].T,
+        heights[-1:],
+        "*",
+        color=color,
+        markersize=12,
+        markeredgecolor="white",
+    )
 axes.set_box_aspect((1.75, 1.3, 0.8))
-axes.set(xlabel="$x$", ylabel="$y$", zlabel="$f = z^2$", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], zticks=[0, 0.1, 0.2])
+axes.set(
+    xlabel="$x$",
+    ylabel="$y$",
+    zlabel="$f = z^2$",
+    xticks=[0, 0.5, 1],
+    yticks=[0, 0.5, 1],
+    zticks=[0, 0.1, 0.2],
+)
 axes.legend(loc="upper right", fontsize=9, frameon=False)
 axes.view_init(elev=45, azim=-65)
 
@@ -102,7 +123,9 @@ axes.view_init(elev=45, azim=-65)
 # starts from: there it is steepest.
 
 levels = np.linspace(0, 0.6, 19) ** 2  # equal steps of |z|
-PathDisplay.from_function(f, paths, bounds=bounds, levels=levels, labels=("$x$", "$y$", "$f = z^2$"), equal=True)
+PathDisplay.from_function(
+    f, paths, bounds=bounds, levels=levels, labels=("$x$", "$y$", "$f = z^2$"), equal=True
+)
 
 # %%
 # In one call
@@ -110,6 +133,8 @@ PathDisplay.from_function(f, paths, bounds=bounds, levels=levels, labels=("$x$",
 # ``n_restarts`` draws the starts itself, evenly within ``bounds`` if there are any, keeps all the ends, and returns the
 # best. Here steps that would leave the square end at its border.
 
-result = skgd.minimize(f, [0.5, 0.5], jac=gradient, n_restarts=6, bounds=[(0, 1), (0, 1)], random_state=0)
+result = skgd.minimize(
+    f, [0.5, 0.5], jac=gradient, n_restarts=6, bounds=[(0, 1), (0, 1)], random_state=0
+)
 for each in result.restarts:
     print(f"f = {each.fun:.1e} at ({each.x[0]:.3f}, {each.x[1]:.3f})")

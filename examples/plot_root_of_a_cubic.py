@@ -54,7 +54,10 @@ optimizer = skgd.optimizers.SGD(learning_rate=0.01)
 x = np.array([5.0])
 runaway = [x.item()]
 for step in range(4):
-    print(f"before step {step + 1}: x = {x.item():.5g}, f(x) = {f(x).item():.2g}, f'(x) = {derivative(x).item():.4g}")
+    print(
+        f"before step {step + 1}: x = {x.item():.5g}, f(x) = {f(x).item():.2g}, f'(x) = "
+        f"{derivative(x).item():.4g}"
+    )
     optimizer.update(x, derivative(x))
     runaway.append(x.item())
 
@@ -64,7 +67,9 @@ for step in range(4):
 # :math:`x`, and the difference is nothing.
 
 x = runaway[-1]
-print(f"the next larger number is {np.spacing(x):.2g} away; x + 1e-8 == x is {x + 1e-8 == x}")
+print(
+    f"the next larger number is {np.spacing(x):.2g} away; x + 1e-8 == x is {x + 1e-8 == x}"
+)
 
 # %%
 # Why so far? At 5 the slope is 20,328, but it changes fast, too: the second derivative
@@ -112,7 +117,10 @@ print(f"success {result.success}, x = {result.x:.5g}")
 small = skgd.minimize(f, 5.0, jac=derivative, learning_rate=1e-4, return_path=True)
 auto = skgd.minimize(f, 5.0, jac=derivative, return_path=True)
 for name, result in {"0.0001": small, "auto": auto}.items():
-    print(f"learning rate {name}: x = {result.x:.8f} after {result.nit} steps. {result.message}")
+    print(
+        f"learning rate {name}: x = {result.x:.8f} after {result.nit} steps. "
+        f"{result.message}"
+    )
 
 # %%
 # The picture
@@ -121,7 +129,9 @@ for name, result in {"0.0001": small, "auto": auto}.items():
 # how far the three are from the root, step by step.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
-PathDisplay.from_function(f, {f"auto, {auto.nit} steps": auto}, bounds=[(-1.5, 5.5)], ax=left)
+PathDisplay.from_function(
+    f, {f"auto, {auto.nit} steps": auto}, bounds=[(-1.5, 5.5)], ax=left
+)
 left.set(xlabel="$x$", ylabel="$f(x)$")
 
 ways = {
@@ -130,11 +140,24 @@ ways = {
     "auto": (auto.path, "#0072B2", "o-"),
 }
 for name, (path, color, style) in ways.items():
-    right.plot(np.abs(path - 1), style, color=color, linewidth=1.8, markersize=4, label=name)
-right.annotate("stands still", (4, runaway[-1] - 1), (8, 0), textcoords="offset points", va="center", fontsize=9)
+    right.plot(
+        np.abs(path - 1), style, color=color, linewidth=1.8, markersize=4, label=name
+    )
+right.annotate(
+    "stands still",
+    (4, runaway[-1] - 1),
+    (8, 0),
+    textcoords="offset points",
+    va="center",
+    fontsize=9,
+)
 right.set_xscale("symlog", linthresh=10)
-right.set(xlim=(-0.4, 2000), yscale="log", xlabel="steps made", ylabel="distance to the root")
-right.set_xticks([0, 2, 4, 6, 8, 10, 100, 1000], ["0", "2", "4", "6", "8", "10", "100", "1000"])
+right.set(
+    xlim=(-0.4, 2000), yscale="log", xlabel="steps made", ylabel="distance to the root"
+)
+right.set_xticks(
+    [0, 2, 4, 6, 8, 10, 100, 1000], ["0", "2", "4", "6", "8", "10", "100", "1000"]
+)
 right.grid(True, color="#E5E5E5", linewidth=0.8)
 right.legend(frameon=False)
 right.spines[["top", "right"]].set_visible(False)

@@ -38,7 +38,9 @@ def descend(rate, **settings):
     """Descent from (-7, 2), and the warning if there was one."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        result = minimize(f, [-7.0, 2.0], jac=gradient, learning_rate=rate, return_path=True, **settings)
+        result = minimize(
+            f, [-7.0, 2.0], jac=gradient, learning_rate=rate, return_path=True, **settings
+        )
     return result, [str(warning.message) for warning in caught]
 
 
@@ -63,7 +65,10 @@ rules = {
 }
 results = {name: descend(0.5, **rule)[0] for name, rule in rules.items()}
 for name, result in results.items():
-    print(f"{name:13} stops at {result.nit:3d}, f - 1 = {result.fun - 1:.1e}, distance {np.linalg.norm(result.x):.4f}")
+    print(
+        f"{name:13} stops at {result.nit:3d}, f - 1 = {result.fun - 1:.1e}, distance "
+        f"{np.linalg.norm(result.x):.4f}"
+    )
 
 # %%
 # skgd says in words why it ended:
@@ -87,15 +92,25 @@ for name in ("step", "gradient", "objective"):
     slow[name], warned[name] = descend(0.02, **rules[name])
 for name, expected in {"step": tol / (0.02 * 0.1), "gradient": tol / 0.1}.items():
     distance = np.linalg.norm(slow[name].x)
-    print(f"{name:9} stops at {slow[name].nit:4d}, distance {distance:.4f}, by the formula {expected:.4f}")
-print(f"objective stops at {slow['objective'].nit:4d}, f - 1 = {slow['objective'].fun - 1:.1e}")
+    print(
+        f"{name:9} stops at {slow[name].nit:4d}, distance {distance:.4f}, by the "
+        f"formula {expected:.4f}"
+    )
+print(
+    f"objective stops at {slow['objective'].nit:4d}, f - 1 = "
+    f"{slow['objective'].fun - 1:.1e}"
+)
 
 # %%
 # After a criterion was met, skgd looks around. Where the function clearly goes on down, the message says so, and it
 # comes as a warning, too:
 
 for name, messages in warned.items():
-    print(textwrap.fill(f"{name}: {' '.join(messages) or 'no warning'}", 85, subsequent_indent="    "))
+    print(
+        textwrap.fill(
+            f"{name}: {' '.join(messages) or 'no warning'}", 85, subsequent_indent="    "
+        )
+    )
 
 # %%
 
@@ -106,7 +121,12 @@ for axes, rate, stops in zip(panels, (0.5, 0.02), (results, slow), strict=True):
     longest = max(stops.values(), key=lambda result: result.nit)
     axes.plot(longest.fun_path - 1, color="0.6", linewidth=2)
     for name, result in stops.items():
-        looks = {"color": colors[name], "marker": markers[name], "markersize": 8, "linestyle": "none"}
+        looks = {
+            "color": colors[name],
+            "marker": markers[name],
+            "markersize": 8,
+            "linestyle": "none",
+        }
         axes.plot(result.nit, result.fun - 1, label=name, **looks)
     axes.set(yscale="log", xlabel="iterations", title=f"learning rate {rate}")
     axes.legend(title="stopped by", loc="lower left")
@@ -129,7 +149,9 @@ alpha = 1e-3
 
 
 def objective(model):
-    return log_loss(y_train, model.predict_proba(X_train)) + alpha / 2 * np.sum((model.coef_ * scale) ** 2)
+    return log_loss(y_train, model.predict_proba(X_train)) + alpha / 2 * np.sum(
+        (model.coef_ * scale) ** 2
+    )
 
 
 best = GDLogisticClassifier(alpha=alpha).fit(X_train, y_train)
@@ -139,8 +161,14 @@ print(f"{'':22} epochs  objective  coefficient  test loss  accuracy")
 
 def report(name, model):
     gap, off = objective(model) - least, np.abs((model.coef_ - best.coef_) * scale).max()
-    loss, accuracy = log_loss(y_test, model.predict_proba(X_test)), model.score(X_test, y_test)
-    print(f"{name:22} {model.n_iter_:6d}  {gap:9.1e}  {off:11.3f}  {loss:9.4f}  {accuracy:8.3f}")
+    loss, accuracy = (
+        log_loss(y_test, model.predict_proba(X_test)),
+        model.score(X_test, y_test),
+    )
+    print(
+        f"{name:22} {model.n_iter_:6d}  {gap:9.1e}  {off:11.3f}  {loss:9.4f} "
+        f" {accuracy:8.3f}"
+    )
 
 
 model_rules = {
@@ -153,7 +181,13 @@ model_rules = {
 }
 models = {}
 for name, rule in model_rules.items():
-    settings = {"optimizer": "sgd", "learning_rate": 0.5, "batch_size": None, "alpha": alpha, "max_iter": 20_000} | rule
+    settings = {
+        "optimizer": "sgd",
+        "learning_rate": 0.5,
+        "batch_size": None,
+        "alpha": alpha,
+        "max_iter": 20_000,
+    } | rule
     models[name] = GDLogisticClassifier(**settings).fit(X_train, y_train)
     report(name, models[name])
 report("the minimum", best)

@@ -42,7 +42,10 @@ print(f"f = {f(x):.0f}, slope {slope(x):.0f}")
 print("    rate    lands at     predicted     actual decrease")
 for rate in (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2):
     landed = x - rate * slope(x)
-    print(f"{rate:8.0e}  {landed:10.3f}  {rate * slope(x) ** 2:12.1f}  {f(x) - f(landed):18.1f}")
+    print(
+        f"{rate:8.0e}  {landed:10.3f}  {rate * slope(x) ** 2:12.1f} "
+        f" {f(x) - f(landed):18.1f}"
+    )
 
 # %%
 # Small steps keep the promise. A rate of 1e-4 promises 41,323, more than there is: the function is 17,424 here, and
@@ -90,7 +93,9 @@ loses = rates[np.argmax(actual < 0)]
 steeper = rates[np.argmax(curvature(x - rates * slope(x)) > L)]
 broken = rates[np.argmax(actual < bound)]
 print(f"steps go up from a rate of {loses:.1e}, landing at {x - loses * slope(x):.2f}")
-print(f"the curvature exceeds L from {steeper:.1e}, landing at {x - steeper * slope(x):.2f}")
+print(
+    f"the curvature exceeds L from {steeper:.1e}, landing at {x - steeper * slope(x):.2f}"
+)
 print(f"the bound is broken from {broken:.1e}, landing at {x - broken * slope(x):.2f}")
 
 # %%
@@ -104,10 +109,19 @@ black, blue, orange, green = "black", "#0072B2", "#D55E00", "#009E73"
 at = np.linspace(-6, 6.5, 500)
 left.plot(at, f(at), color=black, linewidth=1.8, label="function")
 left.plot(at, f(x) + slope(x) * (at - x), "--", color=orange, linewidth=1.8, label="line")
-left.plot(at, f(x) + slope(x) * (at - x) + L / 2 * (at - x) ** 2, "-.", color=blue, linewidth=1.8, label="bound")
+left.plot(
+    at,
+    f(x) + slope(x) * (at - x) + L / 2 * (at - x) ** 2,
+    "-.",
+    color=blue,
+    linewidth=1.8,
+    label="bound",
+)
 right.semilogx(rates, actual / predicted, color=black, linewidth=1.8, label="actual")
 right.axhline(1, color=orange, linestyle="--", linewidth=1.8, label="predicted by the line")
-right.semilogx(rates, bound / predicted, "-.", color=blue, linewidth=1.8, label="sure by the bound")
+right.semilogx(
+    rates, bound / predicted, "-.", color=blue, linewidth=1.8, label="sure by the bound"
+)
 right.axhline(0, color="0.6", linewidth=0.8)
 marks = [
     (1 / L, "o", "1 / L"),
@@ -117,18 +131,41 @@ marks = [
 ]
 for rate, marker, label in marks:
     landed = x - rate * slope(x)
-    looks = {"color": green, "markersize": 8, "markeredgecolor": "white", "linestyle": "none", "zorder": 5}
+    looks = {
+        "color": green,
+        "markersize": 8,
+        "markeredgecolor": "white",
+        "linestyle": "none",
+        "zorder": 5,
+    }
     left.plot(landed, f(landed), marker, **looks)
-    right.plot(rate, (f(x) - f(landed)) / (rate * slope(x) ** 2), marker, label=label, **looks)
+    right.plot(
+        rate, (f(x) - f(landed)) / (rate * slope(x) ** 2), marker, label=label, **looks
+    )
 left.plot(
-    x, f(x), "o", color=green, markerfacecolor="white", markeredgewidth=1.8, markersize=8, zorder=5, label="x = 5"
+    x,
+    f(x),
+    "o",
+    color=green,
+    markerfacecolor="white",
+    markeredgewidth=1.8,
+    markersize=8,
+    zorder=5,
+    label="x = 5",
 )
 left.set(xlabel="$x$", ylabel="$f(x)$", xlim=(-6, 6.5), ylim=(-9e3, 44e3))
-right.set(xlabel="learning rate", ylabel="share of the predicted decrease", xlim=(1e-6, 1.5e-3), ylim=(-9, 2))
+right.set(
+    xlabel="learning rate",
+    ylabel="share of the predicted decrease",
+    xlim=(1e-6, 1.5e-3),
+    ylim=(-9, 2),
+)
 for axes in (left, right):
     axes.grid(True, color="#E5E5E5", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9, loc="upper center" if axes is left else "lower left")
+    axes.legend(
+        frameon=False, fontsize=9, loc="upper center" if axes is left else "lower left"
+    )
 
 # %%
 # What a line search makes of it
@@ -140,5 +177,10 @@ result = skgd.minimize(f, 5.0, jac=slope, return_path=True)
 steps, decreases = np.diff(result.path), -np.diff(result.fun_path)
 for k in range(8):
     at = result.path[k]
-    print(f"step {k + 1}: from {at:.3f} by {steps[k]:6.3f}, share {decreases[k] / (-slope(at) * steps[k]):.2f}")
-print(f"x = {result.x:.8f} after {result.nit} steps, smallest decrease {decreases.min():.1e}")
+    print(
+        f"step {k + 1}: from {at:.3f} by {steps[k]:6.3f}, share "
+        f"{decreases[k] / (-slope(at) * steps[k]):.2f}"
+    )
+print(
+    f"x = {result.x:.8f} after {result.nit} steps, smallest decrease {decreases.min():.1e}"
+)

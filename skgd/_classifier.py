@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -159,7 +159,7 @@ class ClassifierFits(ClassifierMixin):
             each class or label. For log-loss they are log-odds and logits.
         """
         raw = self._raw_predictions(X)
-        return in_library_of(X, raw[:, 0] if raw.shape[1] == 1 else raw)
+        return self._like(X, raw[:, 0] if raw.shape[1] == 1 else raw)
 
     @by_blocks
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -197,7 +197,7 @@ class ClassifierFits(ClassifierMixin):
             Probabilities, in the order of ``classes_``. Those of classes sum to one, each of labels stands alone.
         """
         raw = self._raw_predictions(X)
-        return in_library_of(X, self._training.loss.predict_proba(raw))
+        return self._like(X, self._training.loss.predict_proba(raw))
 
     @available_if(_gives_probabilities)
     @by_blocks
@@ -215,7 +215,12 @@ class ClassifierFits(ClassifierMixin):
             Logarithms of probabilities, in the order of ``classes_``.
         """
         raw = self._raw_predictions(X)
-        return in_library_of(X, self._training.loss.predict_log_proba(raw))
+        return self._like(X, self._training.loss.predict_log_proba(raw))
+
+    def _like(self, X, predictions: np.ndarray) -> Any:
+        """In the precision that the parameters have, as predictions of numbers are, and the library of X."""
+        with np.errstate(over="ignore"):  # infinity is the nearest float32
+            return in_library_of(X, predictions.astype(self._training.precision, copy=False))
 
     @scored_by_parts(Accuracy)
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LONGEST_LINE = 92  # characters of code on a screen 1,400 pixels wide
 NEEDS = {  # beyond the core dependencies
     "pictures.md": ["matplotlib", "skgd.plotting"],
     "tour.md": ["matplotlib", "skgd.plotting"],
@@ -25,6 +26,17 @@ def test_blocks_of_a_page_run_one_after_the_other(page):
         warnings.simplefilter("ignore", ConvergenceWarning)  # a page may show one
         for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             exec(compile(block, page.name, "exec"), namespace)
+
+
+def test_lines_of_code_fit_on_the_page():
+    for page in PAGES:
+        for block in re.findall(r"```py(?:thon)?\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            for line in block.splitlines():
+                assert len(line) <= LONGEST_LINE, f"{page.name}: {line}"
+    for example in sorted((ROOT / "examples").glob("plot_*.py")):
+        code = example.read_text(encoding="utf-8").split('"""', 2)[2]  # after the words of the page's head
+        for line in code.splitlines():
+            assert len(line) <= LONGEST_LINE or line.startswith("#"), f"{example.name}: {line}"
 
 
 def test_the_pages_link_to_files_that_exist():

@@ -405,7 +405,11 @@ def test_float32_reaches_what_float64_reaches(make_features):
     assert np.mean((model.predict(X) - predictions) ** 2) <= DEFAULT_GAP * np.var(y)
     classifier = GDLogisticClassifier().fit(X, labels)
     assert classifier.coef_.dtype == np.float32
-    assert classifier.predict_proba(X).dtype == np.float64  # 1 - p keeps its digits
+    assert classifier.decision_function(X).dtype == np.float32
+    probabilities, logarithms = classifier.predict_proba(X), classifier.predict_log_proba(X)
+    assert probabilities.dtype == logarithms.dtype == np.float32
+    raw = X.astype(float) @ classifier.coef_[0].astype(float) + float(classifier.intercept_[0])
+    np.testing.assert_allclose(probabilities[:, 1], expit(raw), rtol=1e-4)
     best, _ = logistic_optimum(X, labels)
     assert gap(logistic_objective(classifier, X, labels), best, np.log(2)) <= DEFAULT_GAP
 

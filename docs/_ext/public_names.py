@@ -44,7 +44,20 @@ ORDER = [
 # Faults by numpydoc's names. Left out: matters of taste (SS05, SS06, the case of first letters), an extended summary
 # (ES01) and "See Also" (SA01), which not everything needs.
 DOCSTRING = {"GL08", "SS01", "SS03"}  # there is one, and its first line is a sentence
-SECTIONS = {"GL06", "GL07", "PR02", "PR03", "PR04", "PR05", "PR07", "PR09", "PR10", "RT02", "RT03", "RT05"}
+SECTIONS = {
+    "GL06",
+    "GL07",
+    "PR02",
+    "PR03",
+    "PR04",
+    "PR05",
+    "PR07",
+    "PR09",
+    "PR10",
+    "RT02",
+    "RT03",
+    "RT05",
+}
 COMPLETE = {"PR01", "RT01", "YD01", "EX01"}  # all parameters, what is returned, an example
 
 # Parts of scikit-learn's machinery that every estimator inherits and nobody calls on skgd's account
@@ -59,7 +72,10 @@ Page = tuple[str, str]  # a file's name and its text
 
 def public_modules() -> list[ModuleType]:
     """The package and its modules whose names begin without an underscore, in the order of the reference."""
-    names = ["skgd", *(f"skgd.{found.name}" for found in pkgutil.iter_modules(skgd.__path__))]
+    names = [
+        "skgd",
+        *(f"skgd.{found.name}" for found in pkgutil.iter_modules(skgd.__path__)),
+    ]
     public = [name for name in names if not name.rpartition(".")[2].startswith("_")]
     public.sort(key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     return [importlib.import_module(name) for name in public]
@@ -69,8 +85,14 @@ def members(module: ModuleType) -> list[str]:
     """Full names of what the module's page lists: those of skgd have it once, under ``skgd.``."""
     names = sorted(getattr(module, "__all__", []), key=str.lower)
     if module is skgd:
-        elsewhere = [getattr(other, name) for other in public_modules()[1:] for name in getattr(other, "__all__", [])]
-        return [f"skgd.{name}" for name in names if not listed(getattr(skgd, name), elsewhere)]
+        elsewhere = [
+            getattr(other, name)
+            for other in public_modules()[1:]
+            for name in getattr(other, "__all__", [])
+        ]
+        return [
+            f"skgd.{name}" for name in names if not listed(getattr(skgd, name), elsewhere)
+        ]
     return [f"{home(module, name)}.{name}" for name in names]
 
 
@@ -132,14 +154,20 @@ def faults(full_name: str) -> list[str]:
         if own_documentation(thing, name):
             # a line may say all there is to say about a method; one with sections has them complete
             complete = {"PR01"} if "Parameters\n" in getattr(thing, name).__doc__ else set()
-            found += docstring_faults(f"{full_name}.{name}", DOCSTRING | SECTIONS | complete)
+            found += docstring_faults(
+                f"{full_name}.{name}", DOCSTRING | SECTIONS | complete
+            )
         elif not explained_elsewhere(thing, name):
             found.append(f"{full_name}.{name} has no docstring")
     return found
 
 
 def docstring_faults(full_name: str, codes: set[str]) -> list[str]:
-    return [f"{full_name}: {code} {message}" for code, message in validate(full_name)["errors"] if code in codes]
+    return [
+        f"{full_name}: {code} {message}"
+        for code, message in validate(full_name)["errors"]
+        if code in codes
+    ]
 
 
 def methods(cls: type) -> list[str]:
@@ -149,8 +177,13 @@ def methods(cls: type) -> list[str]:
         for name in dir(cls)
         if not name.startswith("_")
         and not MACHINERY.fullmatch(name)
-        and (inspect.isroutine(getattr(cls, name)) or isinstance(inspect.getattr_static(cls, name), property))
-        and any(name in vars(base) for base in cls.__mro__ if base.__module__.startswith("skgd"))
+        and (
+            inspect.isroutine(getattr(cls, name))
+            or isinstance(inspect.getattr_static(cls, name), property)
+        )
+        and any(
+            name in vars(base) for base in cls.__mro__ if base.__module__.startswith("skgd")
+        )
     ]
 
 
@@ -161,7 +194,10 @@ def own_documentation(cls: type, name: str) -> bool:
 def explained_elsewhere(cls: type, name: str) -> bool:
     """Whether it overrides what a class above it documents, as a method or among its attributes."""
     above = [base for base in cls.__mro__[1:] if base is not object]
-    return any(own_documentation(base, name) or name in inspect.get_annotations(base) for base in above)
+    return any(
+        own_documentation(base, name) or name in inspect.get_annotations(base)
+        for base in above
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -173,21 +209,39 @@ def pages() -> list[Page]:
     return [
         ("index", index_page(modules)),
         *((module.__name__, module_page(module)) for module in modules),
-        *((name, page(name)) for name in sorted({name for module in modules for name in members(module)})),
+        *(
+            (name, page(name))
+            for name in sorted({name for module in modules for name in members(module)})
+        ),
     ]
 
 
 def index_page(modules: list[ModuleType]) -> str:
-    lines = [*heading("API reference"), "Every public name, with its parameters, equation, errors and an example.", ""]
+    lines = [
+        *heading("API reference"),
+        "Every public name, with its parameters, equation, errors and an example.",
+        "",
+    ]
     for module in modules:
-        lines += [*heading(f":mod:`{module.__name__}`", "-"), (module.__doc__ or "").split("\n\n")[0], ""]
+        lines += [
+            *heading(f":mod:`{module.__name__}`", "-"),
+            (module.__doc__ or "").split("\n\n")[0],
+            "",
+        ]
         lines += ["", *summary(members(module))]
     return "\n".join([*lines, *toctree(module.__name__ for module in modules)])
 
 
 def module_page(module: ModuleType) -> str:
     name = module.__name__
-    lines = [*heading(name), f".. automodule:: {name}", "   :no-members:", "", ".. currentmodule:: None", ""]
+    lines = [
+        *heading(name),
+        f".. automodule:: {name}",
+        "   :no-members:",
+        "",
+        ".. currentmodule:: None",
+        "",
+    ]
     lines += summary(members(module))
     return "\n".join([*lines, *named_objects(module), *toctree(members(module))])
 
@@ -199,14 +253,29 @@ def page(full_name: str) -> str:
     lines = [*heading(name), f".. currentmodule:: {module}", ""]
     if inspect.isclass(thing):
         shown = shown_members(thing)
-        lines += [f".. autoclass:: {name}", *([f"   :members: {', '.join(shown)}"] if shown else []), ""]
+        lines += [
+            f".. autoclass:: {name}",
+            *([f"   :members: {', '.join(shown)}"] if shown else []),
+            "",
+        ]
         lines += inherited(thing)
     elif is_constant(full_name):
-        lines += [f".. py:data:: {name}", "", *(f"   {line}".rstrip() for line in text_of_constant(full_name))]
+        lines += [
+            f".. py:data:: {name}",
+            "",
+            *(f"   {line}".rstrip() for line in text_of_constant(full_name)),
+        ]
     else:
         lines += [f".. autofunction:: {name}"]
     return "\n".join(
-        [*lines, "", f".. minigallery:: {full_name}", "   :add-heading: Gallery", "   :heading-level: -", ""]
+        [
+            *lines,
+            "",
+            f".. minigallery:: {full_name}",
+            "   :add-heading: Gallery",
+            "   :heading-level: -",
+            "",
+        ]
     )
 
 
@@ -214,13 +283,24 @@ def shown_members(cls: type) -> list[str]:
     """Of estimators all methods, of parts to plug in those that they describe themselves."""
     if not hasattr(cls, "fit"):
         return [name for name in methods(cls) if own_documentation(cls, name)]
-    inherited = [name for name in dir(cls) if inspect.isfunction(getattr(cls, name)) and not MACHINERY.fullmatch(name)]
+    inherited = [
+        name
+        for name in dir(cls)
+        if inspect.isfunction(getattr(cls, name)) and not MACHINERY.fullmatch(name)
+    ]
     return [name for name in inherited if not name.startswith("_")]
 
 
 def inherited(cls: type) -> list[str]:
     """A line that leads to the methods which a part inherits from what it is: Adam from Optimizer."""
-    base = next((base for base in cls.__mro__[1:] if base.__name__ in public_names_of(cls.__module__)), None)
+    base = next(
+        (
+            base
+            for base in cls.__mro__[1:]
+            if base.__name__ in public_names_of(cls.__module__)
+        ),
+        None,
+    )
     if base is None or hasattr(cls, "fit"):
         return []
     module = re.match(r"skgd\.\w+", base.__module__)[0]
@@ -233,7 +313,9 @@ def inherited(cls: type) -> list[str]:
 
 def public_names_of(module: str) -> list[str]:
     """Names in ``__all__`` of the public module that a private one belongs to."""
-    return getattr(importlib.import_module(re.match(r"skgd(\.\w+)?", module)[0]), "__all__", [])
+    return getattr(
+        importlib.import_module(re.match(r"skgd(\.\w+)?", module)[0]), "__all__", []
+    )
 
 
 def named_objects(module: ModuleType) -> list[str]:
@@ -241,8 +323,19 @@ def named_objects(module: ModuleType) -> list[str]:
     table = getattr(module, module.__name__.rpartition(".")[2].upper(), None)
     if not isinstance(table, dict):
         return []
-    lines = [*heading("By name", "-"), "What estimators accept as a string, and the object that it stands for:", ""]
-    lines += [".. list-table::", "   :widths: auto", "   :header-rows: 1", "", "   * - name", "     - object"]
+    lines = [
+        *heading("By name", "-"),
+        "What estimators accept as a string, and the object that it stands for:",
+        "",
+    ]
+    lines += [
+        ".. list-table::",
+        "   :widths: auto",
+        "   :header-rows: 1",
+        "",
+        "   * - name",
+        "     - object",
+    ]
     for name, make in table.items():
         lines += [f'   * - ``"{name}"``', f"     - ``{written(make)}``"]
     return [*lines, ""]
@@ -266,12 +359,23 @@ def summary(names: list[str]) -> list[str]:
     others = [f"   ~{name}" for name in names if name not in constants]
     lines = [".. autosummary::", "   :nosignatures:", "", *others, ""] if others else []
     for name in constants:
-        lines += [f":py:obj:`~{name}`", f"   {' '.join(text_of_constant(name)).partition('. ')[0]}.", ""]
+        lines += [
+            f":py:obj:`~{name}`",
+            f"   {' '.join(text_of_constant(name)).partition('. ')[0]}.",
+            "",
+        ]
     return lines
 
 
 def toctree(documents) -> list[str]:
-    return [".. toctree::", "   :hidden:", "   :maxdepth: 1", "", *(f"   {name}" for name in documents), ""]
+    return [
+        ".. toctree::",
+        "   :hidden:",
+        "   :maxdepth: 1",
+        "",
+        *(f"   {name}" for name in documents),
+        "",
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -299,20 +403,30 @@ def check(app: Sphinx, env: BuildEnvironment) -> None:
     for module in public_modules():
         for name in members(module):
             if name not in described:
-                logger.warning("%s is public, and the API reference doesn't describe it", name)
+                logger.warning(
+                    "%s is public, and the API reference doesn't describe it", name
+                )
 
 
-def mend(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+def mend(
+    app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
     """Make of a docstring, which is written for a terminal, what reads well on a page."""
     lines[:] = [re.sub(r"\bdocs/(\w+)\.md", r":doc:`/\1`", line) for line in lines]
     for k, line in enumerate(lines):  # the shape (n_iter_,) is no link
-        lines[k] = re.sub(r"\bshape \([^)`]*\)", lambda shape: re.sub(r"_(?!\w)", r"\\_", shape[0]), line)
-    if not (getattr(thing, "__module__", None) or "skgd").startswith("skgd"):  # scikit-learn's lead to its own site
+        lines[k] = re.sub(
+            r"\bshape \([^)`]*\)", lambda shape: re.sub(r"_(?!\w)", r"\\_", shape[0]), line
+        )
+    if not (getattr(thing, "__module__", None) or "skgd").startswith(
+        "skgd"
+    ):  # scikit-learn's lead to its own site
         lines[:] = [re.sub(r":ref:`([^<`]+?)\s*<[^`]*`", r"\1", line) for line in lines]
     if ".. rubric:: References" in lines:  # each begins a line of its own
         begin = lines.index(".. rubric:: References")
         text = "\n".join(lines[begin:]).partition("\n.. rubric:: Examples")
-        lines[begin:] = "".join([re.sub(r"\.\n(?=\S)", ".\n\n", text[0]), *text[1:]]).split("\n")
+        lines[begin:] = "".join([re.sub(r"\.\n(?=\S)", ".\n\n", text[0]), *text[1:]]).split(
+            "\n"
+        )
 
 
 class LinkNames(SphinxTransform):
@@ -323,13 +437,30 @@ class LinkNames(SphinxTransform):
     def apply(self, **kwargs) -> None:
         if self.env.doc2path(self.env.docname).suffix != ".md":
             return
-        places = {full: full for module in public_modules() for full in [module.__name__, *members(module)]}
-        classes = {full.rpartition(".")[2]: full for full in places if full.rpartition(".")[2][0].isupper()}
+        places = {
+            full: full
+            for module in public_modules()
+            for full in [module.__name__, *members(module)]
+        }
+        classes = {
+            full.rpartition(".")[2]: full
+            for full in places
+            if full.rpartition(".")[2][0].isupper()
+        }
         for literal in list(self.document.findall(nodes.literal)):
             place = (places | classes).get(literal.astext().removesuffix("()"))
-            if place and not isinstance(literal.parent, nodes.title | nodes.reference | addnodes.pending_xref):
-                kind = {"refdomain": "py", "reftype": "obj", "refexplicit": True, "refwarn": True}
-                link = addnodes.pending_xref("", reftarget=place, refdoc=self.env.docname, **kind)
+            if place and not isinstance(
+                literal.parent, nodes.title | nodes.reference | addnodes.pending_xref
+            ):
+                kind = {
+                    "refdomain": "py",
+                    "reftype": "obj",
+                    "refexplicit": True,
+                    "refwarn": True,
+                }
+                link = addnodes.pending_xref(
+                    "", reftarget=place, refdoc=self.env.docname, **kind
+                )
                 literal.replace_self(link)
                 link += literal
 

@@ -32,11 +32,17 @@ class RunPage(SphinxTransform):
             if block.get("language") == "python" and "source" not in block:
                 printed = run(block.astext(), self.env.docname, namespace)
                 results = [*self.output(printed), *self.pictures(k)]
-                block.parent[block.parent.index(block) + 1 : block.parent.index(block) + 1] = results
+                block.parent[
+                    block.parent.index(block) + 1 : block.parent.index(block) + 1
+                ] = results
 
     def output(self, printed: str) -> list[nodes.Node]:
         text = printed.rstrip()
-        return [nodes.literal_block(text, text, language="none", classes=["output"])] if text else []
+        return (
+            [nodes.literal_block(text, text, language="none", classes=["output"])]
+            if text
+            else []
+        )
 
     def pictures(self, k: int) -> list[nodes.Node]:
         folder = Path(self.env.srcdir) / FOLDER
@@ -45,7 +51,9 @@ class RunPage(SphinxTransform):
         for number in plt.get_fignums():
             name = f"{self.env.docname}-{k}-{number}.png"
             plt.figure(number).savefig(folder / name, dpi=120)
-            found.append(nodes.image(uri=f"/{FOLDER}/{name}", alt="What the code above draws"))
+            found.append(
+                nodes.image(uri=f"/{FOLDER}/{name}", alt="What the code above draws")
+            )
         plt.close("all")
         return found
 
