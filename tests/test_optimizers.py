@@ -19,6 +19,7 @@ from skgd.optimizers import (
     Adam,
     AdamW,
     Lion,
+    Momentum,
     NAdam,
     Optimizer,
     RMSProp,
@@ -391,6 +392,21 @@ def test_gradients_are_never_changed(name):
         np.testing.assert_array_equal(grads[key], before[key])
 
 
+def test_numbers_in_dicts_and_lists_are_replaced():
+    for make in (SGD, Momentum):
+        as_dict, as_list, array = {"w": 2.0, "b": 1}, [2.0, 1], np.array([2.0, 1.0])
+        optimizers = [make(learning_rate=0.1) for _ in range(3)]
+        for w, b in ((1.0, -2.0), (0.5, 0.25)):
+            optimizers[0].update(as_dict, {"b": b, "w": w})
+            optimizers[1].update(as_list, [w, b])
+            optimizers[2].update(array, np.array([w, b]))
+        assert list(as_dict.values()) == as_list == list(array)
+        assert {type(value) for value in as_list} == {float}
+    assert as_list[0] == pytest.approx(2.0 - 0.1 * 1.0 - (0.9 * 0.1 * 1.0 + 0.1 * 0.5))
+    with pytest.raises(ValueError, match="can't be changed in place"):
+        SGD().update((1.0,), (1.0,))
+
+
 def test_gradients_of_another_dtype_are_converted():
     params = np.array([1.0, 2.0], dtype=np.float32)
     SGD(learning_rate=0.5).update(params, np.array([1, 2]))
@@ -461,7 +477,7 @@ def test_learning_rate_may_change_between_updates():
         ({"W": np.ones((2, 3))}, {"W": np.ones((3, 2))}, r"grads\['W'\] has shape \(3, 2\)"),
         (np.ones((2, 1)), np.ones(2), r"shape \(2,\)"),
         (np.ones(2), np.float64(1.0), r"shape \(\)|structure"),
-        ([1.0, 2.0], [1.0, 2.0], "can't be changed in place"),
+        ((1.0, 2.0), (1.0, 2.0), "can't be changed in place"),
         ([[1.0, 2.0]], [[1.0, 2.0]], "can't be changed in place"),
         (np.ones(2, dtype=int), np.ones(2), "float32 or float64"),
         (np.ones(2, dtype=np.float16), np.ones(2), "float32 or float64"),

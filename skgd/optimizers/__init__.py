@@ -10,7 +10,7 @@ from .adaptive import AdaDelta, AdaGrad, RMSProp
 from .base import Optimizer
 from .lbfgs import LBFGS
 from .lion import Lion
-from .sgd import SGD
+from .sgd import SGD, Momentum
 from .svrg import SVRG
 
 # The names that estimators accept. A new optimizer needs its file, an entry in the table, over which every test runs,
@@ -46,7 +46,20 @@ OPTIMIZERS: dict[OptimizerName, Callable[[], Optimizer]] = {
     "svrg": SVRG,
 }
 
-__all__ = ["LBFGS", "SGD", "SVRG", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Lion", "NAdam", "Optimizer", "RMSProp"]
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "SVRG",
+    "AdaDelta",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Lion",
+    "Momentum",
+    "NAdam",
+    "Optimizer",
+    "RMSProp",
+]
 
 
 def get_optimizer(optimizer: OptimizerName | Optimizer) -> Optimizer:

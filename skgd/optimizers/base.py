@@ -2,7 +2,8 @@
 
 import math
 import numbers
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -118,8 +119,8 @@ class Optimizer(AdvisesCallers, RemembersValidParameters, BaseEstimator):
 
         Parameters
         ----------
-        params : ndarray, list of ndarray or dict of ndarray
-            Floating-point arrays of any shape.
+        params : ndarray, list or dict of ndarray or float
+            Floating-point arrays of any shape; lists and dicts may hold Python's numbers, too, which are replaced.
         grads : the same structure
             Gradients.
 
@@ -147,7 +148,9 @@ class Optimizer(AdvisesCallers, RemembersValidParameters, BaseEstimator):
                 flat -= learning_rate * self.weight_decay * flat
             flat_grad = np.array(grad, dtype=flat.dtype, order="C").reshape(-1)
             self.compiled_rule(flat.dtype)(flat, flat_grad, slots[key], hyper, learning_rate, t + 1)
-            if not np.shares_memory(flat, param):
+            if _holds_number(params, key):
+                params[key] = flat.item()  # type: ignore[index, call-overload]
+            elif not np.shares_memory(flat, param):
                 param[...] = flat.reshape(param.shape)
         self._update_state = slots, t + 1
 
@@ -229,7 +232,7 @@ class Optimizer(AdvisesCallers, RemembersValidParameters, BaseEstimator):
         return np.zeros((self.n_slots, param.size), dtype=param.dtype)
 
 
-Arrays = np.ndarray | Sequence[np.ndarray] | Mapping[str, np.ndarray]
+Arrays = np.ndarray | Sequence[np.ndarray | float] | Mapping[str, np.ndarray | float]
 
 
 def _named_arrays(params: Arrays, grads: Arrays) -> Iterator[tuple[object, tuple[np.ndarray, np.ndarray]]]:
@@ -242,12 +245,21 @@ def _named_arrays(params: Arrays, grads: Arrays) -> Iterator[tuple[object, tuple
         )
     for key, param in named.items():
         grad = np.asarray(named_grads[key])
+        if _holds_number(params, key):
+            param = np.array(param, dtype=np.float64)
         changeable = isinstance(param, np.ndarray) and param.dtype in (np.float32, np.float64)
         if not changeable or not param.flags.writeable:
             raise ValueError(f"params[{key!r}] can't be changed in place: give a writeable float32 or float64 array")
         if grad.shape != param.shape:
             raise ValueError(f"grads[{key!r}] has shape {grad.shape}, its parameter {param.shape}")
         yield key, (param, grad)
+
+
+def _holds_number(params: Arrays, key: Any) -> bool:
+    """Whether a number stands there that another one can take the place of."""
+    if not isinstance(params, list | MutableMapping):
+        return False
+    return isinstance(params[key], numbers.Real) and not isinstance(params[key], bool | np.generic)
 
 
 def _by_name(arrays: Arrays) -> dict:

@@ -89,6 +89,42 @@ class SGD(Optimizer):
         return () if self.momentum == "auto" else (self.momentum,)
 
 
+class Momentum(SGD):
+    r"""Gradient descent with momentum: :class:`SGD` whose steps add up, as textbooks call it.
+
+    With gradient g, learning rate :math:`\eta` and momentum :math:`\mu`::
+
+        v = mu v - eta g;   theta = theta + v
+
+    Parameters
+    ----------
+    learning_rate : float, default=None
+        Step size, positive. None is the customary 0.01, or the estimator's choice.
+    momentum : float in [0, 1) or "auto", default=0.9
+        Share of the last step that the next one keeps; "auto" needs ``nesterov=True``, see :class:`SGD`.
+    nesterov : bool, default=False
+        Whether to look ahead.
+
+    References
+    ----------
+    Polyak 1964, Some methods of speeding up the convergence of iteration methods.
+
+    Examples
+    --------
+    >>> from skgd.optimizers import Momentum
+    >>> params, optimizer = {"w": 1.0, "b": 0.0}, Momentum(learning_rate=0.1)
+    >>> for _ in range(2):
+    ...     optimizer.update(params, {"w": 1.0, "b": -1.0})
+    >>> round(params["w"], 6), round(params["b"], 6)
+    (0.71, 0.29)
+    """
+
+    def __init__(
+        self, learning_rate: float | None = None, momentum: float | Literal["auto"] = 0.9, nesterov: bool = False
+    ):
+        super().__init__(learning_rate, momentum, nesterov)
+
+
 def descent_rule(params, grads, slots, hyper, learning_rate, t):
     for j in range(params.size):
         params[j] -= learning_rate * grads[j]
