@@ -11,6 +11,12 @@ from .._partitions import adapter_of
 from .._validation import check_features, check_sample_weight
 
 
+# The steps of a Pipeline transform X alone, unless they are told to
+IN_PIPELINES = (
+    " In a Pipeline its steps have to transform X_val, too: with metadata routing, transform_input=['X_val'] does that"
+)
+
+
 class ValidationSet(NamedTuple):
     """Checked rows that training doesn't see."""
 
@@ -53,4 +59,5 @@ def _naming(name: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+        advice = IN_PIPELINES if name == "X_val" and "features" in str(error) else ""
+        raise ValueError(f"{name}: {error}{advice}") from error
