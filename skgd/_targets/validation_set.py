@@ -10,7 +10,6 @@ from .._containers import as_numpy
 from .._partitions import adapter_of
 from .._validation import check_features, check_sample_weight
 
-
 # The steps of a Pipeline transform X alone, unless they are told to
 IN_PIPELINES = (
     " In a Pipeline its steps have to transform X_val, too: with metadata routing, transform_input=['X_val'] does that"

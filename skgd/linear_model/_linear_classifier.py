@@ -18,11 +18,11 @@ from ._classifier import LinearClassifier
 
 @documented(Linear)
 class GDLinearClassifier(LinearClassifier):
-    """Linear classification by gradient descent: support vector machines, logistic regression and others.
+    r"""Linear classification by gradient descent: support vector machines, logistic regression and others.
 
-    Minimises, with weights s_i that sum to one and classes c_i::
+    Minimises, with weights :math:`s_i` that sum to one and classes :math:`c_i`
 
-        sum_i s_i loss(x_i W' + b, c_i) + alpha penalty(W)
+    .. math:: \sum_i s_i\, \ell(W x_i + b, c_i) + \alpha\, \text{penalty}(W)
 
     where W are the coefficients of standardised features and the intercepts b are free. Two classes have one row
     of coefficients, K > 2 classes have K rows. Log-loss is then multinomial; the other losses are summed over the

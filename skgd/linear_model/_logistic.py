@@ -7,15 +7,15 @@ from ._classifier import LinearClassifier
 
 @documented(Linear)
 class GDLogisticClassifier(LinearClassifier):
-    """Logistic regression by gradient descent, binary and multinomial.
+    r"""Logistic regression by gradient descent, binary and multinomial.
 
-    Minimises, with weights s_i that sum to one and classes c_i::
+    Minimises, with weights :math:`s_i` that sum to one and classes :math:`c_i`
 
-        sum_i s_i log_loss(x_i W' + b, c_i) + alpha penalty(W)
+    .. math:: \sum_i s_i\, \ell(W x_i + b, c_i) + \alpha\, \text{penalty}(W)
 
     where W are the coefficients of standardised features and the intercepts b are free. Two classes have one row
-    of coefficients and log_loss(z, c) = log(1 + exp(z)) - c z; K > 2 classes have K rows and
-    log_loss(z, c) = log(sum_k exp(z_k)) - z_c.
+    of coefficients and :math:`\ell(z, c) = \log(1 + e^z) - c z`; K > 2 classes have K rows and
+    :math:`\ell(z, c) = \log \sum_k e^{z_k} - z_c`.
 
     Parameters
     ----------

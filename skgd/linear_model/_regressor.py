@@ -21,15 +21,16 @@ from ._base import LinearEstimator
 
 @documented(Linear)
 class GDLinearRegressor(RegressorFits, LinearEstimator):
-    """Linear regression by gradient descent.
+    r"""Linear regression by gradient descent.
 
-    Minimises, with weights s_i that sum to one and targets y_i::
+    Minimises, with weights :math:`s_i` that sum to one and targets :math:`y_i`
 
-        sum_i s_i loss(x_i w + b, y_i) + alpha penalty(w)
+    .. math:: \sum_i s_i\, \ell(w \cdot x_i + b, y_i) + \alpha\, \text{penalty}(w)
 
     where w are the coefficients of standardised features and the intercept b is free. Targets are centred and
-    scaled during the fit where the loss allows; several targets are fitted at once. Predictions are x w + b, or
-    exp(x w + b) for losses with a log link. X may be sparse: see :mod:`skgd.linear_model`.
+    scaled during the fit where the loss allows; several targets are fitted at once. Predictions are
+    :math:`w \cdot x + b`, or :math:`\exp(w \cdot x + b)` for losses with a log link.
+    X may be sparse: see :mod:`skgd.linear_model`.
 
     Parameters
     ----------

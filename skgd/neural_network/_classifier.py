@@ -19,13 +19,14 @@ from ._base import NetworkEstimator
 
 @documented(Network)
 class GDMLPClassifier(ClassifierFits, NetworkEstimator):
-    """Multi-layer perceptron for classification, binary, multinomial and multilabel, trained by gradient descent.
+    r"""Multi-layer perceptron for classification, binary, multinomial and multilabel, trained by gradient descent.
 
-    The network a_0 = x, a_(k+1) = activation(a_k W_k + b_k), without activation in the last layer, minimises::
+    The network :math:`a_0 = x`, :math:`a_{k+1} = \sigma(a_k W_k + b_k)` with the activation :math:`\sigma`,
+    without it in the last layer, which gives :math:`z(x)`, minimises
 
-        sum_i s_i loss(network(x_i), c_i) + alpha / 2 sum_k |W_k|^2
+    .. math:: \sum_i s_i\, \ell(z(x_i), c_i) + \frac \alpha 2 \sum_k \lVert W_k \rVert^2
 
-    with weights s_i that sum to one and classes c_i. Two classes have one output z and, with log-loss,
+    with weights :math:`s_i` that sum to one and classes c_i. Two classes have one output z and, with log-loss,
     log(1 + exp(z)) - c z, so that the second class has the probability 1 / (1 + exp(-z)). K > 2 classes have K outputs
     and log(sum_k exp(z_k)) - z_c: softmax. L labels, of which a row may have any number (y of shape (n_rows, n_labels),
     1 for those that it has, else 0), have L outputs and the sum of their binary log-losses. With ``standardize`` the

@@ -23,14 +23,15 @@ from ._ensemble import mean_raw
 
 @documented(Network)
 class GDMLPRegressor(RegressorFits, NetworkEstimator):
-    """Multi-layer perceptron for regression, trained by gradient descent.
+    r"""Multi-layer perceptron for regression, trained by gradient descent.
 
-    The network a_0 = x, a_(k+1) = activation(a_k W_k + b_k), without activation in the last layer, minimises::
+    The network :math:`a_0 = x`, :math:`a_{k+1} = \sigma(a_k W_k + b_k)` with the activation :math:`\sigma`,
+    without it in the last layer, which gives :math:`z(x)`, minimises
 
-        sum_i s_i loss(network(x_i), y_i) + alpha / 2 sum_k |W_k|^2
+    .. math:: \sum_i s_i\, \ell(z(x_i), y_i) + \frac \alpha 2 \sum_k \lVert W_k \rVert^2
 
-    with weights s_i that sum to one. With ``standardize`` it works on standardised features and targets, and the
-    penalty on their weights; ``coefs_`` and ``intercepts_`` are given in the units of X and y.
+    with weights :math:`s_i` that sum to one. With ``standardize`` it works on standardised features and targets, and
+    the penalty on their weights; ``coefs_`` and ``intercepts_`` are given in the units of X and y.
 
     Parameters
     ----------

@@ -6,15 +6,18 @@ from .base import NOT_NEGATIVE, POSITIVE, SHARE, Optimizer
 
 
 class Adam(Optimizer):
-    """Adam: momentum over a running root mean square, both corrected for starting at zero.
+    r"""Adam: momentum over a running root mean square, both corrected for starting at zero.
 
-    With gradient g, learning rate eta and t = 1, 2, ...::
+    With gradient :math:`g`, learning rate :math:`\eta` and :math:`t = 1, 2, \dots`
 
-        m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
-        theta = theta - eta (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+    .. math::
 
-    ``amsgrad=True`` divides by the root of the largest v so far, ``epsilon_hat=True`` by sqrt(v / (1 - beta2^t))
-    + epsilon / sqrt(1 - beta2^t), as the end of the paper's section 2 has it, and scikit-learn.
+        m &\leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \\
+        \theta &\leftarrow \theta - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
+
+    ``amsgrad=True`` divides by the root of the largest :math:`v` so far, ``epsilon_hat=True`` by
+    :math:`\sqrt{v / (1 - \beta_2^t)} + \epsilon / \sqrt{1 - \beta_2^t}`, as the end of the paper's section 2 has it,
+    and scikit-learn.
 
     Parameters
     ----------
@@ -86,11 +89,11 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """AdamW: Adam whose weight decay doesn't pass through the running means.
+    r"""AdamW: Adam whose weight decay doesn't pass through the running means.
 
-    With the step of :class:`Adam`, learning rate eta and weight decay lambda::
+    With the step of :class:`Adam`, learning rate :math:`\eta` and weight decay :math:`\lambda`
 
-        theta = theta - eta lambda theta - (Adam's step)
+    .. math:: \theta \leftarrow \theta - \eta \lambda \theta - (\text{Adam's step})
 
     Estimators decay the weights, not the intercepts, beside their own penalty ``alpha``.
 
@@ -142,14 +145,16 @@ class AdamW(Adam):
 
 
 class NAdam(Optimizer):
-    """NAdam: Adam with Nesterov's look-ahead and a momentum that warms up.
+    r"""NAdam: Adam with Nesterov's look-ahead and a momentum that warms up.
 
-    With gradient g, learning rate eta and t = 1, 2, ...::
+    With gradient :math:`g`, learning rate :math:`\eta` and :math:`t = 1, 2, \dots`
 
-        mu_t = beta1 (1 - 0.5 * 0.96^(t psi));   Mu_t = mu_1 mu_2 ... mu_t
-        m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
-        m_hat = mu_(t+1) m / (1 - Mu_(t+1)) + (1 - mu_t) g / (1 - Mu_t)
-        theta = theta - eta m_hat / (sqrt(v / (1 - beta2^t)) + epsilon)
+    .. math::
+
+        \mu_t &= \beta_1 \left( 1 - \tfrac{1}{2}\, 0.96^{t \psi} \right), \qquad M_t = \mu_1 \mu_2 \cdots \mu_t \\
+        m &\leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2 \\
+        \hat m &= \frac{\mu_{t+1}\, m}{1 - M_{t+1}} + \frac{(1 - \mu_t)\, g}{1 - M_t} \\
+        \theta &\leftarrow \theta - \eta\, \frac{\hat m}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
 
     Parameters
     ----------

@@ -9,11 +9,11 @@ from .base import POSITIVE, SHARE, Optimizer
 
 
 class AdaGrad(Optimizer):
-    """AdaGrad: each parameter's step shrinks with the gradients it has seen.
+    r"""AdaGrad: each parameter's step shrinks with the gradients it has seen.
 
-    With gradient g and learning rate eta::
+    With gradient :math:`g` and learning rate :math:`\eta`
 
-        G = G + g^2;   theta = theta - eta g / (sqrt(G) + epsilon)
+    .. math:: G \leftarrow G + g^2, \qquad \theta \leftarrow \theta - \eta\, \frac{g}{\sqrt{G} + \epsilon}
 
     Parameters
     ----------
@@ -65,14 +65,14 @@ class AdaGrad(Optimizer):
 
 
 class AdaDelta(Optimizer):
-    """AdaDelta: steps in the units of the parameters, without a learning rate to choose.
+    r"""AdaDelta: steps in the units of the parameters, without a learning rate to choose.
 
-    With gradient g, decay rho and learning rate eta (1 in the paper)::
+    With gradient :math:`g`, decay :math:`\rho` and learning rate :math:`\eta` (1 in the paper)
 
-        G = rho G + (1 - rho) g^2
-        step = sqrt(D + epsilon) / sqrt(G + epsilon) g
-        D = rho D + (1 - rho) step^2
-        theta = theta - eta step
+    .. math::
+
+        G &\leftarrow \rho\, G + (1 - \rho)\, g^2, \qquad s = \frac{\sqrt{D + \epsilon}}{\sqrt{G + \epsilon}}\, g \\
+        D &\leftarrow \rho\, D + (1 - \rho)\, s^2, \qquad \theta \leftarrow \theta - \eta\, s
 
     Parameters
     ----------
@@ -123,11 +123,14 @@ class AdaDelta(Optimizer):
 
 
 class RMSProp(Optimizer):
-    """RMSProp: the gradient over a running root mean square of itself.
+    r"""RMSProp: the gradient over a running root mean square of itself.
 
-    With gradient g, decay rho and learning rate eta::
+    With gradient :math:`g`, decay :math:`\rho` and learning rate :math:`\eta`
 
-        G = rho G + (1 - rho) g^2;   theta = theta - eta g / (sqrt(G) + epsilon)
+    .. math::
+
+        G \leftarrow \rho\, G + (1 - \rho)\, g^2, \qquad
+        \theta \leftarrow \theta - \eta\, \frac{g}{\sqrt{G} + \epsilon}
 
     Parameters
     ----------

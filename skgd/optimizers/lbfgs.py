@@ -10,10 +10,11 @@ from .base import Optimizer
 class LBFGS(Optimizer):
     r"""Limited-memory BFGS: Newton's method with a curvature that is learnt from the last few gradients.
 
-    With s_k = theta_{k+1} - theta_k and y_k = g_{k+1} - g_k of the last ``memory`` steps, the two-loop recursion
-    applies to the gradient g the inverse Hessian that satisfies H y_k = s_k, beginning with the preconditioner::
+    With :math:`s_k = \theta_{k+1} - \theta_k` and :math:`y_k = g_{k+1} - g_k` of the last ``memory`` steps, the
+    two-loop recursion applies to the gradient :math:`g` the inverse Hessian that satisfies :math:`H y_k = s_k`,
+    beginning with the preconditioner:
 
-        theta = theta - eta H g
+    .. math:: \theta \leftarrow \theta - \eta\, H g
 
     Estimators take exact gradients over all rows, whatever ``batch_size`` is: a unit step first, shortened until the
     objective has decreased enough (Armijo). Schedules, averages and clipping don't concern it. With an L1 penalty the

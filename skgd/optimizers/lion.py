@@ -6,11 +6,14 @@ from .base import NOT_NEGATIVE, SHARE, Optimizer
 
 
 class Lion(Optimizer):
-    """Lion: every parameter moves by the learning rate, in the direction that momentum and gradient agree on.
+    r"""Lion: every parameter moves by the learning rate, in the direction that momentum and gradient agree on.
 
-    With gradient g, learning rate eta and weight decay lambda::
+    With gradient :math:`g`, learning rate :math:`\eta` and weight decay :math:`\lambda`
 
-        theta = theta - eta (sign(beta1 m + (1 - beta1) g) + lambda theta);   m = beta2 m + (1 - beta2) g
+    .. math::
+
+        \theta &\leftarrow \theta - \eta\, ( \operatorname{sign}(\beta_1 m + (1 - \beta_1)\, g) + \lambda \theta ) \\
+        m &\leftarrow \beta_2 m + (1 - \beta_2)\, g
 
     Estimators decay the weights, not the intercepts.
 

@@ -10,11 +10,13 @@ from .base import Optimizer
 class SGD(Optimizer):
     r"""Gradient descent, with momentum or Nesterov's accelerated gradient on demand.
 
-    With gradient g, learning rate :math:`\eta` and momentum :math:`\mu`::
+    With gradient :math:`g`, learning rate :math:`\eta` and momentum :math:`\mu`
 
-        momentum = 0:   theta = theta - eta g
-        momentum > 0:   v = mu v - eta g;   theta = theta + v
-        nesterov:       v = mu v - eta g;   theta = theta + mu v - eta g
+    .. math::
+
+        \text{no momentum:}\quad & \theta \leftarrow \theta - \eta\, g \\
+        \text{momentum:}\quad & v \leftarrow \mu v - \eta\, g, \qquad \theta \leftarrow \theta + v \\
+        \text{Nesterov:}\quad & v \leftarrow \mu v - \eta\, g, \qquad \theta \leftarrow \theta + \mu v - \eta\, g
 
     ``momentum="auto"`` lets the momentum of ``nesterov=True`` grow as (k - 1) / (k + 2) over the updates k, and
     begin again whenever the last step went uphill: the accelerated gradient method with adaptive restart. It is
@@ -92,9 +94,9 @@ class SGD(Optimizer):
 class Momentum(SGD):
     r"""Gradient descent with momentum: :class:`SGD` whose steps add up, as textbooks call it.
 
-    With gradient g, learning rate :math:`\eta` and momentum :math:`\mu`::
+    With gradient :math:`g`, learning rate :math:`\eta` and momentum :math:`\mu`
 
-        v = mu v - eta g;   theta = theta + v
+    .. math:: v \leftarrow \mu v - \eta\, g, \qquad \theta \leftarrow \theta + v
 
     Parameters
     ----------

@@ -9,10 +9,12 @@ class SVRG(Optimizer):
 
     Every epoch begins with a snapshot: the parameters :math:`\tilde\theta`, and the gradient :math:`\tilde\mu` of the
     loss there over all rows. The gradient :math:`g_B` of a batch is then corrected by what the same rows say at the
-    snapshot::
+    snapshot:
 
-        g = g_B(theta) - g_B(theta~) + mu~
-        theta = theta - eta (g + gradient of the penalty at theta)
+    .. math::
+
+        g &= g_B(\theta) - g_B(\tilde\theta) + \tilde\mu \\
+        \theta &\leftarrow \theta - \eta\, (g + \text{gradient of the penalty at } \theta)
 
     Its mean is the exact gradient, and its variance shrinks as theta and the snapshot approach the optimum. So a
     constant learning rate converges there, where that of :class:`SGD` has to decay. An epoch costs about two and a
