@@ -11,9 +11,9 @@ from .._problem.problem import Problem
 from .._solvers.plan import Plan
 from .._solvers.training import Training
 from ..optimizers import LBFGS, SGD, AdaGrad, Optimizer
-from ..schedules import get_schedule
+from ..schedules import Constant, get_schedule
 from .curvature import working_sets_suit
-from .decide import make_plan, users_batch_size, users_optimizer
+from .decide import NEAR_ZERO, make_plan, users_batch_size, users_optimizer
 from .description import ONE_BATCH_ROWS, own_steps
 from .rates import batch_size_for_rate, gradient_rate
 
@@ -29,6 +29,7 @@ MANY_FEATURES_L1_TOL = 1e-11  # coefficients near zero change long after the obj
 EARLY_STOPPING_TOL = 1e-4  # the loss of rows held out tells no more
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
 LEAST_PENALTY = float(np.finfo(np.float64).eps)  # smaller ones end nothing
+NEAR_ZERO_BY_GIVEN_RATE = 0.4  # fits among several rates that end here predict better than those that go on
 MINI_BATCH_TOL = 1e-3  # an epoch is many steps, and its mean objective is noisy; as SGDRegressor's
 
 
@@ -36,9 +37,11 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
     """The plan of a fit, or of its continuation."""
     optimizer = _optimizer(parameters, problem, before)
     batch_size = users_batch_size(parameters, problem, optimizer, lambda: _batch_size(parameters, problem, optimizer))
-    if batch_size >= problem.n_given and not problem.streaming and parameters.optimizer == "nesterov":
+    by_name = parameters.optimizer in ("auto", "nesterov") and isinstance(optimizer, SGD) and optimizer.nesterov
+    if batch_size >= problem.n_given and not problem.streaming and by_name:
         # momentum that grows, and restarts, in place of a fixed one that mini-batches need
         optimizer = SGD(momentum="auto", nesterov=True)
+    given_rate = parameters.learning_rate != "auto" or parameters.optimizer != "auto" and optimizer.learning_rate is not None
     tol = parameters.tol
     if tol == "auto":
         tol = None if problem.streaming else _tol(parameters, problem, optimizer, batch_size)  # a stream has no end
@@ -52,7 +55,21 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
         anneals=False,
         schedule=get_schedule(parameters.schedule, parameters.max_iter),
         tol=tol,
+        settles=_settles(parameters, problem, optimizer, batch_size, tol),
+        near_zero=NEAR_ZERO_BY_GIVEN_RATE if given_rate and parameters.tol == "auto" else NEAR_ZERO,
     )
+
+
+def _settles(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: int, tol: float | None) -> bool:
+    """Whether the noise of batches keeps the objective from new bests, in the end, and nobody said what comes then.
+
+    The mean over these epochs has a small part of the noise; but zeros of an L1 penalty would be none any more.
+    """
+    left_to_us = parameters.average == "auto" and not parameters.early_stopping and problem.penalty.l1 == 0
+    constant = isinstance(get_schedule(parameters.schedule, parameters.max_iter), Constant)
+    by_standstill = tol is not None and parameters.criterion == "objective"
+    noisy = batch_size < problem.n_given and not (optimizer.variance_reduced or optimizer.follows_path)
+    return left_to_us and constant and by_standstill and noisy
 
 
 def _optimizer(parameters: Any, problem: Problem, before: Training | None) -> Optimizer:
@@ -66,7 +83,8 @@ def _optimizer(parameters: Any, problem: Problem, before: Training | None) -> Op
         return SGD() if before.optimizer.follows_path else before.optimizer
     if problem.loss.trivial_optimum:
         return SGD()  # small steps, as there is nothing to see at the optimum
-    if isinstance(parameters.batch_size, Integral) and parameters.batch_size < problem.n_given:
+    in_batches = isinstance(parameters.batch_size, Integral) and parameters.batch_size < problem.n_given
+    if in_batches or (parameters.learning_rate != "auto" and parameters.batch_size == "auto"):
         return SGD(momentum=0.9, nesterov=True)
     if own_steps(parameters):
         return SGD(momentum="auto", nesterov=True)

@@ -191,6 +191,8 @@ class Driver:
     def _end(self, training: Training) -> Training:
         if self.early is not None:
             self.early.return_to_best(training)
+        if self.plan.settles:
+            training.settle()
         if self.plan.exact and training.gradient_norm is None and training.stop_reason != "diverged":
             training.gradient_norm = float(training.progress["gradient_norm"][0])
         return training
