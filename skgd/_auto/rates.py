@@ -35,9 +35,9 @@ def batch_size_for_rate(rate: float, n_rows: int, n_features: int, curvature: fl
 
 
 def batch_size_for_short_steps(rate: float, optimizer: Optimizer) -> int:
-    """Rows per update of a rule whose steps are as long as the rate: fewer, the further that is below the customary one.
+    """Rows per update of a rule whose steps are as long as the rate: fewer, the further it is below the customary one.
 
-    They get as far in an epoch then.
+    So short steps get as far in an epoch, too.
     """
     size = MINI_BATCH
     while size > MINI_BATCHES[0] and rate * MINI_BATCH < optimizer.default_learning_rate * size:
