@@ -28,8 +28,8 @@ MANY_FEATURES_L1_TOL = 1e-11  # coefficients near zero change long after the obj
 EARLY_STOPPING_TOL = 1e-4  # the loss of rows held out tells no more
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
 LEAST_PENALTY = float(np.finfo(np.float64).eps)  # smaller ones end nothing
-# Of a rate that was given, in place of NEAR_ZERO: it may be too small to be worth waiting for. The best of several rates
-# predicted no worse where fits ended here than where they went on two to four times as long.
+# Of a rate that was given, in place of NEAR_ZERO: it may be too small to be worth waiting for. The best of several
+# rates predicted no worse where fits ended here than where they went on two to four times as long.
 NEAR_ENOUGH = 0.4
 MINI_BATCH_TOL = 1e-3  # an epoch is many steps, and its mean objective is noisy; as SGDRegressor's
 
