@@ -191,8 +191,8 @@ class Linear(Shared):
     average : bool, int, float or "auto", default="auto"
         Whether to keep the mean of the parameters over all updates (Polyak), True: from the second epoch on, an
         integer: after so many updates. A float between 0 and 1: an exponential mean with this decay, as 0.99, of all
-        updates. "auto": where mini-batches at a constant rate end by the criterion "objective", the mean over the epochs
-        that found no new best, from the second of them on, takes the place of the last parameters, most of whose
+        updates. "auto": where mini-batches at a constant rate end by the criterion "objective", the mean over the
+        epochs that found no new best, but for the first of them, takes the place of the last parameters, most of whose
         distance from the optimum is noise; not under an L1 penalty, whose zeros it would fill.
     {criterion}
         Under L-BFGS "objective" stops at once, when the Newton decrement is at most ``tol`` times what has been gained.

@@ -244,12 +244,6 @@ class Training:
         self.gradient_norm = None if norm is None else float(norm)
         self.precision = np.dtype(resumable["precision"])
 
-    def settle(self) -> None:
-        """Take the running mean for the parameters, to go on from there, too."""
-        if self.progress["averaged"][0] > 0:
-            self.state.params[:] = self.state.average
-            self.progress["averaged"] = 0
-
     def return_to_best(self) -> None:
         """Return to the best parameters so far, and begin anew from there."""
         self.state.params[:] = self.state.best
