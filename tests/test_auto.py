@@ -27,6 +27,7 @@ CLASSES = (TARGETS > 0).astype(int)
         ({"batch_size": 1000}, "LBFGS", {}),
         ({"batch_size": 64}, "SGD", {"momentum": 0.9, "nesterov": True}),
         ({"learning_rate": 0.01}, "SGD", {"momentum": 0.9, "nesterov": True}),
+        ({"learning_rate": 0.01, "penalty": "l1"}, "SGD", {"momentum": "auto", "nesterov": True}),
         ({"learning_rate": 0.01, "batch_size": None}, "SGD", {"momentum": "auto", "nesterov": True}),
         ({"learning_rate": 0.01, "batch_size": 1000}, "SGD", {"momentum": "auto", "nesterov": True}),
         ({"schedule": "cosine"}, "SGD", {"momentum": "auto", "nesterov": True}),

@@ -89,7 +89,8 @@ def _optimizer(parameters: Any, problem: Problem, before: Training | None) -> Op
     if problem.loss.trivial_optimum:
         return SGD()  # small steps, as there is nothing to see at the optimum
     in_batches = isinstance(parameters.batch_size, Integral) and parameters.batch_size < problem.n_given
-    if in_batches or (parameters.learning_rate != "auto" and parameters.batch_size == "auto"):
+    rate_alone = parameters.learning_rate != "auto" and parameters.batch_size == "auto"
+    if in_batches or (rate_alone and problem.penalty.l1 == 0):  # of an L1 penalty noise would leave few zeros
         return SGD(momentum=0.9, nesterov=True)
     if own_steps(parameters):
         return SGD(momentum="auto", nesterov=True)
