@@ -265,6 +265,18 @@ def test_scores_of_every_epoch_in_a_pipeline_and_a_search():
     assert len(recorder.fitted) == 3 * (2 * 2 + 1)
 
 
+def test_a_search_without_callbacks_stops_after_no_epoch():
+    # scikit-learn gives every estimator in a search a context, whether there are callbacks or not
+    class Told(GDLinearRegressor):
+        def _tasks(self, *args):
+            watchers.append(super()._tasks(*args))
+            return watchers[-1]
+
+    watchers = []
+    GridSearchCV(Told(max_iter=3, tol=None), {"optimizer": ["sgd", "adam"]}, cv=2).fit(X, Y)
+    assert watchers == [None] * (2 * 2 + 1)
+
+
 def test_partial_fit_tells_nobody():
     recorder = Recorder()
     GDLinearRegressor().set_callbacks(recorder).partial_fit(X, Y)

@@ -3,9 +3,11 @@
 import numpy as np
 from scipy import sparse
 
+from .._parallel import single_threaded_blas
 from .._problem.problem import Problem
 from ..optimizers import Optimizer
 
+MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
 MINI_BATCHES = 2, 64  # for a given rate: below, a batch costs more than its rows; above, an epoch has few steps
 CURVATURE_ROWS = 10_000  # rows from which the largest curvature is estimated
 DIRECT_FEATURES = 128  # up to here the eigenvalues are computed, beyond it the largest one is iterated for
@@ -30,6 +32,17 @@ def batch_size_for_rate(rate: float, n_rows: int, n_features: int, curvature: fl
             break
         size *= 2
     return min(size, n_rows)
+
+
+def batch_size_for_short_steps(rate: float, optimizer: Optimizer) -> int:
+    """Rows per update of a rule whose steps are as long as the rate: fewer, the further it is below the customary one.
+
+    So short steps get as far in an epoch, too.
+    """
+    size = MINI_BATCH
+    while size > MINI_BATCHES[0] and rate * MINI_BATCH < optimizer.default_learning_rate * size:
+        size //= 2
+    return size
 
 
 def _curvature_of_batches(largest: float, square: float, batch_size: int, optimizer: Optimizer) -> float:
@@ -86,7 +99,8 @@ def gradient_rate(
 def _largest_eigenvalue(Z: np.ndarray | sparse.csr_array) -> float:
     """Largest eigenvalue of Z'Z / n, within a few per cent from below."""
     n, d = Z.shape
-    with np.errstate(over="ignore", invalid="ignore"):
+    # threads of BLAS that wait for each other on cores that others use, too, take hundreds of times as long
+    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
         if d <= DIRECT_FEATURES:
             gram = Z.T @ Z / n
             gram = gram.toarray() if sparse.issparse(gram) else gram
