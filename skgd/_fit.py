@@ -19,7 +19,7 @@ from ._auto.advice import report
 from ._auto.description import settle_held_out, treatment
 from ._constructors import VALUES, AdvisesCallers
 from ._containers import all_single
-from ._partitions import Partitions, partitions_of
+from ._partitions import Partitions, adapter_of, partitions_of
 from ._pickles import Pickles
 from ._problem.describe import describe, splits_of
 from ._problem.model import LinearModel
@@ -28,7 +28,7 @@ from ._problem.problem import Problem
 from ._problem.survey import describe_partitions
 from ._solvers.driver import Driver
 from ._solvers.plan import Plan
-from ._solvers.several import all_of, attributes_of, begun, best_of, one_for_each, salvage
+from ._solvers.several import all_of, attributes_of, begun, best_of, check_range, one_for_each, salvage
 from ._solvers.training import Training
 from ._targets.partitioned import encoded_validation_set
 from ._targets.targets import Targets
@@ -44,10 +44,10 @@ from ._validation import (
     fit_context,
 )
 from ._watch import files
+from ._watch.audience import audience_of
 from ._watch.checkpoint import SavedFit, describe_fit
-from ._watch.printing import Printer
 from ._watch.run import Run
-from ._watch.tasks import TakesCallbacks, Tasks
+from ._watch.tasks import TakesCallbacks
 from ._watch.words import ending
 from .optimizers import OPTIMIZERS, Optimizer
 from .penalties import L2, ElasticNet
@@ -214,6 +214,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             trained = self._solve(drivers, audience, parameters.n_members > 1)
             # publish
             self._publish(*trained)
+            if adapter_of(X) is None:
+                self._check_predictions(X)
             if before is None:  # else members may have seen before what they hold out now
                 self.__dict__.update(self._published_of_rows(drivers))
             if tasks is not None:
@@ -309,40 +311,28 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         """The training with what is only known when it has ended."""
         return training
 
+    def _check_predictions(self, X) -> None:
+        """Refuse a fit whose predictions of its own rows are infinite."""
+
     def _published_of_rows(self, drivers: list[Driver]) -> dict[str, Any]:
         """Fitted attributes that follow from the rows, too."""
         return {}
 
     def _publish(self, training: Training, *others: Training) -> None:
+        published = self._published(training, *others)
+        check_range(type(self).__name__, published)
         for name in ("restart_scores_", "_others", *OF_ROWS):  # of an earlier fit
             self.__dict__.pop(name, None)
         self._training = training
         if others:
             self._others = others
-        self.__dict__.update(self._published(training, *others))
+        self.__dict__.update(published)
 
     def _published(self, training: Training, *others: Training) -> dict[str, Any]:
         """The fitted attributes, which follow from the state of the training, or of the members', alone."""
-        return self._published_parameters(training, *others) | attributes_of((training, *others))
-
-
-def audience_of(
-    estimator: Any, drivers: list[Driver], tasks: Tasks | None, description: Callable[[], dict]
-) -> Run | None:
-    """Whoever watches; None: nobody."""
-    watchers: list[Any] = []
-    if estimator.verbose:
-        watchers.append(Printer(int(estimator.verbose), len(drivers), drivers[0].plan.kind))
-    if tasks is not None:
-        watchers.append(tasks)
-    if estimator._watch is not None and len(drivers) == 1:
-        watchers.append(Onlooker(estimator))
-    if not watchers:
-        return None
-    run = Run(drivers, watchers, description)
-    if tasks is not None:
-        estimator._run = run
-    return run
+        with np.errstate(over="ignore", invalid="ignore"):
+            parameters = self._published_parameters(training, *others)
+        return parameters | attributes_of((training, *others))
 
 
 def problem_of(estimator: Any, X: Any, y: Any) -> Problem:
@@ -376,20 +366,3 @@ def described_in_parts(
     return describe_partitions(
         partitions, survey, reading, unseen, parameters, kind, estimator._penalty(), how, rng, before
     )
-
-
-class Onlooker:
-    """Shows the estimator itself, as far as it has been fitted, to who has asked for it."""
-
-    def __init__(self, estimator: Any):
-        self.estimator = estimator
-
-    def begin(self, driver: Driver) -> None:
-        pass
-
-    def see(self, driver: Driver) -> object:
-        self.estimator._publish(driver.training)
-        return self.estimator._watch(self.estimator)
-
-    def end(self, driver: Driver) -> None:
-        pass

@@ -263,7 +263,8 @@ def _validated(estimator, X, *y, dtypes: Sequence[Any], **options) -> Any:
     if np.float32 in dtypes and all_single(X):
         dtypes = (np.float32,)
     try:
-        return validate_data(estimator, X, *y, dtype=list(dtypes), accept_sparse="csr", **options)
+        with np.errstate(over="ignore", invalid="ignore"):  # sums that tell whether all is finite may not be
+            return validate_data(estimator, X, *y, dtype=list(dtypes), accept_sparse="csr", **options)
     except (TypeError, ValueError) as error:
         raise_for_columns(X, error)
 

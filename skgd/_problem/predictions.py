@@ -29,8 +29,9 @@ def raw_predictions(X, coef: np.ndarray, intercept: np.ndarray, n_threads: int) 
             raw[rows] += intercept
 
     rows_at_once = max(1, BLOCK_ENTRIES // row_entries)
-    for _ in threads.run_over_rows(fill, n_rows, row_entries * intercept.size, 0, n_threads):
-        pass
+    with np.errstate(over="ignore", invalid="ignore"):  # what leaves the range of floats is infinite, or no number
+        for _ in threads.run_over_rows(fill, n_rows, row_entries * intercept.size, 0, n_threads):
+            pass
     return raw
 
 

@@ -193,6 +193,10 @@ class Driver:
             self.early.return_to_best(training)
         if self.plan.settles:
             settle(training)
+        # what the last steps have led to, no epoch has seen yet
+        if not self.plan.searches_line and self.problem.leads_out(training.params):
+            training.return_to_best()
+            training.stop_reason = "diverged"
         if self.plan.exact and training.gradient_norm is None and training.stop_reason != "diverged":
             training.gradient_norm = float(training.progress["gradient_norm"][0])
         return training

@@ -102,6 +102,24 @@ def salvage(drivers: Sequence[Driver], are_members: bool) -> list[Driver]:
     return kept
 
 
+def check_range(name: str, published: dict[str, Any]) -> None:
+    """Refuse parameters that are no numbers in the units of the data, and in the precision of X."""
+
+    def look(parameters):
+        if isinstance(parameters, list):
+            for each in parameters:
+                look(each)
+        elif not np.isfinite(parameters).all():
+            room = "" if parameters.dtype == np.float64 else "; float64 X has more room"
+            raise ValueError(
+                f"{name}: {of} are beyond what {parameters.dtype} holds, in the units of X and y: bring these nearer "
+                f"to 1{room}"
+            )
+
+    for of in ("coef_", "intercept_", "coefs_", "intercepts_"):
+        look(published.get(of, []))
+
+
 def attributes_of(trainings: Sequence[Training]) -> dict[str, Any]:
     """The fitted attributes that all estimators have, of a training, or of those of all members."""
     first = trainings[0]

@@ -289,17 +289,18 @@ def fill(array: np.ndarray, values: np.ndarray, name: str) -> np.ndarray:
 def new_state(params, optimizer: Optimizer, dtype: np.dtype, penalised: np.ndarray, l1_counts: np.ndarray) -> State:
     """State that nothing has happened to."""
     n = params.size
-    return State(
-        params=params.astype(dtype),
-        grads=np.zeros(n, dtype),
-        slots=np.zeros((optimizer.n_slots, n), dtype),
-        average=np.zeros(n),
-        epoch_start=np.zeros(n, dtype),
-        best=params.astype(dtype),
-        total=np.zeros(n),
-        penalised=penalised.astype(dtype),
-        l1_counts=l1_counts.astype(dtype),
-    )
+    with np.errstate(over="ignore"):  # what is infinite at the start is told of
+        return State(
+            params=params.astype(dtype),
+            grads=np.zeros(n, dtype),
+            slots=np.zeros((optimizer.n_slots, n), dtype),
+            average=np.zeros(n),
+            epoch_start=np.zeros(n, dtype),
+            best=params.astype(dtype),
+            total=np.zeros(n),
+            penalised=penalised.astype(dtype),
+            l1_counts=l1_counts.astype(dtype),
+        )
 
 
 def new_progress(seed: int) -> np.ndarray:

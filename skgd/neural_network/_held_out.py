@@ -49,7 +49,8 @@ def score(loss: Loss, raw: np.ndarray, y: np.ndarray, weight: np.ndarray) -> flo
     predictions = loss.predict(raw)
     if predictions.shape != y.shape or len(y) < 2 or not np.isfinite(predictions).all():
         return np.nan
-    return float(r2_score(y, predictions, sample_weight=weight))
+    with np.errstate(over="ignore", invalid="ignore"):  # squares of targets near the largest float
+        return float(r2_score(y, predictions, sample_weight=weight))
 
 
 def _right(raw: np.ndarray, y: np.ndarray) -> np.ndarray:

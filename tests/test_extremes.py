@@ -1,0 +1,125 @@
+"""Nasty data and settings: a fit ends in finite predictions of its own rows, or in an error that says why."""
+
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("hypothesis")
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+
+N_EXAMPLES = int(os.environ.get("SKGD_EXTREMES", "60"))
+PRECISIONS = {np.float64: 300, np.float32: 37}  # and decimal exponents in their range
+ROWS = 24
+
+
+def choice(draw, *values):
+    return draw(st.sampled_from(values))
+
+
+@st.composite
+def data(draw, for_classes, log_link):
+    """Features of whatever sizes, with outliers and columns that are constant or far from zero; targets; weights."""
+    dtype = choice(draw, *PRECISIONS)
+    most = PRECISIONS[dtype]
+    rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    n_columns = draw(st.integers(1, 3))
+    X = rng.normal(size=(ROWS, n_columns))
+    if draw(st.booleans()):
+        X[:, 0] = X[0, 0]
+    if draw(st.booleans()):
+        X[0] *= 1e6
+    X += 10.0 ** draw(st.integers(-5, 12)) * draw(st.booleans())
+    exponents = st.integers(-most, most - 20)
+    X *= [10.0 ** draw(exponents) for _ in range(n_columns)]
+    weight = rng.random(ROWS) * 10.0 ** draw(st.integers(-100, 100)) if draw(st.booleans()) else None
+    if for_classes:
+        return X.astype(dtype), rng.permutation(np.arange(ROWS) % draw(st.integers(2, 3))), weight
+    y = rng.normal(size=ROWS) * 10.0 ** draw(st.integers(-300, 300))
+    return X.astype(dtype), np.abs(y) + 1e-300 if log_link else y, weight
+
+
+@st.composite
+def estimators(draw):
+    """Ways of training, not all of them wise."""
+    given = {
+        "alpha": choice(draw, 0.0, 1e-30, 1e-4, 1e6, 1e300),
+        "standardize": choice(draw, "auto", True, False, "max_abs"),
+        "max_iter": choice(draw, 1, 5, 30),
+        "schedule": choice(draw, "constant", "plateau"),
+        "learning_rate": choice(draw, "auto", "auto", 1e-10, 0.1, 100.0, 1e100),
+        "random_state": 0,
+    }
+    networks = {"hidden_layer_sizes": (4,), "n_members": choice(draw, 1, 2)}
+    kind = choice(draw, GDLinearRegressor, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor)
+    if kind in (GDMLPClassifier, GDMLPRegressor):
+        given |= networks
+    if kind is GDMLPRegressor:
+        given["loss"] = choice(draw, "squared_error", "poisson")
+    if kind is GDLinearRegressor:
+        given["loss"] = choice(draw, "squared_error", "huber", "poisson", "gamma")
+    if kind in (GDLinearRegressor, GDLogisticClassifier):
+        given["optimizer"] = choice(draw, "auto", "sgd", "adam")
+    return kind(**given)
+
+
+@settings(max_examples=N_EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_predictions_are_finite_or_an_error_says_why(draw):
+    model = draw.draw(estimators())
+    log_link = getattr(model, "loss", None) in ("poisson", "gamma")
+    X, y, weight = draw.draw(data(isinstance(model, GDLogisticClassifier | GDMLPClassifier), log_link))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", RuntimeWarning)
+        refusal = None
+        try:
+            model.fit(X, y, sample_weight=weight)
+        except ValueError as error:
+            refusal = str(error)
+        if refusal is not None:
+            assert len(refusal) > 40  # it says what to do
+            assert not hasattr(model, "n_iter_")
+            return
+        assert np.isfinite(model.predict(X).astype(float)).all()
+        if hasattr(model, "predict_proba"):
+            np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("parameters", "X", "y", "message"),
+    [
+        # coefficients in the units of X and y
+        ({}, np.array([[1e-200], [2e-200], [4e-200]]), np.array([1e200, 2e200, 5e200]), "beyond what float64 holds"),
+        ({}, np.array([[1], [2], [4]], np.float32), np.array([1e60, 2e60, 5e60]), "beyond what float32 holds"),
+        # exp(1e60) of a step's length
+        (
+            {"loss": "gamma", "optimizer": "sgd", "standardize": False, "learning_rate": 1e100, "max_iter": 1},
+            np.array([[1e3], [2e3], [4e3]]),
+            np.array([1.0, 2.0, 5.0]),
+            "beyond what float64 holds",
+        ),
+    ],
+)
+def test_what_cannot_be_represented_is_an_error(parameters, X, y, message):
+    model = GDLinearRegressor().fit([[0.0], [1.0]], [0.0, 1.0])
+    model.set_params(**parameters)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+    np.testing.assert_allclose(model.predict([[2.0]]), 2.0, rtol=1e-3)  # the model from before
+
+
+def test_a_last_step_out_of_range_is_taken_back():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 2))
+    counts = rng.poisson(np.exp(X[:, 0]))
+    model = GDLinearRegressor("poisson", optimizer="sgd", learning_rate=1e4, batch_size=None, max_iter=1)
+    with pytest.warns(match="diverged"):
+        model.fit(X, counts)
+    assert model.stop_reason_ == "diverged"
+    assert np.isfinite(model.predict(X)).all()
