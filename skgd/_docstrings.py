@@ -155,8 +155,8 @@ class Linear(Shared):
     """Of linear estimators.
 
     optimizer : str or Optimizer, default="auto"
-        "auto": L-BFGS on all rows, with the curvature of some; accelerated gradient descent if you give a learning
-        rate, with a mini-batch size Nesterov's momentum, in ``partial_fit`` AdaGrad; see docs/auto.md. Else one of
+        "auto": L-BFGS on all rows, with the curvature of some; Nesterov's momentum over mini-batches if you give a
+        learning rate or their size, in ``partial_fit`` AdaGrad; see docs/auto.md. Else one of
         {optimizers}
     learning_rate : float or "auto", default="auto"
         Step size, positive, for standardised features. "auto" is the optimizer's own ``learning_rate`` if it has one,
@@ -185,7 +185,14 @@ class Linear(Shared):
     tol : float, "auto" or None, default="auto"
         Tolerance of the criterion, not negative. "auto" is 1e-10 for "objective" under L-BFGS, where every step
         knows what is left to gain (less for small data, more for very many features, 1e-4 for early stopping), else
-        1e-6 at full batch and 1e-3 for mini-batches. None runs all epochs.
+        1e-6 at full batch and 1e-3 for mini-batches: of the objective, but at least of a tenth of the constant model's,
+        of 0.4 of it if you give a learning rate, which may be too small to be worth waiting for. None runs all epochs.
+    average : bool, int, float or "auto", default="auto"
+        Whether to keep the mean of the parameters over all updates (Polyak), True: from the second epoch on, an
+        integer: after so many updates. A float between 0 and 1: an exponential mean with this decay, as 0.99, of all
+        updates. "auto": where mini-batches at a constant rate end by the criterion "objective", the mean over the
+        epochs that found no new best, but for the first of them, takes the place of the last parameters, most of whose
+        distance from the optimum is noise; not under an L1 penalty, whose zeros it would fill.
     {criterion}
         Under L-BFGS "objective" stops at once, when the Newton decrement is at most ``tol`` times what has been gained.
     n_iter_no_change : int, default=3

@@ -3,6 +3,7 @@
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from types import FrameType
 
 from sklearn import exceptions
@@ -27,20 +28,25 @@ class InconsistentVersionWarning(exceptions.InconsistentVersionWarning):
         return self.message
 
 
-def warn_user(message: str, category: type[Warning], kind: str | None = None) -> None:
+def warn_user(
+    message: str, category: type[Warning], kind: str | None = None, more: Callable[[], str] | None = None
+) -> None:
     """Warn with the file and line of the innermost frame that belongs to neither skgd nor scikit-learn.
 
     Python says the same once for each line of code, but scikit-learn's searches make it forget that with every fit.
     Within them warnings of one kind, if none is told those with one message, are said once where the filters ask for
-    that, and again when they haven't come up for a minute: then it is another search.
+    that, and again when they haven't come up for a minute: then it is another search. What the end of a message takes
+    time to find is asked for where somebody hears it.
     """
     level, within_search = 2, False
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and (name := f"{frame.f_globals.get('__name__', '')}.").startswith(_INSIDE):
         within_search = within_search or name.startswith(_SEARCHES)
         frame, level = frame.f_back, level + 1
-    if not (within_search and _shown_once(message, category, frame) and _said((*_line(frame), kind or message))):
-        warnings.warn(message, category, stacklevel=level)
+    action = _action(message, category, frame)
+    once = within_search and action in ("default", "module", "once")
+    if action != "ignore" and not (once and _said((*_line(frame), kind or message))):
+        warnings.warn(message if more is None else message + more(), category, stacklevel=level)
 
 
 def _line(frame: FrameType | None) -> tuple[str, int]:
@@ -48,8 +54,8 @@ def _line(frame: FrameType | None) -> tuple[str, int]:
     return ("sys", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 
-def _shown_once(message: str, category: type[Warning], frame: FrameType | None) -> bool:
-    """Whether the first filter that suits such a warning shows it once, as Python's default does."""
+def _action(message: str, category: type[Warning], frame: FrameType | None) -> str:
+    """What the first filter that suits such a warning does with it."""
 
     def suits(pattern, text):
         return pattern is None or (pattern == text if isinstance(pattern, str) else bool(pattern.match(text)))
@@ -60,8 +66,8 @@ def _shown_once(message: str, category: type[Warning], frame: FrameType | None) 
     for action, of_message, of_category, of_module, of_line in filters:
         suited = issubclass(category, of_category) and suits(of_message, message) and suits(of_module, module)
         if suited and of_line in (0, line):
-            return action in ("default", "module", "once")
-    return True
+            return action
+    return "default"
 
 
 def _said(what: tuple) -> bool:

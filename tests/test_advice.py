@@ -16,6 +16,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd import _warnings as warnings_of_skgd
+from skgd._auto import advice
 from skgd.losses import Loss
 
 RNG = np.random.default_rng(0)
@@ -234,6 +235,20 @@ def test_filters_that_want_all_of_them_get_all(clock):
         warnings.filterwarnings("always", "Maximum number", ConvergenceWarning)
         short_grid()
     assert len(caught) == 10
+
+
+def test_a_rate_that_works_is_looked_for_where_somebody_hears_of_it(clock, monkeypatch):
+    looked_for = []
+    monkeypatch.setattr(advice, "rate_that_works", lambda *args: looked_for.append(0.25) or 0.25)
+    model = GDLogisticClassifier(optimizer="sgd", learning_rate=1e5, standardize=False)
+
+    def search():
+        short_grid(model, {"batch_size": [None, 20]})
+
+    assert not said_by(search, action="ignore")
+    assert not looked_for
+    assert "learning_rate=0.25 would work" in said_by(search)[0]
+    assert len(looked_for) == 1
 
 
 def test_cross_validation_counts_as_a_search_and_fits_of_ones_own_do_not(clock):

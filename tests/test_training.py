@@ -1,5 +1,6 @@
 """How a fit proceeds and ends: step by step against the same steps in NumPy, and what survives when it goes wrong."""
 
+import copy
 import gc
 import re
 import signal
@@ -197,6 +198,56 @@ def test_clipping_is_that_of_numpy(clip_norm):
     np.testing.assert_allclose(parameters(model), replay.parameters(), rtol=1e-9, atol=1e-12)
 
 
+NOISY = {"optimizer": "sgd", "learning_rate": 0.3, "batch_size": 2, "random_state": 0}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "rmsprop"])
+def test_noisy_fits_settle_near_the_optimum(optimizer):
+    X, y = load_diabetes(return_X_y=True)
+    replay = Replay(X, y, 1e-4)
+    hessian = replay.Z.T @ replay.Z / len(y) + 1e-4 * np.diag(replay.penalised)
+    replay.theta = np.linalg.solve(hessian, replay.Z.T @ replay.target / len(y))
+    best = replay.objective()
+    settings = {"optimizer": optimizer, "learning_rate": 0.3, "random_state": 0}
+    noisy, settled = (
+        replay.take(GDLinearRegressor(average=average, **settings).fit(X, y)).objective() - best
+        for average in (False, "auto")
+    )
+    assert settled < 0.3 * noisy
+    assert settled < 0.02 * (0.5 - best)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"schedule": "exponential"},
+        {"schedule": "plateau"},
+        {"penalty": "l1"},
+        {"tol": None, "max_iter": 5},
+        {"criterion": "step", "max_iter": 5},
+        {"early_stopping": True},
+        {"batch_size": None, "learning_rate": 0.1},
+        {"optimizer": "svrg", "learning_rate": 0.01, "max_iter": 5},
+    ],
+    ids=str,
+)
+def test_fits_settle_unless_there_is_no_noise_or_something_else_is_to_end_it(said):
+    X, y = make_data()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        settled, last = (
+            GDLinearRegressor(**NOISY | said, average=average).fit(X, y).coef_ for average in ("auto", False)
+        )
+    np.testing.assert_array_equal(settled, last)
+
+
+def test_training_goes_on_where_it_has_settled():
+    X, y = make_data()
+    model = GDLinearRegressor(**NOISY, warm_start=True).fit(X, y)
+    again = copy.deepcopy(model).set_params(learning_rate=NO_STEP, max_iter=1, tol=None).fit(X, y)
+    np.testing.assert_allclose(parameters(again), parameters(model), rtol=1e-12)
+
+
 @pytest.mark.parametrize(("average", "first"), [(True, 4), (0, 0), (7, 7), (1, 1)])
 def test_averaging_is_the_mean_of_the_parameters(average, first):
     # True: from the second epoch on; 4 batches an epoch
@@ -334,24 +385,29 @@ def test_stops_at_full_batch_when_the_objective_is_nearly_as_low_as_it_can_be(op
     assert patient.n_iter_ >= model.n_iter_ + 15
 
 
+@pytest.mark.parametrize(("tol", "near_zero"), [(1e-3, 0.1), ("auto", 0.4)])
 @pytest.mark.parametrize("n_iter_no_change", [1, 3, 6])
-def test_stops_on_mini_batches_when_the_objective_finds_no_new_best(n_iter_no_change):
+def test_stops_on_mini_batches_when_the_objective_finds_no_new_best(n_iter_no_change, tol, near_zero):
+    # and takes the mean of the parameters over all updates since it found none
     X, y = make_data()
-    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.05, batch_size=16, shuffle=False, tol=1e-3)
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.05, batch_size=16, shuffle=False, tol=tol)
     model.set_params(n_iter_no_change=n_iter_no_change).fit(X, y)
-    replay, best, stale, epochs = Replay(X, y, 1e-4), np.inf, 0, 0
-    near_zero = 0.1 * 0.5  # a tenth of what a constant model leaves of scaled targets
+    replay, best, stale, epochs, path = Replay(X, y, 1e-4), np.inf, 0, 0, []
+    near_zero *= 0.5  # this share of what a constant model leaves of scaled targets
     while stale < n_iter_no_change:
-        losses = []
+        losses, path = [], path if stale else []
         for rows in in_order(61, 16):
             losses.append((rows.stop - rows.start) * replay.objective(rows) / 61)
             replay.theta = replay.theta - 0.05 * replay.step_gradient(rows)
+            path += [replay.theta] * (stale > 0)
         loss = np.sum(losses)
         stale = stale + 1 if best < np.inf and loss >= best - 1e-3 * max(min(best, loss), near_zero) else 0
         best = min(best, loss)
         epochs += 1
     assert model.n_iter_ == len(model.loss_curve_) == epochs
     assert model.converged_ is True
+    settled = np.mean(path, axis=0) if path else replay.theta
+    np.testing.assert_allclose(parameters(model), replay.parameters(settled), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_iter_no_change", [1, 4])

@@ -31,8 +31,17 @@ def report(
     def train(training, plan):
         return Driver(training, plan, problem.without_validation()).train()
 
-    def warn(reason, message):
-        warn_user(message, ConvergenceWarning, kind=f"{reason} {estimator}")
+    def warn(reason, message, more=None):
+        warn_user(message, ConvergenceWarning, kind=f"{reason} {estimator}", more=more)
+
+    def what_would_work():
+        rate = rate_that_works(training, plan, beginning, train)
+        advice = (
+            "No smaller rate helped: check the loss and the optimizer's rule."
+            if rate is None
+            else f"learning_rate={rate:.2g} would work, and so would learning_rate='auto'."
+        )
+        return advice + (" standardize=True allows larger rates, and converges sooner." if unscaled else "")
 
     unscaled = problem.standardization is False
     if rests(plan, first_epoch):
@@ -42,17 +51,11 @@ def report(
             "begin anew, or give a schedule that goes on.",
         )
     elif training.stop_reason == "diverged":
-        rate = rate_that_works(training, plan, beginning, train)
-        advice = (
-            "No smaller rate helped: check the loss and the optimizer's rule."
-            if rate is None
-            else f"learning_rate={rate:.2g} would work, and so would learning_rate='auto'."
-        )
         warn(
             "diverged",
             f"{estimator} diverged in epoch {training.epochs + 1} with learning_rate={training.learning_rate:.3g}; the "
-            f"best parameters before that were kept. {advice}"
-            + (" standardize=True allows larger rates, and converges sooner." if unscaled else ""),
+            "best parameters before that were kept. ",
+            what_would_work,
         )
     elif plan.tol is None or plan.anneals:
         return  # all epochs were asked for, or are right

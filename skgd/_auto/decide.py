@@ -19,6 +19,8 @@ from .curvature import curvature_plan, newton_suits
 # Of a column that a batch touches the gathering costs as much as so many columns of a plain update of them all.
 COST_OF_TOUCHING = 8
 
+NEAR_ZERO = 0.1  # share of the first objective below which a mean over mini-batches counts as zero
+
 Rate = Callable[[], float | None]
 
 
@@ -50,12 +52,15 @@ def make_plan(
     schedule: Schedule | Callable,
     tol: float | None,
     max_iter: int | None = None,
+    settles: bool = False,
+    near_zero: float = NEAR_ZERO,
     n_iter_no_change: int | None = None,
     n_starts: int = 1,
     n_members: int = 1,
 ) -> Plan:
     """The plan; what hasn't been decided yet follows from what has, or is as the parameters say."""
     streaming, average = problem.streaming, parameters.average
+    average = False if isinstance(average, str) else average  # "auto"
     linear = isinstance(problem.model, LinearModel)
     exact = batch_size >= problem.rows.n_rows and not problem.model.random
     rate, is_auto, given = _rate(parameters, before, optimizer, rate_from_data, anneals)
@@ -76,6 +81,8 @@ def make_plan(
         early_stopping=bool(parameters.early_stopping),
         shuffle=parameters.shuffle,
         average=average.item() if isinstance(average, np.generic) else average,
+        settles=settles,
+        near_zero=0.0 if exact else near_zero,
         clip_norm=parameters.clip_norm,
         n_starts=1 if streaming else n_starts,
         n_at_once=max(n_members, 1 if streaming else n_starts),

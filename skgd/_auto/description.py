@@ -61,7 +61,7 @@ def own_steps(parameters: Any) -> bool:
     return (
         parameters.learning_rate != "auto"
         or parameters.clip_norm is not None
-        or parameters.average is not False
+        or not (parameters.average is False or parameters.average == "auto")
         or not isinstance(get_schedule(parameters.schedule, parameters.max_iter), Constant)
     )
 

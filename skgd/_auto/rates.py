@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 
+from .._parallel import single_threaded_blas
 from .._problem.problem import Problem
 from ..optimizers import Optimizer
 
@@ -86,7 +87,8 @@ def gradient_rate(
 def _largest_eigenvalue(Z: np.ndarray | sparse.csr_array) -> float:
     """Largest eigenvalue of Z'Z / n, within a few per cent from below."""
     n, d = Z.shape
-    with np.errstate(over="ignore", invalid="ignore"):
+    # threads of BLAS that wait for each other on cores that others use, too, take hundreds of times as long
+    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
         if d <= DIRECT_FEATURES:
             gram = Z.T @ Z / n
             gram = gram.toarray() if sparse.issparse(gram) else gram

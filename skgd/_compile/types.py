@@ -134,7 +134,7 @@ def _training(real) -> tuple:
     state = types.NamedTuple([vector, vector, matrix, double, vector, vector, double, vector, vector], State)
     anchor = types.NamedUniTuple(vector, 3, Anchor)
     buffers = types.NamedTuple([indices, matrix, matrix, matrix, vector, vector], Buffers)
-    settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag, f8, flag, i8, f8, flag], Settings)
+    settings = types.NamedTuple([i8] * 3 + [f8] * 4 + [i8] * 2 + [f8, i8, flag, f8, flag, i8, f8, f8, flag], Settings)
     return (
         state,
         anchor,

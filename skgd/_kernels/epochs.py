@@ -72,7 +72,12 @@ def keep_side(params, counts, passage, side):
 
 
 def add_to_average(params, average, settings, progress):
-    """Running mean of the parameters (Polyak and Juditsky 1992), or an exponential one, which begins as such."""
+    """Running mean of the parameters (Polyak and Juditsky 1992), or an exponential one, which begins as such.
+
+    One in which a fit settles begins when the objective finds no new best, and ends when it does.
+    """
+    if settings.settles and progress["unimproved"] == 0:
+        return
     count = progress["update"] - settings.average_from
     if settings.average_from >= 0 and count > 0 and count % settings.average_every == 0:
         progress["averaged"] += 1
@@ -133,13 +138,20 @@ def after_gradient(rule, loss, variables, settings, hyper, learning_rate, batch_
     return True
 
 
+def end_settling_epoch(state, settings, objective, progress):
+    """End an epoch; the mean over those at a standstill is none any more where that is over."""
+    end_epoch(state.params, state.epoch_start, state.best, settings, objective, settings.near_zero, progress)
+    if settings.settles and progress["unimproved"] == 0:
+        progress["averaged"] = 0
+
+
 def after_update(batch_rows, n_rows, state, settings, first_epoch, losses, progress):
     """Count the batch, and end the epoch with its last one; whether to go on."""
     add_to_average(state.params, state.average, settings, progress)
     progress["cursor"] += batch_rows
     if progress["cursor"] == n_rows:
         mean_objective = progress["loss_sum"] / n_rows
-        end_epoch(state.params, state.epoch_start, state.best, settings, mean_objective, settings.exact, progress)
+        end_settling_epoch(state, settings, mean_objective, progress)
         if progress["status"] != DIVERGED:
             n_ended = progress["epoch"] - first_epoch
             losses[n_ended - 1] = mean_objective

@@ -23,5 +23,5 @@ def function_update(rule, value, state, settings, hyper, learning_rate, progress
                 params[j] -= learning_rate * settings.weight_decay * params[j]
         progress["update"] += 1
         rule(params, grads, state.slots, hyper, learning_rate, progress["update"])
-        end_epoch(params, state.epoch_start, state.best, settings, value, True, progress)
+        end_epoch(params, state.epoch_start, state.best, settings, value, 0.0, progress)
     return progress["status"]

@@ -1,7 +1,6 @@
 """Updates and ends of epochs whose sums over rows were found elsewhere, part by part."""
 
-from .epochs import after_gradient, after_update
-from .stopping import end_epoch
+from .epochs import after_gradient, after_update, end_settling_epoch
 from .structures import RUNNING, Variables
 from .vectors import copy_into
 
@@ -26,4 +25,4 @@ def finish_epoch(state, settings, objective, progress):
     """End an epoch whose batches had this mean objective; progress[0] says whether the fit is to go on."""
     progress = progress[0]
     progress["status"] = RUNNING
-    end_epoch(state.params, state.epoch_start, state.best, settings, objective, settings.exact, progress)
+    end_settling_epoch(state, settings, objective, progress)

@@ -8,7 +8,6 @@ from .vectors import copy_into, largest
 
 EPS = float(np.finfo(np.float64).eps)
 CIRCLING = 10  # times n_iter_no_change epochs of an exact objective without a new best: it goes round in circles
-NOISY_FLOOR = 0.1  # share of the first objective below which the mean over mini-batches counts as near zero
 ROUNDING = 4.0  # changes of the objective by so many units in the last place are noise
 
 
@@ -29,9 +28,12 @@ def gradient_vanishes(grads, settings, progress):
     return met
 
 
-def end_epoch(params, epoch_start, best_params, settings, objective, exact, progress):
-    """Compare the epoch with those before it and set the status. One in which the fit diverges doesn't count."""
-    step = 0.0
+def end_epoch(params, epoch_start, best_params, settings, objective, near_zero, progress):
+    """Compare the epoch with those before it and set the status. One in which the fit diverges doesn't count.
+
+    The objective is a mean over mini-batches, with their noise, unless near_zero is 0: then it is exact.
+    """
+    exact, step = near_zero == 0.0, 0.0
     for j in range(params.size):
         change = abs(params[j] - epoch_start[j])
         if not change <= step:  # true for NaN as well
@@ -45,7 +47,7 @@ def end_epoch(params, epoch_start, best_params, settings, objective, exact, prog
         copy_into(best_params, epoch_start)
     idle = 0
     if settings.criterion == OBJECTIVE:
-        idle = epochs_without_progress(objective, exact, settings, progress)
+        idle = epochs_without_progress(objective, near_zero, settings, progress)
     elif settings.criterion == STEP:
         idle = progress["still"] = progress["still"] + 1 if step <= settings.tol else 0
     if settings.criterion != GRADIENT and idle >= settings.n_iter_no_change:
@@ -61,16 +63,16 @@ def end_epoch(params, epoch_start, best_params, settings, objective, exact, prog
     progress["cursor"] = 0
 
 
-def epochs_without_progress(objective, exact, settings, progress):
+def epochs_without_progress(objective, near_zero, settings, progress):
     """Count the epochs in which the objective has made no progress that matters, in units of their limit.
 
     One that is averaged over mini-batches makes none when it is no new best by the tolerance. An exact one has
     nothing more to make when little is to come of it: a slow descent is not the end, and it may well rise for a
     while, as momentum lets it; only where it finds no new best for very long does it go round in circles.
     """
-    mark, change = progress["mark"], objective - progress["last_objective"]
+    exact, mark, change = near_zero == 0.0, progress["mark"], objective - progress["last_objective"]
     # near zero, where a fit is all but perfect, progress counts as a share of where it began
-    floor = (settings.tol if exact else NOISY_FLOOR) * abs(progress["reference"])
+    floor = (settings.tol if exact else near_zero) * abs(progress["reference"])
     tolerance = settings.tol * max(min(abs(mark), abs(objective)), floor)
     if exact:
         little = to_come(change, progress["last_change"]) <= tolerance

@@ -258,7 +258,8 @@ class Settings(NamedTuple):
     proximal: bool  # whether the rule is plain descent, so that L1 gets its proximal step
     average_every: int  # updates from one addition to the running mean to the next
     least_share: float  # of an addition in the running mean: above 0 it forgets exponentially
-    exact: bool  # whether the objective of an epoch is that of its parameters, without noise of batches or dropout
+    near_zero: float  # share of the first objective below which a mean over batches counts as zero; 0: it is exact
+    settles: bool  # whether the running mean is that of the epochs at a standstill
 
 
 class FunctionState(NamedTuple):

@@ -9,7 +9,7 @@ from ..schedules import ReduceOnPlateau, factor_at
 from .outcome import Outcome, Solver
 from .plan import Plan
 from .solvers import make_solver
-from .stopping import EarlyStopping
+from .stopping import EarlyStopping, settle
 from .training import Training
 
 BACK_OFF = 0.25
@@ -191,6 +191,8 @@ class Driver:
     def _end(self, training: Training) -> Training:
         if self.early is not None:
             self.early.return_to_best(training)
+        if self.plan.settles:
+            settle(training)
         if self.plan.exact and training.gradient_norm is None and training.stop_reason != "diverged":
             training.gradient_norm = float(training.progress["gradient_norm"][0])
         return training

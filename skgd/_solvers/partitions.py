@@ -21,7 +21,7 @@ from .rules import rate_of_epoch, settings_of
 from .training import Curve, Training, begin_anew, new_progress
 
 # Of the progress of a training what goes on from part to part; all else there is a matter of epochs over all of them.
-ALONG = "update", "averaged", "random", "start_objective", "reference"
+ALONG = "update", "averaged", "unimproved", "random", "start_objective", "reference"
 
 
 class PartitionedEpochs:
@@ -43,7 +43,8 @@ class PartitionedEpochs:
         rule = rule_plug_in(training.optimizer, training.dtype)
         self.finish = (python_kernel if rule.in_python else kernel)("finish_epoch", training.dtype)
         n_anchor = problem.model.n_params if training.optimizer.variance_reduced else 0
-        self.settings = self.settings._replace(exact=n_anchor > 0)
+        if n_anchor:
+            self.settings = self.settings._replace(near_zero=0.0)
         self.anchor = Anchor(*np.zeros((len(Anchor._fields), n_anchor), training.dtype))
 
         # of the part that is being worked on

@@ -38,6 +38,8 @@ class Plan:
     early_stopping: bool = False  # whether validation data stop the training, or are only watched
     shuffle: bool = True
     average: bool | int | float = False  # a float is the decay of an exponential mean
+    settles: bool = False  # whether a fit that noise ends takes the mean over the epochs at the standstill
+    near_zero: float = 0.0  # share of the first objective below which a mean over mini-batches counts as 0; 0: exact
     clip_norm: float | None = None
     n_starts: int = 1
     n_at_once: int = 1  # starts, or members of an ensemble, that share the threads

@@ -16,6 +16,8 @@ def settings_of(training: Training, plan: Plan, problem: Problem, n_updates: int
         average_from = n_updates
     elif plan.average is not False:
         average_from = int(plan.average)
+    elif plan.settles:
+        average_from = 0
     decay = plan.average if isinstance(plan.average, float) else 1.0
     return Settings(
         batch_size=plan.batch_size,
@@ -35,7 +37,8 @@ def settings_of(training: Training, plan: Plan, problem: Problem, n_updates: int
         proximal=training.optimizer.rule is descent_rule and plan.clip_norm is None,
         average_every=average_every,
         least_share=1.0 - decay**average_every,
-        exact=plan.exact,
+        near_zero=plan.near_zero,
+        settles=plan.settles,
     )
 
 

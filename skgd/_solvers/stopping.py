@@ -29,6 +29,13 @@ class SearchCriterion:
         return self.name == "objective" and (prospects.lost or prospects.to_come() <= self.tol * gain)
 
 
+def settle(training: Training) -> None:
+    """Take the mean over a standstill for the parameters, to go on from there, too."""
+    if training.progress["averaged"][0] > 0:
+        training.state.params[:] = training.state.average
+        training.progress["averaged"] = 0
+
+
 class EarlyStopping:
     """The best parameters by the loss on validation rows, and for how many epochs there have been no better ones."""
 

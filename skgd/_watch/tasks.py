@@ -74,7 +74,7 @@ class TakesCallbacks(CallbackSupportMixin):
         return super().set_callbacks(*callbacks)
 
     def _tasks(self, X, y, sample_weight, parameters: Any, goes_on: bool) -> "Tasks | None":
-        """What tells the callbacks; None where there are none, as in most searches, which have contexts all the same."""
+        """What tells the callbacks; None where there are none, as in most searches, though these have contexts."""
         if self.__dict__.get("_skl_callbacks"):
             n_starts = 1 if goes_on else getattr(parameters, "n_restarts", 1)
             return Tasks(self, X, y, sample_weight, max(n_starts, parameters.n_members))

@@ -25,6 +25,7 @@ class LinearEstimator(GradientDescentEstimator):
     _parameter_constraints: dict = GradientDescentEstimator._parameter_constraints | {
         "optimizer": [StrOptions({*OPTIMIZERS, "auto"}), Optimizer],
         "penalty": [StrOptions(set(PENALTIES)), L1, L2, ElasticNet, None],
+        "average": [*GradientDescentEstimator._parameter_constraints["average"], StrOptions({"auto"})],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
     }

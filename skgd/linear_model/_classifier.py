@@ -40,7 +40,7 @@ class LinearClassifier(ClassifierFits, LinearEstimator):
         shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        average: bool | float = False,
+        average: bool | float | Literal["auto"] = "auto",
         clip_norm: float | None = None,
         class_weight: dict | Literal["balanced"] | None = None,
         warm_start: bool = False,
