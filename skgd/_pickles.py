@@ -29,7 +29,8 @@ from .activations import ACTIVATIONS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
 
-FORMAT = 3
+FORMAT = 4
+FIRST_TO_SETTLE = 4  # whose linear models have average="auto"
 MODELS: dict[str, Any] = {"linear": LinearModel, "network": NetworkModel}
 MOMENTS: dict[str, Any] = {"moments": Moments, "largest": LargestEntries}
 # What training goes on with, by itself and of its progress; what isn't here begins anew with every call. Values that a
@@ -288,7 +289,10 @@ class Pickles(BaseEstimator):
         return state | {"_skgd_version": __version__, "_skgd_format": FORMAT}
 
     def __setstate__(self, state: dict) -> None:
-        state = _defaults(type(self)) | state  # type: ignore[arg-type]
+        defaults = _defaults(type(self))  # type: ignore[arg-type]
+        if state.get("_skgd_format", 1) < FIRST_TO_SETTLE:
+            defaults = defaults | {"average": False}
+        state = defaults | state
         check_version(state, type(self).__name__, __version__)
         training, others = None, [unpacked(each) for each in state.pop("_states_of_others", ())]
         if "_training_state" in state:

@@ -424,6 +424,7 @@ def test_plateaus_take_the_noise_of_a_rate_away_before_training_ends(rate):
     y = X @ rng.standard_normal(10) + 3 * rng.standard_normal(len(X))
     best = Ridge(alpha=1e-4 * len(X)).fit(X, y).score(X, y)
     settings = {"optimizer": "sgd", "learning_rate": rate, "batch_size": 16, "random_state": 0}
+    settings |= {"average": False}
     noisy, quiet = (GDLinearRegressor(schedule=schedule, **settings).fit(X, y) for schedule in ("constant", "plateau"))
     assert quiet.stop_reason_ == "converged"
     assert best - quiet.score(X, y) < 1e-4 < best - noisy.score(X, y)

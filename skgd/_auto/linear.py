@@ -118,11 +118,9 @@ def _batch_size(parameters: Any, problem: Problem, optimizer: Optimizer) -> int:
     if optimizer.follows_path or n_rows <= few:
         return n_rows
     standardised = problem.rows.is_dense and problem.standardization is True
-    if rate is None or not standardised:
-        return MINI_BATCH
-    if curvature is not None:
+    if rate is not None and curvature is not None and standardised:
         return batch_size_for_rate(rate, n_rows, problem.rows.n_features, curvature, optimizer)
-    return MINI_BATCH if optimizer.steps_with_gradient else batch_size_for_short_steps(rate, optimizer)
+    return MINI_BATCH
 
 
 def _tol(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: int) -> float:
