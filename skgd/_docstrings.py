@@ -179,8 +179,7 @@ class Linear(Shared):
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
         optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; for a
-        learning rate of yours 2 to 64, the more the larger it is, where that says what noise it makes, and 2 to 16
-        where steps are as long as the rate; else 16.
+        learning rate of yours 2 to 64, the more the larger it is, where that says what noise it makes; else 16.
     max_iter : int, default=3000
         Largest number of epochs, at least 1.
     tol : float, "auto" or None, default="auto"

@@ -15,9 +15,10 @@ from ..schedules import Constant, get_schedule
 from .curvature import working_sets_suit
 from .decide import NEAR_ZERO, make_plan, users_batch_size, users_optimizer
 from .description import ONE_BATCH_ROWS, own_steps
-from .rates import MINI_BATCH, batch_size_for_rate, batch_size_for_short_steps, gradient_rate
+from .rates import batch_size_for_rate, gradient_rate
 
 SMALL_ROWS = 512  # up to here a full batch costs hardly more than a mini-batch
+MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
 STREAM_RATE = 0.1  # AdaGrad's rate on standardised features: coefficients of a few units within a few hundred updates
 LINE_SEARCH_TOL = 1e-10  # a line search knows what is left to gain, and its last steps are large ones
 CERTAIN_ROWS = 10_000  # up to here one step more costs nothing, and makes weights the same as repetition to 1e-7:

@@ -7,7 +7,6 @@ from .._parallel import single_threaded_blas
 from .._problem.problem import Problem
 from ..optimizers import Optimizer
 
-MINI_BATCH = 16  # small enough that small rates get far in an epoch, large enough to vectorise
 MINI_BATCHES = 2, 64  # for a given rate: below, a batch costs more than its rows; above, an epoch has few steps
 CURVATURE_ROWS = 10_000  # rows from which the largest curvature is estimated
 DIRECT_FEATURES = 128  # up to here the eigenvalues are computed, beyond it the largest one is iterated for
@@ -32,17 +31,6 @@ def batch_size_for_rate(rate: float, n_rows: int, n_features: int, curvature: fl
             break
         size *= 2
     return min(size, n_rows)
-
-
-def batch_size_for_short_steps(rate: float, optimizer: Optimizer) -> int:
-    """Rows per update of a rule whose steps are as long as the rate: fewer, the further it is below the customary one.
-
-    So short steps get as far in an epoch, too.
-    """
-    size = MINI_BATCH
-    while size > MINI_BATCHES[0] and rate * MINI_BATCH < optimizer.default_learning_rate * size:
-        size //= 2
-    return size
 
 
 def _curvature_of_batches(largest: float, square: float, batch_size: int, optimizer: Optimizer) -> float:
