@@ -90,7 +90,7 @@ def test_logistic_regression_reaches_the_optimum_untuned(X, y):
     best = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).fun
     prior = np.bincount(index) / len(y)
     null = -np.sum(prior * np.log(prior))
-    model = GDLogisticClassifier().fit(X, y)
+    model = GDLogisticClassifier(standardize=True).fit(X, y)
     assert model.converged_
     coef = model.coef_ * StandardScaler().fit(X).scale_
     probability = model.predict_proba(X)[np.arange(len(y)), index]
@@ -455,7 +455,7 @@ def test_ridge_with_more_columns_than_rows(kind):
 
     assert model.converged_
     assert objective(model) - objective(oracle) <= 1e-9 * np.var(y)
-    assert model.n_iter_ <= {"independent": 40}.get(kind, n // 16 + 30)
+    assert model.n_iter_ <= n // 16 + 10  # conjugate gradients, then the matrix
 
 
 @pytest.mark.parametrize("start", ["anew", "from a shifted model"])
@@ -466,10 +466,9 @@ def test_softmax_of_many_outputs_takes_few_steps(start):
     y, alpha = raw.argmax(axis=1), 1e-3
     model = GDLogisticClassifier(alpha=alpha, standardize=False, warm_start=True)
     if start != "anew":  # by what all classes share, which no probability shows, but the penalty
-        model.set_params(max_iter=1).fit(X, y)
+        model.fit(X, y)
         model._training.state.params[:] += np.tile(rng.standard_normal(41), 20)
-        model.set_params(max_iter=3000)
     model.fit(X, y)
     oracle = LogisticRegression(C=1 / (alpha * len(y)), tol=1e-9, max_iter=5000).fit(X, y)
     np.testing.assert_allclose(model.coef_, oracle.coef_, atol=1e-5)
-    assert model.n_iter_ <= 20
+    assert model.n_iter_ <= 30

@@ -120,7 +120,7 @@ class Curvature:
         self.squares: np.ndarray | None = None
         self.made_of: dict = {}  # what the last model was made of
         # whether conjugate gradients, which need no model, are tried before one that costs as much as many passes
-        self.conjugate = self.few_rows and rows.n_rows > TRIED_ROWS and self._is_even()
+        self.conjugate = self.few_rows and rows.n_rows > TRIED_ROWS and is_even(self.rows, self.loss)
 
     @property
     def matrix_width(self) -> int:
@@ -251,7 +251,7 @@ class Curvature:
 
     def _diagonal(self, params, hyper):
         """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
-        if self._is_even():
+        if is_even(self.rows, self.loss):
             return Identity()
         some, blocks = self.rows.some(self.some.size), params.reshape(self.n_outputs, -1)
         rows, center = some.scaled(), left_to_center(some.data.features)
@@ -280,26 +280,6 @@ class Curvature:
         diagonal = np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY))
         return Diagonal(diagonal, *self._leading(rows, center, second * (weight / weight.sum())[:, None], curvature))
 
-    def most_to_gain(self, gradient: np.ndarray) -> float:
-        """By how much the objective lies above its least, at most: the ridge curves all but the intercept."""
-        curved = self.ridge > 0
-        if not curved.any():
-            return np.inf
-        return 0.5 * float((gradient[curved] ** 2 / self.ridge[curved]).sum())
-
-    def _is_even(self) -> bool:
-        """Whether conjugate gradients do best as they are: fewer rows than columns, of about the same scale.
-
-        Gradients lie among combinations of the rows then, and so do the steps. Another metric would lead them out of
-        there, where nothing but the ridge is curved.
-        """
-        if not (self.loss.quadratic and self.rows.is_dense and self.rows.n_rows < self.n_columns):
-            return False
-        rows = self.rows.some(EVEN_ROWS)
-        squares = np.einsum("ij,ij->j", *[rows.scaled()] * 2) / rows.n_rows
-        squares = squares[squares > 0]
-        return squares.size > 0 and bool(squares.max() <= EVEN * squares.min())
-
     def _leading(self, rows, center, second, curvature) -> tuple[np.ndarray, list[Factor]]:
         """Where the intercepts and the parameters of the columns that weigh most stand, and their matrices."""
         n_leading = min(LEADING_COLUMNS, len(curvature))
@@ -311,6 +291,28 @@ class Curvature:
         matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
         return leading.ravel(), factors
+
+
+def is_even(rows: Rows | PartitionedRows, loss: Loss) -> bool:
+    """Whether conjugate gradients do best as they are: on squared error of fewer rows than columns, of about one scale.
+
+    Gradients lie among combinations of the rows then, and so do the steps. Another metric would lead them out of
+    there, where nothing but the ridge is curved.
+    """
+    if not (loss.quadratic and rows.is_dense and rows.n_rows <= rows.n_features):
+        return False
+    some = rows.some(EVEN_ROWS)
+    squares = (some.scaled() ** 2).mean(axis=0)
+    squares = squares[squares > 0]
+    return squares.size > 0 and bool(squares.max() <= EVEN * squares.min())
+
+
+def most_to_gain(gradient: np.ndarray, ridge: np.ndarray) -> float:
+    """By how much an objective lies above its least, at most: the ridge curves all but the intercept."""
+    curved = ridge > 0
+    if not curved.any():
+        return np.inf
+    return 0.5 * float((gradient[curved] ** 2 / ridge[curved]).sum())
 
 
 def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.ndarray) -> LowRank:

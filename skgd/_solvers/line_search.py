@@ -6,7 +6,7 @@ from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, SLOW, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
-from .curvature import MOST_PATIENCE, Curvature
+from .curvature import MOST_PATIENCE, Curvature, most_to_gain
 from .outcome import Outcome
 from .plan import Plan
 from .prospects import Prospects
@@ -37,11 +37,10 @@ RESUMED = "idle", "still"  # beside what its parts resume
 class PreconditionedSearch(QuasiNewton):
     """A search that renews its model of the curvature when steps bring less than they should."""
 
-    def __init__(self, function, params, memory, l1, eps, curvature: Curvature | None, hyper, grows, quadratic=False):
+    def __init__(self, function, params, memory, l1, eps, curvature: Curvature | None, hyper, grows: bool):
         super().__init__(function, params, memory, l1, eps)
         self.curvature, self.hyper, self.grows = curvature, hyper, grows
         self.steps, self.improved = 0, False
-        self.quadratic = quadratic
         self.patience = self._worth_of_model()
         knows_all = curvature is not None and curvature.complete and (l1 is None or curvature.chooses_columns)
         self.newton = knows_all and self.patience <= 0
@@ -59,6 +58,10 @@ class PreconditionedSearch(QuasiNewton):
         if self.curvature is not None:
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 self.use(self.curvature.restore(state["curvature"]))
+
+    def use(self, model) -> None:
+        super().use(model)
+        self.conjugate = isinstance(model, Identity) and self.curvature is not None and self.curvature.loss.quadratic
 
     def renew(self) -> None:
         """Take the curvature at the current parameters."""
@@ -99,9 +102,9 @@ class PreconditionedSearch(QuasiNewton):
             if curvature is not None and curvature.kind == "diagonal" and curvature.constant_model is None:
                 self.renew()  # what L-BFGS has learnt since is kept
         before, self.promise = self.promise, super().look()
-        tried = self.curvature is not None and self.curvature.few_rows and isinstance(self.model, Identity)
+        tried = self.conjugate and self.curvature is not None and self.curvature.few_rows
         if tried:
-            self.promise = max(self.promise, self.curvature.most_to_gain(self.gradient))  # type: ignore[union-attr]
+            self.promise = max(self.promise, most_to_gain(self.gradient, self.curvature.ridge))  # type: ignore[union-attr]
         self.slow = self.slow + 1 if tried or self.promise > SLOW * before else 0
         if self.curvature is not None and self.slow > self.patience and self.improve():
             if not self.curvature.complete:  # where a new model doesn't help, others won't
@@ -135,8 +138,7 @@ class LineSearch:
     def _new_search(self, function, params, grows):
         eps = float(np.finfo(self.training.dtype).eps)
         return PreconditionedSearch(
-            *(function, params, self.optimizer.memory, self.problem.l1, eps),
-            *(self.curvature, self.hyper, grows, self.problem.loss.quadratic),
+            function, params, self.optimizer.memory, self.problem.l1, eps, self.curvature, self.hyper, grows
         )
 
     # -- how it goes on elsewhere

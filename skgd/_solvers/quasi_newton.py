@@ -53,7 +53,7 @@ class QuasiNewton:
     def __init__(self, function: Function, params: np.ndarray, memory: int, l1: np.ndarray | None, eps: float):
         self.function, self.memory, self.l1, self.eps = function, memory, l1, eps
         self.params = params
-        self.quadratic = False  # whether the function is
+        self.conjugate = False  # whether the function is quadratic, and steps go to the least point on their line
         self.model: CurvatureModel = Identity()
         self.box: tuple[np.ndarray, np.ndarray] | None = None  # that no step may leave
         self.moved_by = np.inf  # largest change of a parameter in the last step, 0 where there was none to make
@@ -120,7 +120,7 @@ class QuasiNewton:
 
     def move(self, length: float = 1.0) -> bool:
         """Go along the direction as far as the objective decreases; whether it did."""
-        before, exact = self.objective, self.quadratic and self.l1 is None and length == 1.0
+        before, exact = self.objective, self.conjugate and self.l1 is None and length == 1.0
         for _ in range(MAX_TRIALS):
             params, slope = self._point(length)
             with np.errstate(over="ignore", invalid="ignore"):
