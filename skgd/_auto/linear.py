@@ -108,7 +108,7 @@ def _tol(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: in
         if problem.rows.n_features > MANY_FEATURES:
             if problem.l1 is not None:
                 return MANY_FEATURES_L1_TOL
-            conjugate = problem.loss.quadratic and problem.rows.is_dense and n_rows <= problem.rows.n_features
+            conjugate = problem.loss.quadratic and problem.rows.is_dense and 2 * n_rows <= problem.rows.n_features
             return CONJUGATE_TOL if conjugate else MANY_FEATURES_TOL
         # whether there is one optimum, and the penalty's part in it more than rounding
         determined = problem.penalty.l2 > LEAST_PENALTY or problem.loss.quadratic

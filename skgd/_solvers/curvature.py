@@ -251,8 +251,6 @@ class Curvature:
 
     def _diagonal(self, params, hyper):
         """Per output and column the mean curvature of the rows that have an entry there, times its mean square."""
-        if is_even(self.rows, self.loss):
-            return Identity()
         some, blocks = self.rows.some(self.some.size), params.reshape(self.n_outputs, -1)
         rows, center = some.scaled(), left_to_center(some.data.features)
         raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + (blocks[:, -1] - blocks[:, :-1] @ center))
