@@ -175,7 +175,8 @@ class Linear(Shared):
     standardize : bool, "max_abs" or "auto", default="auto"
         Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the free intercept makes up
         for the means, and the solution is that of the same data held dense. "max_abs": train on x / max(abs(x)). "auto"
-        is True for dense X and "max_abs" for sparse X, since unit variance blows rare columns up.
+        is True but for columns that are rarely non-zero, which unit variance blows up: they are divided by more, words
+        of text most, the same for dense and sparse X.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows. "auto" is all rows for the
         optimizer "auto", for up to 512 rows if the learning rate follows from the data, and for up to 64; for a
@@ -252,8 +253,9 @@ class Network(Shared):
         kept, with ``early_stopping`` that with the least loss on the validation data. ``partial_fit`` has one start.
     standardize : bool, "max_abs" or "auto", default="auto"
         Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the first layer's free
-        biases make up for the means. "max_abs": train on x / max(abs(x)). "auto" is True for dense X and "max_abs" for
-        sparse X, since unit variance blows rare columns up.
+        biases make up for the means. "max_abs": train on x / max(abs(x)). "auto" is True but for columns that
+        are rarely non-zero, which unit variance blows up: they are divided by more, words of text most, the same for
+        dense and sparse X.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows, "auto" a thousandth of them, at
         least 32, or 200 of sparse X, and at most 256.

@@ -280,7 +280,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         total = functools.partial(threads.total, n_threads=threads.n_threads(self.n_jobs))
         X, y = check_training_data(self, X, y, reset=first is None, dtypes=dtypes, total=total, **self._checks_of_y)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
-        how = treatment(parameters, self._model, is_sparse, streaming)
+        how = treatment(parameters, self._model, streaming)
         n_rows = int(np.count_nonzero(targets.weight)) if targets.weight.size else X.shape[0]
         settle_held_out(parameters, n_rows, streaming, targets.validation is not None)
         splits = splits_of(X.shape[0], targets, parameters, rng, streaming)
@@ -361,7 +361,7 @@ def described_in_parts(
             if sparse.issparse(unseen.X_like) != sparse.issparse(X_like):
                 raise ValueError("of X and X_val one is sparse, the other dense: give collections that are alike")
     is_sparse = sparse.issparse(X_like)
-    how = treatment(parameters, kind, is_sparse, streaming)
+    how = treatment(parameters, kind, streaming)
     reading = Reading(dtype, is_sparse, X_like.shape[1], estimator._checks_of_y, columns=columns_of(X_like))
     return describe_partitions(
         partitions, survey, reading, unseen, parameters, kind, estimator._penalty(), how, rng, before

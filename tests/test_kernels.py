@@ -286,6 +286,7 @@ def test_moments_are_exact_whatever_the_column(name, case):
     found = feature_moments(make_data(x, weight=() if weight is None else weight, subset=subset))
     resolution = np.finfo(float).eps * abs(mean)  # what a float64 at that distance from zero can show
     np.testing.assert_allclose(found.std, std, rtol=1e-9, atol=0)
+    assert found.filled == pytest.approx(np.average(x[used, 0] != 0, weights=None if weight is None else weight[used]))
     assert abs(found.mean - mean) <= 4 * resolution + 1e-10 * std
 
 
@@ -336,6 +337,7 @@ def test_a_column_beyond_float64_says_so():
 def test_merged_moments_are_those_of_all_rows(weighted):
     rng = np.random.default_rng(4)
     X = np.column_stack([1e9 + rng.normal(size=300), 1e200 * rng.normal(size=300), np.full(300, 5.0)])
+    X[rng.random(300) < 0.4, 1] = 0.0
     weight = rng.uniform(0.1, 3, 300) if weighted else None
     parts = [slice(0, 1), slice(1, 120), slice(120, 300)]
     found = None
@@ -345,6 +347,7 @@ def test_merged_moments_are_those_of_all_rows(weighted):
     mean, std = reference_moments(X, weight)
     np.testing.assert_allclose(found.std[:2], std[:2], rtol=1e-8)
     np.testing.assert_allclose(found.mean, mean, rtol=1e-14)
+    np.testing.assert_allclose(found.filled, np.average(X != 0, axis=0, weights=weight))
     assert found.scale(np.finfo(float).eps)[2] == 1.0
 
 
@@ -811,10 +814,10 @@ def test_compiled_and_plain_moments_agree(name):
     weights = frozen(np.random.default_rng(0).uniform(0, 2, len(X)) if name == "weighted" else ())
     results = []
     for function in (kernel("moments", np.dtype(float)), python_kernel("moments", np.dtype(float))):
-        total, squares = np.zeros(3), np.zeros(3)
-        function(frozen(X), weights, frozen([], np.uint32), X[0].copy(), total, squares, 0, 300)
-        function(frozen(X), weights, frozen([], np.uint32), X[0].copy(), total, squares, 300, 900)
-        results.append((total, squares))
+        sums = np.zeros((3, 3))
+        function(frozen(X), weights, frozen([], np.uint32), X[0].copy(), *sums, 0, 300)
+        function(frozen(X), weights, frozen([], np.uint32), X[0].copy(), *sums, 300, 900)
+        results.append(sums)
     np.testing.assert_allclose(results[0], results[1], rtol=1e-11)
 
 

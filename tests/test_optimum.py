@@ -90,7 +90,7 @@ def test_logistic_regression_reaches_the_optimum_untuned(X, y):
     best = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).fun
     prior = np.bincount(index) / len(y)
     null = -np.sum(prior * np.log(prior))
-    model = GDLogisticClassifier().fit(X, y)
+    model = GDLogisticClassifier(standardize=True).fit(X, y)
     assert model.converged_
     coef = model.coef_ * StandardScaler().fit(X).scale_
     probability = model.predict_proba(X)[np.arange(len(y)), index]
@@ -429,3 +429,46 @@ def test_the_step_criterion_needs_as_many_small_steps_as_are_asked_for(penalty, 
         assert small[len(small) - patience + 1 :].all()
         ended = np.flatnonzero(np.convolve(small, np.ones(patience, int), "valid") == patience)
         assert ended.size == 0 or ended[0] + patience + 1 >= len(path)  # no sooner, and no later
+
+
+# -- where there are more columns than rows, or than one matrix holds
+
+
+@pytest.mark.parametrize("kind", ["independent", "correlated", "of few factors", "of many scales"])
+def test_ridge_with_more_columns_than_rows(kind):
+    rng = np.random.default_rng(0)
+    n, d = 640, 1400  # beyond the rows from which on the matrix costs more than conjugate gradients on easy columns
+    X = rng.standard_normal((n, d))
+    if kind == "correlated":
+        for j in range(1, d):
+            X[:, j] = 0.98 * X[:, j - 1] + 0.2 * X[:, j]
+    elif kind == "of few factors":
+        X = 0.01 * X + rng.standard_normal((n, 10)) @ rng.standard_normal((10, d))
+    elif kind == "of many scales":
+        X *= np.logspace(-3, 3, d)
+    y = X @ (rng.standard_normal(d) / X.std(axis=0)) / np.sqrt(d) + rng.standard_normal(n)
+    model = GDLinearRegressor(alpha=1e-3, standardize=False).fit(X, y)
+    oracle = Ridge(1e-3 * n, solver="cholesky").fit(X, y)
+
+    def objective(fitted):
+        return 0.5 * np.mean((y - fitted.predict(X)) ** 2) + 0.5e-3 * np.sum(fitted.coef_**2)
+
+    assert model.converged_
+    assert objective(model) - objective(oracle) <= 1e-9 * np.var(y)
+    assert model.n_iter_ <= n // 16 + 10  # conjugate gradients, then the matrix
+
+
+@pytest.mark.parametrize("start", ["anew", "from a shifted model"])
+def test_softmax_of_many_outputs_takes_few_steps(start):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 40))
+    raw = X @ rng.standard_normal((40, 20)) / 3 + rng.gumbel(size=(3000, 20)) + np.linspace(0, 2, 20)
+    y, alpha = raw.argmax(axis=1), 1e-3
+    model = GDLogisticClassifier(alpha=alpha, standardize=False, warm_start=True)
+    if start != "anew":  # by what all classes share, which no probability shows, but the penalty
+        model.fit(X, y)
+        model._training.state.params[:] += np.tile(rng.standard_normal(41), 20)
+    model.fit(X, y)
+    oracle = LogisticRegression(C=1 / (alpha * len(y)), tol=1e-9, max_iter=5000).fit(X, y)
+    np.testing.assert_allclose(model.coef_, oracle.coef_, atol=1e-5)
+    assert model.n_iter_ <= 30

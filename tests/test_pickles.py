@@ -123,8 +123,8 @@ def test_parts_that_do_not_fit_each_other_are_refused():
     for k, vector in enumerate(scaling):
         changed = (*scaling[:k], np.append(vector, [1.0, 1.0]), *scaling[k + 1 :])
         wrong.append((GDLinearRegressor, broken(linear, scaling=changed)))
-    name, weight, mean, std = moments[0]
-    wrong.append((GDLinearRegressor, broken(linear, moments=((name, weight, mean[:3], std), moments[1]))))
+    name, weight, mean, std, filled = moments[0]
+    wrong.append((GDLinearRegressor, broken(linear, moments=((name, weight, mean[:3], std, filled), moments[1]))))
     wrong.append((GDLinearRegressor, broken(linear, model=("linear", 500, 1, True, True))))
     wrong.append((GDLinearRegressor, linear | {"n_features_in_": 500}))
     wrong.append((GDLinearRegressor, {k: v for k, v in linear.items() if k != "n_features_in_"}))

@@ -78,8 +78,9 @@ def test_mini_batches_of_narrow_data_make_the_same_steps(n_classes, penalty):
     X, y = make_data()
     settings = {"optimizer": "adam", "batch_size": 7, "max_iter": 3, "tol": None, "random_state": 0, "penalty": penalty}
     c = targets("classifier", y, n_classes)
-    on_sparse = GDLogisticClassifier(alpha=0.01, **settings).fit(X, c)
-    on_dense = GDLogisticClassifier(alpha=0.01, standardize="max_abs", **settings).fit(X.toarray(), c)
+    on_sparse, on_dense = (
+        GDLogisticClassifier(alpha=0.01, standardize="max_abs", **settings).fit(given, c) for given in (X, X.toarray())
+    )
     np.testing.assert_allclose(on_sparse.coef_, on_dense.coef_, rtol=1e-6, atol=1e-10)
 
 
@@ -91,8 +92,7 @@ def test_lazy_descent_without_a_penalty_makes_the_same_steps(batch_size, n_class
     c = targets("classifier", y, n_classes)
     settings = {"optimizer": "sgd", "learning_rate": 0.5, "penalty": None, "batch_size": batch_size, "max_iter": 3}
     settings |= {"tol": None, "random_state": 0, "clip_norm": clip_norm}
-    lazy = GDLogisticClassifier(**settings).fit(X, c)
-    dense = GDLogisticClassifier(standardize="max_abs", **settings).fit(X.toarray(), c)
+    lazy, dense = (GDLogisticClassifier(standardize="max_abs", **settings).fit(given, c) for given in (X, X.toarray()))
     np.testing.assert_allclose(lazy.coef_, dense.coef_, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(lazy.loss_curve_, dense.loss_curve_, rtol=1e-9)
     assert column_chances(Rows(data_of(X), 1), batch_size, SGD()) is not None
@@ -114,13 +114,58 @@ def test_max_abs_against_the_exact_solver():
     X, y = make_data()
     scale = np.abs(X).max(axis=0).toarray().ravel()
     Z = X.toarray() / scale
-    model = GDLinearRegressor(alpha=0.01, criterion="gradient", tol=1e-9, max_iter=50_000).fit(X, y)
+    settings = {"standardize": "max_abs", "alpha": 0.01, "criterion": "gradient", "tol": 1e-9, "max_iter": 50_000}
+    model = GDLinearRegressor(**settings).fit(X, y)
     oracle = Ridge(alpha=0.01 * len(y)).fit(Z, y)
     np.testing.assert_allclose(model.coef_ * scale, oracle.coef_, atol=1e-6)
     classes = targets("classifier", y)
-    model = GDLogisticClassifier(alpha=0.01, criterion="gradient", tol=1e-9, max_iter=50_000).fit(X, classes)
+    model = GDLogisticClassifier(**settings).fit(X, classes)
     oracle = LogisticRegression(C=1 / (0.01 * len(y)), tol=1e-10, max_iter=10_000).fit(Z, classes)
     np.testing.assert_allclose(model.coef_ * scale, oracle.coef_, atol=1e-5)
+
+
+def mixed_columns(n_rows=600):
+    """A long tail, rare and common indicators, counts, and numbers: what one-hot encoding leaves beside the rest."""
+    rng = np.random.default_rng(0)
+    tail = np.where(rng.random(n_rows) < 0.1, np.exp(rng.normal(8, 1.5, n_rows)), 0.0)
+    indicators = rng.random((n_rows, 3)) < [0.012, 0.3, 0.9]
+    X = np.column_stack([tail, indicators, rng.poisson(0.4, n_rows), rng.normal(40, 13, n_rows), np.zeros(n_rows)])
+    z = np.log1p(tail) / 4 + indicators @ [2.0, -1.0, 0.5] + (X[:, 5] - 40) / 20 - 0.5
+    return X, z + rng.logistic(size=n_rows) / 2, rng.integers(0, 3, n_rows).astype(float)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", MAKERS)
+def test_what_auto_means_is_up_to_the_column_however_it_is_stored(kind, weighted):
+    X, y, weight = mixed_columns()
+    weight = weight if weighted else np.ones(len(y))
+    stored = sparse.csr_array(X)
+    explicit = sparse.csr_array((X.ravel(), np.tile(np.arange(7), len(X)), np.arange(0, X.size + 1, 7)), shape=X.shape)
+    share = weight @ (X != 0) / weight.sum()
+    mean = weight @ X / weight.sum()
+    std = np.sqrt(weight @ (X - mean) ** 2 / weight.sum())
+    rare = 0.01 / share[:6].mean()
+    scale = np.r_[std[:6] * np.maximum(1, rare / share[:6]) ** 0.625, 1.0]
+    assert 0 < (share[:6] < rare).sum() < 6
+    Z = (X - mean) / scale
+    alpha, n = 1e-2, weight.sum()
+    model = MAKERS[kind](alpha=alpha, criterion="gradient", tol=1e-10)
+    if kind == "classifier":
+        oracle = LogisticRegression(C=1 / (alpha * n), tol=1e-12, max_iter=10_000).fit(Z, y > 0, weight)
+    else:
+        oracle = Ridge(alpha=alpha * n).fit(Z, y, weight)
+    for given in (X, stored, explicit):  # zeros may be stored
+        model.fit(given, y if kind == "regressor" else y > 0, weight)
+        np.testing.assert_allclose(np.ravel(model.coef_) * scale, np.ravel(oracle.coef_), atol=2e-6)
+        np.testing.assert_allclose(
+            model.intercept_, oracle.intercept_ - mean / scale @ np.ravel(oracle.coef_), atol=2e-5
+        )
+
+
+def test_all_words_of_text_are_rare_columns():
+    X, _ = make_data(3000, 400, 0.006)
+    share, std = (X.toarray() != 0).mean(axis=0), X.toarray().std(axis=0)
+    np.testing.assert_allclose(feature_moments(data_of(X)).scale(1e-16, True), std / share**0.625)
 
 
 # -- lazy updates
@@ -284,8 +329,7 @@ def test_averages_of_lazy_updates_lie_near_those_of_all_updates(average):
     X, y = wide()
     settings = {"optimizer": "sgd", "learning_rate": 0.1, "penalty": None, "batch_size": 4, "max_iter": 20, "tol": None}
     settings |= {"average": average, "random_state": 0}
-    lazy = GDLinearRegressor(**settings).fit(X, y)
-    dense = GDLinearRegressor(standardize="max_abs", **settings).fit(X.toarray(), y)
+    lazy, dense = (GDLinearRegressor(standardize="max_abs", **settings).fit(given, y) for given in (X, X.toarray()))
     assert not np.array_equal(lazy.coef_, dense.coef_)  # of fewer updates
     np.testing.assert_allclose(lazy.coef_, dense.coef_, atol=0.05 * np.abs(dense.coef_).max())
 
@@ -510,7 +554,7 @@ def test_raw_features_too_small_to_learn_from_are_refused():
 # -- going on
 
 
-@pytest.mark.parametrize("standardize", [True, "max_abs", False])
+@pytest.mark.parametrize("standardize", ["auto", True, "max_abs", False])
 @pytest.mark.parametrize("kind", MAKERS)
 def test_partial_fit_learns_from_a_stream(kind, standardize):
     X, y = make_data(2000)
@@ -524,6 +568,7 @@ def test_partial_fit_learns_from_a_stream(kind, standardize):
     if standardize == "max_abs":
         np.testing.assert_allclose(model._training.scaling.scale, np.abs(X).max(axis=0).toarray().ravel())
     elif standardize:
+        assert (X.toarray() != 0).mean(axis=0).min() > 0.1  # none of them is rare
         np.testing.assert_allclose(model._training.scaling.scale, X.toarray().std(axis=0))
 
 
@@ -568,6 +613,7 @@ def test_moments_of_columns(dtype, index):
     np.testing.assert_allclose(found.mean, mean, rtol=1e-9, atol=1e-12)
     std = np.sqrt(np.average((dense - mean) ** 2, axis=0, weights=weight[subset]))
     np.testing.assert_allclose(found.std, std, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(found.filled, np.average(dense != 0, axis=0, weights=weight[subset]))
     largest = largest_entries(data_of(X, weight=weight, subset=subset)).largest
     np.testing.assert_array_equal(largest, np.abs(dense[weight[subset] > 0]).max(axis=0))
     assert largest_entries(data_of(X)).scale(1e-16)[3] == 1

@@ -30,7 +30,8 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     if preconditioner is None or not isinstance(model, LinearModel):
         return None
     n, p = rows.n_rows, model.n_features + 1
-    wide = 2 * n < p and p >= WIDE and (n <= MATRIX_ROWS or n * p <= SAMPLE_ENTRIES)
+    most_entries = SAMPLE_ENTRIES * (2 if problem.loss.quadratic else 1)  # which conjugate gradients seldom leave to it
+    wide = 2 * n < p and p >= WIDE and (n <= MATRIX_ROWS or n * p <= most_entries)
     few_rows = rows.is_dense and model.n_outputs == 1 and wide and n <= LOW_RANK_MOST_ROWS
     kind = preconditioner
     if kind == "working_sets" and not can_choose_columns(problem):

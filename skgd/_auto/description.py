@@ -27,17 +27,15 @@ OURS = {  # what the way of training follows from
 class Treatment(NamedTuple):
     """How rows are to be described."""
 
-    standardization: bool | str  # what `standardize` means for these features
+    standardization: bool | str  # the parameter `standardize`
     most_distinct: int  # up to so many rows those that say the same become one
     centers_far: bool = False  # whether columns far from zero are centred, though the standardization leaves them
 
 
-def treatment(parameters: Any, model: type, is_sparse: bool, streaming: bool) -> Treatment:
+def treatment(parameters: Any, model: type, streaming: bool) -> Treatment:
     """How the rows of a model of this class are to be described."""
     standardize = parameters.standardize
-    if standardize == "auto":
-        standardize = "max_abs" if is_sparse else True
-    elif standardize != "max_abs":
+    if standardize not in ("auto", "max_abs"):
         standardize = bool(standardize)
     most_distinct = 0 if streaming else _most_distinct(parameters, model)
     return Treatment(standardize, most_distinct, not streaming and _searches_line(parameters, model))

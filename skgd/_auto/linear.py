@@ -26,6 +26,7 @@ CERTAIN_TOL = 1e-25
 MANY_FEATURES = 1_000  # beyond, the curvature is only known by its diagonal, and every digit costs passes
 MANY_FEATURES_TOL = 1e-9
 MANY_FEATURES_L1_TOL = 1e-11  # coefficients near zero change long after the objective has settled
+CONJUGATE_TOL = 1e-11  # squared error of few rows, where every step is a long one
 EARLY_STOPPING_TOL = 1e-4  # the loss of rows held out tells no more
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
 LEAST_PENALTY = float(np.finfo(np.float64).eps)  # smaller ones end nothing
@@ -118,7 +119,7 @@ def _batch_size(parameters: Any, problem: Problem, optimizer: Optimizer) -> int:
         few = SMALL_ROWS
     if optimizer.follows_path or n_rows <= few:
         return n_rows
-    standardised = problem.rows.is_dense and problem.standardization is True
+    standardised = problem.rows.is_dense and problem.standardization in (True, "auto")
     if rate is not None and curvature is not None and standardised:
         return batch_size_for_rate(rate, n_rows, problem.rows.n_features, curvature, optimizer)
     return MINI_BATCH
@@ -130,7 +131,10 @@ def _tol(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: in
     n_rows = problem.n_given
     if optimizer.searches_line and parameters.criterion == "objective":
         if problem.rows.n_features > MANY_FEATURES:
-            return MANY_FEATURES_TOL if problem.l1 is None else MANY_FEATURES_L1_TOL
+            if problem.l1 is not None:
+                return MANY_FEATURES_L1_TOL
+            conjugate = problem.loss.quadratic and problem.rows.is_dense and 2 * n_rows <= problem.rows.n_features
+            return CONJUGATE_TOL if conjugate else MANY_FEATURES_TOL
         # whether there is one optimum, and the penalty's part in it more than rounding
         determined = problem.penalty.l2 > LEAST_PENALTY or problem.loss.quadratic
         return CERTAIN_TOL if n_rows <= CERTAIN_ROWS and determined else LINE_SEARCH_TOL

@@ -217,7 +217,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     function_settings = types.NamedTuple([i8, f8, i8, f8], FunctionSettings)
     search, (state, _, _, settings, _) = _array(from_dtype(Search), 1), training
     return {
-        "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, i8, i8),
+        "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, double, i8, i8),
         "gram": void(data[0], double_in, rows_in, i8, i8, square, square),
         "coordinate_descent": i8(square, double, double, double, double, i8),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),

@@ -87,19 +87,20 @@ def largest_entries(features, weights, subset, largest, count, start, stop):
                 largest[j] = max(largest[j], abs(entries[at]))
 
 
-def sparse_moments(features, weights, subset, unit, shift, total, squares, seen, start, stop):
-    """Add sum w (x / unit - shift), sum w (x / unit - shift)^2 and sum w over the entries that are stored."""
+def sparse_moments(features, weights, subset, unit, shift, total, squares, filled, start, stop):
+    """Add sum w (x / unit - shift), sum w (x / unit - shift)^2 and sum w over non-zeros; zeros may be stored."""
     entries, columns, starts = features.data, features.indices, features.indptr
     n_rows = subset.size if subset.size > 0 else starts.size - 1
     for position in range(start, min(stop, n_rows)):
         row = subset[position] if subset.size > 0 else position
         weight = weights[row] if weights.size > 0 else 1.0
         for at in range(starts[row], starts[row + 1]):
-            j = columns[at]
-            distance = entries[at] / unit[j] - shift[j]
-            total[j] += weight * distance
-            squares[j] += weight * distance * distance
-            seen[j] += weight
+            if entries[at] != 0.0:
+                j = columns[at]
+                distance = entries[at] / unit[j] - shift[j]
+                total[j] += weight * distance
+                squares[j] += weight * distance * distance
+                filled[j] += weight
 
 
 def sparse_square_sums(features, total, start, stop):

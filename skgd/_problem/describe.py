@@ -128,7 +128,7 @@ class Scaler:
         # among raw features the intercept is left to the descent
         self.centers_targets = bool(standardization) and getattr(parameters, "fit_intercept", True)
         # sparse features never are: the free intercept makes up for it
-        self.centers_features = self.centers_targets and not is_sparse and standardization is True
+        self.centers_features = self.centers_targets and not is_sparse and standardization != "max_abs"
         self.centers_far = centers_far and not self.centers_features
         self.scales_targets = kind.scales_targets_of_raw_features or bool(standardization)
 
@@ -160,7 +160,7 @@ class Scaler:
         if of_X is None:
             check_raw_features(data)
         else:
-            scale = of_X.scale(np.finfo(features.storage.dtype).eps)
+            scale = of_X.scale(np.finfo(features.storage.dtype).eps, self.standardization == "auto")
             center = of_X.mean if self.centers_features else center
             if self.kind.compute_dtype(features.storage) == np.float32 and not _fits_float32(scale):
                 features = in_double(features)

@@ -68,7 +68,9 @@ def in_double(features: Features | SparseFeatures) -> Features | SparseFeatures:
 def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
     """The given rows as models see them, in float64; CSR, which isn't centred, where the data are."""
     if isinstance(features, Features):
-        return (features.X[rows].astype(np.float64) - features.center) * features.inverse_scale
+        scaled = np.empty((len(rows), features.center.size))
+        dense_rows(features, rows, scaled)
+        return scaled
     copied = copied_rows(features, rows)
     values = copied.data * features.inverse_scale[copied.indices]
     return sparse.csr_array((values, copied.indices, copied.indptr), shape=(len(rows), features.center.size))

@@ -15,7 +15,7 @@ from .._problem.partitioned import PartitionedRows
 from .._problem.rows import Rows
 from .._problem.sample import SAMPLE_ENTRIES, Sample, gram, second_derivatives
 from ..losses import Loss
-from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank
+from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank, Unshifted
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
 from .working_sets import WorkingSets
@@ -30,7 +30,11 @@ MOST_MATRIX_WORK = 1e11
 PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
+EVEN_ROWS = 100  # tell whether columns have about the same scale:
+EVEN = 100.0  # times the smallest mean square, at most
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
+CONJUGATE_ROWS = 16  # so many make a matrix of all as dear as one more pass
+TRIED_ROWS = 600  # from which on it is
 LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 
@@ -90,11 +94,18 @@ class Curvature:
     """Models of the Hessian for one fit: from a sub-sample of rows, or from all, and more exact on demand."""
 
     def __init__(
-        self, rows: Rows | PartitionedRows, model: LinearModel, loss: Loss, ridge: np.ndarray, plan: CurvaturePlan
+        self,
+        rows: Rows | PartitionedRows,
+        model: LinearModel,
+        loss: Loss,
+        ridge: np.ndarray,
+        plan: CurvaturePlan,
+        shifts: bool = False,
     ):
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
         self.kind, self.few_rows, size = plan
+        self.shifts = shifts
         K, p = self.n_outputs, self.n_columns
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
         self.coupled = self.couples and K * p <= COUPLED_PARAMETERS  # whether one matrix holds all of them
@@ -108,11 +119,18 @@ class Curvature:
             self.sets = WorkingSets(rows if loss.quadratic else rows.some(size), model, ridge, loss.quadratic)
         self.squares: np.ndarray | None = None
         self.made_of: dict = {}  # what the last model was made of
+        # whether conjugate gradients, which need no model, are tried before one that costs as much as many passes
+        self.conjugate = self.few_rows and rows.n_rows > TRIED_ROWS and is_even(self.rows, self.loss)
 
     @property
     def matrix_width(self) -> int:
         """Parameters that a matrix speaks for."""
         return self.n_columns * (self.n_outputs if self.coupled else 1)
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether the rows that models are made of are all, in an array by whose products sums go fastest."""
+        return self.kind == "subsample" and self.some.is_all and not self.conjugate
 
     @property
     def chooses_columns(self) -> bool:
@@ -131,6 +149,8 @@ class Curvature:
         """Slow steps that are worth a new model: its cost in evaluations of the objective over n_rows, roughly."""
         if self.kind != "subsample":
             return 0.0 if self.chooses_columns else np.inf
+        if self.conjugate:
+            return n_rows / CONJUGATE_ROWS
         if self.few_rows:
             return min(n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
         if not self.loss.smooth and self.some.is_all:
@@ -154,6 +174,7 @@ class Curvature:
         if not made_of:
             return Identity()
         self.some.resize(made_of["size"])
+        self.conjugate = made_of["conjugate"]
         self.squares, self.constant_model = state["squares"], None
         model = self.model(made_of["params"], made_of["hyper"])
         if self.sets is not None:
@@ -186,12 +207,17 @@ class Curvature:
             return Identity()
         if self.constant_model is not None:
             return self.constant_model
-        self.made_of = {"params": params, "hyper": hyper.copy(), "size": self.some.size}
+        self.made_of = {"params": params, "hyper": hyper.copy(), "size": self.some.size, "conjugate": self.conjugate}
+        if self.conjugate:
+            self.conjugate = False
+            return Identity()
         if self.sets is not None:
             self.sets.second_derivatives = functools.partial(self.some.weighted_derivatives, self.sets.rows, hyper)
             model: CurvatureModel = self.sets
         else:
             model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
+            if self.couples and not self.coupled and self.shifts:
+                model = Unshifted(model, self.ridge, self.n_outputs)
         if self.loss.quadratic:
             self.constant_model = model
         return model
@@ -263,6 +289,28 @@ class Curvature:
         matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
         return leading.ravel(), factors
+
+
+def is_even(rows: Rows | PartitionedRows, loss: Loss) -> bool:
+    """Whether conjugate gradients do best as they are: on squared error of fewer rows than columns, of about one scale.
+
+    Gradients lie among combinations of the rows then, and so do the steps. Another metric would lead them out of
+    there, where nothing but the ridge is curved.
+    """
+    if not (loss.quadratic and rows.is_dense and rows.n_rows <= rows.n_features):
+        return False
+    some = rows.some(EVEN_ROWS)
+    squares = (some.scaled() ** 2).mean(axis=0)
+    squares = squares[squares > 0]
+    return squares.size > 0 and bool(squares.max() <= EVEN * squares.min())
+
+
+def most_to_gain(gradient: np.ndarray, ridge: np.ndarray) -> float:
+    """By how much an objective lies above its least, at most: the ridge curves all but the intercept."""
+    curved = ridge > 0
+    if not curved.any():
+        return np.inf
+    return 0.5 * float((gradient[curved] ** 2 / ridge[curved]).sum())
 
 
 def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.ndarray) -> LowRank:

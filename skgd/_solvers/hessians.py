@@ -4,6 +4,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .._kernels.constants import RIDGE, TINY
+from .quasi_newton import CurvatureModel
 from .working_sets import OVERFLOWS, least_with_l1
 
 
@@ -69,6 +70,27 @@ class Coupled(Blocks):
         return step
 
 
+class Unshifted:
+    """A model that has no part in what all outputs share, where a loss stays the same if all of them are shifted alike.
+
+    Nothing but the ridge curves these directions. A model that takes outputs for independent mixes them with others,
+    which are a thousand times as curved.
+    """
+
+    def __init__(self, model: CurvatureModel, ridge: np.ndarray, n_outputs: int):
+        self.model, self.rough, self.n_outputs = model, model.rough, n_outputs
+        self.ridge = ridge.reshape(n_outputs, -1).mean(axis=0)
+
+    def solve(self, vector):
+        shared = vector.reshape(self.n_outputs, -1).mean(axis=0)
+        step = self.model.solve((vector.reshape(self.n_outputs, -1) - shared).ravel()).reshape(self.n_outputs, -1)
+        step += np.where(self.ridge > RIDGE, shared / np.maximum(self.ridge, RIDGE), 0.0) - step.mean(axis=0)
+        return step.ravel()
+
+    def proximal_step(self, params, gradient, l1):
+        return None
+
+
 class LowRank:
     """diag(base) + U'U with few rows U (Woodbury): for more columns than rows."""
 
@@ -76,7 +98,8 @@ class LowRank:
 
     def __init__(self, base: np.ndarray, rows: np.ndarray):
         self.base, self.rows = base, rows
-        self.inner = Factor((rows / base) @ rows.T, np.ones(len(rows)))
+        scaled = rows / np.sqrt(base)
+        self.inner = Factor(scaled @ scaled.T, np.ones(len(rows)))
 
     def solve(self, vector):
         scaled = vector / self.base

@@ -6,11 +6,11 @@ from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, SLOW, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
-from .curvature import MOST_PATIENCE, Curvature
+from .curvature import MOST_PATIENCE, Curvature, most_to_gain
 from .outcome import Outcome
 from .plan import Plan
 from .prospects import Prospects
-from .quasi_newton import QuasiNewton
+from .quasi_newton import Identity, QuasiNewton
 from .stopping import SearchCriterion
 from .training import Training
 
@@ -24,6 +24,7 @@ PART = 16  # of so many parts of the rows one, before all of them
 PART_STEPS = 50
 PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
+DIAGONAL_ANEW = 10, 40  # steps after which parameters are such that their curvature is another one
 LAST_WIDTHS = 3  # of these are left for all rows
 RESUMED_NUMBERS: dict[str, type] = {  # of a search, beside where it is
     **dict.fromkeys(("slow", "model_steps", "steps", "memory"), int),
@@ -57,6 +58,10 @@ class PreconditionedSearch(QuasiNewton):
         if self.curvature is not None:
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 self.use(self.curvature.restore(state["curvature"]))
+
+    def use(self, model) -> None:
+        super().use(model)
+        self.conjugate = isinstance(model, Identity) and self.curvature is not None and self.curvature.loss.quadratic
 
     def renew(self) -> None:
         """Take the curvature at the current parameters."""
@@ -92,8 +97,15 @@ class PreconditionedSearch(QuasiNewton):
         if self.newton and self.model_steps != self.steps and self.curvature.constant_model is None:  # type: ignore[union-attr]
             self.renew()
             return super().look()
+        if self.steps in DIAGONAL_ANEW and self.steps != self.model_steps:
+            curvature = self.curvature
+            if curvature is not None and curvature.kind == "diagonal" and curvature.constant_model is None:
+                self.renew()  # what L-BFGS has learnt since is kept
         before, self.promise = self.promise, super().look()
-        self.slow = self.slow + 1 if self.promise > SLOW * before else 0
+        tried = self.conjugate and self.curvature is not None and self.curvature.few_rows
+        if tried:
+            self.promise = max(self.promise, most_to_gain(self.gradient, self.curvature.ridge))  # type: ignore[union-attr]
+        self.slow = self.slow + 1 if tried or self.promise > SLOW * before else 0
         if self.curvature is not None and self.slow > self.patience and self.improve():
             if not self.curvature.complete:  # where a new model doesn't help, others won't
                 self.patience = min(MOST_PATIENCE, 2 * self.patience + 1)
@@ -118,7 +130,9 @@ class LineSearch:
         self.first_length = self.optimizer.learning_rate or self.optimizer.default_learning_rate
         self.curvature = None
         if plan.curvature is not None:
-            self.curvature = Curvature(problem.rows, problem.model, problem.loss, problem.ridge, plan.curvature)
+            self.curvature = Curvature(
+                problem.rows, problem.model, problem.loss, problem.ridge, plan.curvature, problem.l1 is None
+            )
         self.search: PreconditionedSearch | None = None
 
     def _new_search(self, function, params, grows):
@@ -179,7 +193,7 @@ class LineSearch:
     def _function(self):
         """What is minimised, by the sub-sample's sums where that holds all rows."""
         curvature = self.curvature
-        self.in_memory = curvature is not None and curvature.kind == "subsample" and curvature.some.is_all
+        self.in_memory = curvature is not None and curvature.holds_all
         if curvature is not None and self.in_memory:
             return curvature.some.sample.objective(self.problem.ridge, self.hyper)
         return self.problem.smooth_part(self.hyper)

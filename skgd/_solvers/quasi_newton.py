@@ -10,6 +10,8 @@ from .._kernels.constants import FLATTER, MAX_TRIALS, TINY
 from ..penalties import smallest_subgradient
 from .training import fill
 
+EXACT = 1e-3  # steps so near to the least point of a quadratic function are left as they are
+LONGEST_WAY = 100.0  # to that point, in steps
 CURVED = 1e-14  # cosine between step and change of the gradient from which a pair tells something
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -51,6 +53,7 @@ class QuasiNewton:
     def __init__(self, function: Function, params: np.ndarray, memory: int, l1: np.ndarray | None, eps: float):
         self.function, self.memory, self.l1, self.eps = function, memory, l1, eps
         self.params = params
+        self.conjugate = False  # whether the function is quadratic, and steps go to the least point on their line
         self.model: CurvatureModel = Identity()
         self.box: tuple[np.ndarray, np.ndarray] | None = None  # that no step may leave
         self.moved_by = np.inf  # largest change of a parameter in the last step, 0 where there was none to make
@@ -117,7 +120,7 @@ class QuasiNewton:
 
     def move(self, length: float = 1.0) -> bool:
         """Go along the direction as far as the objective decreases; whether it did."""
-        before = self.objective
+        before, exact = self.objective, self.conjugate and self.l1 is None and length == 1.0
         for _ in range(MAX_TRIALS):
             params, slope = self._point(length)
             with np.errstate(over="ignore", invalid="ignore"):
@@ -127,6 +130,9 @@ class QuasiNewton:
             if not enough and self.l1 is None and is_within_rounding(before, slope, self.eps):
                 # the objective's digits don't show so small a decrease, but the slope's do (Hager and Zhang 2005)
                 enough = abs(float(gradient @ self.direction)) <= FLATTER * -self.slope
+            if exact:
+                params, value, gradient = self._least_between(params, value, gradient)
+                enough = enough or value < self.value
             if enough:
                 step = params - self.params
                 self.moved_by = float(np.abs(step).max(initial=0.0))
@@ -135,6 +141,19 @@ class QuasiNewton:
                 return True
             length *= shortening(before, after, slope)
         return False
+
+    def _least_between(self, params, value, gradient):
+        """Of a quadratic function the least point on the line from here, which two gradients tell: a conjugate step.
+
+        Steps of L-BFGS to such points are those of conjugate gradients, in exact arithmetic (Nazareth 1979).
+        """
+        step, change = params - self.params, gradient - self.gradient
+        curvature = float(step @ change)
+        length = -float(self.gradient @ step) / curvature if curvature > 0 else 1.0
+        if abs(length - 1) < EXACT or not 1 / LONGEST_WAY < length < LONGEST_WAY:  # digits would be lost
+            return params, value, gradient
+        value = self.value + length * (float(self.gradient @ step) + 0.5 * length * curvature)
+        return self.params + length * step, value, self.gradient + length * change
 
     def _point(self, length):
         """The point so far along the direction, and the change of the objective that the slope promises there."""
