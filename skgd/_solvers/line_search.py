@@ -127,6 +127,24 @@ class LineSearch:
             function, params, self.optimizer.memory, self.problem.l1, eps, self.curvature, self.hyper, grows
         )
 
+    def go_on(self, problem: Problem) -> None:
+        """Go on from here under another penalty: what is known of the rows stays."""
+        more, self.problem = problem.ridge - self.problem.ridge, problem
+        if self.curvature is not None:
+            self.curvature.penalise(problem.ridge)
+        if self.search is None:
+            return
+        self.idle, self.still, self.criterion, self.prospects = False, 0, SearchCriterion(self.plan), Prospects()
+        search = self.search
+        search.function, search.l1 = self._function(), problem.l1
+        if self.smooth:
+            search.penalise(more)
+        else:
+            self.widths = list(WIDTHS[-LAST_WIDTHS:])
+            self.hyper[0] = self.widths.pop(0)
+            search.evaluate_anew()
+        search.renew()
+
     # -- how it goes on elsewhere
 
     def state(self) -> dict:
