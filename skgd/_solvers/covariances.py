@@ -1,6 +1,7 @@
 """Least squares under one penalty after another, from second moments alone: rows are looked at once."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -11,11 +12,12 @@ from .._problem.problem import Problem
 from ..penalties import ElasticNet, smallest_subgradient
 from .continuation import AT_LARGEST, Solution
 from .curvature import ALL_ROWS_COLUMNS, SubSample, second_moments
-from .working_sets import JITTER, MARGIN, least_with_l1
+from .working_sets import JITTER, MARGIN, OVERFLOWS, least_with_l1
 
 TOL = 1e-10  # of the largest slope
 # Of coordinate descent: then a Newton step among the columns that matter costs less than the sweeps to come.
 MOST_SWEEPS, MOST_WORK = 60, 10**6
+FEW_SWEEPS = 5  # where it has come to that before
 MOST_STEPS = 20
 
 
@@ -24,22 +26,35 @@ class Covariances:
 
     def __init__(self, problem: Problem):
         self.problem, model = problem, problem.model
+        start = model.start(problem.constant, problem.scaling, np.random.RandomState(0))
+        start, gradient = start.reshape(model.n_outputs, -1), self._gradient(start)
+        if gradient[:, -1].any():  # to the best constant model: the curvature along intercepts is one
+            start[:, -1] -= gradient[:, -1]
+            gradient = self._gradient(start.ravel())
+        self.start, self.slopes = start, gradient[:, :-1]
+
+    def _gradient(self, params: np.ndarray) -> np.ndarray:
+        return self.problem.objective.sums(params, params.size)[1].reshape(self.problem.model.n_outputs, -1)
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Of the columns, where the intercept follows them; else zeros."""
+        return self._moments[-1, :-1]
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """The covariances."""
+        found = self._moments[:-1, :-1] - np.outer(self.mean, self.mean)
+        if not np.isfinite(found).all():
+            raise ValueError(OVERFLOWS)
+        return found
+
+    @cached_property
+    def _moments(self) -> np.ndarray:
+        problem, n_columns = self.problem, self.problem.model.n_features + 1
+        some = SubSample(problem.rows, problem.model, problem.loss, problem.rows.n_rows)
         with threads.single_threaded_blas():
-            some = SubSample(problem.rows, model, problem.loss, problem.rows.n_rows)
-            moments = second_moments(some, model.n_features + 1 <= ALL_ROWS_COLUMNS)
-        self.start = model.start(problem.constant, problem.scaling, np.random.RandomState(0)).reshape(
-            model.n_outputs, -1
-        )
-        slopes = problem.objective.sums(self.start.ravel(), model.n_params)[1].reshape(model.n_outputs, -1)
-        # the intercept goes where the coefficients let it
-        self.mean, self.of_intercept = moments[-1, :-1], slopes[:, -1]
-        self.slopes = slopes[:, :-1] - np.outer(self.of_intercept, self.mean)
-        self.matrix = moments[:-1, :-1] - np.outer(self.mean, self.mean)
-        if not np.isfinite(self.matrix).all():
-            raise ValueError(
-                "the features are so large that the curvature of the objective overflows; standardize=True brings them "
-                "to one scale"
-            )
+            return second_moments(some, n_columns <= ALL_ROWS_COLUMNS)
 
     def _counts(self, counts: np.ndarray) -> np.ndarray:
         """How much a penalty counts for each output."""
@@ -65,7 +80,7 @@ class Covariances:
                     coefs[:, k], norms[k] = self._in_closed_form(slope, l2s * of_l2)
         params = np.empty((len(penalties), *self.start.shape))
         params[:, :, :-1] = coefs
-        params[:, :, -1] = self.start[:, -1] - self.of_intercept - coefs @ self.mean
+        params[:, :, -1] = self.start[:, -1] - coefs @ self.mean
         converged = (norms <= np.maximum(tols[:, None], 0)).all(axis=0)
         norms, steps = norms.max(axis=0), steps.max(axis=0)
         return [Solution(*each) for each in zip(params.reshape(len(params), -1), norms, steps, converged, strict=True)]
@@ -89,6 +104,7 @@ class Covariances:
             done = descend(self.matrix, ridges, l1s, tol, done, most_sweeps, *of_path)
             if done == n:
                 return path, norms, sweeps
+            most_sweeps = FEW_SWEEPS
             for _ in range(MOST_STEPS):
                 norms[done] = self._newton(params, slope, l1s[done], ridges[done])
                 if norms[done] <= tol:

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .._auto.curvature import covariances_suit
@@ -16,6 +17,7 @@ from .._solvers.continuation import Continuation
 from .._solvers.covariances import Covariances
 from .._solvers.plan import Plan
 from .._validation import Interval, check_arguments, check_parameters
+from .._warnings import warn_user
 from ..penalties import ElasticNet, get_penalty
 from ._base import LinearEstimator
 
@@ -128,6 +130,11 @@ def regularization_path(
         If a parameter isn't what is accepted, the estimator has no penalty or stops early, or its optimizer makes steps
         by a rule: those of line searches alone end at the optimum.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If some solutions are not at their optimum: ``converged`` says which.
+
     See Also
     --------
     AlphaSearchCV : chooses alpha by cross-validation.
@@ -209,6 +216,12 @@ def path_of(model: LinearEstimator, solver, alphas: np.ndarray) -> Regularizatio
     """The solutions, in the units of X and y."""
     solutions = solver.solutions([penalty_at(model, float(alpha)) for alpha in alphas])
     params, norms, n_iter, converged = map(np.array, zip(*solutions, strict=True))
+    if not converged.all():
+        warn_user(
+            f"{np.count_nonzero(~converged)} of {len(alphas)} solutions along alpha are not at their optimum after "
+            f"max_iter={model.max_iter} epochs each: increase max_iter or tol, or leave the least alphas out",
+            ConvergenceWarning,
+        )
     problem = solver.problem
     coefs, intercepts = problem.model.unpack(params, problem.scaling)
     dtype = problem.rows.storage.dtype

@@ -49,7 +49,7 @@ class CoefficientPathDisplay:
     xscale : {"linear", "log"}, default="linear"
         Its scale.
     chosen : float, default=None
-        Where a vertical line marks what was chosen.
+        Where a vertical line marks what was chosen; the largest are those that are it there.
 
     Attributes
     ----------
@@ -238,7 +238,8 @@ class CoefficientPathDisplay:
             The display itself.
         """
         own_axes, ax = ax is None, axes_for(ax)
-        end = self.coefficients[-1]
+        chosen = None if self.chosen is None else int(np.abs(np.asarray(self.epochs) - self.chosen).argmin())
+        end = self.coefficients[-1 if chosen is None else chosen]
         largest = np.argsort(-np.abs(end), kind="stable")[:_MOST_NAMED]
         rank = {int(j): k for k, j in enumerate(sorted(largest, key=lambda j: -end[j]))}
         self.lines_: dict[str, Any] = {}
