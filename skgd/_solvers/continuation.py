@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Continuation:
         """Go on to the optimum under a penalty."""
         problem = replace(self.problem, penalty=penalty)
         if self.training is None or (problem.l1 is None) != (self.problem.l1 is None):
-            self._begin(problem)
+            self.training = self._begun(problem)
         else:
             self.solver.go_on(problem)
         self.problem, training, first = problem, self.training, self.training.epochs
@@ -53,10 +53,10 @@ class Continuation:
             outcome = self.solver.step(last)
             if outcome == Outcome.DIVERGED:
                 raise ValueError(IMMENSE_START)
-        params, norm = training.state.params.copy(), float(training.gradient_norm)
+        params, norm = training.state.params.copy(), float(training.gradient_norm or 0.0)
         return Solution(params, norm, training.epochs - first, outcome == Outcome.CONVERGED)
 
-    def _begin(self, problem: Problem) -> None:
+    def _begun(self, problem: Problem) -> Training:
         """Begin from where another method has come to, if one has."""
         self.plan = self.decide(problem)
         training = begin(problem, self.plan, np.random.RandomState(0))[0]
@@ -64,7 +64,8 @@ class Continuation:
             training.state.params[:] = self.training.state.params
         training.progress["reference"] = problem.reference(np.dtype(np.float64))
         training.optimizer.probe()
-        self.training, self.solver = training, make_solver(training, self.plan, problem, False)
+        self.solver: Any = make_solver(training, self.plan, problem, False)  # a line search, or Newton's method
+        return training
 
     def largest_strength(self) -> float:
         """The least strength of an L1 penalty from which on no coefficient is other than zero.
@@ -77,8 +78,7 @@ class Continuation:
         while True:
             strength = 2 * float(np.abs(slopes[counts > 0] / counts[counts > 0]).max()) + TINY
             self.under(L1(strength))
-            search = self.solver.search
-            slopes = search.gradient
+            slopes = self.solver.search.gradient
             found = float(np.abs(slopes[counts > 0] / counts[counts > 0]).max())
             if found <= strength:
                 return AT_LARGEST * found

@@ -12,12 +12,12 @@ from scipy.stats import rankdata
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import BaseCrossValidator, GridSearchCV, check_cv
-from sklearn.utils import _safe_indexing, check_random_state, get_tags, indexable
+from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.extmath import safe_sparse_dot
 
 from .._scores import R2, Deviations
 from .._solvers.training import begin
-from .._validation import check_parameters, check_rows_to_predict
+from .._validation import check_parameters, check_rows_to_predict, some_rows
 from ._base import LinearEstimator
 from ._path import OF_ALPHAS, RegularizationPath, alphas_of, model_for_path, path_of, solver_of
 
@@ -135,10 +135,10 @@ class AlphaSearchCV(GridSearchCV):
         alphas = alphas_of(model, solver_of(model, X, y, weight), self.alphas, self.n_alphas, self.eps)
         X, y, weight = indexable(X, y, weight)
         cv = check_cv(self.cv, y, classifier=is_classifier(model))
-        scores = []
+        scores: list[Any] = []
         for rows, unseen in cv.split(X, y, **params):
             (X_rows, y_rows, w_rows), held_out = (
-                [None if each is None else _safe_indexing(each, numbers) for each in (X, y, weight)]
+                [None if each is None else some_rows(each, numbers) for each in (X, y, weight)]
                 for numbers in (rows, unseen)
             )
             solver = solver_of(model, X_rows, y_rows, w_rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -28,6 +28,7 @@ OF_ALPHAS: dict = {
 }
 SHORT, LONG = 1e-3, 1e-7  # smallest alpha over the largest, with an L1 part and without
 LEAST_L1_RATIO = 1e-3  # by which alpha is the largest where nothing becomes zero (Friedman, Hastie, Tibshirani 2010)
+TOL = 1e-11  # of L2, if it is left to us: a step more for the last digits, as single fits make it, is many along a path
 LEAST_ALPHA = float(np.finfo(np.float64).eps)  # of data that tell nothing
 
 
@@ -189,7 +190,9 @@ def solver_of(model: LinearEstimator, X, y, sample_weight) -> Continuation | Cov
     problem = model._problems(X, y, sample_weight, (None, None, None), parameters, check_random_state(0))[0]
 
     def decide(problem: Problem) -> Plan:
-        return model._decide(parameters, problem, None)
+        plan = model._decide(parameters, problem, None)
+        ours = parameters.tol == "auto" and problem.l1 is None
+        return replace(plan, tol=max(plan.tol, TOL)) if ours else plan
 
     plan = decide(problem)
     if not plan.searches_line:

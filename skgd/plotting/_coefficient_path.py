@@ -155,8 +155,9 @@ class CoefficientPathDisplay:
         model, passed = recorded_fit(given.model, given.X, y, training_coefficients)
         coefficients = np.array([np.zeros_like(passed[0]), *passed])
         scaled = not (model._training.scaling.scale == 1).all()
-        drawn = _lines(coefficients, given.feature_names(model), output_names(model), features, output, scaled)
-        return cls(np.arange(len(coefficients)), *drawn[:2], ylabel=drawn[2]).plot(ax, legend=legend)
+        names, outputs = given.feature_names(model), output_names(model)
+        flat, lines, ylabel = _lines(coefficients, names, outputs, features, output, scaled)
+        return cls(np.arange(len(flat)), flat, lines, ylabel=ylabel).plot(ax, legend=legend)
 
     @classmethod
     def from_path(
@@ -218,9 +219,10 @@ class CoefficientPathDisplay:
         known, shown_at = path.feature_names, path.alphas > 0  # 0 has no place on a logarithmic axis
         names = [f"feature {j}" for j in range(path.scales.size)] if known is None else [str(name) for name in known]
         coefficients = path.coefs.reshape(len(path.alphas), -1, path.scales.size)[shown_at] * path.scales
-        *drawn, ylabel = _lines(coefficients, names, output_names(of_one), features, output, (path.scales != 1).any())
-        looks = {"ylabel": ylabel, "xlabel": "alpha", "xscale": "log", "chosen": alpha}
-        return cls(path.alphas[shown_at], *drawn, **looks).plot(ax, legend=legend)
+        scaled = bool((path.scales != 1).any())
+        flat, lines, ylabel = _lines(coefficients, names, output_names(of_one), features, output, scaled)
+        display = cls(path.alphas[shown_at], flat, lines, ylabel=ylabel, xlabel="alpha", xscale="log", chosen=alpha)
+        return display.plot(ax, legend=legend)
 
     def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the coefficients.
