@@ -126,4 +126,4 @@ class R2(Score):
         constant = np.where(total.around_predictions == 0, 1.0, 0.0)
         there = total.around_mean > 0
         share = np.divide(total.around_predictions, total.around_mean, out=1 - constant, where=there)
-        return np.float64((1 - share).mean())
+        return np.float64((1 - share).mean(axis=-1))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 from scipy import sparse
 from sklearn import get_config
-from sklearn.utils import check_array, check_X_y
+from sklearn.utils import _safe_indexing, check_array, check_X_y
 from sklearn.utils._array_api import get_namespace_and_device
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # scikit-learn's decorators have no types: what they decorate
 else:
     from sklearn.base import _fit_context as fit_context
     from sklearn.utils.metaestimators import available_if
+
+some_rows = _safe_indexing  # of an array, a list, a data frame or a sparse matrix, by their numbers
 
 FLOATS = (np.float64, np.float32)
 WHOLE = tuple(np.dtype(f"{sign}int{bits}").type for sign in ("", "u") for bits in (8, 16, 32, 64))

@@ -84,3 +84,11 @@ def working_sets_suit(problem: Problem) -> bool:
     suits = many or rows.n_rows < ROWS_FOR_ALL_COLUMNS * n_columns
     coupled = problem.loss.coupling(np.zeros((1, problem.model.n_outputs))) is not None  # steps of an output by itself
     return suits and not coupled and can_choose_columns(problem)
+
+
+def covariances_suit(problem: Problem) -> bool:
+    """Whether a path of solutions is found fastest from second moments: then rows are looked at once."""
+    rows = problem.rows
+    if not problem.loss.quadratic or not rows.in_memory:
+        return False
+    return rows.n_features <= (MATRIX_COLUMNS if rows.is_dense else FEWER_MATRIX_COLUMNS)

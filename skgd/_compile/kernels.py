@@ -39,6 +39,7 @@ ROOMS = {
     "moments": moments,
     "gram": gram,
     "coordinate_descent": coordinate_descent,
+    "coordinate_path": coordinate_descent,
     "newton": newton,
     "function_update": function_update,
     "full_step": steps,

@@ -62,6 +62,7 @@ class Signatures(NamedTuple):
     few_columns_raw: object = None
     gram: object = None
     coordinate_descent: object = None
+    coordinate_path: object = None
     newton: object = None
     function_update: object = None
     full_step: object = None
@@ -220,6 +221,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, double, i8, i8),
         "gram": void(data[0], double_in, rows_in, i8, i8, square, square),
         "coordinate_descent": i8(square, double, double, double, double, i8),
+        "coordinate_path": i8(square, double, double, f8, i8, i8, double, double, square, double, _array(i8, 1)),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),
         "function_update": i8(Function(rule), f8, function_state, function_settings, double, f8, progress),
         "full_step": void(Function(rule), f8, state, settings, double, f8, i8, progress, double),

@@ -159,11 +159,14 @@ class LinearModel(Model):
         return params.ravel()
 
     def unpack(self, params: np.ndarray, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients (n_outputs, n_features) and intercepts (n_outputs,) in the units of X and y."""
-        blocks = np.asarray(params, dtype=np.float64).reshape(self.n_outputs, -1)
+        """Coefficients (..., n_outputs, n_features) and intercepts (..., n_outputs) in the units of X and y.
+
+        Of parameters (..., n_params): there may be several.
+        """
+        blocks = np.asarray(params, dtype=np.float64).reshape(*np.shape(params)[:-1], self.n_outputs, -1)
         target_scale = scaling.target_scale[:, None] if scaling.target_scale.size > 1 else scaling.target_scale
-        coef = blocks[:, :-1] / scaling.scale * target_scale
-        return coef, blocks[:, -1] * scaling.target_scale + scaling.target_center - coef @ scaling.center
+        coef = blocks[..., :-1] / scaling.scale * target_scale
+        return coef, blocks[..., -1] * scaling.target_scale + scaling.target_center - coef @ scaling.center
 
     def pack(self, unpacked: tuple[np.ndarray, np.ndarray], scaling: Scaling) -> np.ndarray:
         """The inverse of unpack."""

@@ -182,6 +182,14 @@ class Curvature:
         self.some.resize(state["size"])
         return model
 
+    def penalise(self, ridge: np.ndarray) -> None:
+        """Take another ridge; what is known of the rows stays."""
+        self.ridge = ridge
+        if self.sets is None:
+            self.constant_model = None
+        else:
+            self.sets.ridge = ridge.reshape(self.sets.ridge.shape)
+
     def grow(self) -> bool:
         """Take more rows from now on; whether there are more, at a bearable cost."""
         n, p = self.rows.most_at_hand, self.n_columns
@@ -228,8 +236,7 @@ class Curvature:
             return low_rank(self.some.sample, self.ridge, params, hyper)
         ridge = self.ridge.reshape(K, p)
         if self.loss.quadratic:
-            moments = self.rows.second_moments(self.linear.trains_intercept) if p <= ALL_ROWS_COLUMNS else None
-            moments = self._mean_over_rows(_plain_gram) if moments is None else moments
+            moments = second_moments(self.some, p <= ALL_ROWS_COLUMNS)
             return Blocks([Factor(moments, ridge[0])] * K)
         if self.coupled:
             total = self._mean_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
@@ -319,6 +326,15 @@ def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.nd
     rows = sample.Z * np.sqrt(second)[:, None]
     typical = float(np.mean(rows**2)) * len(rows) + ridge.mean()
     return LowRank(np.maximum(ridge, RIDGE * max(typical, TINY)), rows)
+
+
+def second_moments(some: SubSample, of_all_rows: bool = False) -> np.ndarray:
+    """Z'Z / n of some rows, or of all where one pass takes them, Z with a column of ones at the end."""
+    found = some.rows.second_moments(some.model.trains_intercept) if of_all_rows else None
+    if found is not None:
+        return found
+    p = some.model.n_features + 1
+    return some.mean(_plain_gram, max(p, p**2 // PRODUCTS_PER_ENTRY), p**2)
 
 
 def _plain_gram(sample: Sample) -> np.ndarray:

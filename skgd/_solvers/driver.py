@@ -15,6 +15,10 @@ from .training import Training
 BACK_OFF = 0.25
 MAX_BACK_OFFS = 40
 STREAMING_BACK_OFFS = 5  # in one call: one bad part of the data shall not ruin the rate for all others
+IMMENSE_START = (
+    "The objective is not finite, or immense, at the starting parameters: the loss is undefined there, or "
+    "features or targets are too large, which standardize=True would mend"
+)
 RESUMED = "first_epoch", "first_update", "last_epoch", "back_offs", "seen", "stopped"  # of a driver
 
 
@@ -203,7 +207,4 @@ class Driver:
 
     def _check_start(self) -> None:
         if self.training.starts_immense:
-            raise ValueError(
-                "The objective is not finite, or immense, at the starting parameters: the loss is undefined there, or "
-                "features or targets are too large, which standardize=True would mend"
-            )
+            raise ValueError(IMMENSE_START)

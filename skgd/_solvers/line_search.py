@@ -141,6 +141,27 @@ class LineSearch:
             function, params, self.optimizer.memory, self.problem.l1, eps, self.curvature, self.hyper, grows
         )
 
+    def go_on(self, problem: Problem) -> None:
+        """Go on from here under another penalty: what is known of the rows stays."""
+        more, self.problem = problem.ridge - self.problem.ridge, problem
+        if self.curvature is not None:
+            self.curvature.penalise(problem.ridge)
+        if self.search is None:
+            return
+        self.idle, self.still, self.criterion, self.prospects = False, 0, SearchCriterion(self.plan), Prospects()
+        search = self.search
+        search.function, search.l1 = self._function(), problem.l1
+        if self.smooth:
+            search.penalise(more)
+        else:  # narrow kinks tell nothing of what lies beyond them
+            self.widths = list(WIDTHS)
+            self.hyper[0] = self.widths.pop(0)
+            search.evaluate_anew()
+        search.slow, search.promise = 0, np.inf
+        # of others the curvature that is known tells much, until steps are slow
+        if self.training.loss.quadratic or not self.smooth:
+            search.renew()
+
     # -- how it goes on elsewhere
 
     def state(self) -> dict:
@@ -247,7 +268,7 @@ class LineSearch:
                 outcome = self._move(self.search)
             if outcome is not None:
                 return outcome
-        self._count(self.search)
+        count(self.search, training)
         criterion = self.criterion  # where no step is to be made any more nothing is left to gain
         if self.idle and (criterion.name == "objective" or criterion.is_met(self.search, self.prospects, 0.0)):
             return Outcome.CONVERGED
@@ -262,7 +283,7 @@ class LineSearch:
                 self._narrow(search)
                 return Outcome.RUNNING
             if self.training.epochs == 0:
-                self._count(search)
+                count(search, self.training)
             return Outcome.CONVERGED
         before = search.params
         if (self.prospects.lost and self.smooth) or (not search.move(self.first_length) and not search.improve()):
@@ -296,9 +317,11 @@ class LineSearch:
         self.still = self.still + 1 if small else 0
         return self.still >= SMALL_STEPS
 
-    def _count(self, search: QuasiNewton) -> None:
-        self.training.state.params[:] = search.params
-        self.training.count_steps(np.array([search.objective]))
+
+def count(search: QuasiNewton, training: Training) -> None:
+    """Take the step that a search has made for an epoch."""
+    training.state.params[:] = search.params
+    training.count_steps(np.array([search.objective]))
 
 
 def gains_from_part(curvature: Curvature | None, problem: Problem) -> bool:

@@ -46,6 +46,14 @@ class Newton:
         self.params = training.state.params.astype(np.float64)
         self.loss, self.kernel = pointwise(training.loss, FLOAT64).pointer, kernel("newton", FLOAT64)
 
+    def go_on(self, problem: Problem) -> None:
+        """Go on from here under another penalty."""
+        self.problem, self.rows = problem, self.rows._replace(ridge=problem.ridge)
+        self.search[:] = 0
+        self.search["last_promise"] = self.search["largest_step"] = np.inf
+        if self.line_search is not None:
+            self.line_search.go_on(problem)
+
     def state(self) -> dict:
         line_search = None if self.line_search is None else self.line_search.state()
         return {

@@ -12,8 +12,17 @@ than undo the coefficient. ``average`` takes part in one of so many updates that
 batches, narrow data and optimizers that need all columns at once update all of them in every step.
 """
 
+from ._alpha_search import AlphaSearchCV
 from ._linear_classifier import GDLinearClassifier
 from ._logistic import GDLogisticClassifier
+from ._path import RegularizationPath, regularization_path
 from ._regressor import GDLinearRegressor
 
-__all__ = ["GDLinearClassifier", "GDLinearRegressor", "GDLogisticClassifier"]
+__all__ = [
+    "AlphaSearchCV",
+    "GDLinearClassifier",
+    "GDLinearRegressor",
+    "GDLogisticClassifier",
+    "RegularizationPath",
+    "regularization_path",
+]

@@ -1,36 +1,55 @@
-"""Coefficients over epochs."""
+"""Coefficients over epochs, or over the strengths of a penalty."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
 
 from ..linear_model._base import LinearEstimator
-from ._checks import column_numbers, output_names, output_number
+from ..linear_model._path import RegularizationPath
+from ._checks import column_numbers, output_names, output_number, shown
 from ._objective import training_coefficients
 from ._runs import recorded_fit
-from ._style import LIGHT_GREY, LINE_WIDTH, add_legend, add_legend_beside, axes_for, color, line_style, tidy
+from ._style import (
+    GREY,
+    LIGHT_GREY,
+    LINE_WIDTH,
+    add_legend,
+    add_legend_beside,
+    axes_for,
+    color,
+    line_style,
+    short,
+    tidy,
+)
 from ._unwrap import Unwrapped
 
 _MOST_NAMED = 10  # lines that can be told apart
 
 
 class CoefficientPathDisplay:
-    """Coefficients of a linear estimator over the epochs of its fit.
+    """Coefficients of a linear estimator over the epochs of its fit, or over the strengths of its penalty.
 
-    Make one by :meth:`from_estimator`, or from arrays. The ten that end largest have colours and names, the legend in
-    the order in which they end; the others are grey.
+    Make one by :meth:`from_estimator` or :meth:`from_path`, or from arrays. The ten that end largest have colours and
+    names, the legend in the order in which they end; the others are grey.
 
     Parameters
     ----------
     epochs : ndarray of shape (n_points,)
-        Epochs, from 0.
+        Epochs, from 0; or alphas, the largest first, at the left.
     coefficients : ndarray of shape (n_points, n_features)
-        Coefficients after them.
+        Coefficients there.
     names : sequence of str
         Names of the features, or of what else has a coefficient.
     ylabel : str, default="coefficient"
         Label of the y-axis.
+    xlabel : str, default="epochs"
+        Label of the x-axis.
+    xscale : {"linear", "log"}, default="linear"
+        Its scale.
+    chosen : float, default=None
+        Where a vertical line marks what was chosen; the largest are those that are it there.
 
     Attributes
     ----------
@@ -54,12 +73,23 @@ class CoefficientPathDisplay:
     """
 
     def __init__(
-        self, epochs: np.ndarray, coefficients: np.ndarray, names: Sequence[str], *, ylabel: str = "coefficient"
+        self,
+        epochs: np.ndarray,
+        coefficients: np.ndarray,
+        names: Sequence[str],
+        *,
+        ylabel: str = "coefficient",
+        xlabel: str = "epochs",
+        xscale: str = "linear",
+        chosen: float | None = None,
     ):
         self.epochs = epochs
         self.coefficients = coefficients
         self.names = names
         self.ylabel = ylabel
+        self.xlabel = xlabel
+        self.xscale = xscale
+        self.chosen = chosen
 
     @classmethod
     def from_estimator(
@@ -123,20 +153,76 @@ class CoefficientPathDisplay:
         """
         given = Unwrapped(estimator, X, y, LinearEstimator, "a linear estimator of skgd")
         model, passed = recorded_fit(given.model, given.X, y, training_coefficients)
-        names, outputs = given.feature_names(model), output_names(model)
-        columns = range(len(names)) if features is None else column_numbers(features, names)
-        rows = range(len(outputs)) if output is None else [output_number(output, outputs)]
-        coefficients = np.array([np.zeros_like(passed[0]), *passed])[:, rows][:, :, columns]
+        coefficients = np.array([np.zeros_like(passed[0]), *passed])
         scaled = not (model._training.scaling.scale == 1).all()
-        ylabel = "coefficient of the scaled feature" if scaled else "coefficient"
-        if len(rows) > 1:
-            lines = [f"{names[j]}, {outputs[k]}" if len(columns) > 1 else outputs[k] for k in rows for j in columns]
-            ylabel = f"coefficient of {names[columns[0]]}" if len(columns) == 1 else ylabel
-        else:
-            lines = [names[j] for j in columns]
-            ylabel += f" for {outputs[rows[0]]}" if len(outputs) > 1 else ""
-        flat = coefficients.reshape(len(coefficients), -1)
+        names, outputs = given.feature_names(model), output_names(model)
+        flat, lines, ylabel = _lines(coefficients, names, outputs, features, output, scaled)
         return cls(np.arange(len(flat)), flat, lines, ylabel=ylabel).plot(ax, legend=legend)
+
+    @classmethod
+    def from_path(
+        cls,
+        path: RegularizationPath,
+        *,
+        alpha: float | None = None,
+        features: Any = None,
+        output: int | str | None = 0,
+        legend: bool = True,
+        ax: Any = None,
+    ) -> Self:
+        """Draw the coefficients of a regularization path over alpha, the largest at the left.
+
+        Coefficients are those of the features as training sees them, as in :meth:`from_estimator`.
+
+        Parameters
+        ----------
+        path : RegularizationPath
+            What :func:`skgd.linear_model.regularization_path` returned.
+        alpha : float, default=None
+            An alpha to mark by a line, as ``alpha_`` of :class:`skgd.linear_model.AlphaSearchCV`.
+        features : sequence of int or str, default=None
+            Numbers, or names, of the features to draw; None: all.
+        output : int, str or None, default=0
+            Which row of ``coef_``, where it has several: of a target, class or quantile, by its number, or a class by
+            its name. None: all of them, each with a line of its own for every feature.
+        legend : bool, default=True
+            Whether to draw a legend; False also makes no room for one.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None: new ones.
+
+        Returns
+        -------
+        CoefficientPathDisplay
+            The display.
+
+        Raises
+        ------
+        TypeError
+            If it is no such path.
+        ValueError
+            If a feature or the output isn't there.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skgd import GDLinearRegressor
+        >>> from skgd.linear_model import regularization_path
+        >>> from skgd.plotting import CoefficientPathDisplay
+        >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+        >>> path = regularization_path(GDLinearRegressor(penalty="l1"), X, y)
+        >>> CoefficientPathDisplay.from_path(path, features=["bmi", "bp"]).names
+        ['bmi', 'bp']
+        """
+        if not isinstance(path, RegularizationPath):
+            raise TypeError(f"path={shown(path)} must be what skgd.linear_model.regularization_path returns")
+        of_one = SimpleNamespace(coef_=path.coefs[0], classes_=path.classes)
+        known, shown_at = path.feature_names, path.alphas > 0  # 0 has no place on a logarithmic axis
+        names = [f"feature {j}" for j in range(path.scales.size)] if known is None else [str(name) for name in known]
+        coefficients = path.coefs.reshape(len(path.alphas), -1, path.scales.size)[shown_at] * path.scales
+        scaled = bool((path.scales != 1).any())
+        flat, lines, ylabel = _lines(coefficients, names, output_names(of_one), features, output, scaled)
+        display = cls(path.alphas[shown_at], flat, lines, ylabel=ylabel, xlabel="alpha", xscale="log", chosen=alpha)
+        return display.plot(ax, legend=legend)
 
     def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the coefficients.
@@ -154,7 +240,8 @@ class CoefficientPathDisplay:
             The display itself.
         """
         own_axes, ax = ax is None, axes_for(ax)
-        end = self.coefficients[-1]
+        chosen = None if self.chosen is None else int(np.abs(np.asarray(self.epochs) - self.chosen).argmin())
+        end = self.coefficients[-1 if chosen is None else chosen]
         largest = np.argsort(-np.abs(end), kind="stable")[:_MOST_NAMED]
         rank = {int(j): k for k, j in enumerate(sorted(largest, key=lambda j: -end[j]))}
         self.lines_: dict[str, Any] = {}
@@ -171,8 +258,12 @@ class CoefficientPathDisplay:
             handles.append(others)
         tidy(ax)
         ax.axhline(0, color="black", linewidth=0.8, zorder=1)
+        ax.set_xscale(self.xscale)
         ax.set_xlim(self.epochs[0], self.epochs[-1])
-        ax.set_xlabel("epochs")
+        if self.chosen is not None:
+            label = f"{self.xlabel} = {short([self.chosen])[0]}"
+            handles.append(ax.axvline(self.chosen, color=GREY, linestyle="--", linewidth=1.0, zorder=1, label=label))
+        ax.set_xlabel(self.xlabel)
         ax.set_ylabel(self.ylabel)
         if legend and own_axes:
             add_legend_beside(ax, handles=handles)
@@ -180,3 +271,20 @@ class CoefficientPathDisplay:
             add_legend(ax, own_axes, handles=handles)
         self.ax_, self.figure_ = ax, ax.get_figure()
         return self
+
+
+def _lines(coefficients, names, outputs, features, output, scaled) -> tuple[np.ndarray, list[str], str]:
+    """What to draw of coefficients (n_points, n_outputs, n_features), names of the lines and label of the y-axis."""
+    columns = range(len(names)) if features is None else column_numbers(features, names)
+    rows = range(len(outputs)) if output is None else [output_number(output, outputs)]
+    flat = coefficients[:, rows][:, :, columns].reshape(len(coefficients), -1)
+    ylabel = "coefficient of the scaled feature" if scaled else "coefficient"
+    if len(rows) == 1:
+        ylabel += f" for {outputs[rows[0]]}" if len(outputs) > 1 else ""
+        return flat, [names[j] for j in columns], ylabel
+    ylabel = f"coefficient of {names[columns[0]]}" if len(columns) == 1 else ylabel
+    return (
+        flat,
+        [f"{names[j]}, {outputs[k]}" if len(columns) > 1 else outputs[k] for k in rows for j in columns],
+        ylabel,
+    )

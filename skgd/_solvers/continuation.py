@@ -1,0 +1,84 @@
+"""One problem under one penalty after another: each solution is where the next one begins."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _parallel as threads
+from .._kernels.constants import TINY
+from .._problem.problem import Problem
+from ..penalties import L1, ElasticNet
+from .driver import IMMENSE_START
+from .outcome import Outcome
+from .plan import Plan
+from .solvers import make_solver
+from .training import Training, begin
+
+AT_LARGEST = 1 + 1e-9  # times the largest slope: rounding shall make no coefficient of it
+
+
+class Solution(NamedTuple):
+    """Where the training has come to under a penalty."""
+
+    params: np.ndarray
+    gradient_norm: float
+    n_iter: int
+    converged: bool
+
+
+class Continuation:
+    """A training by line searches that goes on from one penalty to the next: rows and curvature are kept."""
+
+    def __init__(self, problem: Problem, decide: Callable[[Problem], Plan]):
+        self.problem, self.decide = problem, decide
+        self.training: Training | None = None
+
+    def solutions(self, penalties: Sequence[ElasticNet]) -> list[Solution]:
+        """The optimum under each penalty, in their order: weaker ones shall follow."""
+        with threads.single_threaded_blas():
+            return [self.under(penalty) for penalty in penalties]
+
+    def under(self, penalty: ElasticNet) -> Solution:
+        """Go on to the optimum under a penalty."""
+        problem = replace(self.problem, penalty=penalty)
+        if self.training is None or (problem.l1 is None) != (self.problem.l1 is None):
+            self.training = self._begun(problem)
+        else:
+            self.solver.go_on(problem)
+        self.problem, training, first = problem, self.training, self.training.epochs
+        outcome, last = Outcome.RUNNING, first + self.plan.max_iter
+        while outcome not in (Outcome.CONVERGED, Outcome.OUT_OF_EPOCHS):
+            outcome = self.solver.step(last)
+            if outcome == Outcome.DIVERGED:
+                raise ValueError(IMMENSE_START)
+        params, norm = training.state.params.copy(), float(training.gradient_norm or 0.0)
+        return Solution(params, norm, training.epochs - first, outcome == Outcome.CONVERGED)
+
+    def _begun(self, problem: Problem) -> Training:
+        """Begin from where another method has come to, if one has."""
+        self.plan = self.decide(problem)
+        training = begin(problem, self.plan, np.random.RandomState(0))[0]
+        if self.training is not None:
+            training.state.params[:] = self.training.state.params
+        training.progress["reference"] = problem.reference(np.dtype(np.float64))
+        training.optimizer.probe()
+        self.solver: Any = make_solver(training, self.plan, problem, False)  # a line search, or Newton's method
+        return training
+
+    def largest_strength(self) -> float:
+        """The least strength of an L1 penalty from which on no coefficient is other than zero.
+
+        It is the largest slope of the loss by a coefficient, in units of the penalty's, at the best constant model.
+        """
+        counts = self.problem.l1_counts
+        params = self.problem.model.start(self.problem.constant, self.problem.scaling, np.random.RandomState(0))
+        slopes = self.problem.objective(params)[1]
+        while True:
+            strength = 2 * float(np.abs(slopes[counts > 0] / counts[counts > 0]).max()) + TINY
+            self.under(L1(strength))
+            slopes = self.solver.search.gradient
+            found = float(np.abs(slopes[counts > 0] / counts[counts > 0]).max())
+            if found <= strength:
+                return AT_LARGEST * found

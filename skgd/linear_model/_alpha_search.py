@@ -1,0 +1,222 @@
+"""The strength of a penalty by cross-validation, with one path of solutions for each fold."""
+
+from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata
+from sklearn.base import clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import BaseCrossValidator, GridSearchCV, check_cv
+from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils.extmath import safe_sparse_dot
+
+from .._scores import R2, Deviations
+from .._solvers.training import begin
+from .._validation import check_parameters, check_rows_to_predict, some_rows
+from ._base import LinearEstimator
+from ._path import OF_ALPHAS, RegularizationPath, alphas_of, model_for_path, path_of, solver_of
+
+MOST_PREDICTIONS = 2**22  # at a time: 32 MB
+
+
+class AlphaSearchCV(GridSearchCV):
+    """Search for the alpha of a linear model by cross-validation: ``GridSearchCV`` over alpha that shares the work.
+
+    In each fold the solutions for all alphas are one :func:`regularization_path`. The model is fitted to all rows with
+    the alpha of the best mean score, and predicts.
+
+    Parameters
+    ----------
+    estimator : GDLinearRegressor, GDLinearClassifier or GDLogisticClassifier
+        The model: loss, penalty, ``l1_ratio``, standardization and all else but ``alpha``. It stays as it is.
+    alphas : array-like of shape (n_alphas,), default=None
+        Strengths of the penalty, as in :func:`regularization_path`. None: they follow from all rows.
+    n_alphas : int, default=100
+        Number of alphas, where they aren't given.
+    eps : float in (0, 1), default=None
+        The smallest alpha over the largest. None: 1e-3, and 1e-7 without an L1 part.
+    scoring : str or callable, default=None
+        A score, as ``GridSearchCV`` takes one. None: that of the estimator, R^2 or accuracy, which is the fastest.
+    cv : int, cross-validation generator or iterable, default=None
+        Folds, as ``GridSearchCV`` takes them. None: five.
+
+    Attributes
+    ----------
+    alpha_ : float
+        The best alpha.
+    best_estimator_ : estimator
+        The model fitted to all rows with it.
+    best_score_ : float
+        Its mean score over the folds.
+    best_index_ : int
+        Its place among the alphas, the largest first.
+    best_params_ : dict
+        It by the name of the estimator's parameter: ``alpha``, or ``penalty__alpha``.
+    cv_results_ : dict of str to ndarray
+        ``params``, and scores of each fold, their means, deviations and ranks, as ``GridSearchCV`` has them.
+    n_splits_ : int
+        Number of folds.
+    refit_time_ : float
+        Seconds for the last fit.
+    scorer_ : callable
+        The score.
+    multimetric_ : bool
+        False: there is one score.
+
+    See Also
+    --------
+    regularization_path : all solutions for all rows.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDLinearRegressor
+    >>> from skgd.linear_model import AlphaSearchCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> search = AlphaSearchCV(GDLinearRegressor(penalty="l1"), n_alphas=30).fit(X, y)
+    >>> round(search.alpha_, 1), round(search.best_score_, 2), int((search.best_estimator_.coef_ != 0).sum())
+    (2.0, 0.48, 7)
+    """
+
+    _parameter_constraints: dict = OF_ALPHAS | {
+        name: GridSearchCV._parameter_constraints[name] for name in ("estimator", "scoring", "cv")
+    }
+
+    refit, multimetric_, error_score, verbose = True, False, "raise", 0  # as GridSearchCV wants to know
+
+    def __init__(
+        self,
+        estimator: LinearEstimator,
+        *,
+        alphas: ArrayLike | None = None,
+        n_alphas: int = 100,
+        eps: float | None = None,
+        scoring: str | Callable | None = None,
+        cv: int | BaseCrossValidator | Any = None,
+    ):
+        self.estimator = estimator
+        self.alphas = alphas
+        self.n_alphas = n_alphas
+        self.eps = eps
+        self.scoring = scoring
+        self.cv = cv
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags = get_tags(self.estimator).target_tags
+        return tags
+
+    def fit(self, X: ArrayLike, y: ArrayLike, **params: Any) -> Self:
+        """Score all alphas in all folds, and fit the best.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Features.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Targets or classes.
+        **params : dict
+            ``sample_weight``, which count in fits and scores; others go to ``cv``, as ``groups``.
+
+        Returns
+        -------
+        Self
+            The fitted search itself.
+        """
+        check_parameters(self)
+        weight = params.pop("sample_weight", None)
+        model = model_for_path(self.estimator)
+        scorer = check_scoring(self.estimator, self.scoring)
+        alphas = alphas_of(model, solver_of(model, X, y, weight), self.alphas, self.n_alphas, self.eps)
+        X, y, weight = indexable(X, y, weight)
+        cv = check_cv(self.cv, y, classifier=is_classifier(model))
+        scores: list[Any] = []
+        for rows, unseen in cv.split(X, y, **params):
+            (X_rows, y_rows, w_rows), held_out = (
+                [None if each is None else some_rows(each, numbers) for each in (X, y, weight)]
+                for numbers in (rows, unseen)
+            )
+            solver = solver_of(model, X_rows, y_rows, w_rows)
+            path = path_of(model, solver, alphas)
+            if self.scoring is None:
+                scores.append(scores_by_default(model, solver, path, *held_out))
+            else:
+                scores.append([score(scorer, each, *held_out) for each in fitted(model, solver, path)])
+        self._publish(model, alphas, np.array(scores), scorer)
+        started = time.perf_counter()
+        self.best_estimator_ = clone(model).set_params(**self.best_params_)
+        self.best_estimator_.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
+        self.refit_time_ = time.perf_counter() - started
+        if hasattr(self.best_estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+        return self
+
+    def _publish(self, model: LinearEstimator, alphas: np.ndarray, scores: np.ndarray, scorer: Callable) -> None:
+        name = "alpha" if isinstance(model.penalty, str) else "penalty__alpha"
+        mean = scores.mean(axis=0)
+        # as GridSearchCV has it: scores that aren't known come last
+        rank = rankdata(-np.nan_to_num(mean, nan=np.nanmin(mean, initial=0) - 1), method="min").astype(np.int32)
+        self.cv_results_ = {
+            "params": [{name: float(alpha)} for alpha in alphas],
+            f"param_{name}": np.ma.masked_array(alphas),
+            **{f"split{k}_test_score": of_fold for k, of_fold in enumerate(scores)},
+            "mean_test_score": mean,
+            "std_test_score": scores.std(axis=0),
+            "rank_test_score": rank,
+        }
+        self.n_splits_, self.scorer_ = len(scores), scorer
+        self.best_index_ = int(rank.argmin())
+        self.best_score_, self.best_params_ = (
+            float(mean[self.best_index_]),
+            self.cv_results_["params"][self.best_index_],
+        )
+        self.alpha_ = float(alphas[self.best_index_])
+
+
+def score(scorer: Callable, model: LinearEstimator, X, y, weight) -> float:
+    """The score of a fitted model on rows that it hasn't seen."""
+    return scorer(model, X, y) if weight is None else scorer(model, X, y, sample_weight=weight)
+
+
+def fitted(model: LinearEstimator, solver: Any, path: RegularizationPath) -> Iterator[LinearEstimator]:
+    """The model as fitted with one alpha after another."""
+    problem = solver.problem
+    plan = model._decide(model._parameters(), problem, None)
+    training = begin(problem, plan, check_random_state(0))[0]
+    for coef, intercept in zip(path.coefs, path.intercepts, strict=True):
+        unpacked = coef.reshape(len(intercept), -1), intercept
+        training.state.params[:] = problem.model.pack(unpacked, problem.scaling)
+        model._publish(training)
+        yield model
+
+
+def scores_by_default(model: LinearEstimator, solver: Any, path: RegularizationPath, X, y, weight) -> np.ndarray:
+    """R^2, or the accuracy, along the path: what `score` tells, for many alphas by one product of matrices."""
+    X, y = check_rows_to_predict(model, X), np.asarray(y)
+    weight = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
+    tell = _r2 if path.classes is None else _accuracy
+    n_alphas, n_outputs = path.intercepts.shape
+    at_once, scores = max(1, MOST_PREDICTIONS // (len(y) * n_outputs)), []
+    for start in range(0, n_alphas, at_once):
+        coefs, intercepts = (each[start : start + at_once] for each in (path.coefs, path.intercepts))
+        raw = safe_sparse_dot(X, coefs.reshape(intercepts.size, -1).T, dense_output=True)
+        scores.append(tell(solver.problem.loss, raw.reshape(len(y), *intercepts.shape) + intercepts, y, weight, path))
+    return np.concatenate(scores)
+
+
+def _r2(loss, raw, y, weight, path) -> np.ndarray:
+    predictions = loss.predict(raw.reshape(-1, raw.shape[2])).reshape(raw.shape)
+    y = y.reshape(len(y), -1).astype(np.float64)
+    mean = np.average(y, axis=0, weights=weight)
+    around_mean, around_predictions = weight @ (y - mean) ** 2, np.tensordot(weight, (y[:, None] - predictions) ** 2, 1)
+    return R2.finish(Deviations(len(y), float(weight.sum()), mean, around_mean, around_predictions))
+
+
+def _accuracy(loss, raw, y, weight, path) -> np.ndarray:
+    index = (raw[..., 0] > 0).astype(int) if raw.shape[2] == 1 else raw.argmax(axis=2)
+    return np.average(path.classes[index] == y.reshape(-1, 1), axis=0, weights=weight)

@@ -1,0 +1,243 @@
+"""Paths of solutions along alpha, and the choice of alpha, against scikit-learn's solvers and its grid search."""
+
+import dataclasses
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, Ridge, enet_path, lasso_path
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd.linear_model import AlphaSearchCV, _path, regularization_path
+from skgd.penalties import L1, ElasticNet
+from skgd.plotting import CoefficientPathDisplay
+
+mpl.use("Agg")
+
+
+def data(shape=(80, 12), seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal(shape) * np.geomspace(0.1, 10, shape[1]) + 1.0
+    X[:, 1:6] += 0.8 * X[:, :5]
+    return X, StandardScaler().fit_transform(X)[:, :6] @ [3.0, -2.0, 1.0, 0.0, 1.0, -1.0] + rng.standard_normal(
+        shape[0]
+    )
+
+
+X, y = data()
+Z = StandardScaler().fit_transform(X)
+KIND = np.digitize(y, np.quantile(y, [0.3, 0.6]))
+
+
+@pytest.fixture(params=["covariances", "line searches"])
+def way(request, monkeypatch):
+    """Both ways to the solutions of squared error."""
+    if request.param != "covariances":
+        monkeypatch.setattr(_path, "covariances_suit", lambda problem: False)
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_agrees_with_coordinate_descent(way, l1_ratio):
+    model = GDLinearRegressor(penalty=ElasticNet(l1_ratio=l1_ratio))
+    path = regularization_path(model, X, y, n_alphas=20)
+    _, coefs, _ = enet_path(Z, y - y.mean(), l1_ratio=l1_ratio, alphas=path.alphas, tol=1e-12, max_iter=10**5)
+    np.testing.assert_allclose(path.coefs * X.std(axis=0), coefs.T, atol=1e-6)
+    np.testing.assert_allclose(path.intercepts[:, 0], y.mean() - path.coefs @ X.mean(axis=0), rtol=1e-12)
+    slopes = coefs.T @ Z.T @ Z / len(y) - Z.T @ y / len(y) + path.alphas[:, None] * (1 - l1_ratio) * coefs.T
+    assert np.abs(slopes).max() <= path.alphas[0] * l1_ratio * (1 + 1e-6)
+    assert path.converged.all()
+    assert path.gradient_norms.max() < 1e-6
+    assert model.get_params() == GDLinearRegressor(penalty=model.penalty).get_params()
+
+
+def test_agrees_with_ridge_and_several_targets(way):
+    Y, alphas = np.column_stack([y, 100 * np.cos(y)]), [1e-8, 1.0, 0.1]
+    path = regularization_path(GDLinearRegressor(), X, Y, alphas=alphas, sample_weight=1 + (y > 0))
+    assert path.alphas.tolist() == [1.0, 0.1, 1e-8]
+    mean = np.average(X, axis=0, weights=1 + (y > 0))
+    scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=1 + (y > 0)))
+    for alpha, coef, intercept in zip(path.alphas, path.coefs, path.intercepts, strict=True):
+        peer = Ridge(alpha * (1 + (y > 0)).sum(), tol=1e-12).fit((X - mean) / scale, Y, sample_weight=1 + (y > 0))
+        np.testing.assert_allclose(coef * scale, peer.coef_, rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(X @ coef.T + intercept, peer.predict((X - mean) / scale), rtol=1e-6, atol=1e-6)
+    lasso = regularization_path(GDLinearRegressor(penalty="l1"), X, Y, n_alphas=4)
+    alone = [regularization_path(GDLinearRegressor(penalty="l1"), X, of, alphas=lasso.alphas).coefs for of in Y.T]
+    np.testing.assert_allclose(lasso.coefs, np.stack(alone, axis=1), atol=1e-6)
+
+
+def test_sparse_rows_and_raw_features(way):
+    entries = np.where(np.abs(X) < 1, 0, X)
+    path = regularization_path(GDLinearRegressor(penalty="l1", standardize="max_abs"), sparse.csr_array(entries), y)
+    scaled = MaxAbsScaler().fit_transform(entries)
+    for k in 0, 30, 99:
+        peer = Lasso(path.alphas[k], tol=1e-12, max_iter=10**5).fit(scaled, y)
+        np.testing.assert_allclose(path.coefs[k] * path.scales, peer.coef_, atol=1e-5)
+        np.testing.assert_allclose(path.intercepts[k], peer.intercept_, atol=1e-5)
+    raw = GDLinearRegressor(penalty="l1", standardize=False, fit_intercept=False)
+    path = regularization_path(raw, X, y, n_alphas=5)
+    _, coefs, _ = lasso_path(X, y, alphas=path.alphas, tol=1e-12, max_iter=10**5)
+    np.testing.assert_allclose(path.coefs, coefs.T, atol=1e-6)
+
+
+@pytest.mark.parametrize(("penalty", "alphas"), [("l1", [0.1, 0.02, 0.003]), ("l2", [1.0, 0.1, 0.0])])
+def test_logistic_regression_at_single_alphas(penalty, alphas, lasso):
+    kind = y > 0
+    path = regularization_path(GDLogisticClassifier(penalty=penalty), X, kind, alphas=alphas)
+    for alpha, coef, intercept in zip(path.alphas[:2], path.coefs, path.intercepts, strict=False):
+        how = {"solver": "lbfgs"} if penalty == "l2" else lasso | {"solver": "saga"}
+        peer = LogisticRegression(C=1 / (alpha * len(y)), tol=1e-10, max_iter=10**5, **how).fit(Z, kind)
+        np.testing.assert_allclose(coef * path.scales, peer.coef_, atol=1e-5)
+        np.testing.assert_allclose(X @ coef[0] + intercept, peer.decision_function(Z), atol=1e-4)
+    assert path.converged[:2].all()
+
+
+LARGEST = {  # derivatives of the loss by raw predictions at the best constant, written out
+    "squared": (GDLinearRegressor(), y, lambda y, share: y - share @ y),
+    "poisson": (GDLinearRegressor("poisson"), y**2, lambda y, share: y - share @ y),
+    "squared_hinge": (
+        GDLinearClassifier("squared_hinge"),
+        y > 0,
+        lambda y, share: 2 * np.where(y, 2 * (1 - share @ y), -2 * (share @ y)),
+    ),
+    "log_loss": (GDLogisticClassifier(), y > 0, lambda y, share: y - share @ y),
+    "multinomial": (GDLogisticClassifier(), KIND, lambda y, share: np.eye(3)[y] - share @ np.eye(3)[y]),
+}
+
+
+@pytest.mark.parametrize("stored", ["dense", "CSR"])
+@pytest.mark.parametrize("loss", LARGEST)
+def test_all_is_zero_at_the_largest_alpha_and_not_below(loss, stored):
+    model, targets, slopes_of = LARGEST[loss]
+    weight = np.random.default_rng(1).uniform(0.5, 2, len(y))
+    share = weight / weight.sum()
+    mean = share @ X
+    scale = np.sqrt(share @ (X - mean) ** 2)
+    largest = np.abs((X / scale).T @ (share * slopes_of(targets, share).T).T).max() / 0.5
+    model.set_params(penalty="elasticnet", l1_ratio=0.5, standardize=True)
+    rows = sparse.csr_array(X) if stored == "CSR" else X
+    path = regularization_path(model, rows, targets, weight, n_alphas=2, eps=0.999)
+    np.testing.assert_allclose(path.alphas[0], largest, rtol=1e-6)
+    assert not path.coefs[0].any()
+    assert path.coefs[1].any()
+    assert path.converged.all()
+    fitted = model.set_params(alpha=path.alphas[0]).fit(rows, targets, sample_weight=weight)
+    assert not fitted.coef_.any()
+    np.testing.assert_allclose(path.intercepts[0], fitted.intercept_, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("model", "targets"),
+    [
+        (GDLogisticClassifier(penalty="elasticnet"), KIND),
+        (GDLinearRegressor("huber", penalty="l1"), y),
+        (GDLinearRegressor("quantile"), y),
+        (GDLinearRegressor("poisson", penalty="l1"), np.abs(y)),
+    ],
+)
+def test_solutions_are_those_of_single_fits(model, targets):
+    path = regularization_path(model, X.astype(np.float32), targets, n_alphas=4, eps=1e-2)
+    assert path.coefs.dtype == np.float32
+    fitted = model.set_params(alpha=float(path.alphas[-1])).fit(X.astype(np.float32), targets)
+    assert path.coefs[-1].shape == fitted.coef_.shape
+    assert path.intercepts[-1].shape == fitted.intercept_.shape
+    np.testing.assert_allclose(path.coefs[-1] * path.scales, fitted.coef_ * path.scales, atol=3e-3)
+
+
+def test_more_columns_than_rows(way):
+    wide, targets = data((40, 100), seed=3)
+    path = regularization_path(GDLinearRegressor(penalty="l1"), wide, targets, n_alphas=10)
+    assert path.converged.all()
+    scaled = StandardScaler().fit_transform(wide)
+    residuals = wide @ path.coefs.T + path.intercepts[:, 0] - targets[:, None]
+    slopes, at = (scaled.T @ residuals / len(targets)).T, path.coefs != 0
+    assert np.count_nonzero(at[-1]) > 20
+    np.testing.assert_allclose(
+        slopes[at], -(path.alphas[:, None] * np.sign(path.coefs))[at], atol=1e-7 * path.alphas[0]
+    )
+    assert (np.abs(slopes) <= path.alphas[:, None] + 1e-7 * path.alphas[0]).all()
+
+
+def test_what_makes_no_path_is_refused():
+    for parameters, word in (
+        ({"penalty": None}, "penalty=None"),
+        ({"early_stopping": True}, "early_stopping"),
+        ({"optimizer": "adam"}, "optimizer='auto'"),
+        ({"l1_ratio": 2.0}, "l1_ratio"),
+    ):
+        with pytest.raises(ValueError, match=word):
+            regularization_path(GDLinearRegressor(**parameters), X, y)
+    with pytest.raises(TypeError, match="linear estimator of skgd"):
+        regularization_path(Lasso(), X, y)
+    for name, value in ("alphas", [-1.0]), ("alphas", []), ("alphas", [np.inf]), ("eps", 1.0), ("n_alphas", 0):
+        with pytest.raises(ValueError, match=name):
+            regularization_path(GDLinearRegressor(), X, y, **{name: value})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        regularization_path(GDLinearRegressor(), X, y, n_alphas=2).alphas = None
+
+
+SEARCHES = {
+    "lasso": (GDLinearRegressor(penalty="l1"), y, {}),
+    "counts, another score": (GDLinearRegressor("poisson"), np.abs(y), {"scoring": "neg_mean_poisson_deviance"}),
+    "classes by name, CSR": (GDLogisticClassifier(penalty=L1()), np.array(["a", "b", "c"])[KIND], {"cv": 3}),
+    "probabilities": (
+        GDLogisticClassifier(),
+        KIND,
+        {"scoring": "neg_log_loss", "cv": KFold(4, shuffle=True, random_state=0)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SEARCHES)
+def test_the_search_is_a_grid_search_over_alpha(case):
+    model, targets, settings = SEARCHES[case]
+    rows = sparse.csr_array(X) if "CSR" in case else X
+    weight = 1 + (y > 0) if case == "lasso" else None
+    search = AlphaSearchCV(model, n_alphas=5, eps=1e-2, **settings).fit(rows, targets, sample_weight=weight)
+    (name,) = search.best_params_
+    alphas = [each[name] for each in search.cv_results_["params"]]
+    grid = GridSearchCV(model, {name: alphas}, **settings).fit(rows, targets, sample_weight=weight)
+    for key in set(grid.cv_results_) & set(search.cv_results_) - {"params", f"param_{name}"}:
+        np.testing.assert_allclose(search.cv_results_[key], grid.cv_results_[key], atol=1e-4, err_msg=key)
+    assert search.alpha_ == grid.best_params_[name] == search.best_estimator_.get_params()[name]
+    np.testing.assert_array_equal(search.predict(rows), grid.predict(rows))
+    assert search.score(rows, targets) == grid.score(rows, targets)
+    if "classes" in case:
+        assert list(search.classes_) == ["a", "b", "c"]
+
+
+def test_finds_the_alpha_of_lasso_cv():
+    search = AlphaSearchCV(GDLinearRegressor(penalty="l1", standardize=False), scoring="neg_mean_squared_error")
+    search.fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        peer = LassoCV(tol=1e-10, max_iter=10**5).fit(X, y)
+    np.testing.assert_allclose(search.alpha_, peer.alpha_, rtol=1e-8)
+    np.testing.assert_allclose(-search.cv_results_["mean_test_score"], peer.mse_path_.mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(search.best_estimator_.coef_, peer.coef_, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("model", [GDLinearRegressor(penalty="l1"), GDLogisticClassifier()])
+def test_the_search_passes_the_checks_of_estimators(model):
+    results = check_estimator(AlphaSearchCV(model, n_alphas=2, cv=2), on_fail=None, on_skip=None)
+    assert [each["check_name"] for each in results if each["status"] == "failed"] == []
+
+
+def test_pictures_of_paths():
+    path = regularization_path(GDLinearRegressor(penalty="l1"), X, y, alphas=[0.0, 0.01, 0.1, 1.0])
+    display = CoefficientPathDisplay.from_path(path, alpha=0.1)
+    np.testing.assert_array_equal(display.lines_["feature 2"].get_xdata(), [1.0, 0.1, 0.01])
+    np.testing.assert_allclose(display.lines_["feature 2"].get_ydata(), path.coefs[:3, 2] * X.std(axis=0)[2])
+    assert display.ax_.get_xscale() == "log"
+    assert display.ax_.get_xlim() == (1.0, 0.01)  # the largest at the left
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("alpha", "coefficient of the scaled feature")
+    assert "alpha = 0.1" in [text.get_text() for text in display.figure_.legends[0].get_texts()]
+    classes = regularization_path(GDLogisticClassifier(), X, np.array(["a", "b", "c"])[KIND], n_alphas=2)
+    assert list(CoefficientPathDisplay.from_path(classes, features=[0], output=None).lines_) == ["a", "b", "c"]
+    with pytest.raises(TypeError, match="regularization_path"):
+        CoefficientPathDisplay.from_path(X)
