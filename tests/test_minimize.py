@@ -335,10 +335,20 @@ def test_a_customary_rate_is_divided_by_four_until_it_leads_down():
         minimize(lambda x: x @ x, [1.0, -2.0], jac=lambda x: 2 * x, optimizer=Bold(), learning_rate=10.0)
 
 
-def test_customary_rates_of_adaptive_rules():
+def test_rates_of_adaptive_rules_fit_the_variables():
     result = minimize(booth, [0.0, 0.0], optimizer="adam", max_iter=1, tol=None)
-    assert result.learning_rate == 0.001
-    np.testing.assert_allclose(result.x, 0.001, rtol=1e-5)  # Adam's first step is the rate, whatever the gradient
+    assert result.learning_rate == pytest.approx(0.1)
+    np.testing.assert_allclose(result.x, 0.1, rtol=1e-5)  # Adam's first step is the rate, whatever the gradient
+    far = minimize(lambda x: x @ x, [500.0, 500.0], optimizer="adam", max_iter=1, tol=None)
+    np.testing.assert_allclose(500 - far.x, 50, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "adagrad"])
+def test_adaptive_rules_reach_minima_by_themselves(name):
+    for fun, jac, start in (booth, booth_gradient, [0.0, 0.0]), (beale, beale_gradient, [1.0, 1.0]):
+        result = minimize(fun, start, jac=jac, optimizer=name)
+        assert result.success, result.message
+        assert result.fun < 1e-6
 
 
 def test_schedules_count_iterations():

@@ -12,7 +12,8 @@ FEW_VARIABLES = 30  # whose curvatures are all looked at
 VALUE_STEP, GRADIENT_STEP = EPS**0.25, EPS**0.375  # of differences, of variables up to one
 PRODUCTS = 60  # of the Hessian with vectors, at most, where there are more variables
 ANEW = 3  # times that such products begin anew where those before lead nowhere new
-ERROR = 1e-5  # of curvatures, as a share of the largest
+ERROR = 1e-5  # of curvatures by differences of gradients, as a share of the largest
+ERROR_OF_VALUES = 1e-3  # by differences of values, which third orders spoil
 SMALL = 1e-3  # share of the way that was gone, as the size of variables near zero
 LEAST = 1e-8  # size of a variable
 NO_ROOM = 1e-2  # share of a step; a variable with no more room stays where it is
@@ -98,7 +99,7 @@ def _along_all_axes(objective, point, sizes, room):
     if steps is not None:
         with np.errstate(divide="ignore", invalid="ignore"):
             lost = np.where(free, scale / np.where(free, steps, 1.0), 0.0)
-        error = max(ERROR, float(4 * noise * np.max(lost, initial=0.0) ** 2))
+        error = max(ERROR_OF_VALUES, float(4 * noise * np.max(lost, initial=0.0) ** 2))
         of_noise = 2 * np.sqrt(objective.noise / np.where(bends > 0, bends, np.inf))
         steps = np.maximum(EPS ** (1 / 3) * np.where(free, sizes, 1.0), of_noise)
     return Curvature(vectors, values, vectors.T @ gradient, gradient, error, scale**2, steps, True)

@@ -88,7 +88,8 @@ def minimize(
     learning_rate : float or "auto", default="auto"
         Step size, positive. "auto" is the optimizer's own ``learning_rate`` if it has one; else for "sgd" a line search
         that never increases the function; for momentum the inverse of the curvature that a few such steps
-        have met; for adaptive rules the customary rate. With "auto" a rate that leads astray is reduced.
+        have met; for adaptive rules a hundred times the customary rate, times the median of abs(x0) if that is above 1,
+        halved after every fifty iterations without progress. With "auto" a rate that leads astray is reduced.
     schedule : str, Schedule or callable, default="constant"
         Factor on the learning rate over the iterations. With another one than "constant" there is no line search.
     max_iter : int, default=10000

@@ -70,8 +70,8 @@ class FunctionRun:
 
     def run(self) -> None:
         """Descend; nothing is printed and nobody warned."""
-        self.plan = decide(self.arguments, lambda: rate_on(self.objective))
-        constant = isinstance(self.plan.schedule, Constant)
+        self.plan = decide(self.arguments, self.start, lambda: rate_on(self.objective))
+        constant = isinstance(self.arguments.schedule, Constant)
         escape = self.arguments.escape
         self.escapes = self.plan.rate_is_auto and constant if escape == "auto" else escape
         self._descend(self.start)
@@ -132,7 +132,8 @@ class FunctionRun:
 
     def verify(self) -> None:
         """Look around where a criterion was met, whether it is a minimum; go on if it isn't, and that is wanted."""
-        for _ in range(MOST_LOOKS):
+        useful = True  # to go on
+        for look in range(MOST_LOOKS + 1):
             if self.reason not in ("converged", "rounding", "diverged") or not np.isfinite(self.value):
                 return
             surroundings = Surroundings(self.objective, self.point, self.start, self._allowed())
@@ -141,9 +142,11 @@ class FunctionRun:
                     self.message += " But jac isn't the gradient of the function, by finite differences there."
                 return
             finding = surroundings.look(self.objective.first.value - self.value)
-            if not self._goes_on(finding):
+            before = self.value
+            if look == MOST_LOOKS or not useful or not self._goes_on(finding):
                 self._judge(finding)
                 return
+            useful = self.value < before or finding.lower is None
 
     def _allowed(self) -> float:
         """What a minimum may be lower by."""
@@ -167,7 +170,13 @@ class FunctionRun:
         inverse = None
         if curvature is not None and curvature.complete:
             inverse = curvature.inverse() if self.objective.box is None else curvature.scaling
+        if self.plan.solver == "rule" and self.plan.rate_is_auto and not self.plan.optimizer.steps_with_gradient:
+            # steps are about as long as the rate: no longer than the one that has just helped
+            length = float(np.abs(start - self.point.params).max()) or self.plan.learning_rate
+            self.plan = replace(self.plan, learning_rate=min(self.plan.learning_rate, length))
         self._descend(start.copy(), inverse)
+        if self.reason in ("converged", "max_iter") and self.objective.best.value < self.value:
+            self.point = self.objective.best  # where a rule begins anew it may go astray at first
         return True
 
     def _judge(self, finding: Finding) -> None:

@@ -13,6 +13,7 @@ DIRECTIONS = 8  # random ones, tried both ways
 NEAR = 1e-3  # of the way that was gone, and of variables up to one: how far from the point it is looked
 CLOSER = 0.1  # share of it at which a suspicion is confirmed
 ROUNDING = 32 * EPS  # of values whose differences are looked at
+PERHAPS = 1e-7  # share of what is allowed, from which noise may hide that much where curvatures are lost in their error
 SURE = 6.0  # times the standard deviation of noise that values must differ by
 FLAT = 1e-3  # share of the largest curvature; along directions that bend less, third orders may count
 FLAT_DIRECTIONS = 4  # random ones among these
@@ -192,7 +193,7 @@ class Surroundings:
 
     def _what_hides(self, curvature: Curvature | None, doubtful: bool) -> str:
         """Why it can't be told whether it goes on, though no lower point was found; empty if it doesn't go on."""
-        if self.hides or (doubtful and self.objective.noise > 0):
+        if self.hides or (doubtful and self.objective.noise > PERHAPS * self.allowed):
             return f"the noise of fun, about {self.objective.noise:.1g}, hides what is left of the way"
         if curvature is None or curvature.gain() <= self.allowed or self._is_kink(curvature):
             return ""
