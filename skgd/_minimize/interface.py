@@ -20,18 +20,20 @@ from .._validation import Interval, StrOptions, check_arguments
 from .._warnings import warn_user
 from ..optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from ..schedules import SCHEDULES, Schedule, ScheduleName, get_schedule
-from .function import DIFFERENCES, Box, Function
+from .differences import METHODS, Box
+from .function import Function, NotFiniteAtStartError
 from .run import STATUS, FunctionRun
 
 CONSTRAINTS: dict = {
     "fun": [callable],
-    "jac": [callable, "boolean", StrOptions(set(DIFFERENCES)), None],
+    "jac": [callable, "boolean", StrOptions(set(METHODS)), None],
     "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
     "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     "schedule": [StrOptions(set(SCHEDULES)), Schedule, callable],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="left"), None],
     "criterion": [StrOptions({"objective", "gradient", "step"})],
+    "escape": ["boolean", StrOptions({"auto"})],
     "maximize": ["boolean"],
     "n_restarts": [Interval(Integral, 1, None, closed="left")],
     "callback": [callable, None],
@@ -52,6 +54,7 @@ def minimize(
     max_iter: int = 10_000,
     tol: float | None = 1e-6,
     criterion: Literal["objective", "gradient", "step"] = "step",
+    escape: bool | Literal["auto"] = "auto",
     maximize: bool = False,
     n_restarts: int = 1,
     bounds: Bounds | Sequence | None = None,
@@ -76,7 +79,8 @@ def minimize(
         Where to start, of any shape.
     jac : callable, True, {"2-point", "3-point", "cs"} or None, default=None
         The gradient: ``jac(x, *args)``, an array shaped like ``x0``; True: ``fun`` returns the pair (value, gradient);
-        else SciPy's finite differences, forward, central or by complex steps. None is "2-point".
+        else SciPy's finite differences, forward, central or by complex steps. None begins as "2-point"; where these are
+        too rough, or ``fun`` is noisy, central ones with steps that fit noise and curvature take over.
     args : tuple, default=()
         Further arguments of ``fun`` and ``jac``; a single one needs no tuple.
     optimizer : str or Optimizer, default="sgd"
@@ -84,7 +88,8 @@ def minimize(
     learning_rate : float or "auto", default="auto"
         Step size, positive. "auto" is the optimizer's own ``learning_rate`` if it has one; else for "sgd" a line search
         that never increases the function; for momentum the inverse of the curvature that a few such steps
-        have met; for adaptive rules the customary rate. With "auto" a rate that leads astray is reduced.
+        have met; for adaptive rules a hundred times the customary rate, times the median of abs(x0) if that is above 1,
+        halved after every fifty iterations without progress. With "auto" a rate that leads astray is reduced.
     schedule : str, Schedule or callable, default="constant"
         Factor on the learning rate over the iterations. With another one than "constant" there is no line search.
     max_iter : int, default=10000
@@ -96,6 +101,11 @@ def minimize(
         of the gradient exceeds ``tol``; "objective", once what the function is still expected to change by is less than
         ``tol`` times its value. Step and objective must hold for five iterations on end, but for plain descent at a
         rate of yours, since momentum and line searches have a small step now and then.
+    escape : bool or "auto", default="auto"
+        Whether a descent that ends at what is no minimum goes on: from a saddle along the direction in which the
+        function bends down, from a halt on the way with a Newton step, or with better differences. ``message`` tells.
+        "auto" does where ``learning_rate`` is "auto" and the schedule constant: what descent at a rate of yours does
+        is to be seen.
     maximize : bool, default=False
         Whether to look for a maximum instead, by gradient ascent.
     n_restarts : int, default=1
@@ -116,12 +126,13 @@ def minimize(
     Returns
     -------
     scipy.optimize.OptimizeResult
-        - ``x``, ``fun``, ``jac``: the last point, or the best one after a divergence, with value and gradient there;
+        - ``x``, ``fun``, ``jac``: the last point, or the best one after a divergence, with value and gradient there,
+          whether limits are reached or not;
         - ``success``, ``status``, ``message``: whether and why it ended. 0: a criterion was met, and nothing speaks
           against a minimum; 1: all ``max_iter`` iterations were made, a success only where ``tol=None`` asks for that;
           2: diverged, or the function could not be evaluated; 3: a criterion was met at what is no minimum: a plateau,
-          a saddle, or a place with much lower ones nearby; 4: rounding ended it before the gradient was within
-          ``tol``; 99: ended by ``callback``;
+          a saddle, or a place with lower ones nearby; 4: rounding, or noise of ``fun``, ended it, or hides whether it
+          is a minimum; 99: ended by ``callback``;
         - ``nit``, ``nfev``, ``njev``: iterations, evaluations of the function (with those of finite differences, and of
           some around the end), and of the gradient;
         - ``learning_rate``: what was used in the end; None for a line search;
@@ -148,7 +159,8 @@ def minimize(
     ----------
     Nocedal and Wright, Numerical Optimization, 2nd edition, chapters 2 and 3.
     Frassoldati, Zanni and Zanghirati 2008, New adaptive stepsize selections in gradient methods (the line search).
-    Jin, Ge, Netrapalli, Kakade and Jordan 2017, How to escape saddle points efficiently (the verification).
+    Kim, Sra and Dhillon 2010, Tackling box-constrained optimization via a new projected quasi-Newton approach (lbfgs).
+    Moré and Wild 2011, Estimating computational noise.
 
     Examples
     --------
@@ -163,7 +175,7 @@ def minimize(
     check_arguments("minimize", CONSTRAINTS, {name: getattr(given, name) for name in CONSTRAINTS})
     start = _start(x0)
     args = args if isinstance(args, tuple) else (args,)
-    box = _box(bounds, start)
+    box = _box(bounds, start, start.size)
     rng = check_random_state(random_state)
     given.optimizer, given.schedule = users_optimizer(given), get_schedule(schedule, max_iter)
     descents = []
@@ -210,24 +222,23 @@ def _start(x0: ArrayLike) -> np.ndarray:
     return start
 
 
-def _box(bounds: Bounds | Sequence | None, start: np.ndarray) -> Box | None:
+def _box(bounds: Bounds | Sequence | None, start: np.ndarray | None, size: int) -> Box | None:
     """Lower and upper limits of the flat variables, infinite where there are none."""
     if bounds is None:
         return None
-    expected = f"bounds must be a scipy.optimize.Bounds, or a pair (low, high) for each of {start.size} variables"
+    expected = f"bounds must be a scipy.optimize.Bounds, or a pair (low, high) for each of {size} variables"
     try:
         if isinstance(bounds, Bounds):
-            pair = [np.broadcast_to(np.asarray(limit, float).ravel(), start.size) for limit in (bounds.lb, bounds.ub)]
+            pair = [np.broadcast_to(np.asarray(limit, float).ravel(), size) for limit in (bounds.lb, bounds.ub)]
         else:
             rows = [(-np.inf if low is None else low, np.inf if high is None else high) for low, high in bounds]
-            pair = list(np.array(rows, dtype=np.float64).reshape(start.size, 2).T)
+            pair = list(np.array(rows, dtype=np.float64).reshape(size, 2).T)
     except (TypeError, ValueError):
         raise ValueError(f"{expected}, with None or infinity where there is no limit; it is {bounds!r:.200}") from None
     low, high = (np.array(limit) for limit in pair)
     if not (low <= high).all():
         raise ValueError(f"{expected} with low <= high; it is {bounds!r:.200}")
-    flat = start.ravel()
-    if not ((low <= flat) & (flat <= high)).all():
+    if start is not None and not ((low <= start.ravel()) & (start.ravel() <= high)).all():
         raise ValueError(f"x0={start!r:.200} must lie within bounds={bounds!r:.200}")
     return low, high
 
@@ -304,18 +315,34 @@ def _minimize_for_scipy(
         raise ValueError("gradient descent knows no constraints but bounds: give method='SLSQP' or 'trust-constr'")
     if hess is not None or hessp is not None:
         warn_user("Gradient descent does not use Hessian information (hess, hessp).", RuntimeWarning)
-    if "maxiter" in options:
-        options["max_iter"] = options.pop("maxiter")
+    maxiter = options.pop("maxiter", None)
+    if maxiter is not None:
+        options["max_iter"] = int(maxiter) if isinstance(maxiter, float) and maxiter >= 1 else maxiter
     disp = options.pop("disp", False)
     unknown = sorted(options.keys() - _SETTINGS)
     if unknown:
         warn_user(f"Unknown solver options: {', '.join(unknown)}", OptimizeWarning)
     known = {name: value for name, value in options.items() if name in _SETTINGS}
     settings = settings | known | ({} if jac is None else {"jac": jac})
-    result = minimize(fun, x0, args=args, bounds=bounds, callback=callback, **settings)
+    try:
+        result = minimize(fun, _within(x0, bounds), args=args, bounds=bounds, callback=callback, **settings)
+    except NotFiniteAtStartError as error:
+        result = OptimizeResult(error.found, nit=0, status=3, success=False, message=f"NaN result encountered: {error}")
     if disp:
         print(result.message)
     return result
+
+
+def _within(x0: ArrayLike, bounds: Bounds | Sequence | None) -> ArrayLike:
+    """The start, brought within the bounds as by SciPy's own methods."""
+    start = _start(x0)
+    box = None if bounds is None else _box(bounds, None, start.size)
+    if box is None:
+        return x0
+    inside = np.clip(start, *(limit.reshape(start.shape) for limit in box))
+    if not np.array_equal(inside, start):
+        warn_user("Initial guess is not within the specified bounds", OptimizeWarning)
+    return inside
 
 
 __all__ = ["minimize", "scipy_method"]

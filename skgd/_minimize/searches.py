@@ -1,4 +1,4 @@
-"""Searches within a box: against the gradient, and with the curvature that is learnt on the way."""
+"""Steps against the gradient within a box, as long as fits the curvature on the way."""
 
 import copy
 from collections import deque
@@ -6,10 +6,11 @@ from collections import deque
 import numpy as np
 
 from .._kernels.constants import TINY
-from .._solvers.quasi_newton import Function, Identity, QuasiNewton
-from .function import Box, FunctionObjective
+from .._solvers.quasi_newton import Function, QuasiNewton
+from .differences import Box
+from .function import FunctionObjective
+from .limited_memory import first_length
 
-FIRST_STEP = 0.1  # share of the parameters that a first step changes
 LENGTHEN = 10.0  # times the last step against the gradient, where nothing bends
 SHORT_LENGTHS = 5  # of which the shortest is taken
 ALTERNATES = 0.5  # share of the long length below which a short one says that there are other curvatures, too
@@ -59,24 +60,6 @@ class SteepestDescent(QuasiNewton):
         self.long, short = float(step @ step) / product / unit, product / square / unit
         self.short.append(short)
         self.length = min(self.short) if short < ALTERNATES * self.long else self.long
-
-
-class LimitedMemory(QuasiNewton):
-    """L-BFGS within a box."""
-
-    def __init__(self, function: Function, params: np.ndarray, memory: int, box: Box | None):
-        super().__init__(function, params, memory, l1=None, eps=float(np.finfo(np.float64).eps))
-        self.box = box
-        self.use(Identity(first_length(self.params, self.gradient)))
-
-
-def first_length(params: np.ndarray, gradient: np.ndarray) -> float:
-    """Length of a first step that changes parameters by a tenth of their size, where nothing is known of curvature."""
-    largest = float(np.abs(gradient).max(initial=0.0))
-    if largest == 0:
-        return 1.0
-    size = max(float(np.abs(params).max(initial=0.0)), 1.0)
-    return min(FIRST_STEP * size / max(largest, TINY), float(np.finfo(np.float64).max))
 
 
 def rate_on(objective: FunctionObjective) -> float | None:

@@ -1,6 +1,7 @@
 """The methods that descend on functions; a step of theirs is an iteration."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from .._solvers.stopping import CRITERIA, SearchCriterion
 from .._solvers.training import Training
 from ..schedules import Constant, ReduceOnPlateau, factor_at
 from .function import FunctionObjective
-from .searches import LimitedMemory, SteepestDescent
+from .limited_memory import LimitedMemory
+from .searches import SteepestDescent
 
 
 class RuleDescent:
@@ -23,7 +25,7 @@ class RuleDescent:
     dtype = FLOAT64
     idle = False  # a rule always has a step to make
 
-    def __init__(self, training: Training, plan: Plan, objective: FunctionObjective):
+    def __init__(self, training: Training, plan: Plan, objective: FunctionObjective, inverse: np.ndarray | None = None):
         self.training, self.schedule, self.objective = training, plan.schedule, objective
         optimizer, state = training.optimizer, training.state
         self.state = FunctionState(state.params, state.grads, state.slots, state.epoch_start, state.best)
@@ -41,7 +43,7 @@ class RuleDescent:
         """One update."""
         training, objective, state = self.training, self.objective, self.state
         point, iteration = objective.evaluate(state.params), training.epochs
-        state.grads[:] = point.gradient
+        state.grads[:] = objective.projected(point)
         rate = training.learning_rate * self._factor(iteration)
         status = self.update(self.rule, point.value, state, self.settings, self.hyper, rate, training.progress)
         if training.epochs > iteration:
@@ -65,13 +67,14 @@ class FunctionLineSearch:
 
     dtype = FLOAT64
 
-    def __init__(self, training: Training, plan: Plan, objective: FunctionObjective):
+    def __init__(self, training: Training, plan: Plan, objective: FunctionObjective, inverse: np.ndarray | None = None):
         self.training, self.criterion, self.prospects = training, SearchCriterion(plan), Prospects()
+        self.noise = objective.noise
         start = training.state.params.copy()
         self.search: SteepestDescent | LimitedMemory = (
             SteepestDescent(objective, start, objective.box)
             if plan.solver == "steepest_descent"
-            else LimitedMemory(objective, start, plan.optimizer.memory, objective.box)
+            else LimitedMemory(objective, start, plan.optimizer.memory, inverse)
         )
         self.idle = False
 
@@ -91,9 +94,9 @@ class FunctionLineSearch:
 
     def _converged(self, promise: float) -> bool:
         """Whether the criterion is met."""
-        search = self.search
+        search: Any = self.search
         size = max(abs(search.objective), TINY)  # the start may be anywhere: the measure is the value now
-        self.prospects.see(promise, search.objective, rounding=search.eps * size)
+        self.prospects.see(promise, search.objective, rounding=max(search.eps * size, self.noise))
         return self.criterion.is_met(search, self.prospects, size)
 
     def _count(self) -> None:
@@ -101,7 +104,7 @@ class FunctionLineSearch:
         self.training.count_steps(np.array([self.search.objective]))
 
 
-SOLVERS: dict[str, Callable[[Training, Plan, FunctionObjective], RuleDescent | FunctionLineSearch]] = {
+SOLVERS: dict[str, Callable[..., RuleDescent | FunctionLineSearch]] = {
     "rule": RuleDescent,  # updates by the optimizer's rule
     "steepest_descent": FunctionLineSearch,  # as long as fits the curvature on the way
     "quasi_newton": FunctionLineSearch,  # L-BFGS

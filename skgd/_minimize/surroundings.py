@@ -1,49 +1,64 @@
 """What a point is at which descent has ended: a minimum, a saddle, a maximum, a plateau, or just a halt on the way."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from .._kernels.constants import IMMENSE
-from .._solvers.quasi_newton import Identity, QuasiNewton
-from .function import FunctionObjective
+from .._kernels.constants import IMMENSE, TINY
+from .curvature import LEAST, Curvature, curvature_at, sizes_of
+from .differences import EPS
+from .function import FunctionObjective, Point
 
 DIRECTIONS = 8  # random ones, tried both ways
 NEAR = 1e-3  # of the way that was gone, and of variables up to one: how far from the point it is looked
-WIDER = 10.0  # times as far, for ways down that begin beyond a flat step
 CLOSER = 0.1  # share of it at which a suspicion is confirmed
-STEPS = 30  # of a descent from there
-FEW_VARIABLES, FEW_STEPS = 20, 5
-FAR = 10.0  # times as far it must lead, and gain a share MUCH of what was gained before, to tell something
-MUCH = 1e-6
-BACK = 1e-3  # share of the distance at which it has come back to where it was
-RANDOM = 10.0  # times what a repeated evaluation differs by is noise
-ROUNDING = 32 * np.finfo(float).eps  # of values whose differences are looked at
+ROUNDING = 32 * EPS  # of values whose differences are looked at
+PERHAPS = 1e-7  # share of what is allowed, from which noise may hide that much where curvatures are lost in their error
+SURE = 6.0  # times the standard deviation of noise that values must differ by
+FLAT = 1e-3  # share of the largest curvature; along directions that bend less, third orders may count
+FLAT_DIRECTIONS = 4  # random ones among these
+LENGTHS = 1e-3, 1e-2, 1e-1  # that are tried along them, of the variables' size
+GROWTH, GROWTHS = 3.0, 40  # of a step that leads down, while it does
+SHORTER = 1.0, 0.3, 0.1, 0.01, 1e-3  # Newton steps, as shares
+LEAST_CURVATURES = 1e-5, 1e-8, 1e-11  # that Newton steps count with
+KINK = 0.1  # share of its slope by which a function rises on both sides of a kink
+KINK_LENGTHS = 1e-3, 1e-5
+
+
+class Finding(NamedTuple):
+    """What speaks against a minimum."""
+
+    words: str = ""  # nothing
+    lower: np.ndarray | None = None  # a point from which it goes on
+    curvature: Curvature | None = None  # of the function at the point
+    hidden: str = ""  # what doesn't let it be told
+    doubtful: bool = False  # whether a better gradient might tell more
 
 
 class Surroundings:
-    """Values of the function a little way off a point, in random directions, always the same, and their opposites."""
+    """The function around a point: values in random directions, always the same, and how it bends.
 
-    def __init__(
-        self,
-        objective: FunctionObjective,
-        point: np.ndarray,
-        value: float,
-        gradient: np.ndarray,
-        start: np.ndarray,
-    ):
-        self.objective, self.function = objective, objective.function
-        self.point, self.value, self.gradient = point, value, gradient
-        way, size = (float(np.abs(vector).max(initial=0.0)) for vector in (point - start, point))
+    `allowed` is what a minimum may be lower by.
+    """
+
+    def __init__(self, objective: FunctionObjective, point: Point, start: np.ndarray, allowed: float):
+        self.objective, self.function, self.point, self.start = objective, objective.function, point, start
+        self.value, self.gradient = point.value, objective.projected(point)
+        params = point.params
+        way, size = (float(np.abs(vector).max(initial=0.0)) for vector in (params - start, params))
         self.near = NEAR * (max(way, min(size, 1.0)) or 1.0)
-        directions = np.random.RandomState(0).normal(size=(DIRECTIONS, point.size))
+        directions = np.random.RandomState(0).normal(size=(DIRECTIONS, params.size))
         self.directions = directions * self.near / np.linalg.norm(directions, axis=1, keepdims=True)
         self.values = np.array([self._both_ways(direction) for direction in self.directions])
         finite = self.values[np.isfinite(self.values)]
-        repeated = abs(objective.value_at(point) - value)  # not zero where the function is random
-        self.noise = ROUNDING * max(abs(value), float(np.abs(finite).max(initial=0.0)))
-        self.noise += RANDOM * repeated if np.isfinite(repeated) else 0.0
+        self.noise = ROUNDING * max(abs(self.value), float(np.abs(finite).max(initial=0.0)))
+        noise = SURE * objective.estimate_noise(point)
+        self.noise += noise
+        self.hides = noise > allowed and bool(self.gradient.any())
+        self.allowed = max(allowed, noise, ROUNDING * abs(self.value))
 
     def _both_ways(self, direction):
-        return [self.objective.value_at(self.point + sign * direction) for sign in (1, -1)]
+        return [self.objective.value_at(self.point.params + sign * direction) for sign in (1, -1)]
 
     def contradict_gradient(self) -> bool:
         """Whether the gradient is another one than that of the function, as far as the function looks straight."""
@@ -61,91 +76,144 @@ class Surroundings:
         closer = np.array([self._both_ways(CLOSER * direction) for direction in self.directions])
         return bool((off(CLOSER, closer) > 0.5 * CLOSER * doubtful).all())  # else it was a bend of third order
 
-    def what_is_wrong(self, gained: float, allowed: float) -> str:
-        """Why the point is no minimum, in words; empty where nothing speaks against it.
-
-        gained is what the descent has brought, allowed what it was allowed to leave.
-        A descent from the lowest point nearby tells whether there is much to gain yet; from a saddle it finds its way
-        down even where random directions lead up (Jin, Ge, Netrapalli, Kakade and Jordan 2017, How to escape saddle
-        points efficiently).
-        """
+    def look(self, gained: float) -> Finding:
+        """What the point is; gained is what the descent has brought."""
         box = self.objective.box
         if box is not None and np.array_equal(*box):
-            return ""  # there is no other point
-        value, values, noise, near = self.value, self.values, self.noise, self.near
-        down, less, maximum = ("down", "less", "maximum") if self.function.sign > 0 else ("up", "more", "minimum")
+            return Finding()  # there is no other point
+        value, values = self.value, self.values
+        down = "down" if self.function.sign > 0 else "up"
         if gained > IMMENSE * max(abs(value + gained), 1.0):
-            return f"the function seems to go {down} without end"
-        if self.contradict_gradient():
-            if self.function.differentiates:
-                return "the function slopes more than its finite differences tell, whose step is lost in rounding"
+            return Finding(f"the function seems to go {down} without end")
+        if not self.function.differentiates and self.contradict_gradient():
             hint = "" if self.gradient.any() else "; if it takes differences itself, its step is lost in rounding there"
-            return f"jac isn't the gradient of the function, by finite differences around it{hint}"
+            return Finding(f"jac isn't the gradient of the function, by finite differences around it{hint}")
         if (values == value).all():
-            return f"the function has one value within {near:.2g} of it in every direction tried: a plateau"
-        lower = values < value - noise
-        if lower.all():
-            return f"the function is {less} within {near:.2g} of it in every direction tried: a {maximum}"
-        saddle = f"the function goes {down} from there, both ways along some directions within {near:.2g}: a saddle"
-        if any(self._falls_both_ways(direction) for direction in CLOSER * self.directions[lower.all(axis=1)]):
-            return saddle  # and not a minimum that is narrower than the directions are long
-        goal = value - max(MUCH * gained, allowed, noise)
-        onwards = self._descend(self._lowest(), goal)
-        if onwards is None:
-            onwards = self._descend(self._lower_without_a_rise(), goal)
-        if onwards is None:
-            return ""
-        if self._falls_both_ways(onwards):
-            return saddle
-        return (
-            f"the function still goes {down} from there, the largest entry of its gradient being "
-            f"{np.abs(self.gradient).max():.2g}: a plateau or a long valley, or steps that are too small"
-        )
+            words = f"the function has one value within {self.near:.2g} of it in every direction tried: a plateau"
+            return Finding(words)
+        curvature = curvature_at(self.objective, self.point, sizes_of(self.point.params, self.start))
+        words, lower = self._way_down(curvature, down)
+        if words:
+            return Finding(words, lower, curvature)
+        doubtful = curvature is None or curvature.gain(LEAST_CURVATURES[-1]) > self.allowed
+        return Finding(curvature=curvature, hidden=self._what_hides(curvature, doubtful), doubtful=doubtful)
 
-    def _falls_both_ways(self, direction):
+    def _way_down(self, curvature: Curvature | None, down: str) -> tuple[str, np.ndarray | None]:
+        """What speaks against a minimum, with a lower point: where it bends down, slopes, or is flat, in this order."""
+        values, near = self.values, self.near
+        lower = values < self.value - self.noise
+        lowest = [self.directions[row] * (1, -1)[side] for row, side in np.argwhere(lower & (values == values.min()))]
+        if lower.all():
+            less, maximum = ("less", "maximum") if self.function.sign > 0 else ("more", "minimum")
+            words = f"the function is {less} within {near:.2g} of it in every direction tried: a {maximum}"
+            return words, self._follow(lowest[0])
+        bent, flat = ([], []) if curvature is None else self._down_and_flat(curvature)
+        found = self._across([*CLOSER * self.directions[lower.all(axis=1)], *bent])
+        if found is not None:
+            both = f"the function goes {down} from there, both ways along some directions within {near:.2g}: a saddle"
+            one = f"the function still goes {down} from there, though its gradient hardly tells: a saddle"
+            return both if self._falls(found[1]) else one, found[0]
+        onwards = self._further(curvature)
+        if onwards is not None:
+            largest = f"the largest entry of its gradient being {np.abs(self.gradient).max():.2g}"
+            what = "a plateau or a long valley, or steps that are too small"
+            return f"the function still goes {down} from there, {largest}: {what}", onwards
+        found = self._across([*lowest, *flat])
+        if found is not None:
+            return f"the function still goes {down} from there, along directions in which it is flat there", found[0]
+        return "", None
+
+    def _falls(self, direction):
         return bool(np.max(self._both_ways(direction)) < self.value - 0.01 * self.noise)  # not where one is NaN
 
-    def _steps(self) -> int:
-        """Of the descent: a share of those made before, where each takes as many evaluations as there are variables."""
-        costly = self.function.differentiates and self.point.size > FEW_VARIABLES
-        return min(STEPS, max(FEW_STEPS, self.function.counts["njev"] // 5)) if costly else STEPS
+    # -- ways down
 
-    def _lowest(self) -> np.ndarray | None:
-        """The lowest of the points around."""
-        if not np.isfinite(self.values).any():
-            return None
-        row, column = np.unravel_index(np.nanargmin(self.values), self.values.shape)
-        return self.point + (1, -1)[column] * self.directions[row]
+    def _follow(self, direction: np.ndarray) -> np.ndarray | None:
+        """The lowest point on the way, if it is low enough; the way is as long as leads down."""
+        best, params, length = self.value, None, 1.0
+        for _ in range(GROWTHS):
+            there = self.point.params + length * direction
+            self.objective.project(there)
+            value = self.objective.value_at(there)
+            if not value < best:
+                break
+            best, params, length = value, there, GROWTH * length
+        return params if best < self.value - self.allowed else None
 
-    def _lower_without_a_rise(self) -> np.ndarray | None:
-        """A lower point farther off, with no higher one on the way."""
-        for direction in [sign * WIDER * direction for direction in self.directions for sign in (1, -1)]:
-            half, whole = (self.objective.value_at(self.point + share * direction) for share in (0.5, 1.0))
-            if whole < half < self.value - self.noise:
-                return self.point + direction
+    def _across(self, directions: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+        """A lower point, and the direction, along some that the gradient doesn't tell of."""
+        for direction in directions:
+            forward, backward = self._both_ways(direction)
+            if not min(forward, backward) < self.value - 0.01 * self.noise:
+                continue
+            found = self._follow(direction if not backward < forward else -direction)
+            if found is not None:
+                return found, direction
         return None
 
-    def _descend(self, nearby: np.ndarray | None, goal: float) -> np.ndarray | None:
-        """The direction to a point far off and below the goal, if a few steps of L-BFGS lead to one from nearby."""
-        if nearby is None:
+    def _down_and_flat(self, curvature: Curvature) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Directions, in several lengths, in which the function bends down, and in which third orders may count."""
+        if not curvature.values.size:
+            return [], []
+        extent = np.maximum(np.abs(self.point.params), np.abs(self.point.params - self.start))
+        extent = np.where(extent > LEAST, extent, 1.0)
+        vectors = curvature.vectors / np.maximum(np.abs(curvature.vectors / extent[:, None]).max(axis=0), TINY)
+        bends = curvature.values * (vectors**2).sum(axis=0) / np.maximum((curvature.vectors**2).sum(axis=0), TINY)
+        down = np.flatnonzero(curvature.values < -curvature.error)[:FLAT_DIRECTIONS]
+        flat = np.flatnonzero(np.abs(bends) <= FLAT * np.abs(bends).max())
+        some = [vectors[:, [np.argmin(np.abs(bends))]], vectors[:, flat[:FLAT_DIRECTIONS]]]
+        if flat.size > 1:
+            some.append(vectors[:, flat] @ np.random.RandomState(3).normal(size=(flat.size, FLAT_DIRECTIONS)))
+
+        def in_lengths(directions):
+            longest = np.maximum(np.abs(directions / extent[:, None]).max(axis=0), TINY)
+            return [length * direction for direction in (directions / longest).T for length in LENGTHS]
+
+        return in_lengths(vectors[:, down]), in_lengths(np.hstack(some))
+
+    def _further(self, curvature: Curvature | None) -> np.ndarray | None:
+        """A lower point where the gradient promises one."""
+        if curvature is None:
+            steps = [-self.near * self.gradient / max(float(np.abs(self.gradient).max()), TINY)]
+        elif curvature.gain(LEAST_CURVATURES[-1]) <= self.allowed:
             return None
-        objective, point, near = self.objective, self.point, self.near
-        objective.project(nearby)
-        value, gradient = objective(nearby)
-        steepness = float(np.abs(gradient).max())
-        if not (np.isfinite(value) and steepness > 0):
-            return None
-        search = QuasiNewton(objective, nearby, memory=10, l1=None, eps=0.0)
-        search.use(Identity(near / steepness))
-        search.box = objective.box
-        for _ in range(self._steps()):
-            before = search.params
-            if not search.look() > self.noise or not search.move() or np.array_equal(search.params, before):
-                return None
-            way = search.params - point
-            distance = float(np.linalg.norm(way))
-            if distance < BACK * near:
-                return None
-            if search.objective < goal and distance > FAR * near:
-                return way * near / distance
-        return None
+        else:
+            steps = [curvature.newton_step(least) for least in LEAST_CURVATURES]
+            steps.append(-curvature.scaling * curvature.gradient)
+        lowest, found = self.value - self.allowed, None
+        for step in steps:
+            for share in SHORTER:
+                there = self.point.params + share * step
+                self.objective.project(there)
+                value = self.objective.value_at(there)
+                if value < lowest:
+                    lowest, found = value, there
+                    break
+        return found
+
+    def _what_hides(self, curvature: Curvature | None, doubtful: bool) -> str:
+        """Why it can't be told whether it goes on, though no lower point was found; empty if it doesn't go on."""
+        if self.hides or (doubtful and self.objective.noise > PERHAPS * self.allowed):
+            return f"the noise of fun, about {self.objective.noise:.1g}, hides what is left of the way"
+        if curvature is None or curvature.gain() <= self.allowed or self._is_kink(curvature):
+            return ""
+        return (
+            f"the gradient, whose largest entry is {np.abs(self.gradient).max():.2g}, promises another "
+            f"{curvature.gain():.1g}, but no step brings it: {self._why_lost()}"
+        )
+
+    def _why_lost(self) -> str:
+        if self.function.differentiates:
+            return "its finite differences are too rough there, or variables differ too much in scale"
+        return "rounding hides it, or variables differ too much in scale"
+
+    def _is_kink(self, curvature: Curvature) -> bool:
+        """Whether the function rises on both sides along the gradient, as steeply as it says."""
+        gradient = curvature.gradient
+        sizes = sizes_of(self.point.params, self.start)
+        direction = np.where(gradient != 0, sizes * np.sign(gradient), 0.0)
+        for length in KINK_LENGTHS:
+            rise = np.min(self._both_ways(length * direction)) - self.value
+            if not rise >= KINK * length * float(np.abs(gradient) @ sizes) > 0:
+                return False
+        return True

@@ -1,0 +1,108 @@
+"""Gradients by finite differences, and the noise that their steps must be larger than."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize._numdiff import approx_derivative  # the differences of scipy.optimize.minimize, in no public place
+
+METHODS = "2-point", "3-point", "cs"
+Box = tuple[np.ndarray, np.ndarray]
+EPS = float(np.finfo(float).eps)
+POINTS = 7  # on a line, whose differences tell noise from what is smooth
+SPACINGS = 1e-9, 1e-7, 1e-5  # between them, of variables up to one: the first at which most values differ
+ALIKE = 4.0  # what the estimates of three orders of differences may differ by, as a factor
+SHARE = 100.0  # times the noise that a second difference should be at least
+TRIALS = 4  # of steps, each ten times as long or short as the one before
+
+
+class Differences:
+    """The gradient of a function by finite differences within a box; where the user leaves it open, they are refined.
+
+    They begin as SciPy's forward differences. Central ones, with steps that fit the curvature and noise of the
+    function, come in once these are known.
+    """
+
+    def __init__(self, method: str | None, size: int, box: Box | None):
+        self.method, self.adapts = method or METHODS[0], method is None
+        low, high = (-np.inf, np.inf) if box is None else box
+        self.low, self.high = np.broadcast_to(low, size), np.broadcast_to(high, size)
+        self.free = self.low < self.high  # there are no differences where there is no room
+        self.steps: np.ndarray | None = None
+
+    def refine(self, steps: np.ndarray) -> None:
+        """Go on with central differences of these steps, if that is open."""
+        if self.adapts:
+            self.method, self.steps = "3-point", steps
+
+    def gradient(self, value_at: Callable, params: np.ndarray, value: float) -> np.ndarray:
+        """The gradient where the function is `value`; value_at takes complex vectors, too, for complex steps."""
+        free, gradient = self.free, np.zeros(params.size)
+
+        def of_free(x):
+            whole = params.astype(x.dtype)
+            whole[free] = x
+            return value_at(whole)
+
+        if free.any():
+            steps = None if self.steps is None else self.steps[free]
+            bounds = (self.low[free], self.high[free])
+            gradient[free] = approx_derivative(
+                of_free, params[free], method=self.method, f0=value, bounds=bounds, abs_step=steps
+            )
+        return gradient
+
+
+def noise_along(value_at: Callable[[np.ndarray], float], point: np.ndarray, value: float) -> float:
+    """Standard deviation of the noise of a function, from differences of high order between points on a short line.
+
+    Differences of what is smooth vanish with their order, those of noise don't (Moré and Wild 2011, Estimating
+    computational noise). It is zero where none is seen: there is still rounding.
+    """
+    direction = np.random.RandomState(1).choice([-1.0, 1.0], point.size) * np.maximum(np.abs(point), 1.0)
+    for spacing in SPACINGS:
+        line = [value_at(point + k * spacing * direction) for k in range(1, POINTS)]
+        values = np.array([value, *line])
+        if not np.isfinite(values).all():
+            return 0.0
+        if np.unique(values).size > POINTS // 2:
+            return _noise_of(values)
+    return 0.0
+
+
+def _noise_of(values: np.ndarray) -> float:
+    estimates, changes, differences = [], [], values
+    for order in range(1, POINTS):
+        differences = np.diff(differences)
+        factor = math.factorial(order) ** 2 / math.factorial(2 * order)
+        estimates.append(math.sqrt(factor) * float(np.linalg.norm(differences)) / math.sqrt(differences.size))
+        changes.append(bool(differences.size > 1 and differences.min() < 0 < differences.max()))
+    for k in range(len(estimates) - 2):
+        of_three = estimates[k : k + 3]
+        if changes[k] and max(of_three) <= ALIKE * min(of_three):
+            return estimates[k]
+    return 0.0
+
+
+def second_differences(
+    value_at: Callable[[np.ndarray], float], point: np.ndarray, value: float, steps: np.ndarray, noise: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values a step forward and a step backward along every axis, and the steps, so that their bend is seen.
+
+    A step is made longer while the second difference is lost in noise (Gill, Murray, Saunders and Wright 1983,
+    Computing forward-difference intervals), and shorter while there are no values.
+    """
+    steps, around = steps.copy(), np.full((2, point.size), np.nan)
+    for j in np.flatnonzero(steps):
+        for trial in range(TRIALS):
+            for side, sign in enumerate((1, -1)):
+                params = point.copy()
+                params[j] += sign * steps[j]
+                around[side, j] = value_at(params)
+            bend = abs(around[0, j] + around[1, j] - 2 * value)
+            finite = bool(np.isfinite(bend))
+            floor = SHARE * max(noise, EPS * max(abs(value), *np.abs(around[:, j])))
+            if trial == TRIALS - 1 or (finite and bend > floor):
+                break
+            steps[j] *= 10.0 if finite else 0.1
+    return around[0], around[1], steps

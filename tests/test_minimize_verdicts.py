@@ -1,0 +1,179 @@
+"""What descent on a function ends at is a minimum wherever it says so: known functions, saddles, noise, bad scales."""
+
+import numpy as np
+import pytest
+from scipy import optimize
+from sklearn.exceptions import ConvergenceWarning
+
+from skgd import minimize
+from skgd._minimize.differences import noise_along
+
+# -- saddles, started exactly on the ridge: the ways down are across all gradients
+
+
+def ridge(x):
+    return np.sum(x[:-1] ** 2) - x[-1] ** 2 + x[-1] ** 4 / 4
+
+
+def ridge_slope(x):
+    return np.append(2 * x[:-1], x[-1] ** 3 - 2 * x[-1])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+@pytest.mark.parametrize(("n", "jac"), [(2, None), (2, ridge_slope), (30, None), (50, None), (200, ridge_slope)])
+def test_saddles_are_left_and_told_of(n, jac, optimizer):
+    result = minimize(ridge, np.append(np.ones(n - 1), 0.0), jac=jac, optimizer=optimizer)
+    assert result.success, result.message
+    assert result.fun == pytest.approx(-1)  # at z = sqrt(2)
+    assert abs(result.x[-1]) == pytest.approx(np.sqrt(2), abs=1e-4)
+    if jac is not None:  # differences are off enough to lead past it
+        assert "It had left a saddle where f = " in result.message
+
+
+def monkey(x):
+    # r^3 cos(3 phi) + r^4 in two variables: of second order there is nothing
+    return x[0] ** 3 - 3 * x[0] * x[1] ** 2 + (x[0] ** 2 + x[1] ** 2) ** 2 + np.sum(x[2:] ** 2)
+
+
+def monkey_slope(x):
+    square = x[0] ** 2 + x[1] ** 2
+    first = 3 * x[0] ** 2 - 3 * x[1] ** 2 + 4 * x[0] * square
+    return np.array([first, -6 * x[0] * x[1] + 4 * x[1] * square, *2 * x[2:]])
+
+
+@pytest.mark.parametrize("n", [2, 10, 40])
+def test_a_saddle_of_third_order(n):
+    result = minimize(monkey, np.append([0.0, 0.0], np.ones(n - 2)), jac=monkey_slope, optimizer="lbfgs")
+    assert result.success, result.message
+    assert result.fun == pytest.approx(-27 / 256)  # at r = 3/4
+
+
+@pytest.mark.parametrize("jac", [None, lambda x: np.array([2 * x[0], 4e-4 * (x[1] ** 3 - x[1] / 2)])])
+def test_a_curvature_much_smaller_than_the_largest(jac):
+    result = minimize(lambda x: x[0] ** 2 + 1e-4 * (x[1] ** 4 - x[1] ** 2), [1.0, 0.0], jac=jac, optimizer="lbfgs")
+    assert result.success, result.message
+    assert abs(result.x[1]) == pytest.approx(np.sqrt(0.5), abs=1e-3)
+
+
+def test_who_does_not_want_it_stays_at_the_saddle():
+    for settings in ({"escape": False}, {"learning_rate": 0.1}):
+        with pytest.warns(ConvergenceWarning, match="no minimum: .*saddle"):
+            result = minimize(ridge, [1.0, 0.0], jac=ridge_slope, **settings)
+        assert (result.status, result.success) == (3, False)
+        assert result.x[1] == 0
+    result = minimize(ridge, [1.0, 0.0], jac=ridge_slope, learning_rate=0.1, escape=True)
+    assert result.success, result.message
+    assert result.fun == pytest.approx(-1)
+
+
+def test_the_path_leads_over_the_saddle_and_counts_on():
+    told = []
+
+    def callback(intermediate_result):
+        told.append(intermediate_result.nit)
+
+    result = minimize(ridge, [1.0, 0.0], jac=ridge_slope, callback=callback, return_path=True)
+    assert told == list(range(1, result.nit + 1))
+    assert len(result.path) == result.nit + 1
+    np.testing.assert_array_equal(result.path[-1], result.x)
+    assert (np.diff(result.fun_path) <= 0).all()
+
+
+# -- noise
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+def test_noise_that_hides_the_way_down_is_told(optimizer):
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        result = minimize(lambda x: np.sum((x - 1) ** 2) + 1e-3 * rng.normal(), np.zeros(5), optimizer=optimizer)
+        assert (result.status, result.success) == (4, False)
+        assert "the noise of fun, about 0.00" in result.message
+        assert np.sum((result.x - 1) ** 2) < 0.01
+
+
+def test_differences_step_over_the_rounding_of_single_precision():
+    def fun(x):
+        return float(np.sum((x.astype(np.float32) - np.float32(0.3)) ** 2, dtype=np.float32))
+
+    result = minimize(fun, np.ones(4), optimizer="lbfgs")
+    np.testing.assert_allclose(result.x, 0.3, atol=1e-3)
+
+
+@pytest.mark.parametrize("sigma", [1e-12, 1e-6, 1.0])
+def test_the_noise_of_a_smooth_function_is_estimated(sigma):
+    rng = np.random.default_rng(1)
+
+    def fun(x):
+        return np.cosh(x @ x) + sigma * rng.normal()
+
+    estimates = [noise_along(fun, np.full(3, 0.5), fun(np.full(3, 0.5))) for _ in range(50)]
+    found = [estimate for estimate in estimates if estimate > 0]
+    assert len(found) > 30
+    assert 0.5 < np.median(found) / sigma < 2
+
+
+# -- functions of Moré, Garbow and Hillstrom 1981 whose variables have different scales, with the minima given there
+
+
+def squares(residuals):
+    return lambda x: float(np.sum(np.square(residuals(x))))
+
+
+MEYER = np.array(
+    [34780, 28610, 23650, 19630, 16370, 13720, 11540, 9744, 8261, 7030, 6005, 5147, 4427, 3820, 3307, 2872]
+)
+BADLY_SCALED = {
+    "brown": (lambda x: np.array([x[0] - 1e6, x[1] - 2e-6, x[0] * x[1] - 2]), [1.0, 1.0], 0.0),
+    "powell": (lambda x: np.array([1e4 * x[0] * x[1] - 1, np.exp(-x[0]) + np.exp(-x[1]) - 1.0001]), [0.0, 1.0], 0.0),
+    "meyer": (lambda x: x[0] * np.exp(x[1] / (50 + 5.0 * np.arange(16) + x[2])) - MEYER, [0.02, 4000, 250], 87.9458),
+    "wood": (
+        lambda x: np.array(
+            [
+                10 * (x[1] - x[0] ** 2),
+                1 - x[0],
+                np.sqrt(90) * (x[3] - x[2] ** 2),
+                1 - x[2],
+                np.sqrt(10) * (x[1] + x[3] - 2),
+                (x[1] - x[3]) / np.sqrt(10),
+            ]
+        ),
+        [-3.0, -1.0, -3.0, -1.0],
+        0.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BADLY_SCALED)
+def test_variables_of_different_scales(name):
+    residuals, start, least = BADLY_SCALED[name]
+    with np.errstate(all="ignore"):
+        result = minimize(squares(residuals), start, optimizer="lbfgs")
+    assert result.fun == pytest.approx(least, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize(("name", "optimizer"), [*((name, "lbfgs") for name in BADLY_SCALED), ("wood", "sgd")])
+def test_success_is_never_said_where_least_squares_gain_more(name, optimizer):
+    residuals, start, _ = BADLY_SCALED[name]
+    with np.errstate(all="ignore"):
+        result = minimize(squares(residuals), start, optimizer=optimizer, max_iter=2000)
+        polished = 2 * optimize.least_squares(residuals, result.x, xtol=1e-15, ftol=1e-15, gtol=1e-15).cost
+    assert not result.success or result.fun - polished <= 1e-6 * (1 + polished)
+
+
+# -- limits
+
+
+@pytest.mark.parametrize("jac", [None, optimize.rosen_der])
+def test_the_gradient_at_limits_is_the_true_one_and_the_verdict_that_of_karush_kuhn_and_tucker(jac):
+    bounds = [(-2.0, 0.5), (-1.0, 0.2), (0.1, 3.0)]
+    result = minimize(optimize.rosen, [-1.2, 0.1, 2.0], jac=jac, optimizer="lbfgs", bounds=bounds)
+    assert result.success, result.message
+    slope = optimize.rosen_der(result.x)
+    np.testing.assert_allclose(result.jac, slope, atol=1e-4)
+    low, high = np.transpose(bounds)
+    inside = (result.x > low) & (result.x < high)
+    assert not inside.all()
+    np.testing.assert_allclose(slope[inside], 0, atol=1e-4)
+    assert (slope[result.x == high] < 0).all()
+    assert (slope[result.x == low] > 0).all()
