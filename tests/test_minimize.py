@@ -1049,3 +1049,34 @@ def test_the_edge_of_a_domain_is_no_saddle():
 def test_the_objective_criterion_measures_the_value_now():
     result = minimize(rosen, [100.0, -100.0], jac=rosen_der, criterion="objective", optimizer="lbfgs", max_iter=50_000)
     assert result.fun < 1e-3
+
+
+# -- the table of steps
+
+
+def test_a_table_shows_every_step(capsys):
+    minimize(lambda x: x**2, 3.0, jac=lambda x: 2 * x, learning_rate=0.1, max_iter=2, tol=None, trace=True)
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split() == ["k", "x", "f", "gradient", "rate", "step"]
+    assert [list(map(float, row.split())) for row in rows] == [
+        [0, 3, 9, 6],
+        [1, 2.4, 5.76, 4.8, 0.1, -0.6],
+        [2, 1.92, 3.6864, 3.84, 0.1, -0.48],
+    ]
+
+
+def test_a_table_of_an_ascent_has_the_function_and_the_rates_that_a_line_search_found(capsys):
+    result = minimize(lambda x: -(x**2).sum(), [1.0, -2.0], jac=lambda x: -2 * x, maximize=True, trace=True)
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == result.nit + 1
+    numbers = np.array(rows[1].split(), float)
+    x, value, gradient, rate, step = numbers[1:3], numbers[3], numbers[4:6], numbers[6], numbers[7:9]
+    np.testing.assert_allclose(step, x - [1.0, -2.0], atol=1e-3)
+    np.testing.assert_allclose(value, -(x**2).sum(), rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(gradient, -2 * x, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(rate * np.array([-2.0, 4.0]), step, rtol=1e-3)  # uphill
+
+
+def test_a_table_of_many_variables_fits_on_a_line(capsys):
+    minimize(lambda x: (x**2).sum(), np.ones(50), trace=True, max_iter=2, tol=None)
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 200

@@ -38,6 +38,7 @@ CONSTRAINTS: dict = {
     "n_restarts": [Interval(Integral, 1, None, closed="left")],
     "callback": [callable, None],
     "return_path": ["boolean"],
+    "trace": ["boolean"],
     "random_state": ["random_state"],
 }
 
@@ -60,6 +61,7 @@ def minimize(
     bounds: Bounds | Sequence | None = None,
     callback: Callable | None = None,
     return_path: bool = False,
+    trace: bool = False,
     random_state: int | np.random.RandomState | None = None,
 ) -> OptimizeResult:
     r"""Find a minimum of a function of one or more variables by gradient descent.
@@ -120,6 +122,9 @@ def minimize(
         other starts, by returning True or raising StopIteration; the result then is no ``success``, as SciPy's.
     return_path : bool, default=False
         Whether the result has ``path`` and ``fun_path``.
+    trace : bool, default=False
+        Whether to print a line for each iteration: x, the function and its gradient there, and the learning rate and
+        the step that led there; of more than four variables the first two and the last two.
     random_state : int, RandomState or None, default=None
         For the starts.
 

@@ -20,6 +20,7 @@ from .function import Function, FunctionObjective, Point
 from .searches import rate_on
 from .solvers import SOLVERS, FunctionLineSearch, RuleDescent
 from .surroundings import Finding, Surroundings
+from .table import Table
 from .watch import Watch, rate_of
 from .words import divergence_in_words, end_in_words
 
@@ -36,7 +37,8 @@ class FunctionRun:
     def __init__(self, function: Function, start: np.ndarray, arguments: Any):
         self.function, self.start, self.arguments = function, start, arguments
         self.objective = FunctionObjective(function)
-        self.watch = Watch(self.objective, arguments.callback, arguments.return_path)
+        table = Table(function.shaped, function.sign) if arguments.trace else None
+        self.watch = Watch(self.objective, arguments.callback, arguments.return_path, table)
         self.point = Point(start, np.nan, np.full(start.size, np.nan))
         self.left: list[str] = []  # what it was at before it went on
         self.n_iter = 0

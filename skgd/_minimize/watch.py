@@ -11,13 +11,16 @@ from .._solvers.driver import Driver
 from .._solvers.plan import Plan
 from .._solvers.training import Training
 from .function import FunctionObjective, Point
+from .table import Table
 
 
 class Watch:
     """Remembers where a descent has led to, and tells whoever wants to know, who may stop it."""
 
-    def __init__(self, objective: FunctionObjective, callback: Callable | None, keeps_path: bool):
-        self.objective, self.keeps_path = objective, keeps_path
+    def __init__(
+        self, objective: FunctionObjective, callback: Callable | None, keeps_path: bool, table: Table | None = None
+    ):
+        self.objective, self.keeps_path, self.table = objective, keeps_path, table
         self.callback: Any = callback
         self.takes_result = _parameters_of(callback) == ["intermediate_result"]
         self.path: list[np.ndarray] = []  # the last two points, or all if asked for
@@ -26,6 +29,8 @@ class Watch:
     def begin(self, point: Point) -> None:
         """It begins here."""
         self.path, self.values = [point.params], [point.value]
+        if self.table is not None:
+            self.table.begin(point)
 
     def see(self, driver: Driver, earlier: int) -> None:
         """After every iteration; there may have been earlier ones, of other drivers."""
@@ -34,6 +39,9 @@ class Watch:
             del self.path[:-1], self.values[:-1]
         self.path.append(point.params)
         self.values.append(point.value)
+        if self.table is not None:
+            rate = driver.learning_rate if driver.plan.solver == "rule" else None
+            self.table.see(earlier + driver.training.epochs, point, rate)
         if self.callback is not None and self._is_stopped_at(point, driver, earlier):
             driver.stop("callback")
 
