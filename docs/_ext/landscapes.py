@@ -185,6 +185,10 @@ LANDSCAPES = {
         INPUTS, title="Line, raw", bounds=[(-0.6, 1.6), (-1.0, 7.0)], start=[-0.2, 1.0]
     ),
     "scaled": line_through(
-        SCALED, title="Line, scaled", bounds=[(-3.5, 6.5), (-1.0, 11.0)], start=[-2.0, 1.0]
+        SCALED,
+        title="Line, scaled",
+        bounds=[(-4.0, 7.0), (2.0, 13.0)],
+        start=[-2.0, 4.0],
+        equal=True,
     ),
 }

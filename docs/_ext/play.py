@@ -9,6 +9,7 @@ def add_scripts(app: Sphinx, name: str, template: str, context: dict, document) 
     if name == "play":
         app.add_css_file("play.css")
         app.add_js_file(None, body=script())
+        app.add_js_file("play_axes.js", loading_method="defer")
         app.add_js_file("play.js", loading_method="defer")
 
 

@@ -123,8 +123,9 @@ def page() -> str:
     parts = re.findall(
         r"```\{raw\} html\n(.*?)```", (DOCS / "play.md").read_text(encoding="utf-8"), re.S
     )
-    style, drawing = (
-        (static / name).read_text(encoding="utf-8") for name in ("play.css", "play.js")
+    style, axes, acting = (
+        (static / name).read_text(encoding="utf-8")
+        for name in ("play.css", "play_axes.js", "play.js")
     )
     return f"""<!DOCTYPE html>
 <html lang="en" data-theme="light">
@@ -137,7 +138,8 @@ def page() -> str:
 <body>
 {"".join(parts)}
 <script>{script()}</script>
-<script>{drawing}</script>
+<script>{axes}</script>
+<script>{acting}</script>
 </body>
 </html>
 """

@@ -1,5 +1,5 @@
-// The page play.md: what is drawn and what is done. Rules and functions come from skgd, as the object of that name
-// (docs/_ext/play.py); there are no formulas here.
+// The page play.md: what is shown and what is done. Rules and functions are in the object skgd, which
+// docs/_ext/play_script.py makes of Python; there are no formulas here. play_axes.js draws.
 "use strict";
 
 const HOPELESS = 1e15; // a descent that has come to this height has diverged
@@ -23,184 +23,28 @@ function descend(landscape, optimizer, rate, hyper, start) {
 
 const height = (landscape, f) => Math.max(f - landscape.lowest, LEAST);
 
-// The rate of those given whose path is the lowest, in the mean of its steps' logarithms; all that is below is the end.
+// The rate of those given that is there soonest: whose path is the lowest in the mean of its steps' logarithms. Paths
+// that leave the picture come last.
 function bestRate(landscape, optimizer, hyper, start, rates) {
-  let best = rates[0];
-  let lowest = Infinity;
   const end = ARRIVED * height(landscape, landscape.value(start, landscape.data));
-  for (const rate of rates) {
-    const path = descend(landscape, optimizer, rate, hyper, start);
-    if (path.length <= landscape.n_steps) continue; // it diverges
+  const stays = ({ x }) => landscape.bounds.every(([low, high], k) => low <= x[k] && x[k] <= high);
+  const grade = (path) => {
+    if (path.length <= landscape.n_steps) return Infinity; // it diverges
     const sum = path.reduce((total, at) => total + Math.log10(Math.max(height(landscape, at.f), end)), 0);
-    if (sum < lowest) [best, lowest] = [rate, sum];
-  }
-  return best;
+    return sum / path.length + (path.every(stays) ? 0 : 1000);
+  };
+  const grades = rates.map((rate) => grade(descend(landscape, optimizer, rate, hyper, start)));
+  return rates[grades.indexOf(Math.min(...grades))];
 }
 
-// Numbers as people read them
-
-function digits(value, n = 4) {
-  if (!Number.isFinite(value)) return String(value).replace("Infinity", "∞");
-  const size = Math.abs(value);
-  const short = value === 0 || (size >= 1e-3 && size < 1e5);
-  const text = short ? String(Number(value.toPrecision(n))) : value.toExponential(1).replace("e+", "e").replace(".0e", "e");
-  return text.replaceAll("-", "−");
-}
-
-function ticks(low, high, about) {
-  const rough = (high - low) / about;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((each) => each * power >= rough);
-  const first = Math.ceil(low / step);
-  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, k) => (first + k) * step);
-}
-
-// A canvas with axes: from numbers to pixels and back
-
-class Axes {
-  constructor(canvas, [left, right, bottom, top]) {
-    Object.assign(this, { canvas, left, right, bottom, top, ratio: window.devicePixelRatio || 1 });
-    this.width = canvas.clientWidth;
-    this.height = canvas.clientHeight;
-    canvas.width = Math.round(this.width * this.ratio);
-    canvas.height = Math.round(this.height * this.ratio);
-    this.pen = canvas.getContext("2d");
-    this.pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    this.box = { x: 56, y: 8, width: this.width - 70, height: this.height - 48 };
-    const style = getComputedStyle(canvas);
-    this.color = (name) => style.getPropertyValue(`--play-${name}`).trim();
-    this.font = `12px ${style.fontFamily}`;
-  }
-
-  x(value) {
-    return this.box.x + ((value - this.left) / (this.right - this.left)) * this.box.width;
-  }
-
-  y(value) {
-    return this.box.y + ((this.top - value) / (this.top - this.bottom)) * this.box.height;
-  }
-
-  at(event) {
-    const place = this.canvas.getBoundingClientRect();
-    const [x, y] = [event.clientX - place.left - this.box.x, event.clientY - place.top - this.box.y];
-    return [
-      this.left + (Math.min(Math.max(x / this.box.width, 0), 1)) * (this.right - this.left),
-      this.top - (Math.min(Math.max(y / this.box.height, 0), 1)) * (this.top - this.bottom),
-    ];
-  }
-
-  // One scale for both variables: the shorter side shows more than was asked for.
-  makeEqual() {
-    const [across, up] = [(this.right - this.left) / this.box.width, (this.top - this.bottom) / this.box.height];
-    const [wider, taller] = [Math.max(up / across, 1), Math.max(across / up, 1)];
-    const grow = (low, high, by) => [(low + high - (high - low) * by) / 2, (low + high + (high - low) * by) / 2];
-    [this.left, this.right] = grow(this.left, this.right, wider);
-    [this.bottom, this.top] = grow(this.bottom, this.top, taller);
-  }
-
-  frame(xLabel, yLabel, yTicks, yText = digits) {
-    const { pen, box } = this;
-    pen.fillStyle = this.color("text");
-    pen.font = this.font;
-    pen.textAlign = "center";
-    pen.textBaseline = "top";
-    for (const tick of ticks(this.left, this.right, Math.max(box.width / 90, 4))) {
-      pen.fillText(digits(tick), this.x(tick), box.y + box.height + 5);
-    }
-    pen.fillText(xLabel, box.x + box.width / 2, box.y + box.height + 22);
-    pen.textAlign = "right";
-    pen.textBaseline = "middle";
-    for (const tick of yTicks) pen.fillText(yText(tick), box.x - 5, this.y(tick));
-    pen.save();
-    pen.translate(2, box.y + box.height / 2);
-    pen.rotate(-Math.PI / 2);
-    pen.textAlign = "center";
-    pen.textBaseline = "top";
-    pen.fillText(yLabel, 0, 0);
-    pen.restore();
-  }
-
-  clip() {
-    const { pen, box } = this;
-    pen.save();
-    pen.beginPath();
-    pen.rect(box.x, box.y, box.width, box.height);
-    pen.clip();
-  }
-
-  line(points, color, width) {
-    const { pen } = this;
-    pen.beginPath();
-    for (const [x, y] of points) pen.lineTo(this.x(x), this.y(y));
-    Object.assign(pen, { strokeStyle: color, lineWidth: width, lineJoin: "round" });
-    pen.stroke();
-  }
-
-  // A mark with n corners, every second one of them nearer by `inner`; a circle has many.
-  mark([x, y], radius, n, inner, fill, edge) {
-    const { pen } = this;
-    pen.beginPath();
-    for (let k = 0; k < n; k++) {
-      const [angle, far] = [(2 * Math.PI * k) / n - Math.PI / 2, k % 2 ? radius * inner : radius];
-      pen.lineTo(this.x(x) + far * Math.cos(angle), this.y(y) + far * Math.sin(angle));
-    }
-    pen.closePath();
-    Object.assign(pen, { fillStyle: fill, strokeStyle: edge, lineWidth: 3 });
-    pen.stroke();
-    pen.fill();
-  }
-
-  dot(point, radius, fill, edge) {
-    this.mark(point, radius, 32, 1, fill, edge);
-  }
-}
-
-// Areas between the contours, darker (in the dark, lighter) where paths are to get to, with lines between them.
-function contours(axes, landscape) {
-  const { box, ratio } = axes;
-  const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
-  const values = new Float64Array(width * height);
-  const x = new Float64Array(2);
-  for (let row = 0, i = 0; row < height; row++) {
-    x[1] = axes.top - ((row + 0.5) / height) * (axes.top - axes.bottom);
-    for (let column = 0; column < width; column++, i++) {
-      x[0] = axes.left + ((column + 0.5) / width) * (axes.right - axes.left);
-      values[i] = landscape.value(x, landscape.data);
-    }
-  }
-  const image = new ImageData(width, height);
-  const [low, high, between] = ["low", "high", "between"].map((name) => axes.color(name).split(" ").map(Number));
-  const { levels } = landscape;
-  const last = levels.length - 1;
-  for (let i = 0, band = 0; i < values.length; i++) {
-    const value = values[i];
-    while (band < last && value >= levels[band + 1]) band++;
-    while (band > 0 && value < levels[band]) band--;
-    // how many pixels away the next contour is, by the slope
-    const slope = Math.hypot(values[i + (i % width === width - 1 ? -1 : 1)] - value, (values[i + width] ?? values[i - width]) - value);
-    const away = Math.min(band ? value - levels[band] : Infinity, band < last ? levels[band + 1] - value : Infinity) / slope;
-    const line = Math.min(Math.max(0.4 * ratio + 0.5 - away, 0), 1);
-    for (let c = 0; c < 3; c++) {
-      const shade = low[c] + (high[c] - low[c]) * (band / last);
-      image.data[4 * i + c] = shade + (between[c] - shade) * line;
-    }
-    image.data[4 * i + 3] = 255;
-  }
-  const drawn = document.createElement("canvas");
-  Object.assign(drawn, { width, height });
-  drawn.getContext("2d").putImageData(image, 0, 0);
-  return drawn;
-}
-
-// The page
-
-function start() {
+function openPage() {
   const element = (name) => document.getElementById(`play-${name}`);
   const state = { name: "", rule: "", rate: 0.1, hyper: [], start: [], shown: 0 };
   let path = [];
   let axes;
   let background = {}; // the last that was drawn, and what for
   let timer = 0; // of the next picture, while steps are played
+  let writing = 0; // timer of the address
 
   const landscape = () => skgd.landscapes[state.name];
   const optimizer = () => skgd.optimizers[state.rule];
@@ -210,6 +54,8 @@ function start() {
     return Array.from({ length: n + 1 }, (_, k) => Number((10 ** (Number(min) + k * step)).toPrecision(3)));
   };
   const point = (at) => (landscape().variables.length === 1 ? [at.x[0], at.f] : at.x);
+
+  const where = () => landscape().variables.map((name, k) => `${name} = ${digits(state.start[k], 3)}`).join(", ");
 
   function drawPicture() {
     const of = landscape();
@@ -230,12 +76,9 @@ function start() {
       if (background.what !== what) background = { what, image: contours(axes, of) };
       pen.drawImage(background.image, box.x, box.y, box.width, box.height);
       axes.clip();
+      for (const each of of.minima) axes.mark(each, 5, 8, 0.25, axes.color("text"), "transparent");
     }
     const paint = axes.color("path");
-    for (const x of of.minima) {
-      const place = point({ x, f: of.lowest });
-      if (!flat) axes.mark(place, 5, 8, 0.25, axes.color("text"), "transparent");
-    }
     const points = path.slice(0, state.shown + 1).map(point);
     axes.line(points, paint, 2);
     points.forEach((each, k) => {
@@ -246,9 +89,8 @@ function start() {
     axes.dot(points[0], 6, "white", paint);
     if (points.length > 1) axes.mark(points.at(-1), 9, 10, 0.45, paint, "white");
     pen.restore();
-    axes.frame(of.variables[0], of.variables[1] ?? "f", heights);
-    const where = of.variables.map((name, k) => `${name} = ${digits(state.start[k], 3)}`).join(", ");
-    axes.canvas.setAttribute("aria-label", `${of.title}, descent from ${where}. Arrow keys move the start.`);
+    axes.labels(of.variables[0], of.variables[1] ?? "f", heights);
+    axes.canvas.setAttribute("aria-label", `${of.title}, with a path from ${where()}. Arrow keys move the start.`);
   }
 
   function drawCurve() {
@@ -265,7 +107,7 @@ function start() {
     curve.line(points.slice(0, state.shown + 1), curve.color("path"), 2);
     curve.dot(points[state.shown], 3, curve.color("path"), curve.color("path"));
     const above = of.lowest === 0 ? "f" : "f above its minimum";
-    curve.frame("step", above, decades, (decade) => digits(10 ** decade, 1));
+    curve.labels("step", above, decades, (decade) => digits(10 ** decade, 1));
     curve.canvas.setAttribute("aria-label", `${above}, on a logarithmic scale, over the steps`);
   }
 
@@ -275,7 +117,8 @@ function start() {
     const head = ["step", ...variables, "f", ...(partial.length === 1 ? ["f′"] : partial)];
     const row = (cells, tag) => `<tr>${cells.map((cell) => `${tag}${cell}`).join("")}</tr>`;
     const first = Math.max(state.shown - 5, 0);
-    const rows = path.slice(first, state.shown + 1).map((at, k) => [first + k, ...[...at.x, at.f, ...at.gradient].map((each) => digits(each))]);
+    const numbers = ({ x, f, gradient }) => [...x, f, ...gradient].map((each) => digits(each));
+    const rows = path.slice(first, state.shown + 1).map((at, k) => [first + k, ...numbers(at)]);
     const table = element("table");
     table.tHead.innerHTML = row(head, '<th scope="col">');
     table.tBodies[0].innerHTML = rows.map((cells) => row(cells, "<td>")).join("");
@@ -295,7 +138,7 @@ function start() {
     const diverged = end < of.n_steps && state.shown === end;
     element("status").setAttribute("aria-live", timer ? "off" : "polite");
     const comment = diverged ? ": it diverges" : f > path[0].f ? ", above the start" : "";
-    element("status").textContent = `f = ${digits(f)} after ${state.shown} steps${comment}.`;
+    element("status").textContent = `From ${where()}: f = ${digits(f)} after ${state.shown} steps${comment}.`;
   }
 
   function fillSettings() {
@@ -310,19 +153,28 @@ function start() {
       element(knob.name).value = state.hyper[knob.at];
       element(`${knob.name}-value`).value = digits(state.hyper[knob.at]);
     }
+  }
+
+  function writeAddress() {
     const settings = new URLSearchParams({ function: state.name, optimizer: state.rule, rate: state.rate });
     for (const knob of optimizer().knobs) settings.set(knob.name, state.hyper[knob.at]);
     settings.set("start", state.start.map((each) => Number(each.toPrecision(4))));
     history.replaceState(null, "", `#${settings}`.replaceAll("%2C", ","));
   }
 
-  // After any change: the whole path, unless a part of it is being looked at.
-  function changed() {
+  // A new path, all of it unless a part is being looked at
+  function renew() {
     const all = !timer && (state.shown === 0 || state.shown >= path.length - 1);
     path = descend(landscape(), optimizer(), state.rate, state.hyper, state.start);
     state.shown = all ? path.length - 1 : Math.min(state.shown, path.length - 1);
     fillSettings();
     show();
+  }
+
+  function changed() {
+    renew();
+    clearTimeout(writing);
+    writing = setTimeout(writeAddress, 300); // browsers don't take many in a row
   }
 
   function pause() {
@@ -338,10 +190,11 @@ function start() {
 
   function play() {
     if (state.shown >= path.length - 1) state.shown = 0;
-    const [from, since] = [state.shown, performance.now()];
+    let [at, last] = [state.shown, performance.now()];
     const turn = (now) => {
-      const step = from + Math.floor((Math.max(now - since, 0) / 1000 / SECONDS) * landscape().n_steps);
-      state.shown = Math.min(step, path.length - 1);
+      at += (Math.max(now - last, 0) / 1000 / SECONDS) * landscape().n_steps;
+      last = now;
+      state.shown = Math.min(Math.floor(at), path.length - 1);
       timer = state.shown < path.length - 1 ? requestAnimationFrame(turn) : 0;
       show();
     };
@@ -354,18 +207,17 @@ function start() {
   }
 
   function chooseFunction(name) {
-    state.name = name in skgd.landscapes ? name : "valley";
+    state.name = Object.hasOwn(skgd.landscapes, name) ? name : "valley";
     state.start = [...landscape().start];
   }
 
   function chooseOptimizer(name) {
-    state.rule = name in skgd.optimizers ? name : "sgd";
+    state.rule = Object.hasOwn(skgd.optimizers, name) ? name : "sgd";
     state.hyper = [...optimizer().hyper];
-    const knobs = optimizer().knobs.map(
-      ({ name, title, step }) => `<label class="play-slider"><span>${title} <output id="play-${name}-value"></output></span>
-        <input id="play-${name}" type="range" min="0" max="${1 - step}" step="${step}"></label>`,
-    );
-    element("knobs").innerHTML = knobs.join("");
+    const slider = ({ name, title, step }) => `
+      <label class="play-slider"><span>${title} <output id="play-${name}-value"></output></span>
+      <input id="play-${name}" type="range" min="0" max="${1 - step}" step="${step}"></label>`;
+    element("knobs").innerHTML = optimizer().knobs.map(slider).join("");
     for (const knob of optimizer().knobs) {
       element(knob.name).addEventListener("input", (event) => {
         state.hyper[knob.at] = Number(event.target.value);
@@ -376,6 +228,7 @@ function start() {
 
   function readAddress() {
     const settings = new URLSearchParams(location.hash.slice(1));
+    const given = settings.has("function");
     const number = (name, low, high) => {
       const value = settings.has(name) ? Number(settings.get(name)) : NaN;
       return value >= low && value <= high ? value : undefined;
@@ -385,11 +238,12 @@ function start() {
     chooseOptimizer(settings.get("optimizer"));
     for (const knob of optimizer().knobs) state.hyper[knob.at] = number(knob.name, 0, 1) ?? state.hyper[knob.at];
     const place = (settings.get("start") ?? "").split(",").map(Number);
-    if (place.length === state.start.length && settings.has("start") && place.every(Number.isFinite)) state.start = place;
-    state.rate = number("rate", 1e-4, 100) ?? (settings.has("function") ? undefined : 0.9);
+    const isPlace = settings.has("start") && place.length === state.start.length;
+    if (isPlace && place.every(Number.isFinite)) state.start = place;
+    state.rate = number("rate", 1e-4, 100) ?? (given ? undefined : 0.9);
     if (state.rate === undefined) chooseBest();
     state.shown = Infinity;
-    changed();
+    renew();
   }
 
   function moveStart(place) {
@@ -423,7 +277,7 @@ function start() {
     changed();
   });
   element("play").addEventListener("click", () => (timer ? goTo(state.shown) : play()));
-  element("step").addEventListener("click", () => goTo(state.shown < path.length - 1 ? state.shown + 1 : state.shown));
+  element("step").addEventListener("click", () => goTo(state.shown < path.length - 1 ? state.shown + 1 : 1));
   element("reset").addEventListener("click", () => goTo(0));
   element("time").addEventListener("input", (event) => goTo(Number(event.target.value)));
 
@@ -433,14 +287,16 @@ function start() {
     if (event.buttons === 1 && event.pointerType === "mouse") moveStart(axes.at(event));
   });
   canvas.addEventListener("keydown", (event) => {
-    const [right, up] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
-    if (right === 0 && up === 0) return;
+    const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    if (!(event.key in ways)) return;
     event.preventDefault();
+    const [right, up] = ways[event.key];
     const [x, y = 0] = state.start;
     moveStart([x + (right * (axes.right - axes.left)) / 50, y + (up * (axes.top - axes.bottom)) / 50]);
   });
 
   addEventListener("hashchange", () => {
+    if (!location.hash.startsWith("#function=")) return; // it leads to a heading
     readAddress();
     document.querySelector(".play-picture").scrollIntoView({ block: "nearest" });
     if (!matchMedia("(prefers-reduced-motion: reduce)").matches) play();
@@ -450,4 +306,4 @@ function start() {
   new MutationObserver(show).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 }
 
-if (globalThis.document) start();
+if (globalThis.document) openPage();
