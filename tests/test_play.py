@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skgd.optimizers import OPTIMIZERS, AdamW
+from skgd.optimizers import OPTIMIZERS, SGD, AdaGrad, AdamW, RMSProp
 
 DOCS = Path(__file__).parents[1] / "docs"
 N_STEPS = 20
@@ -37,10 +37,10 @@ def in_node(code):
     return json.loads(ran.stdout)
 
 
-def path_in_python(optimizer, landscape):
-    x, gradient = np.array(landscape.start), np.zeros(len(landscape.start))
+def path_in_python(optimizer, landscape, n_steps=N_STEPS, start=None):
+    x, gradient = np.array(start or landscape.start), np.zeros(len(landscape.start))
     path = []
-    for _ in range(N_STEPS + 1):
+    for _ in range(n_steps + 1):
         landscape.gradient(x, landscape.data, gradient)
         path.append([*x, landscape.value(x, landscape.data), *gradient])
         optimizer.update(x, gradient)
@@ -76,6 +76,34 @@ def test_paths_in_javascript_are_those_of_update(page):
             np.testing.assert_allclose(
                 paths[f"{name} on {place}"] / scale, expected / scale, rtol=0, atol=1e-12, err_msg=f"{name} on {place}"
             )
+
+
+def test_what_the_page_says_of_its_experiments(page):
+    valley, cubic = page["functions"]["valley"], page["functions"]["cubic"]
+    assert valley.n_steps == 100
+
+    def heights(optimizer):
+        return np.array(path_in_python(optimizer, valley, 100))[:, 2]
+
+    assert (np.diff(heights(SGD(1.02))[10:]) > 0).all()
+    assert heights(SGD(0.98))[-1] < 0.1
+    assert heights(SGD(0.1, momentum=0.8))[-1] < 1e-5
+    assert heights(SGD(0.1))[-1] > 0.3
+    assert heights(SGD(0.1, momentum=0.95))[-1] > 1e-3
+    adagrad, rmsprop = (np.array(path_in_python(each(0.2), valley, 100)) for each in (AdaGrad, RMSProp))
+    assert 0.4 < adagrad[-1, 0] / adagrad[0, 0] < 0.6
+    assert (np.abs(rmsprop[-20:, :2]) < 0.5).all()
+    assert np.ptp(rmsprop[-20:, 1]) > 0.1
+    far = path_in_python(SGD(0.02), cubic, 2)
+    assert abs(far[2][0]) > cubic.bounds[0][1]
+    near = path_in_python(SGD(0.02), cubic, 5, [1.05])
+    assert near[5][0] == pytest.approx(1, abs=1e-6)
+    curvature = [(cubic_slope(x + 1e-6) - cubic_slope(x - 1e-6)) / 2e-6 for x in (1.0, 2.0)]
+    np.testing.assert_allclose(curvature, [50, 608], rtol=1e-3)
+
+
+def cubic_slope(x):
+    return 2 * (x**3 + 2 * x - 3) * (3 * x**2 + 2)
 
 
 def test_sliders_lead_to_the_hyper_parameters_of_their_names(page):
