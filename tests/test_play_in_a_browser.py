@@ -197,6 +197,7 @@ def test_the_address_leads_back(page, address):
 
 
 def test_all_functions_and_optimizers_are_drawn(page):
+    page.resize(*PHONE)  # small pictures are drawn sooner
     pictures = set()
     for name in ("function", "optimizer"):
         for option in Select(page[name]).options:
