@@ -26,7 +26,8 @@ path = regularization_path(model, X, y)
 for k in 0, 30, 60, 99:
     names = X.columns[path.coefs[k] != 0]
     print(
-        f"alpha = {path.alphas[k]:.2f}: {len(names)} of {X.shape[1]} columns, {', '.join(names)}"
+        f"alpha = {path.alphas[k]:.2f}: {len(names)} of {X.shape[1]} columns,"
+        f" {', '.join(names)}"
     )
 
 # %%

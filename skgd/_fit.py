@@ -24,6 +24,7 @@ from ._pickles import Pickles
 from ._problem.describe import describe, splits_of
 from ._problem.model import LinearModel
 from ._problem.partitioned import Reading, columns_of
+from ._problem.predictions import check_predictions
 from ._problem.problem import Problem
 from ._problem.survey import describe_partitions
 from ._solvers.driver import Driver
@@ -215,7 +216,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             # publish
             self._publish(*trained)
             if adapter_of(X) is None:
-                self._check_predictions(X)
+                check_predictions(self, X)
             if before is None:  # else members may have seen before what they hold out now
                 self.__dict__.update(self._published_of_rows(drivers))
             if tasks is not None:
@@ -310,9 +311,6 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
     def _finished(self, training: Training, plan: Plan, problem: Problem) -> Training:
         """The training with what is only known when it has ended."""
         return training
-
-    def _check_predictions(self, X) -> None:
-        """Refuse a fit whose predictions of its own rows are infinite."""
 
     def _published_of_rows(self, drivers: list[Driver]) -> dict[str, Any]:
         """Fitted attributes that follow from the rows, too."""

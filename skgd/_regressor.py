@@ -110,17 +110,6 @@ class RegressorFits(RegressorMixin):
             Quantile(self.quantile).check()
         return describe_numbers(self, X, y, sample_weight, validation, self._make_loss())
 
-    def _check_predictions(self, X):
-        training, dtype = self._training, self._training.precision
-        near_the_end = training.scaling.target_scale.max(initial=0.0) > np.sqrt(np.finfo(dtype).max)
-        if training.loss.out_activation != "exp" and not near_the_end:
-            return  # these stay near the targets
-        if not np.isfinite(as_numpy(self.predict(X), "predictions")).all():
-            raise ValueError(
-                f"{type(self).__name__}: predictions of rows in X are beyond what {dtype} holds: take a smaller "
-                "learning rate, the default standardize, or y in other units"
-            )
-
     def _survey(self, y_like, dtype, classes, before):
         if not isinstance(self.quantile, Real):
             Quantile(self.quantile).check()

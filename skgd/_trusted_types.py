@@ -1,5 +1,7 @@
 """The names of skgd's classes in files of fitted models, for loaders that ask which types to trust."""
 
+from sklearn.base import BaseEstimator
+
 from . import activations, linear_model, losses, neural_network, optimizers, penalties, schedules
 
 _MODULES = (activations, linear_model, losses, neural_network, optimizers, penalties, schedules)
@@ -9,7 +11,7 @@ TRUSTED_TYPES: tuple[str, ...] = tuple(
         f"{thing.__module__}.{thing.__qualname__}"
         for module in _MODULES
         for thing in (getattr(module, name) for name in module.__all__)
-        if isinstance(thing, type)
+        if isinstance(thing, type) and issubclass(thing, BaseEstimator)
     )
 )
 """The public estimators, optimizers, schedules, losses, penalties and activations, as files of fitted models name them.

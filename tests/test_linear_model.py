@@ -239,7 +239,7 @@ def test_separable_classes_converge_to_the_penalised_optimum():
 def test_regression_run_to_the_end_is_the_exact_ridge_solution(make_features):
     X, y, _ = problem(make_features)
     y = 1e3 + 250 * y
-    model = GDLinearRegressor(alpha=1e-3, **EXACT).fit(X, y)
+    model = GDLinearRegressor(alpha=1e-3, standardize=True, **EXACT).fit(X, y)
     assert model.converged_
     coef, predictions = ridge_optimum(X, y, alpha=1e-3)
     _, scale = scaling(X)
@@ -252,7 +252,7 @@ def test_regression_run_to_the_end_is_the_exact_ridge_solution(make_features):
 @pytest.mark.parametrize("make_features", FEATURES, ids=lambda f: f.__name__)
 def test_classification_run_to_the_end_is_the_exact_optimum(make_features):
     X, _, labels = problem(make_features)
-    model = GDLogisticClassifier(alpha=1e-2, **EXACT).fit(X, labels)
+    model = GDLogisticClassifier(alpha=1e-2, standardize=True, **EXACT).fit(X, labels)
     assert model.converged_
     _, proba = logistic_optimum(X, labels, alpha=1e-2)
     np.testing.assert_allclose(model.predict_proba(X), proba, atol=1e-5)

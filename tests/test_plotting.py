@@ -19,6 +19,7 @@ from PIL import Image
 from scipy import sparse
 from scipy.optimize import OptimizeResult, rosen
 from scipy.special import expit, log_softmax
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.decomposition import PCA
@@ -713,9 +714,9 @@ def test_several_fits_end_at_the_optimum_of_the_contours():
 
 
 def test_classes_weights_and_sparse_features():
-    balanced = GDLogisticClassifier(alpha=0.1, class_weight="balanced")
+    balanced = GDLogisticClassifier(alpha=0.1, class_weight="balanced", standardize="max_abs")
     display = PathDisplay.from_estimator(balanced, sparse.csr_matrix(X_CANCER), y_cancer, features=(3, 7))
-    model = GDLogisticClassifier(alpha=0.1, class_weight="balanced").fit(sparse.csr_matrix(X_CANCER), y_cancer)
+    model = clone(balanced).fit(sparse.csr_matrix(X_CANCER), y_cancer)
     w = model.coef_[0] * np.abs(X_CANCER).max(axis=0)
     i, j = 10, 80
     w[[3, 7]] = display.grid[0][i], display.grid[1][j]

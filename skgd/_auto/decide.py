@@ -81,6 +81,7 @@ def make_plan(
         early_stopping=bool(parameters.early_stopping),
         shuffle=parameters.shuffle,
         average=average.item() if isinstance(average, np.generic) else average,
+        looks_back=not optimizer.searches_line,
         settles=settles,
         near_zero=0.0 if exact else near_zero,
         clip_norm=parameters.clip_norm,

@@ -65,10 +65,10 @@ def own_steps(parameters: Any) -> bool:
 
 
 def _most_distinct(parameters: Any, model: type) -> int:
-    """Rows up to which every update by a rule sees all. A line search cares for no last digits."""
+    """Rows up to which every update sees all. A line search to the one optimum cares for no last digits."""
     optimizer, batch_size = parameters.optimizer, parameters.batch_size
     if optimizer == "auto" or get_optimizer(optimizer).searches_line:
-        return 0
+        return 0 if model is LinearModel else MOST_DISTINCT
     return min(ONE_BATCH_ROWS[model] if batch_size == "auto" else batch_size or MOST_DISTINCT, MOST_DISTINCT)
 
 

@@ -12,9 +12,11 @@ OPTIONS = {"_nrt", "no_cpython_wrapper", "no_cfunc_wrapper", "forceinline"}
 @functools.cache
 def warn_without(part: str, consequence: str, reason: str) -> None:
     """Warn, once, of what this version of numba lacks."""
-    import numba
-
-    warn_user(f"skgd does without {part} of numba {numba.__version__} ({reason}): {consequence}", RuntimeWarning)
+    try:
+        from numba import __version__ as version
+    except ImportError:
+        return  # which somebody has said
+    warn_user(f"skgd does without {part} of numba {version} ({reason}): {consequence}", RuntimeWarning)
 
 
 def in_words(error: Exception) -> str:

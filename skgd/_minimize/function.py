@@ -223,10 +223,6 @@ class FunctionObjective:
         except Exception:
             return np.nan
 
-    def leads_out(self, params: np.ndarray) -> bool:
-        """No: whatever is evaluated is looked at."""
-        return False
-
     def project(self, params: np.ndarray) -> None:
         """Bring parameters back into the box."""
         if self.box is not None:

@@ -1,10 +1,13 @@
 """Raw predictions of linear models and networks, in threads and with bounded memory."""
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
 from .. import _parallel as threads
 from .._compile.kernels import activation_kernels
+from .._containers import as_numpy
 from .._kernels.structures import Data, Features
 from .features import copied_rows
 from .network import NetworkModel, layers_of
@@ -29,10 +32,24 @@ def raw_predictions(X, coef: np.ndarray, intercept: np.ndarray, n_threads: int) 
             raw[rows] += intercept
 
     rows_at_once = max(1, BLOCK_ENTRIES // row_entries)
-    with np.errstate(over="ignore", invalid="ignore"):  # what leaves the range of floats is infinite, or no number
-        for _ in threads.run_over_rows(fill, n_rows, row_entries * intercept.size, 0, n_threads):
-            pass
+    for _ in threads.run_over_rows(fill, n_rows, row_entries * intercept.size, 0, n_threads):
+        pass
     return raw
+
+
+def check_predictions(estimator: Any, X: Any) -> None:
+    """Refuse a fit whose predictions of its own rows are infinite."""
+    training = estimator._training
+    scale, dtype = training.scaling.target_scale, training.precision
+    if training.loss.out_activation != "exp" and scale.max(initial=0.0) < np.sqrt(np.finfo(dtype).max):
+        return  # they stay near the targets
+    with np.errstate(over="ignore", invalid="ignore"):
+        predictions = as_numpy(estimator.predict(X), "predictions")
+    if not np.isfinite(predictions).all():
+        raise ValueError(
+            f"{type(estimator).__name__}: predictions of rows in X are beyond what {dtype} holds: take a smaller "
+            "learning rate, the default standardize, or y in other units"
+        )
 
 
 def network_predictions(X, model: NetworkModel, params: np.ndarray, scaling: Scaling, n_threads: int) -> np.ndarray:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from .._kernels.constants import IMMENSE
 from ..losses import Loss
 from ..penalties import ElasticNet, smallest_subgradient
 from .model import penalty_factor
@@ -16,7 +15,6 @@ from .rows import Rows
 from .scaling import Scaling
 
 NULL_ROWS = 4096
-FEW_ENTRIES = 2**16  # of X, in one more pass over which an epoch doesn't count
 FAR_OUT = 1e9  # times parameters at which raw predictions of 1e-8 of one tell classes apart for certain
 TOSS_UP = float(np.log(2.0))  # log-loss of even odds
 
@@ -84,18 +82,6 @@ class Problem:
         """The objective."""
         value, _ = self.objective(params)
         return value if self.l1 is None else value + float(self.l1 @ np.abs(params))
-
-    def leads_out(self, params: np.ndarray) -> bool:
-        """Whether predictions of some rows leave the range of floats, as exponential ones soon do.
-
-        All rows are looked at where they are few, or where that may be.
-        """
-        has_link = type(self.loss).predict is not Loss.predict
-        few = self.rows.in_memory and self.rows.n_entries <= FEW_ENTRIES
-        if not (few or has_link or not np.abs(params).max(initial=0.0) < IMMENSE):
-            return False
-        with np.errstate(over="ignore", invalid="ignore"):
-            return not np.isfinite(self.objective.loss_alone(params))
 
     def gradient(self, params: np.ndarray) -> np.ndarray:
         """Its gradient; under an L1 penalty the subgradient of least norm."""

@@ -17,14 +17,14 @@ PART_ENTRIES = 2**19  # of the rows, for each output, that one thread works on a
 SAMPLE_ROWS = 10_000  # of which the curvature is learnt, at least,
 ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
 SAMPLE_ENTRIES = 2**23  # unless they are as wide as that
-ROWS_PER_SAMPLED = 64  # a row of so many is sampled where that makes more: it costs less than the passes that it saves,
+SHARE_OF_X = 64  # rows in as much memory as this part of X are sampled if they are more: they cost less than they save,
 MORE_ENTRIES = 2**21  # up to this size
 SHARE_IN_KINKS = 0.1  # of the rows that the curvature of kinks is averaged over, at least
 
 
-def more_rows(n_rows: int, n_columns: int) -> int:
-    """Rows of a sample that saves passes over so many, dense ones."""
-    return min(n_rows // ROWS_PER_SAMPLED, MORE_ENTRIES // n_columns)
+def more_rows(n_rows: int, n_columns: int, dtype: np.dtype) -> int:
+    """Rows of a sample, in float64, that saves passes over so many, dense ones."""
+    return min(n_rows * dtype.itemsize // 8 // SHARE_OF_X, MORE_ENTRIES // n_columns)
 
 
 class Sample:

@@ -107,7 +107,7 @@ class Summarise:
             if weightless(weight, subset):
                 return Summary(held_out=held_out)
             moments = (None, None) if self.scaler is None else self.scaler.moments(data, self.survey.loss)
-            more = min(more_rows(data.n_rows, self.reading.n_features + 1), self.most_sampled)
+            more = min(more_rows(data.n_rows, self.reading.n_features + 1, self.reading.dtype), self.most_sampled)
             sample = some_of(data, X, y, max(self.n_sampled, more))
             samples = (sample,) if part.number % self.every == 0 and sample[2].any() else ()
             digests, tally = (_digest(sample[0], y, weight),), Tally.of(data)

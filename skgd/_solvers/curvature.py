@@ -110,6 +110,7 @@ class Curvature:
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
         self.coupled = self.couples and K * p <= COUPLED_PARAMETERS  # whether one matrix holds all of them
         self.n_matrices = 1 if self.coupled else K
+        self.matrix_width = p * (K if self.coupled else 1)  # parameters that a matrix speaks for
         self.some = SubSample(rows, model, loss, size)
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self.sets: WorkingSets | None = None
@@ -121,11 +122,6 @@ class Curvature:
         self.made_of: dict = {}  # what the last model was made of
         # whether conjugate gradients, which need no model, are tried before one that costs as much as many passes
         self.conjugate = self.few_rows and rows.n_rows > TRIED_ROWS and is_even(self.rows, self.loss)
-
-    @property
-    def matrix_width(self) -> int:
-        """Parameters that a matrix speaks for."""
-        return self.n_columns * (self.n_outputs if self.coupled else 1)
 
     @property
     def holds_all(self) -> bool:

@@ -9,7 +9,7 @@ from ..schedules import ReduceOnPlateau, factor_at
 from .outcome import Outcome, Solver
 from .plan import Plan
 from .solvers import make_solver
-from .stopping import EarlyStopping, settle
+from .stopping import EarlyStopping, leads_out, settle
 from .training import Training
 
 BACK_OFF = 0.25
@@ -198,7 +198,7 @@ class Driver:
         if self.plan.settles:
             settle(training)
         # what the last steps have led to, no epoch has seen yet
-        if not self.plan.searches_line and self.problem.leads_out(training.params):
+        if self.plan.looks_back and leads_out(self.problem, training.params):
             training.return_to_best()
             training.stop_reason = "diverged"
         if self.plan.exact and training.gradient_norm is None and training.stop_reason != "diverged":

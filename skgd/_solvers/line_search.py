@@ -10,7 +10,7 @@ from .curvature import MOST_PATIENCE, Curvature, most_to_gain
 from .outcome import Outcome
 from .plan import Plan
 from .prospects import Prospects
-from .quasi_newton import Identity, QuasiNewton
+from .quasi_newton import Identity, QuasiNewton, penalise
 from .stopping import SearchCriterion
 from .training import Training
 
@@ -152,7 +152,7 @@ class LineSearch:
         search = self.search
         search.function, search.l1 = self._function(), problem.l1
         if self.smooth:
-            search.penalise(more)
+            penalise(search, more)
         else:  # narrow kinks tell nothing of what lies beyond them
             self.widths = list(WIDTHS)
             self.hyper[0] = self.widths.pop(0)

@@ -38,6 +38,7 @@ class Plan:
     early_stopping: bool = False  # whether validation data stop the training, or are only watched
     shuffle: bool = True
     average: bool | int | float = False  # a float is the decay of an exponential mean
+    looks_back: bool = False  # whether the end is looked at once more: the last steps may have left the range of floats
     settles: bool = False  # whether a fit that noise ends takes the mean over the epochs at the standstill
     near_zero: float = 0.0  # share of the first objective below which a mean over mini-batches counts as 0; 0: exact
     clip_norm: float | None = None

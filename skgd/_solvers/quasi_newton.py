@@ -65,13 +65,6 @@ class QuasiNewton:
             self.value, self.gradient = self.function(self.params)
         self.pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
 
-    def penalise(self, more: np.ndarray) -> None:
-        """Add 1/2 sum_j more_j params_j^2 to the function, which has it from now on."""
-        self.value += 0.5 * float(more @ self.params**2)
-        self.gradient = self.gradient + more * self.params
-        of_steps = [(step, change + more * step) for step, change, _ in self.pairs]
-        self.pairs = [(step, change, 1.0 / (step @ change)) for step, change in of_steps if step @ change > TINY]
-
     def state(self) -> dict:
         """Where it is, between two steps, and what it has learnt of the curvature."""
         at = {"params": self.params, "value": self.value, "gradient": self.gradient, "moved_by": self.moved_by}
@@ -198,3 +191,11 @@ class QuasiNewton:
         for (step, change, inverse), along in zip(self.pairs, reversed(inner), strict=True):
             direction += step * (along - (change @ direction) * inverse)
         return direction
+
+
+def penalise(search: QuasiNewton, more: np.ndarray) -> None:
+    """Add 1/2 sum_j more_j params_j^2 to the function of a search, which has it from now on."""
+    search.value += 0.5 * float(more @ search.params**2)
+    search.gradient = search.gradient + more * search.params
+    of_steps = [(step, change + more * step) for step, change, _ in search.pairs]
+    search.pairs = [(step, change, 1.0 / (step @ change)) for step, change in of_steps if step @ change > TINY]

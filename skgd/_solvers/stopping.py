@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from .._kernels.constants import IMMENSE
 from .._kernels.structures import GRADIENT, NEVER, OBJECTIVE, STEP
+from .._problem.problem import Problem
 from .plan import Plan
 from .prospects import Prospects
 from .quasi_newton import QuasiNewton
@@ -27,6 +29,14 @@ class SearchCriterion:
         if self.name == "gradient":
             return float(np.abs(search.steepest).max(initial=0.0)) <= self.tol
         return self.name == "objective" and (prospects.lost or prospects.to_come() <= self.tol * gain)
+
+
+def leads_out(problem: Problem, params: np.ndarray) -> bool:
+    """Whether predictions of rows leave the range of floats; all are looked at where that may be, as below exp."""
+    if problem.loss.out_activation != "exp" and np.abs(params).max(initial=0.0) < IMMENSE:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return not np.isfinite(problem.objective.loss_alone(params))
 
 
 def settle(training: Training) -> None:

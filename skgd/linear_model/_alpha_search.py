@@ -79,8 +79,8 @@ class AlphaSearchCV(GridSearchCV):
     >>> from skgd.linear_model import AlphaSearchCV
     >>> X, y = load_diabetes(return_X_y=True)
     >>> search = AlphaSearchCV(GDLinearRegressor(penalty="l1"), n_alphas=30).fit(X, y)
-    >>> round(search.alpha_, 1), round(search.best_score_, 2), int((search.best_estimator_.coef_ != 0).sum())
-    (2.0, 0.48, 7)
+    >>> round(search.alpha_, 2), round(search.best_score_, 2), int((search.best_estimator_.coef_ != 0).sum())
+    (0.07, 0.48, 9)
     """
 
     _parameter_constraints: dict = OF_ALPHAS | {

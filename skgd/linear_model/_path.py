@@ -154,7 +154,7 @@ def regularization_path(
     >>> X, y = load_diabetes(return_X_y=True)
     >>> path = regularization_path(GDLinearRegressor(penalty="l1"), X, y, n_alphas=5)
     >>> np.count_nonzero(path.coefs, axis=1)
-    array([ 0,  4,  7,  8, 10])
+    array([ 0,  4,  7,  9, 10])
     """
     check_arguments("regularization_path", OF_ALPHAS, {"alphas": alphas, "n_alphas": n_alphas, "eps": eps})
     model = model_for_path(estimator)
