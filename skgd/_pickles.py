@@ -292,6 +292,10 @@ class Pickles(BaseEstimator):
         defaults = _defaults(type(self))  # type: ignore[arg-type]
         if state.get("_skgd_format", 1) < FIRST_TO_SETTLE:
             defaults = defaults | {"average": False}
+            if state.get("standardize", defaults.get("standardize")) == "auto":  # what it was then, for what goes on
+                moments = state.get("_training_state", {}).get("moments", ())
+                is_sparse = any(each is not None and each[0] == "largest" for each in moments)
+                state = state | {"standardize": "max_abs"} if is_sparse else state
         state = defaults | state
         check_version(state, type(self).__name__, __version__)
         training, others = None, [unpacked(each) for each in state.pop("_states_of_others", ())]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import optimize
+from scipy.optimize import rosen, rosen_der
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import minimize
@@ -177,3 +178,42 @@ def test_the_gradient_at_limits_is_the_true_one_and_the_verdict_that_of_karush_k
     np.testing.assert_allclose(slope[inside], 0, atol=1e-4)
     assert (slope[result.x == high] < 0).all()
     assert (slope[result.x == low] > 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("settings", [{"criterion": "gradient"}, {"criterion": "objective"}, {"tol": None}])
+@pytest.mark.parametrize("jac", [None, rosen_der])
+def test_lbfgs_ends_where_no_step_decreases_the_function(settings, jac):
+    result = minimize(rosen, [-1.2, 1.0], jac=jac, optimizer="lbfgs", **settings)
+    assert result.nfev < 2_000
+    np.testing.assert_allclose(result.x, 1, atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+@pytest.mark.parametrize("jac", [None, lambda x: -np.exp(-x)])
+def test_a_function_that_falls_for_ever_leads_to_no_infinity(optimizer, jac):
+    result = minimize(lambda x: float(np.exp(-x[0])), [0.0], jac=jac, optimizer=optimizer, max_iter=500)
+    assert np.isfinite(result.x).all()
+    assert result.fun < 1e-3
+
+
+def test_other_starts_are_no_successes_that_nobody_looked_at():
+    def hollow(x):
+        return min(((x - 1) ** 2).sum(), 1.0)
+
+    result = minimize(hollow, [1.5, 1.5], n_restarts=5, random_state=0)
+    assert result.success
+    assert [(other.success, other.status) for other in result.restarts] == [(True, 0)] + 4 * [(False, 5)]
+
+
+def test_the_rate_that_is_told_is_that_of_the_step():
+    rates = []
+
+    def watch(intermediate_result):
+        rates.append(intermediate_result.learning_rate)
+
+    settings = {"learning_rate": 0.1, "schedule": "exponential", "max_iter": 3, "tol": None}
+    result = minimize(lambda x: x**2, 1.0, jac=lambda x: 2 * x, callback=watch, return_path=True, **settings)
+    np.testing.assert_allclose(np.diff(result.path), -np.array(rates) * 2 * result.path[:-1])
+    assert result.learning_rate == rates[-1] < rates[0]

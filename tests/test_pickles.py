@@ -7,6 +7,7 @@ import pickletools
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_classification
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
@@ -334,3 +335,19 @@ def test_a_call_that_fails_leaves_the_curve_as_it_was():
     np.testing.assert_array_equal(model.loss_curve_, before)
     model.partial_fit(X[:32], y[:32])
     np.testing.assert_array_equal(model.loss_curve_[:3], before)
+
+
+def test_streams_of_sparse_rows_from_earlier_formats_keep_their_scale():
+    rng = np.random.default_rng(0)
+    rows = sparse.random_array((200, 10), density=0.3, format="csr", rng=rng)
+    y = rows @ rng.normal(size=10)
+    model = GDLinearRegressor(standardize="max_abs", random_state=0)
+    for start in range(0, 150, 50):
+        model.partial_fit(rows[start : start + 50], y[start : start + 50])
+    state = model.__getstate__() | {"_skgd_format": 3}
+    del state["standardize"]  # "auto" was the largest absolute values of sparse X
+    loaded = GDLinearRegressor.__new__(GDLinearRegressor)
+    loaded.__setstate__(state)
+    for each in (model, loaded):
+        each.partial_fit(rows[150:], y[150:])
+    np.testing.assert_array_equal(loaded.coef_, model.coef_)

@@ -32,7 +32,9 @@ class Function:
         return params.reshape(self.shape) if self.shape else params[0]
 
     def value(self, params: np.ndarray) -> float:
-        """Value alone."""
+        """Value alone; nobody wants to get to infinity."""
+        if not np.isfinite(params).all():
+            return np.inf
         return self.sign * (self._pair(params)[0] if self.jac is True else self._value(params))
 
     def gradient(self, params: np.ndarray, value: float) -> np.ndarray:
@@ -48,7 +50,7 @@ class Function:
 
     def value_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Both; a gradient of NaN where the value isn't finite."""
-        if self.jac is True:
+        if self.jac is True and np.isfinite(params).all():
             value, gradient = self._pair(params)
             return self.sign * value, self.sign * gradient
         value = self.value(params)

@@ -22,7 +22,7 @@ from ..optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from ..schedules import SCHEDULES, Schedule, ScheduleName, get_schedule
 from .differences import METHODS, Box
 from .function import Function, NotFiniteAtStartError
-from .run import STATUS, FunctionRun
+from .run import STATUS, FunctionRun, leave
 
 CONSTRAINTS: dict = {
     "fun": [callable],
@@ -137,7 +137,8 @@ def minimize(
           against a minimum; 1: all ``max_iter`` iterations were made, a success only where ``tol=None`` asks for that;
           2: diverged, or the function could not be evaluated; 3: a criterion was met at what is no minimum: a plateau,
           a saddle, or a place with lower ones nearby; 4: rounding, or noise of ``fun``, ended it, or hides whether it
-          is a minimum; 99: ended by ``callback``;
+          is a minimum; 5: of ``restarts``, a criterion was met higher than elsewhere, and nobody looked around; 99:
+          ended by ``callback``;
         - ``nit``, ``nfev``, ``njev``: iterations, evaluations of the function (with those of finite differences, and of
           some around the end), and of the gradient;
         - ``learning_rate``: what was used in the end; None for a line search;
@@ -201,7 +202,10 @@ def minimize(
             break
     last = descents[-1]
     descents.sort(key=lambda descent: np.nan_to_num(descent.value, nan=np.inf))
-    descents[0].verify()
+    with np.errstate(over="ignore", invalid="ignore"):
+        descents[0].verify()
+    for descent in descents[1:]:
+        leave(descent)
     results = [descent.result() for descent in descents]
     result = results[0]
     if n_restarts > 1:

@@ -9,6 +9,7 @@ from .._kernels.constants import FLATTER, TINY
 from .differences import EPS
 from .function import FunctionObjective, Point
 
+MOST_HALTS = 10
 TRIALS = 30  # of lengths along one direction
 End = tuple[float, float, Any]  # a length, the value there, the slope, or None where it isn't known
 CLOSEST, FARTHEST = 0.1, 0.9  # where between two lengths the next may lie, as shares
@@ -34,6 +35,7 @@ class LimitedMemory:
         self.pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
         self.inverse = scaling  # of the Hessian: a matrix, or a diagonal; None where nothing is known
         self.first_length = first_length(params, self.steepest)
+        self.halts = 0  # steps on end that led nowhere
         self.longest_step = np.inf  # largest change of a parameter in the last step
 
     @property
@@ -69,10 +71,14 @@ class LimitedMemory:
             found = self._search(length)
         if found is None:
             return False
+        # no other float lies that way, which ends the criterion "step" soon, and all others here
+        self.halts = self.halts + 1 if np.array_equal(found.params, self.params) else 0
+        if self.halts > MOST_HALTS:
+            return False
         step, change = found.params - self.params, found.gradient - self.gradient
         self.longest_step = float(np.abs(step).max(initial=0.0))
         product = float(step @ change)
-        if product > max(EPS * float(change @ change), TINY):
+        if product > max(EPS * float(change @ change), TINY) and float(change @ change) > TINY:
             self.pairs = [*self.pairs, (step, change, product)][-self.memory :]
         self.point, self.steepest = found, self.function.projected(found)
         return True

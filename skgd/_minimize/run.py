@@ -28,7 +28,7 @@ MOST_LOOKS = 20  # around, from which it goes on
 ALLOWED = 0.1  # share of tol, of the function and what was gained of it, that a minimum may be lower by
 ALLOWED_AT_GIVEN_RATES = 1e-5  # share of what was gained: how near steps of such a length come is the user's business
 
-STATUS = {"converged": 0, "max_iter": 1, "diverged": 2, "no minimum": 3, "rounding": 4, "callback": 99}  # 99: SciPy's
+STATUS = {"converged": 0, "max_iter": 1, "diverged": 2, "no minimum": 3, "rounding": 4, "unseen": 5, "callback": 99}
 
 
 class FunctionRun:
@@ -84,7 +84,7 @@ class FunctionRun:
         plan = self.plan = replace(self.plan, max_iter=arguments.max_iter - self.n_iter)
         training = _training_from(start, plan)
         solver, beginning = self._drive(training, plan, inverse)
-        self.n_iter, self.rate = self.n_iter + training.epochs, rate_of(training, plan)
+        self.n_iter += training.epochs
         endless = first - objective.best.value > IMMENSE * max(abs(first), 1.0)
         # wherever the line search looked
         lost = solver.idle and not np.isfinite(objective.last.value) and not endless
@@ -110,6 +110,7 @@ class FunctionRun:
         driver = Driver(training, plan, self.objective, watched=True, solver=solver)
         for _ in driver.run():
             self.watch.see(driver, self.n_iter)
+        self.rate = rate_of(driver)
         return solver, driver.beginning if plan.solver == "rule" else None
 
     def _advised_rate(self, training: Training, plan: Plan, beginning: Training | None) -> float | None:
@@ -222,3 +223,10 @@ def _training_from(start: np.ndarray, plan: Plan) -> Training:
     everywhere = np.ones(start.size)  # decoupled decay of weights takes all variables
     state = new_state(start, plan.optimizer, FLOAT64, everywhere, everywhere)
     return Training(plan.optimizer, state, new_progress(seed=1), plan.learning_rate)
+
+
+def leave(run: FunctionRun) -> None:
+    """Say that nobody has looked around where a criterion was met."""
+    if run.reason in ("converged", "rounding"):
+        run.reason = "unseen"
+        run.message += " Whether it is a minimum was not looked at: another start has led lower."

@@ -8,8 +8,6 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from .._solvers.driver import Driver
-from .._solvers.plan import Plan
-from .._solvers.training import Training
 from .function import FunctionObjective, Point
 from .table import Table
 
@@ -40,8 +38,7 @@ class Watch:
         self.path.append(point.params)
         self.values.append(point.value)
         if self.table is not None:
-            rate = driver.learning_rate if driver.plan.solver == "rule" else None
-            self.table.see(earlier + driver.training.epochs, point, rate)
+            self.table.see(earlier + driver.training.epochs, point, rate_of(driver))
         if self.callback is not None and self._is_stopped_at(point, driver, earlier):
             driver.stop("callback")
 
@@ -63,7 +60,7 @@ class Watch:
                     fun=sign * point.value,
                     jac=shaped(sign * point.gradient),
                     nit=earlier + driver.training.epochs,
-                    learning_rate=rate_of(driver.training, driver.plan),
+                    learning_rate=rate_of(driver),
                 )
                 answer = self.callback(intermediate_result=told)
         except StopIteration:
@@ -71,9 +68,9 @@ class Watch:
         return isinstance(answer, bool | np.bool_) and bool(answer)  # others return what they like, as x itself
 
 
-def rate_of(training: Training, plan: Plan) -> float | None:
-    """The learning rate; None for a line search."""
-    return training.learning_rate if plan.solver == "rule" else None
+def rate_of(driver: Driver) -> float | None:
+    """The learning rate of the last step; None for a line search."""
+    return driver.learning_rate if driver.plan.solver == "rule" else None
 
 
 def _parameters_of(function: Callable | None) -> list[str]:

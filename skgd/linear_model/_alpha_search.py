@@ -214,7 +214,8 @@ def _r2(loss, raw, y, weight, path) -> np.ndarray:
     y = y.reshape(len(y), -1).astype(np.float64)
     mean = np.average(y, axis=0, weights=weight)
     around_mean, around_predictions = weight @ (y - mean) ** 2, np.tensordot(weight, (y[:, None] - predictions) ** 2, 1)
-    return R2.finish(Deviations(len(y), float(weight.sum()), mean, around_mean, around_predictions))
+    told = R2.finish(Deviations(len(y), float(weight.sum()), mean, around_mean, around_predictions))
+    return np.broadcast_to(told, raw.shape[1])  # of a single row there is none
 
 
 def _accuracy(loss, raw, y, weight, path) -> np.ndarray:
