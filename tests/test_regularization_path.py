@@ -7,8 +7,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn import config_context
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, Ridge, enet_path, lasso_path
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -241,3 +243,28 @@ def test_pictures_of_paths():
     assert list(CoefficientPathDisplay.from_path(classes, features=[0], output=None).lines_) == ["a", "b", "c"]
     with pytest.raises(TypeError, match="regularization_path"):
         CoefficientPathDisplay.from_path(X)
+
+
+def test_folds_of_single_rows_have_no_score_and_weightless_ones_are_refused():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search = AlphaSearchCV(GDLinearRegressor(), n_alphas=3, cv=LeaveOneOut()).fit(X[:10], y[:10])
+    assert np.isnan(search.cv_results_["mean_test_score"]).all()  # as GridSearchCV has it
+    with pytest.raises(ValueError, match="zero for all rows of a fold"):
+        AlphaSearchCV(GDLinearRegressor(), n_alphas=3).fit(X, y, sample_weight=np.arange(len(y)) < 50)
+
+
+def test_weights_go_where_they_are_asked_for():
+    weight = np.random.default_rng(0).random(len(y))
+    with config_context(enable_metadata_routing=True):
+        with pytest.raises((TypeError, UnsetMetadataPassedError)):  # as GridSearchCV has it
+            AlphaSearchCV(GDLinearRegressor(), n_alphas=3).fit(X, y, sample_weight=weight)
+        silent = GDLinearRegressor().set_fit_request(sample_weight=False).set_score_request(sample_weight=True)
+        search = AlphaSearchCV(silent, n_alphas=3).fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(search.best_estimator_.coef_, GDLinearRegressor(alpha=search.alpha_).fit(X, y).coef_)
+    plain = AlphaSearchCV(
+        GDLinearRegressor(), n_alphas=3, scoring=lambda model, rows, targets: model.score(rows, targets)
+    )
+    plain.fit(X, y, sample_weight=weight)  # a scorer that takes no weights
+    with pytest.raises(ValueError, match="scoring"):
+        AlphaSearchCV(GDLinearRegressor(), scoring=["r2"]).fit(X, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
 
+import inspect
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Self
@@ -9,15 +10,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
+from sklearn import get_config
 from sklearn.base import clone, is_classifier
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import BaseCrossValidator, GridSearchCV, check_cv
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.metadata_routing import process_routing
 
 from .._scores import R2, Deviations
 from .._solvers.training import begin
-from .._validation import check_parameters, check_rows_to_predict, some_rows
+from .._validation import StrOptions, check_parameters, check_rows_to_predict, some_rows
 from ._base import LinearEstimator
 from ._path import OF_ALPHAS, RegularizationPath, alphas_of, model_for_path, path_of, solver_of
 
@@ -84,7 +87,8 @@ class AlphaSearchCV(GridSearchCV):
     """
 
     _parameter_constraints: dict = OF_ALPHAS | {
-        name: GridSearchCV._parameter_constraints[name] for name in ("estimator", "scoring", "cv")
+        **{name: GridSearchCV._parameter_constraints[name] for name in ("estimator", "cv")},
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
     }
 
     refit, multimetric_, error_score, verbose = True, False, "raise", 0  # as GridSearchCV wants to know
@@ -129,18 +133,22 @@ class AlphaSearchCV(GridSearchCV):
             The fitted search itself.
         """
         check_parameters(self)
-        weight = params.pop("sample_weight", None)
-        model = model_for_path(self.estimator)
         scorer = check_scoring(self.estimator, self.scoring)
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", **params)
+            weight = routed.estimator.fit.get("sample_weight")
+            of_scores, params = routed.scorer.score.get("sample_weight"), routed.splitter.split
+        else:
+            weight = params.pop("sample_weight", None)
+            of_scores = weight if _takes_weights(scorer) else None
+        model = model_for_path(self.estimator)
         alphas = alphas_of(model, solver_of(model, X, y, weight), self.alphas, self.n_alphas, self.eps)
-        X, y, weight = indexable(X, y, weight)
+        X, y, weight, of_scores = indexable(X, y, weight, of_scores)
         cv = check_cv(self.cv, y, classifier=is_classifier(model))
         scores: list[Any] = []
         for rows, unseen in cv.split(X, y, **params):
-            (X_rows, y_rows, w_rows), held_out = (
-                [None if each is None else some_rows(each, numbers) for each in (X, y, weight)]
-                for numbers in (rows, unseen)
-            )
+            X_rows, y_rows, w_rows = _some((X, y, weight), rows)
+            held_out = _some((X, y, of_scores), unseen)
             solver = solver_of(model, X_rows, y_rows, w_rows)
             path = path_of(model, solver, alphas)
             if self.scoring is None:
@@ -176,6 +184,20 @@ class AlphaSearchCV(GridSearchCV):
             self.cv_results_["params"][self.best_index_],
         )
         self.alpha_ = float(alphas[self.best_index_])
+
+
+def _takes_weights(scorer: Callable) -> bool:
+    """Whether a scorer takes `sample_weight`, as scikit-learn's do."""
+    parameters = inspect.signature(scorer).parameters
+    return "sample_weight" in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+
+
+def _some(arrays: tuple, numbers: np.ndarray) -> list:
+    """Rows of those arrays that there are; weights that are all zero are refused."""
+    *rows, weight = (None if each is None else some_rows(each, numbers) for each in arrays)
+    if weight is not None and not np.any(weight):
+        raise ValueError("sample_weight is zero for all rows of a fold: leave such rows out, or take other folds")
+    return [*rows, weight]
 
 
 def score(scorer: Callable, model: LinearEstimator, X, y, weight) -> float:
