@@ -33,8 +33,9 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3  # links to headings of a page, as #the-learning-rate
 suppress_warnings = [
-    "config.cache"
-]  # the gallery's settings hold a class, which isn't kept between builds
+    "config.cache",  # the gallery's settings hold a class, which isn't kept between builds
+    "ref.term",  # docstrings that are inherited name terms of scikit-learn's glossary
+]
 
 autosummary_generate = False  # pages of the API reference come from public_names
 autodoc_typehints = "none"  # docstrings tell types, with shapes
