@@ -394,7 +394,7 @@ def test_gradients_are_never_changed(name):
 
 def test_numbers_in_dicts_and_lists_are_replaced():
     for make in (SGD, Momentum):
-        as_dict, as_list, array = {"w": 2.0, "b": 1}, [2.0, 1], np.array([2.0, 1.0])
+        as_dict, as_list, array = {"w": np.float64(2.0), "b": 1}, [2.0, 1], np.array([2.0, 1.0])
         optimizers = [make(learning_rate=0.1) for _ in range(3)]
         for w, b in ((1.0, -2.0), (0.5, 0.25)):
             optimizers[0].update(as_dict, {"b": b, "w": w})

@@ -120,7 +120,7 @@ class Optimizer(AdvisesCallers, RemembersValidParameters, BaseEstimator):
         Parameters
         ----------
         params : ndarray, list or dict of ndarray or float
-            Floating-point arrays of any shape; lists and dicts may hold Python's numbers, too, which are replaced.
+            Floating-point arrays of any shape; lists and dicts may hold numbers, too, which are replaced.
         grads : the same structure
             Gradients.
 
@@ -259,7 +259,7 @@ def _holds_number(params: Arrays, key: Any) -> bool:
     """Whether a number stands there that another one can take the place of."""
     if not isinstance(params, list | MutableMapping):
         return False
-    return isinstance(params[key], numbers.Real) and not isinstance(params[key], bool | np.generic)
+    return isinstance(params[key], numbers.Real) and not isinstance(params[key], bool)
 
 
 def _by_name(arrays: Arrays) -> dict:
