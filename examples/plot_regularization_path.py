@@ -53,6 +53,7 @@ good = scores >= scores[search.best_index_] - errors[search.best_index_]
 simple = int(np.argmax(good))
 names = X.columns[path.coefs[simple] != 0]
 print(
-    f"alpha = {path.alphas[simple]:.2f}, R^2 = {scores[simple]:.3f}, with {', '.join(names)}"
+    f"alpha = {path.alphas[simple]:.2f}, R^2 = {scores[simple]:.3f},"
+    f" with {', '.join(names)}"
 )
 CoefficientPathDisplay.from_path(path, alpha=path.alphas[simple])
