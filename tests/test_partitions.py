@@ -483,6 +483,6 @@ def test_where_rows_are_many_more_of_them_are_sampled_in_the_same_pass(library):
     lengths = [400_000, 800_000, 80_000]
     rows, targets = Drawers(column, lengths), Drawers(classes, lengths)
     problem = problem_of(GDLogisticClassifier(), rows, targets)
-    assert problem.rows.n_at_hand == 400_000 // 64 + 800_000 // 64 + 3_334  # of each part a third of 10,000, at least
+    assert problem.rows.n_sampled == 400_000 // 64 + 800_000 // 64 + 3_334  # of each part a third of 10,000, at least
     model = GDLogisticClassifier(tol=1e-10).fit(rows, targets)
     assert library.made[-1].n_passes == 2 + model.n_iter_  # to describe them, at the start, and after each step

@@ -43,7 +43,7 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     if kind == "working_sets":
         return CurvaturePlan(kind, False, max(SAMPLE_ROWS, ROWS_PER_COLUMN * p))
     if kind == "subsample" and rows.is_dense:
-        wanted = max(wanted, min(more_rows(n, p, rows.storage.dtype), rows.n_at_hand))
+        wanted = max(wanted, min(more_rows(n, p, rows.storage.dtype), rows.n_sampled))
     held_dense = rows.is_dense or kind != "diagonal"
     size = min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted)
     return CurvaturePlan(kind, few_rows, int(size))

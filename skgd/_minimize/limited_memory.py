@@ -6,10 +6,11 @@ import numpy as np
 
 from .._kernels.backtracking import decreases_enough, is_within_rounding
 from .._kernels.constants import FLATTER, TINY
+from .._solvers.quasi_newton import two_loops
 from .differences import EPS
 from .function import FunctionObjective, Point
 
-MOST_HALTS = 10
+MOST_HALTS = 10  # steps on end that led nowhere, before it is at its end
 TRIALS = 30  # of lengths along one direction
 End = tuple[float, float, Any]  # a length, the value there, the slope, or None where it isn't known
 CLOSEST, FARTHEST = 0.1, 0.9  # where between two lengths the next may lie, as shares
@@ -77,9 +78,7 @@ class LimitedMemory:
             return False
         step, change = found.params - self.params, found.gradient - self.gradient
         self.longest_step = float(np.abs(step).max(initial=0.0))
-        product = float(step @ change)
-        if product > max(EPS * float(change @ change), TINY) and float(change @ change) > TINY:
-            self.pairs = [*self.pairs, (step, change, product)][-self.memory :]
+        self.pairs = [*self.pairs, *telling([(step, change)])][-self.memory :]
         self.point, self.steepest = found, self.function.projected(found)
         return True
 
@@ -163,15 +162,8 @@ class LimitedMemory:
             blocked = (gradient == 0) & ((self.params <= low) | (self.params >= high))
             if blocked.any():
                 free = ~blocked
-                pairs = [(step * free, change, float((step * free) @ change)) for step, change, _ in pairs]
-                pairs = [(s, c * free, p) for s, c, p in pairs if p > max(EPS * float((c * free) @ c), TINY)]
-        direction, inner = gradient.copy(), []
-        for step, change, product in reversed(pairs):
-            inner.append(float(step @ direction) / product)
-            direction -= inner[-1] * change
-        direction = self._first_guess(direction, pairs)
-        for (step, change, product), along in zip(pairs, reversed(inner), strict=True):
-            direction += step * (along - float(change @ direction) / product)
+                pairs = telling([(step * free, change * free) for step, change, _ in pairs])
+        direction = two_loops(gradient, pairs, lambda direction: self._first_guess(direction, pairs))
         return direction if free is None else direction * free
 
     def _first_guess(self, direction, pairs):
@@ -180,8 +172,18 @@ class LimitedMemory:
             return self.inverse @ direction if self.inverse.ndim == 2 else self.inverse * direction
         if not pairs:
             return self.first_length * direction
-        _, change, product = pairs[-1]
-        return product / float(change @ change) * direction
+        step, change, _ = pairs[-1]
+        return float(step @ change) / float(change @ change) * direction
+
+
+def telling(pairs: list) -> list[tuple[np.ndarray, np.ndarray, float]]:
+    """Of steps and changes of the gradient those that tell of a curvature above zero, as :func:`two_loops` has them."""
+    found = []
+    for step, change in pairs:
+        product, square = float(step @ change), float(change @ change)
+        if product > max(EPS * square, TINY) and square > TINY:
+            found.append((step, change, 1.0 / product))
+    return found
 
 
 def first_length(params: np.ndarray, gradient: np.ndarray) -> float:

@@ -285,7 +285,7 @@ class PartitionedRows:
         self.sample_rows, self.n_threads = sample, n_threads
         self.n_rows, self.n_entries = tally.n_rows, tally.n_entries
         self.most_at_hand = min(self.n_rows // 2, max(1, SAMPLE_ENTRIES * self.n_rows // self.n_entries))
-        self.n_at_hand = self.n_sampled = 0 if sample is None else sample.n_rows
+        self.n_sampled = 0 if sample is None else sample.n_rows
         self.n_features = preparation.scaling[0].size
 
     @property

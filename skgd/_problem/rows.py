@@ -25,7 +25,7 @@ class Rows:
 
     def __init__(self, data: Data, n_threads: int):
         self.data, self.n_threads = data, n_threads
-        self.n_rows = self.n_at_hand = self.most_at_hand = data.n_rows
+        self.n_rows = self.n_sampled = self.most_at_hand = data.n_rows
         self.n_features = data.features.center.size
         self.storage = data.features.storage
         self.is_dense = isinstance(data.features, Features)

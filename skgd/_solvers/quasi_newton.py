@@ -1,6 +1,6 @@
 """Descent with exact gradients: preconditioned L-BFGS, and proximal Newton steps under an L1 penalty."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -176,21 +176,29 @@ class QuasiNewton:
             self.pairs = [*self.pairs, (step, change, 1.0 / product)][-self.memory :]
 
     def _inverse_hessian(self, gradient):
-        """The two-loop recursion (Nocedal and Wright, algorithm 7.4)."""
-        if not self.pairs:
-            return self.model.solve(gradient)
-        inner = []
-        direction = gradient.copy()
-        for step, change, inverse in reversed(self.pairs):
-            inner.append((step @ direction) * inverse)
-            direction -= inner[-1] * change
-        direction = self.model.solve(direction)
-        if self.model.rough:  # to the scale of the last step (Nocedal and Wright, equation 7.20)
-            step, change, _ = self.pairs[-1]
-            direction *= (step @ change) / (change @ self.model.solve(change))
-        for (step, change, inverse), along in zip(self.pairs, reversed(inner), strict=True):
-            direction += step * (along - (change @ direction) * inverse)
-        return direction
+        def first_guess(vector):
+            direction = self.model.solve(vector)
+            if self.pairs and self.model.rough:  # to the scale of the last step (Nocedal and Wright, equation 7.20)
+                step, change, _ = self.pairs[-1]
+                direction *= (step @ change) / (change @ self.model.solve(change))
+            return direction
+
+        return two_loops(gradient, self.pairs, first_guess)
+
+
+def two_loops(gradient: np.ndarray, pairs: Sequence[tuple], first_guess: Callable) -> np.ndarray:
+    """The inverse Hessian that pairs tell of times the gradient (Nocedal and Wright, algorithm 7.4).
+
+    Pairs are steps, changes of the gradient and the inverse of the product of both.
+    """
+    direction, inner = gradient.copy(), []
+    for step, change, inverse in reversed(pairs):
+        inner.append((step @ direction) * inverse)
+        direction -= inner[-1] * change
+    direction = first_guess(direction)
+    for (step, change, inverse), along in zip(pairs, reversed(inner), strict=True):
+        direction += step * (along - (change @ direction) * inverse)
+    return direction
 
 
 def penalise(search: QuasiNewton, more: np.ndarray) -> None:

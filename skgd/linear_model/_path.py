@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .._auto.curvature import covariances_suit
+from .._auto.linear import LEAST_PENALTY
 from .._problem.problem import Problem
 from .._solvers.continuation import Continuation
 from .._solvers.covariances import Covariances
@@ -29,7 +30,6 @@ OF_ALPHAS: dict = {
 SHORT, LONG = 1e-3, 1e-7  # smallest alpha over the largest, with an L1 part and without
 LEAST_L1_RATIO = 1e-3  # by which alpha is the largest where nothing becomes zero (Friedman, Hastie, Tibshirani 2010)
 TOL = 1e-11  # of L2, if it is left to us: a step more for the last digits, as single fits make it, is many along a path
-LEAST_ALPHA = float(np.finfo(np.float64).eps)  # of data that tell nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +211,7 @@ def alphas_of(model: LinearEstimator, solver, alphas, n_alphas: int, eps: float 
             raise ValueError(f"alphas={alphas!r} must be finite numbers, not negative, at least one")
         return -np.sort(-given)
     l1_ratio = penalty_at(model, 1.0).l1
-    largest = max(solver.largest_strength() / max(l1_ratio, LEAST_L1_RATIO), LEAST_ALPHA)
+    largest = max(solver.largest_strength() / max(l1_ratio, LEAST_L1_RATIO), LEAST_PENALTY)
     return np.geomspace(largest, largest * (eps or (SHORT if l1_ratio > 0 else LONG)), n_alphas)
 
 
