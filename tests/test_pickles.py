@@ -351,3 +351,13 @@ def test_streams_of_sparse_rows_from_earlier_formats_keep_their_scale():
     for each in (model, loaded):
         each.partial_fit(rows[150:], y[150:])
     np.testing.assert_array_equal(loaded.coef_, model.coef_)
+
+
+def test_a_mean_that_a_fit_has_settled_on_is_kept_once():
+    X, y = load_diabetes(return_X_y=True)
+    settled = GDLinearRegressor(optimizer="sgd", learning_rate=0.1, batch_size=8, random_state=0)
+    plain = GDLinearRegressor(optimizer="sgd", learning_rate=0.1, batch_size=8, average=False, random_state=0)
+    states = [model.fit(X, y).__getstate__()["_training_state"] for model in (settled, plain)]
+    assert not np.array_equal(settled.coef_, plain.coef_)  # it has settled,
+    assert settled.n_iter_ == plain.n_iter_
+    assert states[0]["arrays"].keys() == states[1]["arrays"].keys()  # and goes on from there, with nothing beside it
