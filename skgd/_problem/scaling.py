@@ -56,7 +56,7 @@ class Moments:
         """
         varies = self.std > np.maximum(4 * eps * np.abs(self.mean), TINY)
         scale = np.where(varies, self.std, 1.0)
-        if spares_rare and varies.any():
+        if spares_rare and varies.any() and self.filled.min() < 1.0:  # a full column never is
             rare = min(1.0, RARE / self.filled[self.filled > 0].mean())
             scale[varies] *= np.maximum(1.0, rare / self.filled[varies]) ** SPARED
         return scale
