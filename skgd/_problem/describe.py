@@ -167,6 +167,8 @@ class Scaler:
         if of_y is not None:
             target_scale = of_y.scale(EPS)
             target_center = of_y.mean if self.centers_targets else target_center
+        elif np.abs(data.y).max(initial=0) > np.finfo(self.kind.compute_dtype(features.storage)).max:
+            raise ValueError("y is beyond what float32 holds, as X is: give X as float64, or y in other units")
         # the center as the kernels see it, rounded to the dtype of X, is the center that counts
         dtype = self.kind.compute_dtype(features.storage)
         features = features._replace(center=center.astype(dtype), inverse_scale=(1.0 / scale).astype(dtype))
@@ -212,6 +214,8 @@ def starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -
         y = np.arange(float(len(weight)))[:, None]
     elif data.subset.size:
         y, weight = y[data.subset], None if weight is None else weight[data.subset]
+    if weight is not None:  # only proportions count: at most 1, so that products with the largest targets stay numbers
+        weight = np.ldexp(weight, -np.frexp(weight.max())[1])
     constant = loss.best_constant(y, weight, n_outputs)
     if loss.target_power is not None:  # a class index has no scale
         constant = (constant - data.target_center) * data.target_inverse_scale

@@ -186,9 +186,14 @@ class Training:
         self.facts, self.restart_scores, self.validation_score = problem.facts, None, None
         self.loss_unit, self.batch_size = _loss_unit(problem), plan.batch_size
 
+    def in_units_of_y(self, losses: np.ndarray) -> np.ndarray:
+        """Losses of scaled targets in the units of those that were given; infinite where no float holds them."""
+        with np.errstate(over="ignore"):
+            return losses * self.loss_unit
+
     def count_steps(self, objectives: np.ndarray) -> None:
         """Count steps over all rows, which are epochs, with the objective after each."""
-        self.losses.extend(objectives * self.loss_unit)
+        self.losses.extend(self.in_units_of_y(objectives))
         progress = self.progress[0]
         progress["epoch"] += objectives.size
         progress["update"] += objectives.size
