@@ -71,6 +71,9 @@ def run(work: Callable, tasks: Sequence, n_threads: int, give_up: Callable[[], o
             except Exception as error:
                 waiting.clear()  # their results would never be asked for
                 done[number] = None, error
+            except BaseException:  # of a helper, which would leave the rest to the others
+                waiting.clear()
+                raise
             return True
 
         def take_all() -> None:

@@ -3,6 +3,7 @@
 import contextvars
 import multiprocessing
 import threading
+import time
 import warnings
 
 import joblib
@@ -59,6 +60,22 @@ def test_an_error_in_any_thread_reaches_the_caller_and_later_work_goes_on(error,
     assert len(began) < 1000
     assert blas_threads() == before
     assert list(threads.run(str, range(3), n_threads)) == ["0", "1", "2"]
+
+
+def test_an_interrupt_in_a_helping_thread_ends_the_work_of_all():
+    began, raised = [], threading.Event()
+
+    def work(task):
+        began.append(task)
+        if threading.current_thread() is not threading.main_thread():
+            raised.set()
+            raise KeyboardInterrupt
+        raised.wait(10)
+        time.sleep(1e-3)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(threads.run(work, range(1000), 2))
+    assert len(began) < 500
 
 
 def test_the_first_of_several_errors_is_raised_after_the_results_before_it():

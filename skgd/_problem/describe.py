@@ -167,7 +167,7 @@ class Scaler:
         if of_y is not None:
             target_scale = of_y.scale(EPS)
             target_center = of_y.mean if self.centers_targets else target_center
-        elif np.abs(data.y).max(initial=0) > np.finfo(self.kind.compute_dtype(features.storage)).max:
+        elif max(data.y.max(), -data.y.min()) > np.finfo(self.kind.compute_dtype(features.storage)).max:
             raise ValueError("y is beyond what float32 holds, as X is: give X as float64, or y in other units")
         # the center as the kernels see it, rounded to the dtype of X, is the center that counts
         dtype = self.kind.compute_dtype(features.storage)

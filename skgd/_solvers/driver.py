@@ -184,7 +184,7 @@ class Driver:
         training = self.training
         if self.problem.validation is not None:
             loss = self.problem.validation_loss(training.params)
-            training.validation_losses.extend(training.in_units_of_y(np.array([loss])))
+            training.validation_losses.extend(np.array([loss]), training.loss_unit)
             if self.early is not None and self.early.is_over(loss):
                 self.stop("early_stopping")
         if self.plan.needs_certificate and self.early is None:

@@ -152,7 +152,7 @@ class Epochs:
             if self.short_calls and self.pause and self.call is self.kernel:
                 self.call = entry_of(self.kernel)  # there will be many, all of the same types
         finally:  # Ctrl-C is heard when the kernel returns
-            training.losses.extend(training.in_units_of_y(losses[: training.epochs - epoch]))
+            training.losses.extend(losses[: training.epochs - epoch], training.loss_unit)
             training.updates += int(progress["update"][0] - update)
         elapsed = time.perf_counter() - began
         self.budget = max(1, min(int(self.budget * min(8.0, SLICE_SECONDS / max(elapsed, 1e-6))), MAX_BUDGET))

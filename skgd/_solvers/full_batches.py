@@ -30,7 +30,7 @@ class FullBatches:
         try:
             self.update(self.rule, loss, state, self.settings, self.hyper, rate, n_rows, progress, objective)
         finally:  # Ctrl-C is heard when the kernel returns
-            training.losses.extend(training.in_units_of_y(objective[: training.epochs - epoch]))
+            training.losses.extend(objective[: training.epochs - epoch], training.loss_unit)
             training.updates += int(progress["update"][0] - update)
         return Outcome(int(progress["status"][0]))
 

@@ -181,7 +181,7 @@ class PartitionedEpochs:
         try:
             self.finish(training.state, self.settings, objective, progress)
         finally:  # Ctrl-C is heard when the kernel returns
-            training.losses.extend(training.in_units_of_y(np.full(training.epochs - epoch, objective)))
+            training.losses.extend(np.full(training.epochs - epoch, objective), training.loss_unit)
         outcome = Outcome(int(progress["status"][0]))
         return Outcome.PAUSED if outcome == Outcome.RUNNING else outcome
 

@@ -75,7 +75,8 @@ def best_of(drivers: Sequence[Driver], audience: Audience | None, n_threads: int
     if len(errors) == len(drivers):
         raise errors[0]
     best = drivers[int(np.nanargmin(scores)) if np.isfinite(scores).any() else 0]
-    best.training.restart_scores = best.training.in_units_of_y(scores)
+    with np.errstate(over="ignore"):
+        best.training.restart_scores = scores * best.training.loss_unit
     return best
 
 

@@ -37,8 +37,10 @@ class Curve:
         self._filled = [self._size]  # of the buffer, by whoever shares it
         self.least = float(np.fmin.reduce(self._buffer, initial=np.inf))  # of the numbers that are any
 
-    def extend(self, values: np.ndarray) -> None:
-        """Add some at the end."""
+    def extend(self, losses: np.ndarray, unit: float = 1.0) -> None:
+        """Add some at the end, given in a unit; infinite where no float holds them."""
+        with np.errstate(over="ignore"):
+            values = losses * unit
         size = self._size + len(values)
         if self._filled[0] != self._size or size > self._buffer.size:
             buffer = np.empty(max(2 * size, 16))
@@ -186,14 +188,9 @@ class Training:
         self.facts, self.restart_scores, self.validation_score = problem.facts, None, None
         self.loss_unit, self.batch_size = _loss_unit(problem), plan.batch_size
 
-    def in_units_of_y(self, losses: np.ndarray) -> np.ndarray:
-        """Losses of scaled targets in the units of those that were given; infinite where no float holds them."""
-        with np.errstate(over="ignore"):
-            return losses * self.loss_unit
-
     def count_steps(self, objectives: np.ndarray) -> None:
         """Count steps over all rows, which are epochs, with the objective after each."""
-        self.losses.extend(self.in_units_of_y(objectives))
+        self.losses.extend(objectives, self.loss_unit)
         progress = self.progress[0]
         progress["epoch"] += objectives.size
         progress["update"] += objectives.size
