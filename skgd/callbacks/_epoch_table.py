@@ -50,6 +50,9 @@ class EpochTable(FitCallback):
         2       1.831      1.227        0.011177    -0.05481    0.05778          0.4     0.09778    0.02667
     """
 
+    def __init__(self) -> None:  # one of its own, whose errors have its name
+        super().__init__()
+
     def setup(self, estimator: Any, context: Any) -> None:
         """Begin to watch a fit."""
         if not isinstance(estimator, LinearEstimator):
