@@ -2,8 +2,12 @@ r"""
 Random starts on a wavy surface
 ===============================
 
+Six paths down a wavy surface, in space and on its map, to six different zeros.
+
 Where is a function of two variables zero? Descent on its square finds one of the places, and which one depends on where
-it starts. Here it starts at random, and is seen on the surface and on its map.
+it starts.
+
+In the guide: :doc:`restarts </descent>`, :doc:`paths in pictures </pictures>`.
 """
 
 # %%

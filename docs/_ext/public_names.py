@@ -29,9 +29,16 @@ from what_is_public import (
     text_of_constant,
 )
 
+from skgd.activations import ACTIVATIONS
+from skgd.losses import LOSSES
+from skgd.optimizers import OPTIMIZERS
 from skgd.penalties import PENALTIES
+from skgd.schedules import SCHEDULES
 
 logger = logging.getLogger(__name__)
+
+# Names of parts that are those of criteria, parameters or parts of another kind, too
+ALSO_OTHERWISE = {"step", "constant", "quantile", "identity", "logistic"}
 
 Page = tuple[str, str]  # a file's name and its text
 
@@ -265,6 +272,20 @@ def mend(
         )
 
 
+def linked_names() -> dict[str, str]:
+    """What may stand as code in running text: modules, classes and functions by their names, parts as strings, too."""
+    places = {module.__name__: module.__name__ for module in public_modules()}
+    for module in public_modules():
+        for full in members(module):
+            places |= {full: full, full.rpartition(".")[2]: full}
+    for table in OPTIMIZERS, SCHEDULES, LOSSES, ACTIVATIONS:
+        for name, make in table.items():
+            if name not in ALSO_OTHERWISE:
+                full = places[type(make()).__name__]
+                places |= {name: full, f'"{name}"': full}
+    return places
+
+
 class LinkNames(SphinxTransform):
     """Code in the running text of a page that is a public name leads to its place in the reference."""
 
@@ -273,30 +294,14 @@ class LinkNames(SphinxTransform):
     def apply(self, **kwargs) -> None:
         if self.env.doc2path(self.env.docname).suffix != ".md":
             return
-        places = {
-            full: full
-            for module in public_modules()
-            for full in [module.__name__, *members(module)]
-        }
-        classes = {
-            full.rpartition(".")[2]: full
-            for full in places
-            if full.rpartition(".")[2][0].isupper()
-        }
+        places = linked_names()
+        kind = {"refdomain": "py", "reftype": "obj", "refexplicit": True, "refwarn": True}
         for literal in list(self.document.findall(nodes.literal)):
-            place = (places | classes).get(literal.astext().removesuffix("()"))
-            if place and not isinstance(
-                literal.parent, nodes.title | nodes.reference | addnodes.pending_xref
-            ):
-                kind = {
-                    "refdomain": "py",
-                    "reftype": "obj",
-                    "refexplicit": True,
-                    "refwarn": True,
-                }
-                link = addnodes.pending_xref(
-                    "", reftarget=place, refdoc=self.env.docname, **kind
-                )
+            place = places.get(literal.astext().removesuffix("()"))
+            within = nodes.title | nodes.reference | addnodes.pending_xref
+            if place and not isinstance(literal.parent, within):
+                where = {"reftarget": place, "refdoc": self.env.docname}
+                link = addnodes.pending_xref("", **where, **kind)
                 literal.replace_self(link)
                 link += literal
 

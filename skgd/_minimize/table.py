@@ -19,7 +19,7 @@ class Table:
     def begin(self, point: Point, x: str = "x", f: str = "f") -> None:
         """The descent begins here, with these names of the variables and the function."""
         width = len(self._vector(point.params))
-        self.widths = (5, width, 14, width, 11, width)
+        self.widths = (5, width, 12, width, 9, width)
         self._print("k", x, f, "gradient", "rate", "step")
         self._point(0, point, "", "")
 
@@ -42,4 +42,4 @@ class Table:
         return " ".join(numbers if len(numbers) <= VARIABLES else [*numbers[:2], "...", *numbers[-2:]])
 
     def _print(self, *cells: str) -> None:
-        print("  ".join(cell.rjust(width) for cell, width in zip(cells, self.widths, strict=True)).rstrip(), flush=True)
+        print(" ".join(cell.rjust(width) for cell, width in zip(cells, self.widths, strict=True)).rstrip(), flush=True)

@@ -44,10 +44,10 @@ class EpochTable(FitCallback):
     >>> settings = {"optimizer": "sgd", "learning_rate": 0.4, "batch_size": None, "standardize": False, "alpha": 0}
     >>> model = GDLinearRegressor(max_iter=2, tol=None, **settings).set_callbacks(EpochTable())
     >>> model = model.fit(X, y)  # of the parameters the coefficient is the first, the intercept the last
-        k             parameters       objective               gradient         rate                   step
-        0           0          0         5.83333      -4.333         -3
-        1       1.733        1.2       0.0259259     -0.2444   -0.06667          0.4       1.733        1.2
-        2       1.831      1.227        0.011177    -0.05481    0.05778          0.4     0.09778    0.02667
+        k            parameters    objective              gradient      rate                  step
+        0          0          0      5.83333     -4.333         -3
+        1      1.733        1.2    0.0259259    -0.2444   -0.06667       0.4      1.733        1.2
+        2      1.831      1.227     0.011177   -0.05481    0.05778       0.4    0.09778    0.02667
     """
 
     def __init__(self) -> None:  # one of its own, whose errors have its name

@@ -17,7 +17,7 @@ SMALL = 9  # points of the font of legends and notes; labels have the 10 of matp
 FIGURE_SIZE = 6.4, 4.2  # inches: half a page
 _USUAL_SHAPE = 1.33
 _MARGIN = 0.05  # between the curves and a legend that had to be given room, as a share of the axes
-_MARKER_RADIUS = 8  # pixels around a curve
+_MARKER_RADIUS = 12  # pixels around a curve, of the star at the end of a path, too
 _LEAST_SHARE = 0.4  # of the axes that stays for the curves
 
 
