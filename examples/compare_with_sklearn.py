@@ -41,10 +41,13 @@ RATES = [1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3]
 PICTURE = "loss_curves.png"
 PICTURE_EPOCHS = 100
 PICTURE_BATCH_SIZE = 32
-PICTURE_FLOOR = 1e-9  # below, rounding would be drawn
+PICTURE_FLOOR = (
+    1e-5  # below, it would be auto alone, and all others would lie closer together
+)
 
-# Colour and line of every optimizer: a hue per family, in the colour-blind-safe palette of Okabe and Ito, and light
-# and dark tones of it within a family.
+# Colour, line and marks of every optimizer: a hue per family, in the colour-blind-safe palette of Okabe and Ito, and
+# light and dark tones of it within a family.
+MARKS = dict(zip([*OPTIMIZERS, "auto"], "osDv^<>PXd*phH", strict=False))
 STYLES = {
     "sgd": ("#0072B2", "-"),
     "momentum": ("#56B4E9", "--"),
@@ -303,7 +306,7 @@ def report(problem):
     for r in results:
         distance = (r.objective - best) / (constant - best)
         print(
-            f"  {r.name:54s} {score(r.score):>8s} {distance:9.1e} {r.epochs!s:>6} {r.seconds:9.3f}  {r.why}",
+            f"  {r.name:42s} {score(r.score):>8s} {distance:9.1e} {r.epochs!s:>6} {r.seconds:9.3f}  {r.why}",
             flush=True,
         )
     return best, constant
@@ -329,16 +332,18 @@ def draw(axes, problem, best, constant):
         if problem.has_optimum:
             curve = np.maximum((curve - best) / (constant - best), PICTURE_FLOOR)
         color, line = STYLES.get(name, ("gray", "-"))
-        width = 2.2 if name == "auto" else 1.5
+        looks = {"color": color, "label": name, "linewidth": 2.2 if name == "auto" else 1.3}
+        looks |= {"marker": MARKS.get(name, "."), "markersize": 5, "clip_on": False}
+        # marks at other epochs for each, evenly spread over the axis
+        shift = list(MARKS).index(name) / len(MARKS) if name in MARKS else 0
+        epochs = np.geomspace(1, PICTURE_EPOCHS, 6) ** ((1 + shift / 5) if shift else 1)
+        marked = np.unique(np.round(epochs[epochs <= len(curve)]).astype(int)) - 1
         axes.plot(
-            np.arange(1, len(curve) + 1),
-            curve,
-            line,
-            color=color,
-            label=name,
-            linewidth=width,
+            np.arange(1, len(curve) + 1), curve, line, markevery=marked.tolist(), **looks
         )
     axes.set(xscale="log", yscale="log", xlim=(1, PICTURE_EPOCHS), xlabel="epoch")
+    if problem.has_optimum:
+        axes.set_ylim(PICTURE_FLOOR, 1.5)
     axes.set_title(problem.title, fontsize=10, fontweight="bold")
     axes.set_ylabel(
         "distance from the optimum\n(1: constant model)"
@@ -365,10 +370,10 @@ def main():
     )
     print(EXPLANATION)
     print(
-        f"{'':56s} {'score':>8s} {'distance':>9s} {'epochs':>6s} {'time [s]':>9s}  why it stopped"
+        f"{'':44s} {'score':>8s} {'distance':>9s} {'epochs':>6s} {'time [s]':>9s}  why it stopped"
     )
 
-    figure, panels = plt.subplots(2, 2, figsize=(8, 6.4), layout="constrained")
+    figure, panels = plt.subplots(2, 2, figsize=(8.4, 8), layout="constrained")
     for axes, problem in zip(panels.flat, problems(), strict=True):
         draw(axes, problem, *report(problem))
     figure.suptitle(

@@ -2,9 +2,12 @@ r"""
 Batch, mini-batch and single rows
 =================================
 
-A step can follow the gradient of all rows, of a few, or of a single one. The fewer rows, the more steps an epoch has,
-and the noisier each of them is. What pays depends on whether one counts epochs or seconds, and on how close to
-the minimum one wants to get.
+Loss against epochs and against time, for steps on all rows, on 32 and on single ones.
+
+What pays depends on whether one counts epochs or seconds, and on how close to the minimum one wants to get: the fewer
+rows a step sees, the more steps an epoch has, and the noisier each of them is.
+
+In the guide: :doc:`batches </training>`, :doc:`how skgd chooses their size </auto>`.
 """
 
 # %%

@@ -2,8 +2,12 @@ r"""
 Feature scaling
 ===============
 
+A narrow valley that becomes a bowl, and zig-zags that become a few steps.
+
 The same patients, the same model, the same rule: with measurements in the units that they came in, descent goes zig-zag
-along a narrow valley. With columns divided by their standard deviations the valley is a bowl, and a few steps do.
+along the valley. With columns divided by their standard deviations it is nearly round.
+
+In the guide: :doc:`standardization of linear models </linear_models>`, :doc:`what skgd does by itself </auto>`.
 """
 
 # %%

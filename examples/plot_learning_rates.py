@@ -2,9 +2,13 @@ r"""
 Learning rates
 ==============
 
+Rates from too small to diverging, a run that finds a good one, and schedules that fall.
+
 How long should a step be? Too short, and descent takes forever; too long, and it leaps from side to side, or away.
 First on a parabola, where everything can be computed, then on real data; how one run finds a good rate; and what helps
 where no single rate is right.
+
+In the guide: :doc:`the learning rate </choosing>`, :doc:`schedules </training>`, :doc:`a slider to move it </play>`.
 """
 
 # %%

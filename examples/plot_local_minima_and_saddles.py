@@ -2,9 +2,13 @@ r"""
 Local minima, plateaus and saddles
 ==================================
 
+Where descent stands still: hollows, a plateau, a saddle, and ways out of them.
+
 Where the slope is zero, gradient descent stands still. That may be the lowest point of all; or the lowest one
 nearby, a plateau, or a saddle. What helps: other starts, momentum, many starts, and to look at what
 :func:`skgd.minimize` says about the end.
+
+In the guide: :doc:`descent on any function </descent>`.
 """
 
 # %%

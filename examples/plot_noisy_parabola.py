@@ -2,8 +2,12 @@ r"""
 The noisy parabola
 ==================
 
+A network's curve on its way to the points, as a film, and the same by nine optimizers.
+
 Ten units learn a curve: points around a parabola, a network with one hidden layer, and plain descent on all points at
 once. The fit in motion, and what other optimizers make of it.
+
+In the guide: :doc:`networks </networks>`, :doc:`moving pictures </pictures>`.
 """
 
 # %%

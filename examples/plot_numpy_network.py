@@ -2,9 +2,13 @@ r"""
 A network written by hand
 =========================
 
+Forward pass, chain rule and update of a network in NumPy, beside the same in one line.
+
 A network with one hidden layer that reads handwritten digits, in plain NumPy. Forward and backward pass are written
 out; the steps come from :class:`skgd.optimizers.Adam`, whose ``update`` changes a dict of arrays in place. Beside it
 :class:`~skgd.GDMLPClassifier`, which is the same network in one line.
+
+In the guide: :doc:`networks </networks>`, :doc:`optimizers of your own </extending>`.
 """
 
 # %%

@@ -2,9 +2,13 @@ r"""
 Nine optimizers in a valley
 ===========================
 
+Nine optimizers' ways through a long valley, and what each rate makes of them.
+
 In a long valley with steep sides the slope points across, hardly ever along. Plain gradient descent zig-zags from side
 to side, or creeps. The other optimizers try to cure this: some remember the direction, some give every variable a
 rate of its own. Not every cure beats plain descent at its best rate, but most need less luck with the rate.
+
+In the guide: :doc:`which optimizer, with their equations </choosing>`, :doc:`a valley to play with </play>`.
 """
 
 # %%

@@ -2,9 +2,13 @@ r"""
 A perceptron, step by step
 ==========================
 
-One unit that tells malignant from benign tumours, trained by gradient descent in a few lines of NumPy: weighted sum,
+One unit, a sigmoid, and every product of its training written out in NumPy.
+
+One unit that tells malignant from benign tumours, trained by gradient descent in a few lines: weighted sum,
 activation, loss, gradient, update. At the end :class:`~skgd.GDLogisticClassifier` makes the same steps and comes to the
 same numbers.
+
+In the guide: :doc:`linear models </linear_models>`, :doc:`losses </losses>`.
 """
 
 # %%

@@ -2,8 +2,12 @@ r"""
 Random starts on a wavy surface
 ===============================
 
+Six paths down a wavy surface, in space and on its map, to six different zeros.
+
 Where is a function of two variables zero? Descent on its square finds one of the places, and which one depends on where
-it starts. Here it starts at random, and is seen on the surface and on its map.
+it starts.
+
+In the guide: :doc:`restarts </descent>`, :doc:`paths in pictures </pictures>`.
 """
 
 # %%
@@ -22,9 +26,7 @@ it starts. Here it starts at random, and is seen on the surface and on its map.
 #     \frac{\partial z}{\partial y} = -\frac{y}{2} \cos u \cos v + e^y \sin u \sin v, \qquad
 #     \nabla f = 2 z \nabla z
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import PowerNorm
 
 import skgd
 from skgd.plotting import PathDisplay
@@ -75,57 +77,22 @@ print(f"largest |z| at the six ends: {largest:.1e}")
 # On the surface
 # --------------
 # The surface is :math:`f`; the valley at its bottom is the curve where :math:`z = 0`.
+# :class:`~skgd.plotting.PathDisplay` draws it with ``projection="3d"``, darker where it is lower.
 
-bounds = [(-0.5, 1.25), (-0.1, 1.2)]
-x, y = np.meshgrid(*(np.linspace(low, high, 60) for low, high in bounds))
-colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-
-figure = plt.figure(figsize=(6.4, 5), layout="constrained")
-axes = figure.add_subplot(projection="3d", computed_zorder=False)
-shades = PowerNorm(0.5, vmin=-0.03, vmax=0.22)  # the valley dark
-looks = {"cmap": "Greys_r", "norm": shades, "edgecolor": "white", "linewidth": 0.3}
-axes.plot_surface(x, y, f((x, y)), rcount=40, ccount=40, **looks)
-for color, (name, result) in zip(colors, paths.items(), strict=True):
-    heights = result.fun_path + 0.01
-    axes.plot(*result.path.T, heights, color=color, linewidth=2.2, label=name)
-    axes.plot(
-        *result.path[:1].T,
-        heights[:1],
-        "o",
-        color=color,
-        markerfacecolor="white",
-        markeredgewidth=1.8,
-    )
-    axes.plot(
-        *result.path[-1:].T,
-        heights[-1:],
-        "*",
-        color=color,
-        markersize=12,
-        markeredgecolor="white",
-    )
-axes.set_box_aspect((1.75, 1.3, 0.8))
-axes.set(
-    xlabel="$x$",
-    ylabel="$y$",
-    zlabel="$f = z^2$",
-    xticks=[0, 0.5, 1],
-    yticks=[0, 0.5, 1],
-    zticks=[0, 0.1, 0.2],
-)
-axes.legend(loc="upper right", fontsize=9, frameon=False)
-axes.view_init(elev=45, azim=-65)
+looks = {
+    "bounds": [(-0.5, 1.25), (-0.1, 1.2)],
+    "levels": np.linspace(0, 0.6, 19) ** 2,  # equal steps of |z|
+    "labels": ("$x$", "$y$", "$f = z^2$"),
+    "equal": True,
+}
+PathDisplay.from_function(f, paths, projection="3d", **looks)
 
 # %%
 # On the map
 # ----------
-# :class:`~skgd.plotting.PathDisplay` draws the same from above. Each step goes at a right angle to the contour that it
-# starts from: there it is steepest.
+# The same from above. Each step goes at a right angle to the contour that it starts from: there it is steepest.
 
-levels = np.linspace(0, 0.6, 19) ** 2  # equal steps of |z|
-PathDisplay.from_function(
-    f, paths, bounds=bounds, levels=levels, labels=("$x$", "$y$", "$f = z^2$"), equal=True
-)
+PathDisplay.from_function(f, paths, **looks)
 
 # %%
 # In one call

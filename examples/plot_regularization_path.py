@@ -2,8 +2,12 @@ r"""
 How much to penalise
 ====================
 
+Coefficients that go to zero one by one, and the strength that predicts best.
+
 An L1 penalty leaves the coefficients that matter. How many those are its strength says, alpha: here are the solutions
 for all alphas, and the one that predicts best.
+
+In the guide: :doc:`penalties </linear_models>`.
 """
 
 # %%

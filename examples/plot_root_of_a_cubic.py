@@ -2,8 +2,12 @@ r"""
 The root of a cubic
 ===================
 
+A step that lands at 18 billion, and a line search that finds the root.
+
 Gradient descent looks for the lowest point of a function. With a trick it finds roots, too: where a function is zero,
-its square is lowest. A learning rate that looks small sends it off to 18 billion; a line search takes it to the root.
+its square is lowest. A learning rate that looks small sends it far away; a line search takes it to the root.
+
+In the guide: :doc:`descent on any function </descent>`.
 """
 
 # %%

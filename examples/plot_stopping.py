@@ -2,8 +2,12 @@ r"""
 When to stop
 ============
 
+Where the step, the gradient, the objective or a number of epochs ends a descent.
+
 Descent never quite arrives. It can end after a number of iterations, or once a step, the gradient, or what the
 objective has still to gain is small. Each of these leaves something on the table, and not the same.
+
+In the guide: :doc:`stopping </training>`, :doc:`how convergence is judged </auto>`.
 """
 
 # %%

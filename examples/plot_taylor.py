@@ -2,8 +2,12 @@ r"""
 Why a small step goes down
 ==========================
 
+What a step promises, what it keeps, and from which length on it loses.
+
 Gradient descent trusts a straight line: the first-order Taylor polynomial. It tells how much a step will gain. The
 longer the step, the less this is true, and from some length on a step loses.
+
+In the guide: :doc:`the learning rate </auto>`.
 """
 
 # %%

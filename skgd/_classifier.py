@@ -178,8 +178,7 @@ class ClassifierFits(ClassifierMixin):
         raw = self._raw_predictions(X)
         if self._training.loss.multilabel:
             return in_library_of(X, (raw > 0).astype(np.intp))
-        index = (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
-        return in_library_of(X, self.classes_[index])
+        return in_library_of(X, self.classes_[_predicted(raw)])
 
     @available_if(_gives_probabilities)
     @by_blocks
@@ -194,10 +193,14 @@ class ClassifierFits(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_rows, n_classes) or (n_rows, n_labels)
-            Probabilities, in the order of ``classes_``. Those of classes sum to one, each of labels stands alone.
+            Probabilities, in the order of ``classes_``. Those of classes sum to one, each of labels stands alone. Where
+            rounding makes classes equally likely, the one that `predict` names is ahead by the last digit.
         """
         raw = self._raw_predictions(X)
-        return self._like(X, self._training.loss.predict_proba(raw))
+        probabilities = self._training.loss.predict_proba(raw).astype(self._training.precision, copy=False)
+        if not self._training.loss.multilabel:
+            _tell_apart(probabilities, _predicted(raw))
+        return in_library_of(X, probabilities)
 
     @available_if(_gives_probabilities)
     @by_blocks
@@ -245,3 +248,18 @@ class ClassifierFits(ClassifierMixin):
             y = check_validation_labels(y)
         y, weight = (in_library_of(X, array) for array in (y, as_numpy(sample_weight, "sample_weight")))
         return super().score(X, y, weight)
+
+
+def _predicted(raw: np.ndarray) -> np.ndarray:
+    """Numbers of the classes with the largest raw predictions."""
+    return (raw[:, 0] > 0).astype(np.intp) if raw.shape[1] == 1 else raw.argmax(axis=1)
+
+
+def _tell_apart(probabilities: np.ndarray, predicted: np.ndarray) -> None:
+    """Have the predicted class stand out by the last digit where others are exactly as likely."""
+    first = probabilities.argmax(axis=1)
+    rows = np.flatnonzero(first != predicted)
+    rows = rows[probabilities[rows, first[rows]] == probabilities[rows, predicted[rows]]]
+    probabilities[rows, predicted[rows]] = np.nextafter(
+        probabilities[rows, predicted[rows]], probabilities.dtype.type(1)
+    )

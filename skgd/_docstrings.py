@@ -1,4 +1,4 @@
-"""What the docstrings of estimators have in common: tables of entries that fill the places which they name.
+"""What docstrings of estimators and of displays have in common: tables of entries that fill the places of their names.
 
 A line of a docstring with nothing but ``{tol}``, or ``{tol, criterion}``, is such a place. What a class has to add to
 the last entry follows in the next lines, indented as the entry's text is. A table is a docstring, too: of a class,
@@ -21,11 +21,13 @@ Class = TypeVar("Class", bound=type)
 
 
 def documented(table: type) -> Callable[[Class], Class]:
-    """Decorate a class: fill the places of its docstring. A name that the table doesn't have is a KeyError."""
+    """Decorate a class: fill the places of its docstring and of its methods'; a name that isn't there is a KeyError."""
 
     def decorate(cls: Class) -> Class:
-        if cls.__doc__:  # python -OO takes docstrings away
-            cls.__doc__ = _filled(cls.__doc__, entries(table))
+        functions = [getattr(member, "__func__", member) for member in vars(cls).values()]
+        for each in [cls, *filter(inspect.isfunction, functions)]:
+            if each.__doc__:  # python -OO takes docstrings away
+                each.__doc__ = _filled(each.__doc__, entries(table))
         return cls
 
     return decorate

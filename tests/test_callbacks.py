@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd._solvers.driver import Driver
 from skgd._watch import tasks
+from skgd.callbacks import EpochTable
 
 callback = pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
 
@@ -290,3 +291,34 @@ def test_older_releases_say_what_is_needed():
     exec(compile(source, "older", "exec"), module)
     with pytest.raises(ImportError, match=rf"scikit-learn 1\.9 or newer, and here is {sklearn.__version__}"):
         module["TakesCallbacks"]().set_callbacks(Recorder())
+
+
+def test_a_table_of_epochs_has_the_numbers_of_the_textbook(capsys):
+    x, y = np.array([0.0, 1.0, 2.0, 4.0]), np.array([1.0, 3.0, 5.0, 6.0])
+    settings = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": None, "alpha": 0, "max_iter": 3, "tol": None}
+    line = GDLinearRegressor(standardize=False, **settings).set_callbacks(EpochTable())
+    line.fit(x[:, None], y)
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["k", "parameters", "objective", "gradient", "rate", "step"]
+    parameters = step = np.zeros(2)
+    for k, cells in enumerate(map(str.split, lines)):
+        parameters = parameters + step
+        residual = parameters[0] * x + parameters[1] - y
+        slopes = [np.mean(residual * x), np.mean(residual)]
+        expected = [k, *parameters, np.mean(residual**2) / 2, *slopes, *([0.1, *step] if k else [])]
+        np.testing.assert_allclose([float(cell) for cell in cells], expected, rtol=1e-3)
+        step = -0.1 * np.array(slopes)
+    np.testing.assert_allclose([*line.coef_, *line.intercept_], parameters)
+
+    # whatever training standardizes, numbers are in the units of the data
+    scaled = GDLinearRegressor(standardize=True, **settings).set_callbacks(EpochTable()).fit(x[:, None], y)
+    _, w, b, value, *slopes = map(float, capsys.readouterr().out.splitlines()[-1].split()[:6])
+    residual = x * scaled.coef_[0] + scaled.intercept_ - y
+    np.testing.assert_allclose([w, b], [*scaled.coef_, *scaled.intercept_], rtol=1e-3)
+    np.testing.assert_allclose(
+        [value, *slopes], [np.mean(residual**2) / 2, residual @ x / 4, residual.mean()], atol=1e-3
+    )
+    with pytest.raises(
+        TypeError, match="EpochTable must be set on a linear model of skgd, and this is a GDMLPRegressor"
+    ):
+        GDMLPRegressor().set_callbacks(EpochTable()).fit(x[:, None], y)

@@ -1,5 +1,11 @@
-"""The Python in README and docs runs as it stands."""
+"""The Python in README and docs runs as it stands, and what the text says of its results holds.
 
+A comment ``<!-- holds: expression -->`` beside such a sentence is evaluated after the blocks above it. ``printed`` is
+what the last of them has printed, ``numbers`` are the numbers in it.
+"""
+
+import contextlib
+import io
 import re
 import warnings
 from pathlib import Path
@@ -22,10 +28,17 @@ def test_blocks_of_a_page_run_one_after_the_other(page):
     for module in NEEDS.get(page.name, []):
         pytest.importorskip(module)
     namespace = {"__name__": "__main__"}
+    parts = re.findall(r"```python\n(.*?)```|<!-- holds: (.*?) -->", page.read_text(encoding="utf-8"), re.DOTALL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a page may show one
-        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-            exec(compile(block, page.name, "exec"), namespace)
+        for block, claim in parts:
+            if claim:
+                assert eval(" ".join(claim.split()), namespace), f"{page.name}: {claim}"
+                continue
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile(block, page.name, "exec"), namespace)
+            numbers = [float(number) for number in re.findall(r"(?<![\w.])-?\d+\.?\d*(?:e[-+]?\d+)?", out.getvalue())]
+            namespace |= {"printed": out.getvalue(), "numbers": numbers}
 
 
 def test_lines_of_code_fit_on_the_page():

@@ -414,6 +414,20 @@ def test_float32_reaches_what_float64_reaches(make_features):
     assert gap(logistic_objective(classifier, X, labels), best, np.log(2)) <= DEFAULT_GAP
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_predicted_class_is_the_likeliest_however_close_another_is(n_classes):
+    X, y = datasets.load_iris(return_X_y=True)
+    model = GDLogisticClassifier(alpha=1.0).fit(X[y < n_classes].astype(np.float32), y[y < n_classes])
+    ahead = np.atleast_2d(model.coef_)[-1] - (model.coef_[0] if n_classes > 2 else 0)  # the last class before the first
+    offset = model.intercept_[-1] - (model.intercept_[0] if n_classes > 2 else 0)
+    rows = np.random.default_rng(0).normal(size=(2000, 4))
+    rows -= np.outer((rows @ ahead + offset) / (ahead @ ahead), ahead)  # onto the boundary, up to rounding
+    probabilities = model.predict_proba(rows.astype(np.float32))
+    assert probabilities.dtype == np.float32
+    np.testing.assert_array_equal(model.predict(rows.astype(np.float32)), probabilities.argmax(axis=1))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=2e-7)
+
+
 def test_float32_with_a_mean_large_beside_the_std():
     rng = np.random.default_rng(0)
     X = (1e4 + plain(rng)).astype(np.float32)

@@ -619,6 +619,38 @@ def test_a_path_that_starts_outside_the_picture():
     assert texts_of(display)[:2] == ["in", "out, starts outside"]
 
 
+def test_a_path_on_a_surface():
+    display = PathDisplay.from_function(bowl, ZIGZAG, bounds=[(-8, 5), (-1.5, 3)], projection="3d")
+    drawn = np.array(display.lines_["path"].get_data_3d())
+    outside = ZIGZAG[:, 1] < -1.5
+    assert outside.tolist() == [False, True] + 28 * [False]
+    np.testing.assert_allclose(drawn[:, ~outside], np.vstack([ZIGZAG.T, bowl(ZIGZAG.T)])[:, ~outside])
+    assert np.isnan(drawn[:, outside]).all()
+    assert "leaves the picture at step 1" in texts_of(display)[0]
+    np.testing.assert_allclose(display.ax_.get_zlim(), [0, bowl([-8, 3])], atol=0.01)
+    cut = PathDisplay.from_function(bowl, ZIGZAG, levels=[0, 1, 2, 3], projection="3d")
+    assert cut.ax_.get_zlim()[1] <= 3 < cut.values.max()
+    display.show_frame(4)
+    np.testing.assert_allclose(np.array(display.lines_["path"].get_data_3d()), drawn[:, :5])
+    animate(display, max_frames=2)
+    assert plt.gcf().axes[0].name == "3d"
+
+
+def test_axes_and_surfaces_that_do_not_go_together():
+    _, flat = plt.subplots()
+    _, solid = plt.subplots(subplot_kw={"projection": "3d"})
+    PathDisplay.from_function(bowl, ZIGZAG, projection="3d", ax=solid)
+    for settings, message in [
+        ({"ax": solid}, "these axes have three dimensions, but projection=None"),
+        ({"ax": flat, "projection": "3d"}, "these axes haven't three dimensions, but projection='3d'"),
+        ({"projection": "polar"}, "projection='polar' must be '3d' or None"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            PathDisplay.from_function(bowl, ZIGZAG, **settings)
+    with pytest.raises(ValueError, match="draws functions of two variables, and this one has one"):
+        PathDisplay.from_function(lambda x: x**2, np.array([1.0, 0.5]), projection="3d")
+
+
 def test_a_legend_on_axes_given_adds_no_empty_room_above_contours():
     _, axes = plt.subplots(3, 3)
     PathDisplay.from_function(bowl, ZIGZAG, bounds=[(-8, 5), (-3, 3)], ax=axes[1, 1])

@@ -1,6 +1,6 @@
 """The documentation fails on public names that it doesn't explain: needs the extra `docs`."""
 
-import importlib.util
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +17,9 @@ FILE = Path(__file__).parents[1] / "docs" / "_ext" / "public_names.py"
 
 @pytest.fixture(scope="module")
 def public_names():
-    spec = importlib.util.spec_from_file_location("public_names", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FILE.parent)
+        return importlib.import_module("public_names")
 
 
 def test_nothing_public_lacks_anything(public_names):

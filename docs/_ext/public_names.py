@@ -1,207 +1,50 @@
 """The API reference: a page for every public name, and a warning where its docstring lacks something.
 
-Public is what stands in ``__all__`` of skgd and of its modules without an underscore. Names that skgd itself exports
-are shown as ``skgd.Name``. Built with ``-W``, a warning here is an error: nothing public stays undocumented.
+Built with ``-W``, a warning here is an error: nothing public stays undocumented.
 """
 
 import importlib
 import inspect
-import pkgutil
 import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+from docstring_faults import all_faults
 from docutils import nodes
-from numpydoc.validate import validate
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.pycode import ModuleAnalyzer
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
+from what_is_public import (
+    MACHINERY,
+    is_constant,
+    members,
+    methods,
+    own_documentation,
+    public_modules,
+    resolved,
+    text_of_constant,
+)
 
-import skgd
+from skgd.activations import ACTIVATIONS
+from skgd.losses import LOSSES
+from skgd.optimizers import OPTIMIZERS
 from skgd.penalties import PENALTIES
+from skgd.schedules import SCHEDULES
 
 logger = logging.getLogger(__name__)
 
-ORDER = [
-    "skgd",
-    "skgd.linear_model",
-    "skgd.neural_network",
-    "skgd.optimizers",
-    "skgd.schedules",
-    "skgd.losses",
-    "skgd.penalties",
-    "skgd.activations",
-    "skgd.callbacks",
-    "skgd.plotting",
-    "skgd.onnx",
-]  # of the modules; others come after these
-
-# Faults by numpydoc's names. Left out: matters of taste (SS05, SS06, the case of first letters), an extended summary
-# (ES01) and "See Also" (SA01), which not everything needs.
-DOCSTRING = {"GL08", "SS01", "SS03"}  # there is one, and its first line is a sentence
-SECTIONS = {
-    "GL06",
-    "GL07",
-    "PR02",
-    "PR03",
-    "PR04",
-    "PR05",
-    "PR07",
-    "PR09",
-    "PR10",
-    "RT02",
-    "RT03",
-    "RT05",
-}
-COMPLETE = {"PR01", "RT01", "YD01", "EX01"}  # all parameters, what is returned, an example
-
-# Parts of scikit-learn's machinery that every estimator inherits and nobody calls on skgd's account
-MACHINERY = re.compile(r"set_\w+_request|get_metadata_routing")
+# Names of parts that are those of criteria, parameters or parts of another kind, too
+ALSO_OTHERWISE = {"step", "constant", "quantile", "identity", "logistic"}
 
 Page = tuple[str, str]  # a file's name and its text
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 1. What is public
-
-
-def public_modules() -> list[ModuleType]:
-    """The package and its modules whose names begin without an underscore, in the order of the reference."""
-    names = [
-        "skgd",
-        *(f"skgd.{found.name}" for found in pkgutil.iter_modules(skgd.__path__)),
-    ]
-    public = [name for name in names if not name.rpartition(".")[2].startswith("_")]
-    public.sort(key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
-    return [importlib.import_module(name) for name in public]
-
-
-def members(module: ModuleType) -> list[str]:
-    """Full names of what the module's page lists: those of skgd have it once, under ``skgd.``."""
-    names = sorted(getattr(module, "__all__", []), key=str.lower)
-    if module is skgd:
-        elsewhere = [
-            getattr(other, name)
-            for other in public_modules()[1:]
-            for name in getattr(other, "__all__", [])
-        ]
-        return [
-            f"skgd.{name}" for name in names if not listed(getattr(skgd, name), elsewhere)
-        ]
-    return [f"{home(module, name)}.{name}" for name in names]
-
-
-def listed(thing: object, elsewhere: list) -> bool:
-    return isinstance(thing, ModuleType) or any(thing is other for other in elsewhere)
-
-
-def home(module: ModuleType, name: str) -> str:
-    return "skgd" if name in skgd.__all__ else module.__name__
-
-
-def resolved(full_name: str) -> object:
-    module, _, name = full_name.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
-def is_constant(full_name: str) -> bool:
-    return not callable(resolved(full_name))
-
-
-def text_of_constant(full_name: str) -> list[str]:
-    """Lines of the string below a constant of skgd, which is all the docstring that it has."""
-    name = full_name.rpartition(".")[2]
-    analyzer = ModuleAnalyzer.for_module(f"skgd.{skgd._HOMES[name]}")
-    analyzer.analyze()
-    return analyzer.attr_docs.get(("", name), [])
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# 2. What docstrings lack
-
-
-def all_faults() -> list[str]:
-    found = []
-    for module in public_modules():
-        if not hasattr(module, "__all__"):
-            found.append(f"{module.__name__} is public and has no __all__")
-        if not module.__doc__:
-            found.append(f"{module.__name__} has no docstring")
-        for name in getattr(module, "__all__", []):
-            if not hasattr(module, name):
-                found.append(f"{module.__name__}.__all__ names {name}, which isn't there")
-            elif isinstance(getattr(module, name), ModuleType):
-                if getattr(module, name) not in public_modules():
-                    found.append(f"{module.__name__}.{name} is no module of the reference")
-            elif is_constant(f"{module.__name__}.{name}"):
-                if not text_of_constant(f"{module.__name__}.{name}"):
-                    found.append(f"{module.__name__}.{name} has no string below it")
-            else:
-                found += faults(f"{module.__name__}.{name}")
-    return sorted(set(found))
-
-
-def faults(full_name: str) -> list[str]:
-    """What a public class or function lacks, its methods included."""
-    found = docstring_faults(full_name, DOCSTRING | SECTIONS | COMPLETE)
-    thing = resolved(full_name)
-    for name in methods(thing) if inspect.isclass(thing) else []:
-        if own_documentation(thing, name):
-            # a line may say all there is to say about a method; one with sections has them complete
-            complete = {"PR01"} if "Parameters\n" in getattr(thing, name).__doc__ else set()
-            found += docstring_faults(
-                f"{full_name}.{name}", DOCSTRING | SECTIONS | complete
-            )
-        elif not explained_elsewhere(thing, name):
-            found.append(f"{full_name}.{name} has no docstring")
-    return found
-
-
-def docstring_faults(full_name: str, codes: set[str]) -> list[str]:
-    return [
-        f"{full_name}: {code} {message}"
-        for code, message in validate(full_name)["errors"]
-        if code in codes
-    ]
-
-
-def methods(cls: type) -> list[str]:
-    """Public methods and properties that skgd gives a class."""
-    return [
-        name
-        for name in dir(cls)
-        if not name.startswith("_")
-        and not MACHINERY.fullmatch(name)
-        and (
-            inspect.isroutine(getattr(cls, name))
-            or isinstance(inspect.getattr_static(cls, name), property)
-        )
-        and any(
-            name in vars(base) for base in cls.__mro__ if base.__module__.startswith("skgd")
-        )
-    ]
-
-
-def own_documentation(cls: type, name: str) -> bool:
-    return bool(getattr(vars(cls).get(name), "__doc__", None))
-
-
-def explained_elsewhere(cls: type, name: str) -> bool:
-    """Whether it overrides what a class above it documents, as a method or among its attributes."""
-    above = [base for base in cls.__mro__[1:] if base is not object]
-    return any(
-        own_documentation(base, name) or name in inspect.get_annotations(base)
-        for base in above
-    )
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# 3. The pages
+# 1. The pages
 
 
 def pages() -> list[Page]:
@@ -379,7 +222,7 @@ def toctree(documents) -> list[str]:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 4. Into the build
+# 2. Into the build
 
 
 def write_pages(app: Sphinx) -> None:
@@ -429,6 +272,20 @@ def mend(
         )
 
 
+def linked_names() -> dict[str, str]:
+    """What may stand as code in running text: modules, classes and functions by their names, parts as strings, too."""
+    places = {module.__name__: module.__name__ for module in public_modules()}
+    for module in public_modules():
+        for full in members(module):
+            places |= {full: full, full.rpartition(".")[2]: full}
+    for table in OPTIMIZERS, SCHEDULES, LOSSES, ACTIVATIONS:
+        for name, make in table.items():
+            if name not in ALSO_OTHERWISE:
+                full = places[type(make()).__name__]
+                places |= {name: full, f'"{name}"': full}
+    return places
+
+
 class LinkNames(SphinxTransform):
     """Code in the running text of a page that is a public name leads to its place in the reference."""
 
@@ -437,30 +294,14 @@ class LinkNames(SphinxTransform):
     def apply(self, **kwargs) -> None:
         if self.env.doc2path(self.env.docname).suffix != ".md":
             return
-        places = {
-            full: full
-            for module in public_modules()
-            for full in [module.__name__, *members(module)]
-        }
-        classes = {
-            full.rpartition(".")[2]: full
-            for full in places
-            if full.rpartition(".")[2][0].isupper()
-        }
+        places = linked_names()
+        kind = {"refdomain": "py", "reftype": "obj", "refexplicit": True, "refwarn": True}
         for literal in list(self.document.findall(nodes.literal)):
-            place = (places | classes).get(literal.astext().removesuffix("()"))
-            if place and not isinstance(
-                literal.parent, nodes.title | nodes.reference | addnodes.pending_xref
-            ):
-                kind = {
-                    "refdomain": "py",
-                    "reftype": "obj",
-                    "refexplicit": True,
-                    "refwarn": True,
-                }
-                link = addnodes.pending_xref(
-                    "", reftarget=place, refdoc=self.env.docname, **kind
-                )
+            place = places.get(literal.astext().removesuffix("()"))
+            within = nodes.title | nodes.reference | addnodes.pending_xref
+            if place and not isinstance(literal.parent, within):
+                where = {"reftarget": place, "refdoc": self.env.docname}
+                link = addnodes.pending_xref("", **where, **kind)
                 literal.replace_self(link)
                 link += literal
 

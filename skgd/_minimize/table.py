@@ -16,11 +16,11 @@ class Table:
     def __init__(self, shaped: Any, sign: float):
         self.shaped, self.sign = shaped, sign  # of variables, and -1 where the descent is an ascent
 
-    def begin(self, point: Point) -> None:
-        """The descent begins here."""
+    def begin(self, point: Point, x: str = "x", f: str = "f") -> None:
+        """The descent begins here, with these names of the variables and the function."""
         width = len(self._vector(point.params))
-        self.widths = (5, width, 14, width, 11, width)
-        self._print("k", "x", "f", "gradient", "rate", "step")
+        self.widths = (5, width, 12, width, 9, width)
+        self._print("k", x, f, "gradient", "rate", "step")
         self._point(0, point, "", "")
 
     def see(self, k: int, point: Point, rate: float | None) -> None:
@@ -42,4 +42,4 @@ class Table:
         return " ".join(numbers if len(numbers) <= VARIABLES else [*numbers[:2], "...", *numbers[-2:]])
 
     def _print(self, *cells: str) -> None:
-        print("  ".join(cell.rjust(width) for cell, width in zip(cells, self.widths, strict=True)).rstrip(), flush=True)
+        print(" ".join(cell.rjust(width) for cell, width in zip(cells, self.widths, strict=True)).rstrip(), flush=True)

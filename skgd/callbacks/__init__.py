@@ -6,6 +6,7 @@ They follow the protocol of :mod:`sklearn.callback`, which scikit-learn 1.9 brou
 
 from ._checkpoint import Checkpoint
 from ._epoch_logger import EpochLogger
+from ._epoch_table import EpochTable
 from ._loss_plot import LossPlot
 
-__all__ = ["Checkpoint", "EpochLogger", "LossPlot"]
+__all__ = ["Checkpoint", "EpochLogger", "EpochTable", "LossPlot"]

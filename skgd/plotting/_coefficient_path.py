@@ -6,9 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from .._docstrings import documented
 from ..linear_model._base import LinearEstimator
 from ..linear_model._path import RegularizationPath
 from ._checks import column_numbers, output_names, output_number, shown
+from ._docstrings import Coefficients
 from ._objective import training_coefficients
 from ._runs import recorded_fit
 from ._style import (
@@ -28,6 +30,7 @@ from ._unwrap import Unwrapped
 _MOST_NAMED = 10  # lines that can be told apart
 
 
+@documented(Coefficients)
 class CoefficientPathDisplay:
     """Coefficients of a linear estimator over the epochs of its fit, or over the strengths of its penalty.
 
@@ -53,10 +56,7 @@ class CoefficientPathDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes drawn on.
-    figure_ : matplotlib.figure.Figure
-        Their figure.
+    {ax_, figure_}
     lines_ : dict of str to matplotlib.lines.Line2D
         A line for each feature.
 
@@ -115,17 +115,7 @@ class CoefficientPathDisplay:
             steps of a pipeline are applied to X, and name its features, where they do.
         X : array-like or sparse matrix of shape (n_rows, n_features)
             Features; columns of a data frame give their names.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            Targets.
-        features : sequence of int or str, default=None
-            Numbers, or names, of the features to draw; None: all.
-        output : int, str or None, default=0
-            Which row of ``coef_``, where it has several: of a target, class or quantile, by its number, or a class by
-            its name. None: all of them, each with a line of its own for every feature.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {y, features, output, legend, ax}
 
         Returns
         -------
@@ -180,15 +170,7 @@ class CoefficientPathDisplay:
             What :func:`skgd.linear_model.regularization_path` returned.
         alpha : float, default=None
             An alpha to mark by a line, as ``alpha_`` of :class:`skgd.linear_model.AlphaSearchCV`.
-        features : sequence of int or str, default=None
-            Numbers, or names, of the features to draw; None: all.
-        output : int, str or None, default=0
-            Which row of ``coef_``, where it has several: of a target, class or quantile, by its number, or a class by
-            its name. None: all of them, each with a line of its own for every feature.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {features, output, legend, ax}
 
         Returns
         -------
@@ -231,8 +213,7 @@ class CoefficientPathDisplay:
         ----------
         ax : matplotlib.axes.Axes, default=None
             Axes to draw on; None: new ones, with the legend beside them.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
+        {legend}
 
         Returns
         -------

@@ -117,14 +117,18 @@ def draw_contours(ax, grid: Sequence[np.ndarray], values: np.ndarray, levels: np
     from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
-    shades = colormaps["Greys"](np.linspace(_DARKEST, _LIGHTEST, len(levels) - 1))
-    colors = ListedColormap(shades[::-1] if upside_down else shades)
+    colors = ListedColormap(colormaps["Greys"](shades(len(levels) - 1, upside_down)))
     known = np.ma.masked_invalid(values)
     areas = ax.contourf(*grid, known, levels=levels, cmap=colors, norm=BoundaryNorm(levels, len(levels) - 1))
     ax.contour(*grid, known, levels=levels, colors="white", linewidths=0.7, linestyles="solid")
     ax.set_xlim(grid[0][0], grid[0][-1])
     ax.set_ylim(grid[1][0], grid[1][-1])
     return areas
+
+
+def shades(n: int, upside_down: bool) -> np.ndarray:
+    """Of grey, between 0 and 1, from the lowest level to the highest: darker where paths are to get to."""
+    return np.linspace(_DARKEST, _LIGHTEST, n)[:: -1 if upside_down else 1]
 
 
 def goes_up(heights: Sequence[np.ndarray], values: np.ndarray) -> bool:

@@ -6,7 +6,9 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils import check_array
 
+from .._docstrings import documented
 from ._checks import shown
+from ._docstrings import Displays
 from ._runs import recorded_fit
 from ._style import COLORS, GREY, LINE_WIDTH, add_legend, axes_for, color, line_style, tidy
 from ._unwrap import Unwrapped, checked_model
@@ -20,6 +22,7 @@ _POINT_AREAS = 6.0, 24.0  # square points; small where there are many
 _DENSE = 400
 
 
+@documented(Displays)
 class CurveFitDisplay:
     """Points and the curve that a regressor of one feature fits to them, over the epochs.
 
@@ -42,10 +45,7 @@ class CurveFitDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes drawn on.
-    figure_ : matplotlib.figure.Figure
-        Their figure.
+    {ax_, figure_}
     points_ : list of matplotlib.lines.Line2D
         The points, of each target.
     lines_ : list of matplotlib.lines.Line2D
@@ -95,12 +95,7 @@ class CurveFitDisplay:
             ``n_restarts`` one is trained.
         X : array-like of shape (n_rows, 1)
             The feature, as the first step of a pipeline takes it.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            Targets.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {y, legend, ax}
 
         Returns
         -------
@@ -147,12 +142,10 @@ class CurveFitDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {ax}
         frame : int, default=None
             The only curve to draw, by its number in ``curves``; None: the last one, and some before.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
+        {legend}
 
         Returns
         -------

@@ -5,7 +5,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from .._docstrings import documented
 from ._checks import learning_rates_of
+from ._docstrings import Rates
 from ._loss_curve import LossCurveDisplay
 from ._range_test import RangeTestDisplay, range_test
 from ._rate_search import LearningRateSearchDisplay
@@ -16,6 +18,7 @@ from ._unwrap import Unwrapped
 _EPOCHS = 50  # enough to tell rates apart
 
 
+@documented(Rates)
 class LearningRateDisplay:
     """Losses over updates for several learning rates: too small, right, too large and diverging in one picture.
 
@@ -37,10 +40,7 @@ class LearningRateDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes drawn on.
-    figure_ : matplotlib.figure.Figure
-        Their figure.
+    {ax_, figure_}
     lines_ : list of matplotlib.lines.Line2D
         A curve for each learning rate.
     best_rate_ : float
@@ -95,23 +95,14 @@ class LearningRateDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            Estimator of skgd with an optimizer that has a learning rate, or a pipeline or fitted search that ends with
-            one; it stays as it is. Fitted steps of a pipeline are applied to X.
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            Targets.
+        {estimator, X, y}
         learning_rates : sequence of float
             Learning rates, positive.
         max_iter : int or None, default=50
             Epochs of every fit, all of which are run; None: those of the estimator, with its criterion.
         log : bool or "auto", default="auto"
             Whether the axis of losses is logarithmic; "auto": where all are positive and span more than a decade.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {legend, ax}
 
         Returns
         -------
@@ -157,13 +148,7 @@ class LearningRateDisplay:
 
         Parameters
         ----------
-        estimator : estimator
-            Estimator of skgd with an optimizer that has a learning rate, or a pipeline or fitted search that ends with
-            one; it stays as it is. Fitted steps of a pipeline are applied to X.
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            Targets.
+        {estimator, X, y}
         low : float, default=1e-6
             Rate of the first update, positive.
         high : float, default=10.0
@@ -172,10 +157,7 @@ class LearningRateDisplay:
             Number of updates, at least 20.
         random_state : int, RandomState instance or None, default=0
             Determines which rows make up the batches.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {legend, ax}
 
         Returns
         -------
@@ -218,10 +200,7 @@ class LearningRateDisplay:
             ``model__``.
         metric : str, default=None
             Which of several metrics to draw; None: that of ``refit``.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {legend, ax}
 
         Returns
         -------
@@ -257,10 +236,7 @@ class LearningRateDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
+        {ax, legend}
 
         Returns
         -------

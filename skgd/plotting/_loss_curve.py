@@ -7,8 +7,10 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 from sklearn.utils.validation import check_is_fitted
 
+from .._docstrings import documented
 from ._checks import by_name, one_of, shown
 from ._curves import begin_at_zero, informative_range, leaves, mark_exit, mark_point, set_range
+from ._docstrings import Displays
 from ._runs import curve_of, how_descent_ended, how_it_ended, optimizer_name, updates_of
 from ._style import LINE_WIDTH, add_legend, axes_for, color, line_style, tidy
 from ._unwrap import innermost
@@ -17,6 +19,7 @@ X_AXES = ("epochs", "updates")
 LOG = ("auto", True, False)
 
 
+@documented(Displays)
 class LossCurveDisplay:
     """Losses of one or several fits over epochs or updates, or of descents over steps; where and why each stopped.
 
@@ -48,10 +51,7 @@ class LossCurveDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes drawn on.
-    figure_ : matplotlib.figure.Figure
-        Their figure.
+    {ax_, figure_}
     lines_ : dict of str to matplotlib.lines.Line2D
         Losses.
     validation_lines_ : dict of str to matplotlib.lines.Line2D
@@ -131,10 +131,7 @@ class LossCurveDisplay:
             A known minimum of the objective: drawn is how far the losses are above it, those on validation data not.
         log : bool or "auto", default="auto"
             Whether the y-axis is logarithmic; "auto": where all losses are positive and span more than a decade.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {legend, ax}
 
         Returns
         -------
@@ -197,10 +194,7 @@ class LossCurveDisplay:
             A known minimum: drawn is how far the values are above it.
         log : bool or "auto", default="auto"
             Whether the y-axis is logarithmic; "auto": where all values are positive and span more than a decade.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {legend, ax}
 
         Returns
         -------
@@ -242,10 +236,7 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
+        {ax, legend}
 
         Returns
         -------

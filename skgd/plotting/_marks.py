@@ -1,4 +1,4 @@
-"""Marks on paths: how large they are, and which steps get one, by what can be seen on the axes."""
+"""Marks on paths: how large they are, and which steps get one, by what can be seen on the axes; which leave them."""
 
 import numpy as np
 
@@ -21,7 +21,18 @@ def mark_scale(ax, points: np.ndarray) -> float:
     return float(np.clip(extent / _SHORT, _SMALLEST, 1.0))
 
 
+def steps_outside(ax, points: np.ndarray) -> np.ndarray:
+    """Numbers of the points that the axes don't show."""
+    low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
+    inside = ((points[:, :2] >= low) & (points[:, :2] <= high)).all(axis=1)
+    return np.flatnonzero(~inside)
+
+
 def _drawn(ax, points: np.ndarray) -> np.ndarray:
     """Where they are drawn, in typographic points; not finite where they can't be."""
+    if points.shape[1] == 3:
+        from mpl_toolkits.mplot3d import proj3d
+
+        points = np.column_stack(proj3d.proj_transform(*points.T, ax.get_proj())[:2])
     with np.errstate(all="ignore"):
         return ax.transData.transform(points) * 72 / ax.get_figure().dpi

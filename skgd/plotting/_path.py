@@ -5,10 +5,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from .._docstrings import documented
 from ..linear_model._base import LinearEstimator
 from ._checks import by_name, checked_path, column_numbers, is_path, one_of, output_names, output_number
 from ._contour import check_bounds, contour_levels, draw_contours, goes_up, on_grid, value_of, window
-from ._marks import dots, mark_scale
+from ._docstrings import Paths
+from ._marks import dots, mark_scale, steps_outside
 from ._objective import LinearSlice, TrainingObjective, training_coefficients
 from ._runs import optimizer_name, recorded_fit
 from ._style import (
@@ -17,6 +19,7 @@ from ._style import (
     LINE_WIDTH,
     SMALL,
     add_legend,
+    add_legend_outside,
     axes_for,
     color,
     line_style,
@@ -24,17 +27,20 @@ from ._style import (
     tidy,
     width_to_height,
 )
+from ._surface import check_axes, draw_surface, move, on_surface
 from ._unwrap import Unwrapped
 
 _ZERO = 5e-5  # of the range of levels: what is less is called 0
 _EQUAL = (None, True, False)
 
 
+@documented(Paths)
 class PathDisplay:
     """Paths of one or several optimizers over the contours of a function of two variables, or the curve of one.
 
-    Contours lie closer, or in equal ratios, near the lowest value where equal steps would show nothing of it. Make one
-    by :meth:`from_function` or :meth:`from_estimator`, or from arrays.
+    Contours lie closer, or in equal ratios, near the lowest value where equal steps would show nothing of it. With
+    ``projection="3d"`` the function is a surface. Make one by :meth:`from_function` or :meth:`from_estimator`, or from
+    arrays.
 
     Parameters
     ----------
@@ -46,25 +52,24 @@ class PathDisplay:
         Its values there; NaN where it is undefined.
     heights : dict of str to ndarray of shape (n_points,)
         The function along the paths.
-    levels : int, array-like or "auto", default="auto"
-        Contours: their number, or the values that they are drawn at.
+    {levels}
     labels : sequence of str, default=("x", "f(x)")
         Of the axes and, last, of the function.
     equal : bool, default=False
         Whether both axes have one scale.
+    {projection}
 
     Attributes
     ----------
-    ax_ : matplotlib.axes.Axes
-        The axes drawn on.
-    figure_ : matplotlib.figure.Figure
-        Their figure.
+    {ax_, figure_}
     contours_ : matplotlib.contour.QuadContourSet or None
         The contours, of two variables.
+    surface_ : mpl_toolkits.mplot3d.art3d.Poly3DCollection or None
+        The surface in their place.
     curve_ : matplotlib.lines.Line2D or None
         The function, of one variable.
     lines_ : dict of str to matplotlib.lines.Line2D
-        The paths.
+        The paths, in space ``Line3D``.
     starts_, ends_ : dict of str to matplotlib.lines.Line2D
         Their first and last points.
 
@@ -95,6 +100,7 @@ class PathDisplay:
         levels: Any = "auto",
         labels: Sequence[str] = ("x", "f(x)"),
         equal: bool = False,
+        projection: str | None = None,
     ):
         self.paths = paths
         self.grid = grid
@@ -103,6 +109,7 @@ class PathDisplay:
         self.levels = levels
         self.labels = labels
         self.equal = equal
+        self.projection = projection
 
     @classmethod
     def from_function(
@@ -115,6 +122,7 @@ class PathDisplay:
         levels: Any = "auto",
         labels: Sequence[str] | None = None,
         equal: bool | None = None,
+        projection: str | None = None,
         legend: bool = True,
         ax: Any = None,
     ) -> Self:
@@ -133,16 +141,10 @@ class PathDisplay:
             where the function explodes.
         names : list of str, default=None
             Names of the paths, unless ``results`` is a dict.
-        levels : int, array-like or "auto", default="auto"
-            Contours: their number, or the values that they are drawn at.
+        {levels}
         labels : sequence of str, default=None
             Of the axes and, last, of the function: three for two variables, two for one. None: x and f(x).
-        equal : bool, default=None
-            Whether both axes have one scale; None: where there are no bounds and paths aren't too slim for it.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {equal, projection, legend, ax}
 
         Returns
         -------
@@ -163,7 +165,7 @@ class PathDisplay:
         labels = usual if labels is None else labels
         if isinstance(labels, str) or len(labels) != len(usual):
             raise ValueError(f"labels={labels!r} must be {len(usual)} texts: of the axes and, last, of the function")
-        return cls._over(fun, paths, bounds, equal, levels, labels, ax).plot(ax, legend=legend)
+        return cls._over(fun, paths, bounds, equal, levels, labels, projection, ax).plot(ax, legend=legend)
 
     @classmethod
     def from_estimator(
@@ -178,6 +180,7 @@ class PathDisplay:
         names: Sequence[str] | None = None,
         levels: Any = "auto",
         equal: bool | None = None,
+        projection: str | None = None,
         legend: bool = True,
         ax: Any = None,
     ) -> Self:
@@ -196,10 +199,7 @@ class PathDisplay:
             Linear estimators of skgd, or pipelines and fitted searches that end with one, which minimise the same
             objective: they may differ in optimizer, learning rate, batch size and so on. Fitted steps of a pipeline
             are applied to X, and name its features, where they do.
-        X : array-like or sparse matrix of shape (n_rows, n_features)
-            Features.
-        y : array-like of shape (n_rows,) or (n_rows, n_targets)
-            Targets.
+        {X, y}
         features : pair of int or str, default=(0, 1)
             Numbers, or names, of the features whose coefficients are the axes.
         output : int or str, default=0
@@ -209,14 +209,7 @@ class PathDisplay:
             Part of the plane to show, a pair for each coefficient; None: what holds the paths.
         names : list of str, default=None
             Names of the paths; None: those of the dict, else of the optimizers.
-        levels : int, array-like or "auto", default="auto"
-            Contours: their number, or the values that they are drawn at.
-        equal : bool, default=None
-            Whether both axes have one scale; None: where there are no bounds and paths aren't too slim for it.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
+        {levels, equal, projection, legend, ax}
 
         Returns
         -------
@@ -254,22 +247,25 @@ class PathDisplay:
         paths = {name: np.array([0 * passed[0], *passed])[:, row][:, chosen] for name, passed in points.items()}
         of_whom = f" for {outputs[row]}" if len(outputs) > 1 else ""
         labels = *(f"coefficient of {all_names[j]}{of_whom}" for j in chosen), "objective on the training rows"
-        return cls._over(surface, paths, bounds, equal, levels, labels, ax).plot(ax, legend=legend)
+        return cls._over(surface, paths, bounds, equal, levels, labels, projection, ax).plot(ax, legend=legend)
 
     @classmethod
-    def _over(cls, fun: Callable, paths: Any, bounds: Any, equal: Any, levels: Any, labels: Any, ax: Any) -> Self:
+    def _over(cls, fun: Callable, paths, bounds, equal, levels, labels, projection: str | None, ax) -> Self:
         """A display of paths, with points in the shape that `fun` takes, over its values within bounds."""
         one_of("equal", equal, _EQUAL)
+        check_axes(ax, projection, len(labels) - 1)
         heights = {name: np.array([value_of(fun, point) for point in path]) for name, path in paths.items()}
         shape = next(iter(paths.values())).shape[1:]
         paths = {name: path.reshape(len(path), -1) for name, path in paths.items()}
         n_variables = len(labels) - 1
         if bounds is None:
-            limits, equal = window(list(paths.values()), list(heights.values()), width_to_height(ax), equal)
+            shape_of_axes = width_to_height(ax) if projection is None else 1.0
+            limits, equal = window(list(paths.values()), list(heights.values()), shape_of_axes, equal)
         else:
             limits = check_bounds(bounds, n_variables)
         grid, values = on_grid(fun, limits, shape)
-        return cls(paths, grid, values, heights=heights, levels=levels, labels=labels, equal=bool(equal))
+        looks = {"levels": levels, "labels": labels, "equal": bool(equal), "projection": projection}
+        return cls(paths, grid, values, heights=heights, **looks)
 
     def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the function and the paths.
@@ -277,25 +273,23 @@ class PathDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones, with a colour bar beside contours.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
+            Axes to draw on, for a surface made with ``projection="3d"``; None: new ones, with a colour bar beside
+            contours.
+        {legend}
 
         Returns
         -------
         PathDisplay
             The display itself.
         """
+        check_axes(ax, self.projection, len(self.grid))
         self._own_figure = own_axes = ax is None
-        ax = axes_for(ax)
-        self.contours_, self.curve_ = None, None
+        ax = axes_for(ax, self.projection)
+        self.contours_, self.curve_, self.surface_ = None, None, None
         if len(self.grid) == 1:
             self._draw_curve(ax)
         else:
-            self._draw_contours(ax, own_axes)
-        if self.equal:
-            ax.set_aspect("equal")
-            ax.apply_aspect()
+            self._draw_plane(ax, own_axes)
         self.lines_: dict[str, Any] = {}
         self.starts_: dict[str, Any] = {}
         self.ends_: dict[str, Any] = {}
@@ -319,9 +313,9 @@ class PathDisplay:
         """Change the paths that were drawn to their first ``frame`` steps."""
         for name, path in self.paths.items():
             points = self._drawn(name, path)[: frame + 1]
-            self.lines_[name].set_data(*points.T)
+            move(self.lines_[name], points)
             self.lines_[name].set_markevery(self._dots[name][: frame + 1])
-            self.ends_[name].set_data(*points[-1:].T)
+            move(self.ends_[name], points[-1:])
 
     def _draw_curve(self, ax) -> None:
         (self.curve_,) = ax.plot(self.grid[0], self.values, color=LIGHT_GREY, linewidth=2.5)
@@ -331,10 +325,18 @@ class PathDisplay:
             margin = 0.06 * (np.ptp(finite) or 1.0)
             ax.set_ylim(finite.min() - margin, finite.max() + margin)
 
-    def _draw_contours(self, ax, own_axes: bool) -> None:
+    def _draw_plane(self, ax, own_axes: bool) -> None:
         up = goes_up(list(self.heights.values()), self.values)
         levels = contour_levels(self.values, self.levels, up)
+        if self.projection is not None:
+            self.surface_ = draw_surface(ax, self.grid, self.values, levels, up, self.equal)
+            self._top = levels[-1]
+            ax.set_zlabel(self.labels[-1])
+            return
         self.contours_ = draw_contours(ax, self.grid, self.values, levels, up)
+        if self.equal:
+            ax.set_aspect("equal")
+            ax.apply_aspect()
         if own_axes:
             bar = ax.get_figure().colorbar(self.contours_, ax=ax, spacing="uniform", ticks=levels[::3], pad=0.02)
             bar.ax.set_yticklabels(
@@ -346,6 +348,8 @@ class PathDisplay:
 
     def _drawn(self, name: str, path: np.ndarray) -> np.ndarray:
         """Points of a path as the axes see them."""
+        if self.surface_ is not None:
+            return on_surface(path, self.heights[name], self.grid, self._top)
         return path if path.shape[1] == 2 else np.column_stack([path[:, 0], self.heights[name]])
 
     def _draw_path(self, ax, k: int, name: str, path: np.ndarray) -> None:
@@ -353,7 +357,7 @@ class PathDisplay:
         self._dots[name], scale = dots(ax, points), mark_scale(ax, points)
         n_steps = len(points) - 1
         label = name if len(self.paths) > 1 or name != "path" else f"path, {n_steps} step{'s' if n_steps != 1 else ''}"
-        out = self._steps_outside(ax, points)
+        out = steps_outside(ax, points)
         if out.size:
             label += f", leaves the picture at step {out[0]}" if out[0] else ", starts outside"
         looks = {"color": color(k), "linewidth": LINE_WIDTH, "linestyle": line_style(k)}
@@ -373,11 +377,6 @@ class PathDisplay:
             *points[-1:].T, marker="*", markersize=13 * scale, markeredgecolor="white", **looks
         )
 
-    def _steps_outside(self, ax, points: np.ndarray) -> np.ndarray:
-        low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
-        inside = ((points >= low) & (points <= high)).all(axis=1)
-        return np.flatnonzero(~inside)
-
     def _add_legend(self, ax, own_axes: bool) -> None:
         from matplotlib.lines import Line2D
 
@@ -385,7 +384,10 @@ class PathDisplay:
         looks: dict[str, Any] = {"color": GREY, "linestyle": "none"}
         handles.append(Line2D([], [], marker="o", markerfacecolor="white", markersize=7, label="start", **looks))
         handles.append(Line2D([], [], marker="*", markersize=10, label="end", **looks))
-        if own_axes or len(self.grid) == 1:
+        if own_axes and self.surface_ is not None:
+            add_legend_outside(ax, own_axes, handles=handles)
+        elif own_axes or len(self.grid) == 1:
             add_legend(ax, own_axes, handles=handles)
-        else:  # room made above contours would be empty
-            ax.legend(handles=handles, fontsize=SMALL, framealpha=0.9)
+        else:  # room made above contours would be empty, and a surface leaves the corner free
+            loc = "best" if self.surface_ is None else "upper right"
+            ax.legend(handles=handles, fontsize=SMALL, framealpha=0.9, loc=loc)

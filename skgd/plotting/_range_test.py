@@ -9,9 +9,11 @@ from scipy.ndimage import gaussian_filter1d
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from .._docstrings import documented
 from .._fit import problem_of
 from .._warnings import warn_user
 from ._curves import informative_range, set_range
+from ._docstrings import Displays
 from ._objective import TrainingObjective, rows_of
 from ._runs import with_rate
 from ._style import COLORS, LIGHT_GREY, LINE_WIDTH, add_legend, axes_for, tidy
@@ -27,6 +29,7 @@ _RISE = 0.02  # of what has been gained: above the least loss
 _SHARE = 1 / 6
 
 
+@documented(Displays)
 class RangeTestDisplay:
     """Loss against a learning rate that rises in one run, with the rate to take.
 
@@ -60,10 +63,7 @@ class RangeTestDisplay:
         The rate to take.
     smoothed_ : ndarray of shape (n_updates,)
         The smoothed losses, without what explodes.
-    ax_ : matplotlib.axes.Axes
-        The axes drawn on.
-    figure_ : matplotlib.figure.Figure
-        Their figure.
+    {ax_, figure_}
     line_ : matplotlib.lines.Line2D
         The losses.
     smoothed_line_ : matplotlib.lines.Line2D
@@ -97,10 +97,7 @@ class RangeTestDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
+        {ax, legend}
 
         Returns
         -------

@@ -5,6 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from .._docstrings import documented
+from ._docstrings import Displays
 from ._style import COLORS, LIGHT_GREY, LINE_WIDTH, add_legend, axes_for, color, line_style, marker, tidy
 
 _MOST_NAMED = 6  # lines that can be told apart where their bands overlap
@@ -14,6 +16,7 @@ _CUTS = ((2 / 3, 5.0), (1 / 2, 1000.0))
 _BAND = 0.4  # opacity of a single band, times two
 
 
+@documented(Displays)
 class LearningRateSearchDisplay:
     """Scores of a search against the learning rate, with their spread over the folds, and the best of them.
 
@@ -58,10 +61,7 @@ class LearningRateSearchDisplay:
         Arrow heads where scores leave the picture.
     mark_ : matplotlib.lines.Line2D
         The best candidate.
-    ax_ : matplotlib.axes.Axes
-        The axes drawn on.
-    figure_ : matplotlib.figure.Figure
-        Their figure.
+    {ax_, figure_}
 
     Examples
     --------
@@ -97,10 +97,7 @@ class LearningRateSearchDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Axes to draw on; None: new ones.
-        legend : bool, default=True
-            Whether to draw a legend; False also makes no room for one.
+        {ax, legend}
 
         Returns
         -------

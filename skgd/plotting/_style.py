@@ -17,7 +17,7 @@ SMALL = 9  # points of the font of legends and notes; labels have the 10 of matp
 FIGURE_SIZE = 6.4, 4.2  # inches: half a page
 _USUAL_SHAPE = 1.33
 _MARGIN = 0.05  # between the curves and a legend that had to be given room, as a share of the axes
-_MARKER_RADIUS = 8  # pixels around a curve
+_MARKER_RADIUS = 12  # pixels around a curve, of the star at the end of a path, too
 _LEAST_SHARE = 0.4  # of the axes that stays for the curves
 
 
@@ -30,10 +30,11 @@ def pyplot():
     return plt
 
 
-def axes_for(ax):
+def axes_for(ax, projection: str | None = None):
     """The axes to draw on: those given, else new ones in a figure of their own."""
     if ax is None:
-        _, ax = pyplot().subplots(figsize=FIGURE_SIZE, layout="constrained")
+        looks = {"projection": projection}
+        _, ax = pyplot().subplots(figsize=FIGURE_SIZE, layout="constrained", subplot_kw=looks)
     return ax
 
 
@@ -94,6 +95,12 @@ def add_legend(ax, own_axes: bool, **options):
         if not _is_crossed(ax, box):
             return legend
     legend.remove()
+    return add_legend_outside(ax, own_axes, **options)
+
+
+def add_legend_outside(ax, own_axes: bool, **options):
+    """A legend below axes that are the only ones of their figure, or above the curves of others."""
+    figure = ax.get_figure()
     make, place = (figure, "outside lower center") if own_axes else (ax, "upper right")
     room = (figure if own_axes else ax).get_window_extent().width
     for n_columns in (4, 3, 2, 1):
