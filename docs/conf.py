@@ -51,6 +51,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 # What builds on what; * are all others
 LESSONS = [
     "plot_root_of_a_cubic.py",
+    "plot_gradient_ascent.py",
     "plot_random_starts_on_a_surface.py",
     "plot_optimizers_in_a_valley.py",
     "plot_learning_rates.py",

@@ -335,8 +335,8 @@ def draw(axes, problem, best, constant):
         looks = {"color": color, "label": name, "linewidth": 2.2 if name == "auto" else 1.3}
         looks |= {"marker": MARKS.get(name, "."), "markersize": 5, "clip_on": False}
         # marks at other epochs for each, evenly spread over the axis
-        shift = list(MARKS).index(name) / len(MARKS) if name in MARKS else 0
-        epochs = np.geomspace(1, PICTURE_EPOCHS, 6) ** ((1 + shift / 5) if shift else 1)
+        shift = list(MARKS).index(name) / len(MARKS) if name in MARKS else 0.0
+        epochs = np.geomspace(1, PICTURE_EPOCHS, 6) * PICTURE_EPOCHS ** (shift / 5)
         marked = np.unique(np.round(epochs[epochs <= len(curve)]).astype(int)) - 1
         axes.plot(
             np.arange(1, len(curve) + 1), curve, line, markevery=marked.tolist(), **looks

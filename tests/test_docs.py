@@ -1,7 +1,7 @@
 """The Python in README and docs runs as it stands, and what the text says of its results holds.
 
 A comment ``<!-- holds: expression -->`` beside such a sentence is evaluated after the blocks above it. ``printed`` is
-what the last of them has printed, ``numbers`` are the numbers in it.
+what the last of them has printed, ``numbers`` are the numbers in it, ``warned`` what it has said of convergence.
 """
 
 import contextlib
@@ -29,16 +29,16 @@ def test_blocks_of_a_page_run_one_after_the_other(page):
         pytest.importorskip(module)
     namespace = {"__name__": "__main__"}
     parts = re.findall(r"```python\n(.*?)```|<!-- holds: (.*?) -->", page.read_text(encoding="utf-8"), re.DOTALL)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a page may show one
-        for block, claim in parts:
-            if claim:
-                assert eval(" ".join(claim.split()), namespace), f"{page.name}: {claim}"
-                continue
-            with contextlib.redirect_stdout(io.StringIO()) as out:
-                exec(compile(block, page.name, "exec"), namespace)
-            numbers = [float(number) for number in re.findall(r"(?<![\w.])-?\d+\.?\d*(?:e[-+]?\d+)?", out.getvalue())]
-            namespace |= {"printed": out.getvalue(), "numbers": numbers}
+    for block, claim in parts:
+        if claim:
+            assert eval(" ".join(claim.split()), namespace), f"{page.name}: {claim}"
+            continue
+        with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(io.StringIO()) as out:
+            warnings.simplefilter("always", ConvergenceWarning)  # a page may show one
+            exec(compile(block, page.name, "exec"), namespace)
+        printed, warned = out.getvalue(), " ".join(str(warning.message) for warning in caught)
+        numbers = [float(number) for number in re.findall(r"(?<![\w.])-?\d+\.?\d*(?:e[-+]?\d+)?", printed)]
+        namespace |= {"printed": printed, "numbers": numbers, "warned": warned}
 
 
 def test_lines_of_code_fit_on_the_page():
@@ -50,6 +50,13 @@ def test_lines_of_code_fit_on_the_page():
         code = example.read_text(encoding="utf-8").split('"""', 2)[2]  # after the words of the page's head
         for line in code.splitlines():
             assert len(line) <= LONGEST_LINE or line.startswith("#"), f"{example.name}: {line}"
+
+
+def test_the_workflow_calls_legs_that_exist():
+    legs = re.search(r"^legs=\((.*)\)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)[1].split()
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    called = re.findall(r"leg: (?:\[(.*)\]|(\w+))", workflow)
+    assert {leg for pair in called for leg in re.findall(r"\w+", " ".join(pair))} == set(legs)
 
 
 def test_the_pages_link_to_files_that_exist():

@@ -630,6 +630,9 @@ def test_a_path_on_a_surface():
     np.testing.assert_allclose(display.ax_.get_zlim(), [0, bowl([-8, 3])], atol=0.01)
     cut = PathDisplay.from_function(bowl, ZIGZAG, levels=[0, 1, 2, 3], projection="3d")
     assert cut.ax_.get_zlim()[1] <= 3 < cut.values.max()
+    summit = PathDisplay.from_function(lambda x: -bowl(x), np.vstack([ZIGZAG, [[0, 0]]]), projection="3d")
+    assert summit.values.max() < 0  # between the grid's points
+    np.testing.assert_array_equal(np.array(summit.ends_["path"].get_data_3d()).ravel(), 0)
     display.show_frame(4)
     np.testing.assert_allclose(np.array(display.lines_["path"].get_data_3d()), drawn[:, :5])
     animate(display, max_frames=2)

@@ -40,6 +40,12 @@ logger = logging.getLogger(__name__)
 # Names of parts that are those of criteria, parameters or parts of another kind, too
 ALSO_OTHERWISE = {"step", "constant", "quantile", "identity", "logistic"}
 
+OF_SCIKIT_LEARN = {
+    "Perceptron",
+    "ElasticNet",
+    "momentum",
+}  # on the page for who comes from there
+
 Page = tuple[str, str]  # a file's name and its text
 
 
@@ -295,6 +301,10 @@ class LinkNames(SphinxTransform):
         if self.env.doc2path(self.env.docname).suffix != ".md":
             return
         places = linked_names()
+        if self.env.docname == "coming_from_scikit_learn":
+            places = {
+                name: full for name, full in places.items() if name not in OF_SCIKIT_LEARN
+            }
         kind = {"refdomain": "py", "reftype": "obj", "refexplicit": True, "refwarn": True}
         for literal in list(self.document.findall(nodes.literal)):
             place = places.get(literal.astext().removesuffix("()"))

@@ -27,7 +27,7 @@ from ._style import (
     tidy,
     width_to_height,
 )
-from ._surface import check_axes, draw_surface, move, on_surface
+from ._surface import check_axes, cut, draw_surface, move, on_surface
 from ._unwrap import Unwrapped
 
 _ZERO = 5e-5  # of the range of levels: what is less is called 0
@@ -330,7 +330,7 @@ class PathDisplay:
         levels = contour_levels(self.values, self.levels, up)
         if self.projection is not None:
             self.surface_ = draw_surface(ax, self.grid, self.values, levels, up, self.equal)
-            self._top = levels[-1]
+            self._top = cut(self.values, levels)
             ax.set_zlabel(self.labels[-1])
             return
         self.contours_ = draw_contours(ax, self.grid, self.values, levels, up)

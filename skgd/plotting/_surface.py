@@ -11,6 +11,7 @@ SURFACE = "3d"  # matplotlib's name of the projection
 _FACES = 50  # of the surface along each variable: a third of the grid's, since all are drawn in every frame
 _RELIEF = 0.6  # height of the box, as a share of its longer side
 _ZOOM = 1.08  # matplotlib leaves much room around the box
+_ROUNDING = 1e-9  # of levels, as a share of their range
 _VIEW = {"elev": 40, "azim": -65}  # degrees: into valleys, and before the walls
 
 
@@ -25,13 +26,19 @@ def check_axes(ax: Any, projection: str | None, n_variables: int) -> None:
         raise ValueError(f"ax: these axes {have} three dimensions, but projection={projection!r}; give both alike")
 
 
+def cut(values: np.ndarray, levels: np.ndarray) -> float:
+    """Height above which nothing is drawn: the highest level, unless no value is above it, up to rounding."""
+    top, extent = levels[-1], levels[-1] - levels[0]
+    return float(top) if np.nanmax(values) > top + _ROUNDING * extent else np.inf
+
+
 def draw_surface(
     ax, grid: Sequence[np.ndarray], values: np.ndarray, levels: np.ndarray, upside_down: bool, equal: bool
 ) -> Any:
     """The surface, up to the highest level, darker where paths are to get to."""
     from matplotlib import colormaps
 
-    known = np.where(values <= levels[-1], values, np.nan)
+    known = np.where(values <= cut(values, levels), values, np.nan)
     order = shades(len(levels), upside_down)
     colors = colormaps["Greys"](np.interp(np.nan_to_num(known, nan=levels[-1]), levels, order))
     ax.computed_zorder = False  # paths before the surface, wherever they are
