@@ -24,6 +24,7 @@ from .table import Table
 from .watch import Watch, rate_of
 from .words import divergence_in_words, end_in_words
 
+KINDS = "saddle", "maximum", "kink"  # of places that are no minima
 MOST_LOOKS = 20  # around, from which it goes on
 ALLOWED = 0.1  # share of tol, of the function and what was gained of it, that a minimum may be lower by
 ALLOWED_AT_GIVEN_RATES = 1e-5  # share of what was gained: how near steps of such a length come is the user's business
@@ -155,7 +156,8 @@ class FunctionRun:
         """What a minimum may be lower by."""
         tol, gained = self.arguments.tol or 0.0, abs(self.objective.first.value - self.value)
         share = 1.0 if self.arguments.criterion == "objective" else ALLOWED
-        allowed = share * tol * (abs(self.value) + min(gained, 1.0))
+        # a constant that was added to the function says nothing of what is much
+        allowed = share * tol * (min(abs(self.value), gained) + min(gained, 1.0))
         return allowed if self.plan.rate_is_auto else max(allowed, ALLOWED_AT_GIVEN_RATES * gained)
 
     def _goes_on(self, finding: Finding) -> bool:
@@ -167,7 +169,7 @@ class FunctionRun:
         if finding.lower is None and not (refined and (finding.hidden or finding.doubtful)):
             return False
         if finding.lower is not None:
-            kind = finding.words.rpartition(": a ")[2] if finding.words.endswith(("saddle", "maximum")) else "halt"
+            kind = finding.words.rpartition(" a ")[2] if finding.words.endswith(KINDS) else "halt"
             self.left.append(f"a {kind} where f = {self.function.sign * self.value:.4g}")
         start = self.point.params if finding.lower is None else finding.lower
         inverse = None
