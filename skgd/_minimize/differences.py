@@ -9,6 +9,7 @@ from scipy.optimize._numdiff import approx_derivative  # the differences of scip
 METHODS = "2-point", "3-point", "cs"
 Box = tuple[np.ndarray, np.ndarray]
 EPS = float(np.finfo(float).eps)
+NOISY = 1e3  # times the rounding of a value from which noise is more than that
 POINTS = 7  # on a line, whose differences tell noise from what is smooth
 SPACINGS = 1e-9, 1e-7, 1e-5  # between them, of variables up to one: the first at which most values differ
 ALIKE = 4.0  # what the estimates of three orders of differences may differ by, as a factor
@@ -68,7 +69,7 @@ def noise_along(value_at: Callable[[np.ndarray], float], point: np.ndarray, valu
             return 0.0
         if np.unique(values).size > POINTS // 2:
             noise = _noise_of(values)
-            if noise:
+            if noise > NOISY * EPS * abs(value):
                 wide = np.array([value, *(value_at(point + WIDER * k * spacing * direction) for k in range(1, POINTS))])
                 if _noise_of(wide) > ALIKE * noise:
                     return 0.0  # it grows with the spacing, as the differences across a kink do

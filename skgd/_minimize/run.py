@@ -44,6 +44,7 @@ class FunctionRun:
         self.left: list[str] = []  # what it was at before it went on
         self.n_iter = 0
         self.rate: float | None = None  # None for a line search
+        self.is_fixed = False  # there is no other point
         self.reason, self.message = "max_iter", ""
 
     # -- how it goes
@@ -53,7 +54,13 @@ class FunctionRun:
         objective, differences = self.objective, self.function.differences
         objective.begin(self.start)
         self.watch.begin(objective.first)
-        if differences is not None and differences.adapts and objective.estimate_noise(objective.first):
+        self.is_fixed = objective.box is not None and np.array_equal(*objective.box)
+        if (
+            not self.is_fixed
+            and differences is not None
+            and differences.adapts
+            and objective.estimate_noise(objective.first)
+        ):
             self._refine(curvature_at(objective, objective.first, sizes_of(self.start, self.start)))
             objective.best = objective.first = objective.evaluate(self.start)
 
@@ -73,6 +80,10 @@ class FunctionRun:
 
     def run(self) -> None:
         """Descend; nothing is printed and nobody warned."""
+        if self.is_fixed:
+            self.reason, self.message = "converged", "Converged: all variables are fixed by their bounds."
+            self.point = self.objective.first
+            return
         self.plan = decide(self.arguments, self.start, lambda: rate_on(self.objective))
         constant = isinstance(self.arguments.schedule, Constant)
         escape = self.arguments.escape
@@ -138,9 +149,11 @@ class FunctionRun:
         """Look around where a criterion was met, whether it is a minimum; go on if it isn't, and that is wanted."""
         useful = True  # to go on
         for look in range(MOST_LOOKS + 1):
-            if self.reason not in ("converged", "rounding", "diverged") or not np.isfinite(self.value):
+            reasons = "converged", "rounding", "diverged"
+            if self.is_fixed or self.reason not in reasons or not np.isfinite(self.value):
                 return
-            surroundings = Surroundings(self.objective, self.point, self.start, self._allowed())
+            searched = self.plan.solver == "quasi_newton"
+            surroundings = Surroundings(self.objective, self.point, self.start, self._allowed(), searched)
             if self.reason == "diverged":
                 if not self.function.differentiates and surroundings.contradict_gradient():
                     self.message += " But jac isn't the gradient of the function, by finite differences there."
