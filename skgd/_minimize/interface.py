@@ -320,9 +320,10 @@ def _minimize_for_scipy(
         warn_user("Gradient descent does not use Hessian information (hess, hessp).", RuntimeWarning)
     maxiter = options.pop("maxiter", None)
     if maxiter is not None:
-        if not isinstance(maxiter, Real) or np.isnan(maxiter):
+        number = float(maxiter) if isinstance(maxiter, Real) else np.nan
+        if np.isnan(number):
             raise ValueError(f"maxiter must be a number; it is {maxiter!r}")
-        options["max_iter"] = int(np.clip(maxiter, 0, ENDLESS))
+        options["max_iter"] = int(min(max(number, 0.0), ENDLESS))
     disp = options.pop("disp", False)
     unknown = sorted(options.keys() - _SETTINGS)
     if unknown:
