@@ -7,6 +7,7 @@ import re
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from scipy import optimize, stats
@@ -115,6 +116,30 @@ def test_restarts_find_the_least_of_many_minima(seed):
     again = minimize(rastrigin, [2.7, 2.7], **settings)
     assert again.fun == result.fun
     np.testing.assert_array_equal(again.x, result.x)
+
+
+@pytest.mark.parametrize("bounds", [None, [(-5.12, 5.12)] * 10])
+def test_starts_beside_the_best_point_lead_to_lower_ones(bounds):
+    start = np.random.default_rng(0).uniform(-5, 5, 10)
+    settings = {"jac": lambda x: 2 * x + 20 * np.pi * np.sin(2 * np.pi * x), "optimizer": "lbfgs", "bounds": bounds}
+    least = [
+        minimize(rastrigin, start, n_restarts=100, restart_from=where, random_state=0, **settings).fun
+        for where in ("start", "best")
+    ]
+    assert least[1] < 0.5 * least[0]
+
+
+@pytest.mark.parametrize("restart_from", ["start", "best"])
+def test_the_number_of_processes_changes_nothing(restart_from):
+    settings = {"optimizer": "lbfgs", "n_restarts": 6, "restart_from": restart_from, "random_state": 0}
+    with joblib.parallel_config("threading"):
+        one, two = (minimize(rastrigin, [3.0, 2.0], n_jobs=n_jobs, **settings) for n_jobs in (1, 2))
+    for each, other in zip(one.restarts, two.restarts, strict=True):
+        np.testing.assert_array_equal(each.x, other.x)
+        assert (each.nit, each.nfev) == (other.nit, other.nfev)
+    if restart_from == "best":
+        in_processes = minimize(lambda x: rastrigin(x), [3.0, 2.0], n_jobs=2, **settings)
+        np.testing.assert_array_equal(in_processes.x, one.x)
 
 
 def test_restarts_without_bounds_are_drawn_around_the_start():
@@ -711,11 +736,13 @@ BAD_ARGUMENTS = [
     ({"optimizer": "none"}, "'optimizer' parameter of minimize must be"),
     ({"learning_rate": 0.0}, "'learning_rate' parameter of minimize must be"),
     ({"schedule": "none"}, "'schedule' parameter"),
-    ({"max_iter": 0}, "'max_iter' parameter"),
+    ({"max_iter": -1}, "'max_iter' parameter"),
     ({"tol": -1.0}, "'tol' parameter"),
     ({"criterion": "none"}, "'criterion' parameter"),
     ({"jac": "4-point"}, "'jac' parameter"),
     ({"n_restarts": 0}, "'n_restarts' parameter"),
+    ({"restart_from": "end"}, "'restart_from' parameter"),
+    ({"callback": print, "n_jobs": 2}, "needs n_jobs=1"),
     ({"callback": 1}, "'callback' parameter"),
     ({"x0": [1.0, np.nan]}, "x0 must be .* finite real numbers; it is"),
     ({"x0": []}, "x0 must be"),
@@ -783,6 +810,8 @@ def test_variables_without_room(optimizer, jac):
     np.testing.assert_allclose(result.x, [1, -1], atol=1e-4)
     nowhere = minimize(lambda x: x @ x, [1.0, 0.0], bounds=[(1, 1), (0, 0)], optimizer=optimizer)
     np.testing.assert_array_equal(nowhere.x, [1, 0])
+    assert (nowhere.success, nowhere.nfev) == (True, 1)
+    assert "fixed by their bounds" in nowhere.message
 
 
 def test_one_bound_for_one_variable():
@@ -861,7 +890,12 @@ def test_starts_iterations_and_nans_are_taken_as_by_scipy():
     with pytest.warns(OptimizeWarning, match="Initial guess is not within the specified bounds"):
         result = optimize.minimize(booth, [9.0, 0.0], method=scipy_method("lbfgs"), bounds=[(0, 2), (0, 9)])
     np.testing.assert_allclose(result.x, [1, 3], atol=1e-5)
-    assert optimize.minimize(rosen, [-1.2, 1.0], method=scipy_method(), options={"maxiter": 7.0}).nit == 7
+    for maxiter, nit in (7.0, 7), (0, 0), (-1, 0), (np.inf, None):
+        result = optimize.minimize(rosen, [-1.2, 1.0], method=scipy_method("lbfgs"), options={"maxiter": maxiter})
+        assert result.nit == nit if nit is not None else result.success
+        assert nit is None or result.status == 1
+    with pytest.raises(ValueError, match="maxiter must be a number; it is 'many'"):
+        optimize.minimize(rosen, [-1.2, 1.0], method=scipy_method(), options={"maxiter": "many"})
     nowhere = optimize.minimize(lambda x: np.nan, [1.0, 2.0], method=scipy_method())
     theirs = optimize.minimize(lambda x: np.nan, [1.0, 2.0], method="BFGS")
     assert (nowhere.success, nowhere.status) == (theirs.success, theirs.status)

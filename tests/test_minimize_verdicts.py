@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skgd import minimize
 from skgd._minimize.differences import noise_along
+from skgd._minimize.kinks import shortest_mean
 
 # -- saddles, started exactly on the ridge: the ways down are across all gradients
 
@@ -112,6 +113,48 @@ def test_the_noise_of_a_smooth_function_is_estimated(sigma):
     found = [estimate for estimate in estimates if estimate > 0]
     assert len(found) > 30
     assert 0.5 < np.median(found) / sigma < 2
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e8, 1e10])
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+def test_a_constant_that_is_added_hides_no_more_than_its_rounding(offset, optimizer):
+    result = minimize(lambda x: offset + rosen(x), [-1.2, 1.0], optimizer=optimizer)
+    assert rosen(result.x) < 1e-4 + 32 * np.spacing(offset)
+
+
+# -- kinks
+
+
+def valley_with_a_kink(x):
+    return abs(1 - x[0]) + 100 * abs(x[1] - x[0] ** 2)
+
+
+def slope_beside_the_kink(x):
+    side = np.sign(x[1] - x[0] ** 2)
+    return np.array([-np.sign(1 - x[0]) - 200 * x[0] * side, 100 * side])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+@pytest.mark.parametrize("jac", [None, slope_beside_the_kink])
+def test_a_kink_along_which_the_function_falls_is_no_minimum(jac, optimizer):
+    result = minimize(valley_with_a_kink, [-1.2, 1.0], jac=jac, optimizer=optimizer)
+    assert not result.success  # it is 0 at (1, 1)
+    assert "along a kink" in result.message
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+def test_a_kink_that_is_a_minimum_is_one(optimizer):
+    result = minimize(lambda x: abs(x[0] - 0.3) + 3 * abs(x[0] + x[1]), [2.0, 1.0], optimizer=optimizer)
+    assert result.success, result.message
+    np.testing.assert_allclose(result.x, [0.3, -0.3], atol=1e-5)
+
+
+@pytest.mark.parametrize(("gradients", "shortest"), [([[1, 0], [0, 1]], [0.5, 0.5]), ([[1, 2], [1, -1]], [1, 0])])
+def test_the_shortest_mean_of_gradients(gradients, shortest):
+    # of all points of the line between both the nearest to zero
+    np.testing.assert_allclose(shortest_mean(np.array(gradients, dtype=float)), shortest, atol=1e-12)
+    assert not shortest_mean(np.array([[1.0, 1.0], [-2.0, -2.0]])).round(12).any()
 
 
 # -- functions of Moré, Garbow and Hillstrom 1981 whose variables have different scales, with the minima given there

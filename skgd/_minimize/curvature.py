@@ -100,7 +100,7 @@ def _along_all_axes(objective, point, sizes, room):
         with np.errstate(divide="ignore", invalid="ignore"):
             lost = np.where(free, scale / np.where(free, steps, 1.0), 0.0)
         error = max(ERROR_OF_VALUES, float(4 * noise * np.max(lost, initial=0.0) ** 2))
-        of_noise = 2 * np.sqrt(objective.noise / np.where(bends > 0, bends, np.inf))
+        of_noise = 2 * np.sqrt(max(objective.noise, EPS * abs(point.value)) / np.where(bends > 0, bends, np.inf))
         steps = np.maximum(EPS ** (1 / 3) * np.where(free, sizes, 1.0), of_noise)
     return Curvature(vectors, values, vectors.T @ gradient, gradient, error, scale**2, steps, True)
 
@@ -114,13 +114,14 @@ def _from_gradients(objective, point, sizes, room):
         step = min(GRADIENT_STEP * sizes[j], room[j])
         there[j] += step
         back[j] -= step
-        hessian[j] = (_gradient_at(objective, there) - _gradient_at(objective, back)) / (there[j] - back[j])
+        hessian[j] = (gradient_at(objective, there) - gradient_at(objective, back)) / (there[j] - back[j])
     return 0.5 * (hessian + hessian.T)
 
 
-def _gradient_at(objective, params):
+def gradient_at(objective, params):
+    function = objective.function
     try:
-        return objective.function.value_and_gradient(params)[1]
+        return function.gradient(params, 0.0) if callable(function.jac) else function.value_and_gradient(params)[1]
     except Exception:
         return np.full(params.size, np.nan)
 
@@ -163,7 +164,7 @@ def _by_products(objective, point, sizes, room):
     if differences is not None:
         step = EPS ** (1 / 3) * np.where(free, sizes, 1.0)
         differences.refine(step)
-        gradient = np.where(free, _gradient_at(objective, point.params), 0.0)
+        gradient = np.where(free, gradient_at(objective, point.params), 0.0)
     length = GRADIENT_STEP if differences is None else VALUE_STEP
     scale = np.where(free, float(np.median(sizes[free])), 0.0) if free.any() else np.zeros(n)
     basis: list[np.ndarray] = []
@@ -171,7 +172,7 @@ def _by_products(objective, point, sizes, room):
     vector, anew = _begin(rng, gradient * scale, free), 0
     while len(basis) < min(PRODUCTS, int(free.sum())) and vector is not None:
         step = length * scale * vector
-        there, back = (_gradient_at(objective, _inside(objective, point.params + sign * step)) for sign in (1, -1))
+        there, back = (gradient_at(objective, _inside(objective, point.params + sign * step)) for sign in (1, -1))
         product = scale * np.where(free, there - back, 0.0) / (2 * length)
         basis.append(vector)
         products.append(product)

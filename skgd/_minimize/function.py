@@ -6,9 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .differences import EPS, Box, Differences, noise_along
-
-NOISY = 1e3  # times the rounding of a value from which noise is more than that
+from .differences import EPS, NOISY, Box, Differences, noise_along
 
 
 class Function:
@@ -26,6 +24,11 @@ class Function:
     def differentiates(self) -> bool:
         """Whether the gradient comes from finite differences of the function, not from the user."""
         return not callable(self.jac) and self.jac is not True
+
+    @property
+    def refines(self) -> bool:
+        """Whether better differences may still come in."""
+        return self.differences is not None and self.differences.adapts and self.differences.steps is None
 
     def shaped(self, params: np.ndarray) -> Any:
         """Flat variables as the user's function takes them."""

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, OptimizeResult, OptimizeWarning
 from sklearn.exceptions import ConvergenceWarning
@@ -22,6 +23,7 @@ from ..optimizers import OPTIMIZERS, Optimizer, OptimizerName
 from ..schedules import SCHEDULES, Schedule, ScheduleName, get_schedule
 from .differences import METHODS, Box
 from .function import Function, NotFiniteAtStartError
+from .restarts import descend_from_all
 from .run import STATUS, FunctionRun, leave
 
 CONSTRAINTS: dict = {
@@ -30,12 +32,14 @@ CONSTRAINTS: dict = {
     "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
     "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     "schedule": [StrOptions(set(SCHEDULES)), Schedule, callable],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "max_iter": [Interval(Integral, 0, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="left"), None],
     "criterion": [StrOptions({"objective", "gradient", "step"})],
     "escape": ["boolean", StrOptions({"auto"})],
     "maximize": ["boolean"],
     "n_restarts": [Interval(Integral, 1, None, closed="left")],
+    "restart_from": [StrOptions({"start", "best"})],
+    "n_jobs": [Integral, None],
     "callback": [callable, None],
     "return_path": ["boolean"],
     "trace": ["boolean"],
@@ -58,6 +62,8 @@ def minimize(
     escape: bool | Literal["auto"] = "auto",
     maximize: bool = False,
     n_restarts: int = 1,
+    restart_from: Literal["start", "best"] = "start",
+    n_jobs: int | None = None,
     bounds: Bounds | Sequence | None = None,
     callback: Callable | None = None,
     return_path: bool = False,
@@ -95,7 +101,7 @@ def minimize(
     schedule : str, Schedule or callable, default="constant"
         Factor on the learning rate over the iterations. With another one than "constant" there is no line search.
     max_iter : int, default=10000
-        Most iterations, at least 1.
+        Most iterations; with 0 of them the function is evaluated at ``x0``.
     tol : float or None, default=1e-6
         Tolerance of the criterion, not negative. None: all ``max_iter`` iterations are made.
     criterion : {"step", "gradient", "objective"}, default="step"
@@ -111,8 +117,15 @@ def minimize(
     maximize : bool, default=False
         Whether to look for a maximum instead, by gradient ascent.
     n_restarts : int, default=1
-        Number of starts, the first at ``x0``. The others are drawn evenly within ``bounds`` where they are finite, else
-        from a normal distribution around ``x0``, with the larger of abs(x0) and 1 as standard deviation.
+        Number of starts, the first at ``x0``.
+    restart_from : {"start", "best"}, default="start"
+        Where the others are. "start": drawn evenly within ``bounds`` where they are finite, else from a normal
+        distribution around ``x0``, with the larger of abs(x0) and 1 as standard deviation. "best": beside the best
+        point so far, of which some variables are moved, by 1 to 100 % of that standard deviation or half the bounds'
+        width.
+    n_jobs : int or None, default=None
+        Processes that share the descents from these starts, as joblib has it: None is 1, -1 one for each processor. The
+        result is the same for any number. ``callback`` and ``trace`` need 1.
     bounds : scipy.optimize.Bounds or sequence of (low, high), default=None
         Limits of the variables, a pair for each; None or infinity where there is none. Steps that leave them end there.
     callback : callable, default=None
@@ -183,23 +196,14 @@ def minimize(
     args = args if isinstance(args, tuple) else (args,)
     box = _box(bounds, start, start.size)
     rng = check_random_state(random_state)
-    given.optimizer, given.schedule = users_optimizer(given), get_schedule(schedule, max_iter)
-    descents = []
-    for k in range(n_restarts):
-        params = start.ravel() if k == 0 else _random_start(start.ravel(), box, rng)
-        function = Function(fun, jac, args, start.shape, -1.0 if maximize else 1.0, box)
-        descent = FunctionRun(function, params, given)
-        try:
-            descent.begin()
-        except Exception as error:
-            if k == 0:
-                raise
-            descent.fail(error)
-        else:
-            descent.run()
-        descents.append(descent)
-        if descent.reason == "callback":
-            break
+    given.optimizer, given.schedule = users_optimizer(given), get_schedule(schedule, max(max_iter, 1))
+    if effective_n_jobs(n_jobs) > 1 and (callback is not None or trace):
+        raise ValueError(f"callback and trace see every step in its order, which needs n_jobs=1; it is {n_jobs!r}")
+
+    def make(params):
+        return FunctionRun(Function(fun, jac, args, start.shape, -1.0 if maximize else 1.0, box), params, given)
+
+    descents = descend_from_all(make, start.ravel(), box, given, rng)
     last = descents[-1]
     descents.sort(key=lambda descent: np.nan_to_num(descent.value, nan=np.inf))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -252,17 +256,6 @@ def _box(bounds: Bounds | Sequence | None, start: np.ndarray | None, size: int) 
     return low, high
 
 
-def _random_start(start: np.ndarray, box: Box | None, rng: np.random.RandomState) -> np.ndarray:
-    around = start + np.maximum(np.abs(start), 1.0) * rng.normal(size=start.size)
-    if box is None:
-        return around
-    low, high = box
-    finite = np.isfinite(low) & np.isfinite(high)
-    drawn = np.clip(around, low, high)
-    drawn[finite] = rng.uniform(low[finite], high[finite])
-    return drawn
-
-
 # -- for SciPy
 
 
@@ -302,6 +295,7 @@ def scipy_method(optimizer: OptimizerName | Optimizer = "sgd", **settings) -> Ca
     return functools.partial(_minimize_for_scipy, settings={"optimizer": optimizer, **settings})
 
 
+ENDLESS = 10**15  # iterations, which nobody lives to see
 _GIVEN_BY_SCIPY = {"fun", "x0", "args", "bounds", "callback", "maximize", "optimizer"}
 _SETTINGS = {*inspect.signature(minimize).parameters} - _GIVEN_BY_SCIPY
 
@@ -326,7 +320,10 @@ def _minimize_for_scipy(
         warn_user("Gradient descent does not use Hessian information (hess, hessp).", RuntimeWarning)
     maxiter = options.pop("maxiter", None)
     if maxiter is not None:
-        options["max_iter"] = int(maxiter) if isinstance(maxiter, float) and maxiter >= 1 else maxiter
+        number = float(maxiter) if isinstance(maxiter, Real) else np.nan
+        if np.isnan(number):
+            raise ValueError(f"maxiter must be a number; it is {maxiter!r}")
+        options["max_iter"] = int(min(max(number, 0.0), ENDLESS))
     disp = options.pop("disp", False)
     unknown = sorted(options.keys() - _SETTINGS)
     if unknown:

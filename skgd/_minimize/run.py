@@ -24,6 +24,7 @@ from .table import Table
 from .watch import Watch, rate_of
 from .words import divergence_in_words, end_in_words
 
+KINDS = "saddle", "maximum", "kink"  # of places that are no minima
 MOST_LOOKS = 20  # around, from which it goes on
 ALLOWED = 0.1  # share of tol, of the function and what was gained of it, that a minimum may be lower by
 ALLOWED_AT_GIVEN_RATES = 1e-5  # share of what was gained: how near steps of such a length come is the user's business
@@ -43,6 +44,7 @@ class FunctionRun:
         self.left: list[str] = []  # what it was at before it went on
         self.n_iter = 0
         self.rate: float | None = None  # None for a line search
+        self.is_fixed = False  # there is no other point
         self.reason, self.message = "max_iter", ""
 
     # -- how it goes
@@ -52,7 +54,13 @@ class FunctionRun:
         objective, differences = self.objective, self.function.differences
         objective.begin(self.start)
         self.watch.begin(objective.first)
-        if differences is not None and differences.adapts and objective.estimate_noise(objective.first):
+        self.is_fixed = objective.box is not None and np.array_equal(*objective.box)
+        if (
+            not self.is_fixed
+            and differences is not None
+            and differences.adapts
+            and objective.estimate_noise(objective.first)
+        ):
             self._refine(curvature_at(objective, objective.first, sizes_of(self.start, self.start)))
             objective.best = objective.first = objective.evaluate(self.start)
 
@@ -72,6 +80,10 @@ class FunctionRun:
 
     def run(self) -> None:
         """Descend; nothing is printed and nobody warned."""
+        if self.is_fixed:
+            self.reason, self.message = "converged", "Converged: all variables are fixed by their bounds."
+            self.point = self.objective.first
+            return
         self.plan = decide(self.arguments, self.start, lambda: rate_on(self.objective))
         constant = isinstance(self.arguments.schedule, Constant)
         escape = self.arguments.escape
@@ -137,9 +149,11 @@ class FunctionRun:
         """Look around where a criterion was met, whether it is a minimum; go on if it isn't, and that is wanted."""
         useful = True  # to go on
         for look in range(MOST_LOOKS + 1):
-            if self.reason not in ("converged", "rounding", "diverged") or not np.isfinite(self.value):
+            reasons = "converged", "rounding", "diverged"
+            if self.is_fixed or self.reason not in reasons or not np.isfinite(self.value):
                 return
-            surroundings = Surroundings(self.objective, self.point, self.start, self._allowed())
+            searched = self.plan.solver == "quasi_newton"
+            surroundings = Surroundings(self.objective, self.point, self.start, self._allowed(), searched)
             if self.reason == "diverged":
                 if not self.function.differentiates and surroundings.contradict_gradient():
                     self.message += " But jac isn't the gradient of the function, by finite differences there."
@@ -155,7 +169,8 @@ class FunctionRun:
         """What a minimum may be lower by."""
         tol, gained = self.arguments.tol or 0.0, abs(self.objective.first.value - self.value)
         share = 1.0 if self.arguments.criterion == "objective" else ALLOWED
-        allowed = share * tol * (abs(self.value) + min(gained, 1.0))
+        # a constant that was added to the function says nothing of what is much
+        allowed = share * tol * (min(abs(self.value), gained) + min(gained, 1.0))
         return allowed if self.plan.rate_is_auto else max(allowed, ALLOWED_AT_GIVEN_RATES * gained)
 
     def _goes_on(self, finding: Finding) -> bool:
@@ -167,7 +182,7 @@ class FunctionRun:
         if finding.lower is None and not (refined and (finding.hidden or finding.doubtful)):
             return False
         if finding.lower is not None:
-            kind = finding.words.rpartition(": a ")[2] if finding.words.endswith(("saddle", "maximum")) else "halt"
+            kind = finding.words.rpartition(" a ")[2] if finding.words.endswith(KINDS) else "halt"
             self.left.append(f"a {kind} where f = {self.function.sign * self.value:.4g}")
         start = self.point.params if finding.lower is None else finding.lower
         inverse = None

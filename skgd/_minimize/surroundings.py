@@ -1,5 +1,6 @@
 """What a point is at which descent has ended: a minimum, a saddle, a maximum, a plateau, or just a halt on the way."""
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ from .._kernels.constants import IMMENSE, TINY
 from .curvature import LEAST, Curvature, curvature_at, sizes_of
 from .differences import EPS
 from .function import FunctionObjective, Point
+from .kinks import RADII, way_along
+from .limited_memory import LimitedMemory
 
 DIRECTIONS = 8  # random ones, tried both ways
 NEAR = 1e-3  # of the way that was gone, and of variables up to one: how far from the point it is looked
@@ -20,9 +23,10 @@ FLAT_DIRECTIONS = 4  # random ones among these
 LENGTHS = 1e-3, 1e-2, 1e-1  # that are tried along them, of the variables' size
 GROWTH, GROWTHS = 3.0, 40  # of a step that leads down, while it does
 SHORTER = 1.0, 0.3, 0.1, 0.01, 1e-3  # Newton steps, as shares
+STEPS, MEMORY = 50, 10  # of a quasi-Newton search for a lower point
 LEAST_CURVATURES = 1e-5, 1e-8, 1e-11  # that Newton steps count with
-KINK = 0.1  # share of its slope by which a function rises on both sides of a kink
-KINK_LENGTHS = 1e-3, 1e-5
+KINK_LENGTHS = 1e-3, 1e-5  # between which the function rises as a line does at a kink
+KINK = 0.1  # share of it
 
 
 class Finding(NamedTuple):
@@ -38,15 +42,19 @@ class Finding(NamedTuple):
 class Surroundings:
     """The function around a point: values in random directions, always the same, and how it bends.
 
-    `allowed` is what a minimum may be lower by.
+    `allowed` is what a minimum may be lower by; whoever has `searched` has come there by quasi-Newton steps.
     """
 
-    def __init__(self, objective: FunctionObjective, point: Point, start: np.ndarray, allowed: float):
+    def __init__(
+        self, objective: FunctionObjective, point: Point, start: np.ndarray, allowed: float, searched: bool = False
+    ):
+        self.searched = searched
         self.objective, self.function, self.point, self.start = objective, objective.function, point, start
         self.value, self.gradient = point.value, objective.projected(point)
         params = point.params
         way, size = (float(np.abs(vector).max(initial=0.0)) for vector in (params - start, params))
-        self.near = NEAR * (max(way, min(size, 1.0)) or 1.0)
+        extent = max(way, min(size, 1.0))
+        self.near = NEAR * (extent if extent > LEAST else 1.0)
         directions = np.random.RandomState(0).normal(size=(DIRECTIONS, params.size))
         self.directions = directions * self.near / np.linalg.norm(directions, axis=1, keepdims=True)
         self.values = np.array([self._both_ways(direction) for direction in self.directions])
@@ -78,9 +86,6 @@ class Surroundings:
 
     def look(self, gained: float) -> Finding:
         """What the point is; gained is what the descent has brought."""
-        box = self.objective.box
-        if box is not None and np.array_equal(*box):
-            return Finding()  # there is no other point
         value, values = self.value, self.values
         down = "down" if self.function.sign > 0 else "up"
         if gained > IMMENSE * max(abs(value + gained), 1.0):
@@ -95,7 +100,15 @@ class Surroundings:
         words, lower = self._way_down(curvature, down)
         if words:
             return Finding(words, lower, curvature)
+        if curvature is not None and (curvature.gain() > self.allowed or self._is_kink(curvature)):
+            lower = self._along_kink()
+            if lower is not None:
+                return Finding(f"the function still goes {down} from there, along a kink", lower)
         doubtful = curvature is None or curvature.gain(LEAST_CURVATURES[-1]) > self.allowed
+        if doubtful and not self.searched and not self.function.refines:
+            lower = self._search(curvature)
+            if lower is not None:
+                return Finding(f"the function still goes {down} from there, by quasi-Newton steps", lower, curvature)
         return Finding(curvature=curvature, hidden=self._what_hides(curvature, doubtful), doubtful=doubtful)
 
     def _way_down(self, curvature: Curvature | None, down: str) -> tuple[str, np.ndarray | None]:
@@ -208,12 +221,31 @@ class Surroundings:
         return "rounding hides it, or variables differ too much in scale"
 
     def _is_kink(self, curvature: Curvature) -> bool:
-        """Whether the function rises on both sides along the gradient, as steeply as it says."""
+        """Whether the function rises on both sides along the gradient, as steeply near it as farther off."""
+        if not curvature.gradient.any():
+            return False
         gradient = curvature.gradient
         sizes = sizes_of(self.point.params, self.start)
         direction = np.where(gradient != 0, sizes * np.sign(gradient), 0.0)
-        for length in KINK_LENGTHS:
-            rise = np.min(self._both_ways(length * direction)) - self.value
-            if not rise >= KINK * length * float(np.abs(gradient) @ sizes) > 0:
-                return False
-        return True
+        far, near = (np.min(self._both_ways(length * direction)) - self.value for length in KINK_LENGTHS)
+        return bool(near > self.noise and near >= KINK * KINK_LENGTHS[1] / KINK_LENGTHS[0] * far)
+
+    def _search(self, curvature: Curvature | None) -> np.ndarray | None:
+        """A lower point by quasi-Newton steps, which find out about curvatures that are lost in the error of others."""
+        inverse = None if curvature is None or self.objective.box is not None else curvature.inverse()
+        search = LimitedMemory(copy.copy(self.objective), self.point.params, MEMORY, inverse)
+        with np.errstate(all="ignore"):
+            for _ in range(STEPS):
+                if not search.look() > 0 or not search.move():
+                    break
+        return search.params if search.objective < self.value - self.allowed else None
+
+    def _along_kink(self) -> np.ndarray | None:
+        """A lower point where the function falls along a kink."""
+        sizes = sizes_of(self.point.params, self.start)
+        for radius in RADII:
+            direction = way_along(self.objective, self.point, sizes, radius, self.allowed)
+            lower = None if direction is None else self._follow(direction)
+            if lower is not None:
+                return lower
+        return None

@@ -10,6 +10,8 @@ def end_in_words(run: Any, idle: bool, tol: float | None, criterion: str) -> str
     largest = float(np.abs(run.gradient).max())
     if run.reason == "callback":
         return f"Ended by the callback after {run.n_iter} iterations."
+    if run.reason == "max_iter" and run.n_iter == 0:
+        return f"max_iter=0 iterations were made; the largest entry of the gradient is {largest:.2g}."
     if run.reason == "max_iter":
         last = f"the last step was {run.watch.step:.2g}, the largest entry of the gradient is {largest:.2g}"
         if tol is None:
