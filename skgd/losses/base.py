@@ -161,6 +161,13 @@ class Loss(AdvisesCallers, RemembersValidParameters, BaseEstimator):
         """
         return None
 
+    def pieces(self, y: np.ndarray, n_outputs: int, hyper: np.ndarray) -> list[tuple[np.ndarray, ...]] | None:
+        """Arrays low <= 0, high >= 0, at like raw, if the loss is a sum of ``max(low * r, high * r)``, r = raw - at.
+
+        A list of them, for each part of the sum; None: it isn't made of straight pieces.
+        """
+        return None
+
     def curvature_bound(self, n_outputs: int) -> float | None:
         """Upper bound of the curvature for a model with that many outputs, ``curvature`` unless overridden."""
         return self.curvature
