@@ -24,8 +24,8 @@ MOST_LEFT_OUT = 0.25  # of all rows: of more it costs as much to look at the oth
 MANY_ROWS = 500  # fewer make a matrix as fast as two of them make another
 TOL = 1e-10  # of the largest slope
 # Of the largest slope, times the root of what may be left to gain, which goes with the square of the subgradient: found
-# to leave less than that, on Lasso paths of 10 to 1,000 columns.
-SLOPE_FOR_GAIN = 0.1
+# to leave less than a tenth of that, on Lasso paths of 10 to 1,000 columns.
+SLOPE_FOR_GAIN = 0.03
 MOST_SWEEPS = 60  # of coordinate descent: then a Newton step costs less than those to come
 MOST_STEPS = 20  # of Newton's method for a solution
 

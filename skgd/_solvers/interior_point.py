@@ -15,9 +15,10 @@ from .plan import Plan
 from .training import Training, fill
 
 GAP = 1e-9  # share of what is gained that rounding lets the gap come to, whatever the tolerance
-SLOPE = 1e-9  # of the largest slope that the loss can have: what may be left of the subgradient
+SLOPE = 1e-8  # of the largest slope that the loss can have: what may be left of the subgradient
 INSIDE = 0.995  # of the way to the boundary (Mehrotra 1992)
 SOLVED = 3  # times each system, with what is left: in the end weights are as far apart as digits
+ROUNDING = 1e-16  # of the objective: a barrier that small has no digits left
 STUCK = 1e-10  # a shorter step leads nowhere any more
 
 
@@ -123,6 +124,8 @@ class Program:
         tried = newton(-above * to_high, -below * to_low)
         length, (_, of_slopes, of_above, of_below) = longest(*tried), tried
         now = float(above @ to_high + below @ to_low)
+        if now <= ROUNDING * self.value(self.w):
+            return False
         then = float(
             (above + length * of_above) @ (to_high - length * of_slopes)
             + (below + length * of_below) @ (to_low + length * of_slopes)

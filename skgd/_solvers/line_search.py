@@ -271,7 +271,7 @@ class LineSearch:
                 return outcome
         count(self.search, training)
         criterion = self.criterion  # where no step is to be made any more nothing is left to gain
-        if not self._is_proven(self.search):
+        if not is_proven(self.search, training, self.problem):
             return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
         if self.idle and (criterion.name == "objective" or criterion.is_met(self.search, self.prospects, 0.0)):
             return Outcome.CONVERGED
@@ -285,7 +285,7 @@ class LineSearch:
             if self.widths:
                 self._narrow(search)
                 return Outcome.RUNNING
-            if not self._is_proven(search):
+            if not is_proven(search, self.training, self.problem):
                 self.idle = True
                 return None
             if self.training.epochs == 0:
@@ -318,12 +318,6 @@ class LineSearch:
             return criterion.is_met(search, self.prospects, gain)
         return self._stands_still(lost or promise <= max(criterion.tol, 0.0 if self.in_memory else KINK_TOL) * gain)
 
-    def _is_proven(self, search: QuasiNewton) -> bool:
-        """Whether the end is near the optimum: under an L1 penalty steps among kinks may end anywhere."""
-        if self.smooth or self.problem.l1 is None:
-            return True
-        return gap_of(search, self.problem.ridge) <= KINK_GAP * gain_of(search, self.training)
-
     def _stands_still(self, small: bool) -> bool:
         """Whether steps are small for good: a small one up to the next kink may be followed by large ones."""
         self.still = self.still + 1 if small else 0
@@ -346,6 +340,13 @@ def gain_of(search: QuasiNewton, training: Training) -> float:
     """What a search has gained on the constant model, and so the measure of what is still to come."""
     reference = float(training.progress["reference"][0])
     return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)
+
+
+def is_proven(search: QuasiNewton, training: Training, problem: Problem) -> bool:
+    """Whether the end is near the optimum: under an L1 penalty steps among kinks may end anywhere."""
+    if training.loss.smooth or problem.l1 is None:
+        return True
+    return gap_of(search, problem.ridge) <= KINK_GAP * gain_of(search, training)
 
 
 def gap_of(search: QuasiNewton, ridge: np.ndarray) -> float:

@@ -49,7 +49,7 @@ class AlphaSearchCV(GridSearchCV):
         A score, as ``GridSearchCV`` takes one. None: that of the estimator, R^2 or accuracy, which is the fastest.
     cv : int, cross-validation generator or iterable, default=None
         Folds, as ``GridSearchCV`` takes them. None: five.
-    tol : float, default=1e-6
+    tol : float, default=1e-5
         Tolerance of the solutions in the folds, if the estimator leaves its own to skgd: the share of what they gain on
         the constant model that they may lack. The model that is fitted to all rows in the end has the estimator's.
 
@@ -108,7 +108,7 @@ class AlphaSearchCV(GridSearchCV):
         eps: float | None = None,
         scoring: str | Callable | None = None,
         cv: int | BaseCrossValidator | Any = None,
-        tol: float = 1e-6,
+        tol: float = 1e-5,
     ):
         self.estimator = estimator
         self.alphas = alphas

@@ -10,7 +10,7 @@ from .._validation import RemembersValidParameters, check_parameters
 from .probe import probe
 
 
-class Loss(AdvisesCallers, RemembersValidParameters, BaseEstimator):
+class Loss(AdvisesCallers, RemembersValidParameters, BaseEstimator):  # long: all that a loss may tell of itself
     """A function of raw predictions and targets that training minimises.
 
     A subclass gives :meth:`pointwise`, plain Python over small arrays, which is compiled into the training
