@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn import config_context
-from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.exceptions import ConvergenceWarning, UnsetMetadataPassedError
 from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, Ridge, enet_path, lasso_path
 from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd._solvers import covariances
 from skgd.linear_model import AlphaSearchCV, _path, regularization_path
 from skgd.penalties import L1, ElasticNet
 from skgd.plotting import CoefficientPathDisplay
@@ -164,6 +165,16 @@ def test_more_columns_than_rows(way):
     assert (np.abs(slopes) <= path.alphas[:, None] + 1e-7 * path.alphas[0]).all()
 
 
+def test_no_solution_takes_more_than_max_iter():
+    model = GDLinearRegressor(penalty="l1", max_iter=3)
+    with pytest.warns(ConvergenceWarning, match="max_iter=3"):
+        path = regularization_path(model, X, y, n_alphas=30)
+    assert path.n_iter.max() <= 3
+    assert path.converged.any()
+    assert not path.converged.all()
+    assert (path.gradient_norms[~path.converged] > path.gradient_norms[path.converged].max()).all()
+
+
 def test_what_makes_no_path_is_refused():
     for parameters, word in (
         ({"penalty": None}, "penalty=None"),
@@ -195,11 +206,12 @@ SEARCHES = {
 
 
 @pytest.mark.parametrize("case", SEARCHES)
-def test_the_search_is_a_grid_search_over_alpha(case):
+def test_the_search_is_a_grid_search_over_alpha(case, monkeypatch):
+    monkeypatch.setattr(covariances, "MANY_ROWS", 1)  # from which on folds have the moments of all rows less others
     model, targets, settings = SEARCHES[case]
     rows = sparse.csr_array(X) if "CSR" in case else X
     weight = 1 + (y > 0) if case == "lasso" else None
-    search = AlphaSearchCV(model, n_alphas=5, eps=1e-2, **settings).fit(rows, targets, sample_weight=weight)
+    search = AlphaSearchCV(model, n_alphas=5, eps=1e-2, tol=1e-12, **settings).fit(rows, targets, sample_weight=weight)
     (name,) = search.best_params_
     alphas = [each[name] for each in search.cv_results_["params"]]
     grid = GridSearchCV(model, {name: alphas}, **settings).fit(rows, targets, sample_weight=weight)
@@ -212,14 +224,16 @@ def test_the_search_is_a_grid_search_over_alpha(case):
         assert list(search.classes_) == ["a", "b", "c"]
 
 
-def test_finds_the_alpha_of_lasso_cv():
-    search = AlphaSearchCV(GDLinearRegressor(penalty="l1", standardize=False), scoring="neg_mean_squared_error")
-    search.fit(X, y)
+@pytest.mark.parametrize(("tol", "rtol"), [({}, 1e-3), ({"tol": 1e-14}, 1e-6)])
+def test_finds_the_alpha_of_lasso_cv(tol, rtol, monkeypatch):
+    monkeypatch.setattr(covariances, "MANY_ROWS", 1)
+    model = GDLinearRegressor(penalty="l1", standardize=False)
+    search = AlphaSearchCV(model, scoring="neg_mean_squared_error", **tol).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer = LassoCV(tol=1e-10, max_iter=10**5).fit(X, y)
     np.testing.assert_allclose(search.alpha_, peer.alpha_, rtol=1e-8)
-    np.testing.assert_allclose(-search.cv_results_["mean_test_score"], peer.mse_path_.mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(-search.cv_results_["mean_test_score"], peer.mse_path_.mean(axis=1), rtol=rtol)
     np.testing.assert_allclose(search.best_estimator_.coef_, peer.coef_, atol=1e-6)
 
 

@@ -65,6 +65,15 @@ def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool
     )
 
 
+def interior_point_suits(problem: Problem, optimizer: Any) -> bool:
+    """Whether the loss is made of straight pieces, under an L1 penalty: then no smooth one leads to the optimum."""
+    rows, n_columns = problem.rows, problem.rows.n_features + 1
+    if problem.loss.smooth or problem.l1 is None or not rows.in_memory or optimizer.preconditioner != "auto":
+        return False
+    few = rows.n_rows * n_columns <= SAMPLE_ENTRIES and n_columns <= MATRIX_COLUMNS
+    return few and problem.loss.pieces(np.zeros((1, 1)), problem.model.n_outputs, problem.loss_hyper) is not None
+
+
 def can_choose_columns(problem: Problem) -> bool:
     """Whether an L1 penalty makes zeros, and the curvature of some columns alone is to be had."""
     rows = problem.rows

@@ -14,7 +14,7 @@ from .._solvers.training import Training, same
 from .._warnings import warn_user
 from ..optimizers import Optimizer, get_optimizer
 from ..schedules import Schedule
-from .curvature import curvature_plan, newton_suits
+from .curvature import curvature_plan, interior_point_suits, newton_suits
 
 # Of a column that a batch touches the gathering costs as much as so many columns of a plain update of them all.
 COST_OF_TOUCHING = 8
@@ -114,6 +114,8 @@ def _solver(problem: Problem, optimizer: Optimizer, exact: bool) -> str:
         if problem.rows.in_memory:
             return "epochs"
         return "full_batches" if exact else "partitioned_epochs"
+    if interior_point_suits(problem, optimizer):
+        return "interior_point"
     in_python = pointwise(problem.loss, FLOAT64).in_python
     return "newton" if newton_suits(problem, optimizer, in_python) else "line_search"
 

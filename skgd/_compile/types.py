@@ -211,6 +211,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     rule, loss, *_ = plug_ins
     vector, matrix, double, square = _array(real, 1), _array(real, 2), _array(f8, 1), _array(f8, 2)
     double_in, rows_in, progress = _array(f8, 1, True), _array(from_dtype(ROW_NUMBER), 1, True), training[-1][4]
+    of_path = double, double, square, double, *[_array(i8, 1)] * 2, square, square
     few_rows = types.NamedTuple([square, square, double, double], FewRows)
     newton_settings = types.NamedTuple([i8, f8, i8, f8, f8, flag], NewtonSettings)
     work = types.NamedTuple([square, _array(f8, 3), square, square], NewtonWork)
@@ -221,7 +222,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, double, i8, i8),
         "gram": void(data[0], double_in, rows_in, i8, i8, square, square),
         "coordinate_descent": i8(square, double, double, double, double, i8),
-        "coordinate_path": i8(square, double, double, f8, i8, i8, double, double, square, double, _array(i8, 1)),
+        "coordinate_path": i8(square, double, double, f8, i8, i8, *of_path),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),
         "function_update": i8(Function(rule), f8, function_state, function_settings, double, f8, progress),
         "full_step": void(Function(rule), f8, state, settings, double, f8, i8, progress, double),

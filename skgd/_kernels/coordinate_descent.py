@@ -1,5 +1,7 @@
 """The minimum of a quadratic function under an L1 penalty, coordinate by coordinate."""
 
+INNER_TOL = 0.3  # of a tolerance for all coordinates, that of those which are worked on
+
 
 def coordinate_descent(matrix, params, l1, slope, step, most_sweeps):
     """Go on to the minimum of g'step + step'H step / 2 + sum_j l1_j |params_j + step_j| (Friedman et al. 2010).
@@ -27,16 +29,59 @@ def coordinate_descent(matrix, params, l1, slope, step, most_sweeps):
     return 0
 
 
-def coordinate_path(matrix, ridge, l1, tol, first, most_sweeps, params, slope, path, norms, sweeps):
+def _move(matrix, params, slope, j, new):
+    """Change a parameter, and the gradient with it."""
+    change, row = new - params[j], matrix[j]
+    if change != 0.0:
+        params[j] = new
+        for k in range(slope.size):
+            slope[k] += change * row[k]
+
+
+def _sweep(matrix, ridge, l1, tol, most_sweeps, at, size):
+    """Sweep over so many coordinates until no component of the subgradient is larger than tol; how often.
+
+    at holds their parameters and the gradient without the ridge's part.
+    """
+    params, slope = at[0, :size], at[1, :size]
+    for sweep in range(most_sweeps):
+        worst = 0.0
+        for j in range(size):
+            curvature, now = matrix[j, j] + ridge, params[j]
+            along = curvature * now - slope[j] - ridge * now
+            shrunk = abs(along) - l1
+            new = 0.0
+            if shrunk > 0.0 and curvature > 0.0:
+                new = shrunk / curvature if along > 0.0 else -shrunk / curvature
+            if new != now:
+                worst = max(worst, abs(new - now) * curvature)
+                _move(matrix, params, slope, j, new)
+        if worst <= tol:
+            return sweep + 1
+    return most_sweeps
+
+
+def coordinate_path(
+    matrix, ridge, l1, tol, first, most_sweeps, params, slope, path, norms, sweeps, chosen, of_chosen, at_chosen
+):
     """Go on to the minima of w'H w / 2 - c'w + ridge_i |w|^2 / 2 + l1_i |w|_1 for one i after another, from `first`.
 
     params holds w, and slope H w - c there. A minimum is where no component of the smallest subgradient is larger than
-    tol; they are the rows of path. Returns the number of the first that took too many sweeps, or how many there are.
+    tol; they are the rows of path. Sweeps go over coordinates that aren't zero, or shouldn't be, whose part of H is
+    of_chosen; sweeps_i counts them. Returns the number of the first minimum that took too many, or how many there are.
     """
     n = params.size
     for i in range(first, l1.size):
-        for sweep in range(most_sweeps + 1):
-            worst = 0.0
+        if i > 1 and l1[i - 2] > l1[i - 1]:
+            # solutions change in straight lines, as long as signs stay
+            far = (l1[i - 1] - l1[i]) / (l1[i - 2] - l1[i - 1])
+            for j in range(n):
+                change = far * (params[j] - path[i - 2, j])
+                if change != 0.0 and params[j] * (params[j] + change) > 0.0:
+                    _move(matrix, params, slope, j, params[j] + change)
+        done = 0
+        while True:
+            worst, size = 0.0, 0
             for j in range(n):
                 gradient = slope[j] + ridge[i] * params[j]
                 if params[j] == 0.0:
@@ -44,21 +89,21 @@ def coordinate_path(matrix, ridge, l1, tol, first, most_sweeps, params, slope, p
                 else:
                     left = abs(gradient + (l1[i] if params[j] > 0.0 else -l1[i]))
                 worst = max(worst, left)
-            norms[i], sweeps[i] = worst, sweep
-            if worst <= tol or sweep == most_sweeps:
+                if params[j] != 0.0 or left > 0.0:
+                    chosen[size] = j
+                    size += 1
+            norms[i] = worst
+            if worst <= tol or done >= most_sweeps:
                 break
-            for j in range(n):
-                curvature = matrix[j, j] + ridge[i]
-                now = params[j]
-                along = curvature * now - slope[j] - ridge[i] * now
-                shrunk = abs(along) - l1[i]
-                new = 0.0
-                if shrunk > 0.0 and curvature > 0.0:
-                    new = shrunk / curvature if along > 0.0 else -shrunk / curvature
-                if new != now:
-                    params[j] = new
-                    for k in range(n):
-                        slope[k] += (new - now) * matrix[j, k]
+            for k in range(size):
+                row = matrix[chosen[k]]
+                for m in range(size):
+                    of_chosen[k, m] = row[chosen[m]]
+                at_chosen[0, k], at_chosen[1, k] = params[chosen[k]], slope[chosen[k]]
+            done += _sweep(of_chosen, ridge[i], l1[i], INNER_TOL * tol, most_sweeps - done, at_chosen, size)
+            for k in range(size):
+                _move(matrix, params, slope, chosen[k], at_chosen[0, k])
+        sweeps[i] += done
         if norms[i] > tol:
             return i
         for j in range(n):

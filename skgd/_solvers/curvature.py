@@ -21,7 +21,6 @@ from .quasi_newton import CurvatureModel, Identity
 from .working_sets import WorkingSets
 
 FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
-COUPLED_PARAMETERS = 700  # up to here that of all classes together does
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
@@ -104,11 +103,11 @@ class Curvature:
     ):
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
-        self.kind, self.few_rows, size = plan
+        self.kind, self.few_rows, size, most_coupled = plan
         self.shifts = shifts
         K, p = self.n_outputs, self.n_columns
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
-        self.coupled = self.couples and K * p <= COUPLED_PARAMETERS  # whether one matrix holds all of them
+        self.coupled = self.couples and K * p <= most_coupled  # whether one matrix holds all of them
         self.n_matrices = 1 if self.coupled else K
         self.matrix_width = p * (K if self.coupled else 1)  # parameters that a matrix speaks for
         self.some = SubSample(rows, model, loss, size)

@@ -19,6 +19,7 @@ SAMPLE_STEPS = 100
 WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks, in units of the targets' spread
 SMALL_STEPS = 3
 WIDE_TOL = 1e-3  # of what is gained, where the next width will change more
+KINK_GAP = 1e-3  # of what is gained, to be proven under an L1 penalty
 KINK_TOL = 1e-7  # beside what the last width leaves
 PART = 16  # of so many parts of the rows one, before all of them
 PART_STEPS = 50
@@ -270,6 +271,8 @@ class LineSearch:
                 return outcome
         count(self.search, training)
         criterion = self.criterion  # where no step is to be made any more nothing is left to gain
+        if not is_proven(self.search, training, self.problem):
+            return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
         if self.idle and (criterion.name == "objective" or criterion.is_met(self.search, self.prospects, 0.0)):
             return Outcome.CONVERGED
         return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
@@ -282,6 +285,9 @@ class LineSearch:
             if self.widths:
                 self._narrow(search)
                 return Outcome.RUNNING
+            if not is_proven(search, self.training, self.problem):
+                self.idle = True
+                return None
             if self.training.epochs == 0:
                 count(search, self.training)
             return Outcome.CONVERGED
@@ -334,6 +340,31 @@ def gain_of(search: QuasiNewton, training: Training) -> float:
     """What a search has gained on the constant model, and so the measure of what is still to come."""
     reference = float(training.progress["reference"][0])
     return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)
+
+
+def is_proven(search: QuasiNewton, training: Training, problem: Problem) -> bool:
+    """Whether the end is near the optimum: under an L1 penalty steps among kinks may end anywhere."""
+    if training.loss.smooth or problem.l1 is None:
+        return True
+    return gap_of(search, problem.ridge) <= KINK_GAP * gain_of(search, training)
+
+
+def gap_of(search: QuasiNewton, ridge: np.ndarray) -> float:
+    """By how much an objective with an L1 penalty lies above its least, at most: by Fenchel's dual at the gradient.
+
+    Rows' slopes are those at the parameters, smaller ones where these are more than the penalty bears. Intercepts,
+    whose slopes must be zero, are taken to be no farther from their best than from one beyond zero.
+    """
+    assert search.l1 is not None
+    params, l1 = search.params, search.l1
+    curved = ridge * params
+    slopes, loss = search.gradient - curved, search.value - 0.5 * float(curved @ params)
+    excess, of_penalty = np.where(l1 > 0, np.maximum(np.abs(slopes) - l1, 0.0), 0.0), (l1 > 0) & (ridge > 0)
+    dual = 0.5 * float((excess[of_penalty] ** 2 / ridge[of_penalty]).sum())
+    bare = (l1 > 0) & (ridge == 0)
+    share = float((l1[bare] / np.maximum(np.abs(slopes[bare]), l1[bare])).min(initial=1.0))
+    free = float((np.abs(slopes) * (1 + np.abs(params)))[l1 == 0].sum())
+    return search.objective + dual + free + share * (float(slopes @ params) - loss)
 
 
 def descend(search: QuasiNewton, training: Training, tol: float, most_steps: int) -> np.ndarray:

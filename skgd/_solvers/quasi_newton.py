@@ -102,7 +102,7 @@ class QuasiNewton:
         """Choose the direction; return by how much the objective should decrease on the way, the Newton decrement."""
         step = None if self.l1 is None else self.model.proximal_step(self.params, self.gradient, self.l1)
         self.orthant = None
-        if step is None:
+        if step is None or not np.isfinite(step).all():
             steepest = self.steepest
             step = -self._inverse_hessian(steepest)
             if self.l1 is not None:  # Andrew and Gao 2007: stay where the signs are, or where they may go to

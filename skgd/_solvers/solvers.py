@@ -5,6 +5,7 @@ from collections.abc import Callable
 from .._problem.problem import Problem
 from .epochs import Epochs
 from .full_batches import FullBatches
+from .interior_point import InteriorPoint
 from .line_search import LineSearch
 from .newton import Newton
 from .outcome import Solver
@@ -17,6 +18,7 @@ SOLVERS: dict[str, Callable[[Training, Plan, Problem, bool], Solver]] = {
     "partitioned_epochs": PartitionedEpochs,  # the same of rows in parts,
     "full_batches": FullBatches,  # or of all of them at once
     "line_search": LineSearch,  # preconditioned L-BFGS on all rows
+    "interior_point": InteriorPoint,  # of losses made of straight pieces, under an L1 penalty
     "newton": Newton,  # Newton's method proper, of small data
 }
 

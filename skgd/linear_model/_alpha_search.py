@@ -5,6 +5,7 @@ from __future__ import annotations  # signatures as they are written: numpy's ar
 import inspect
 import time
 from collections.abc import Callable, Iterator
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -19,8 +20,9 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metadata_routing import process_routing
 
 from .._scores import R2, Deviations
+from .._solvers.covariances import Covariances
 from .._solvers.training import begin
-from .._validation import StrOptions, check_parameters, check_rows_to_predict, some_rows
+from .._validation import Interval, StrOptions, check_parameters, check_rows_to_predict, some_rows
 from ._base import LinearEstimator
 from ._path import OF_ALPHAS, RegularizationPath, alphas_of, model_for_path, path_of, solver_of
 
@@ -47,6 +49,9 @@ class AlphaSearchCV(GridSearchCV):
         A score, as ``GridSearchCV`` takes one. None: that of the estimator, R^2 or accuracy, which is the fastest.
     cv : int, cross-validation generator or iterable, default=None
         Folds, as ``GridSearchCV`` takes them. None: five.
+    tol : float, default=1e-5
+        Tolerance of the solutions in the folds, if the estimator leaves its own to skgd: the share of what they gain on
+        the constant model that they may lack. The model that is fitted to all rows in the end has the estimator's.
 
     Attributes
     ----------
@@ -88,6 +93,7 @@ class AlphaSearchCV(GridSearchCV):
 
     _parameter_constraints: dict = OF_ALPHAS | {
         **{name: GridSearchCV._parameter_constraints[name] for name in ("estimator", "cv")},
+        "tol": [Interval(Real, 0, None, closed="neither")],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
     }
 
@@ -102,6 +108,7 @@ class AlphaSearchCV(GridSearchCV):
         eps: float | None = None,
         scoring: str | Callable | None = None,
         cv: int | BaseCrossValidator | Any = None,
+        tol: float = 1e-5,
     ):
         self.estimator = estimator
         self.alphas = alphas
@@ -109,6 +116,7 @@ class AlphaSearchCV(GridSearchCV):
         self.eps = eps
         self.scoring = scoring
         self.cv = cv
+        self.tol = tol
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -142,14 +150,17 @@ class AlphaSearchCV(GridSearchCV):
             weight = params.pop("sample_weight", None)
             of_scores = weight if _takes_weights(scorer) else None
         model = model_for_path(self.estimator)
-        alphas = alphas_of(model, solver_of(model, X, y, weight), self.alphas, self.n_alphas, self.eps)
+        whole = solver_of(model, X, y, weight)
+        alphas = alphas_of(model, whole, self.alphas, self.n_alphas, self.eps)
         X, y, weight, of_scores = indexable(X, y, weight, of_scores)
         cv = check_cv(self.cv, y, classifier=is_classifier(model))
         scores: list[Any] = []
         for rows, unseen in cv.split(X, y, **params):
             X_rows, y_rows, w_rows = _some((X, y, weight), rows)
             held_out = _some((X, y, of_scores), unseen)
-            solver = solver_of(model, X_rows, y_rows, w_rows)
+            solver = solver_of(model, X_rows, y_rows, w_rows, self.tol)
+            if isinstance(whole, Covariances) and isinstance(solver, Covariances) and _are_the_others(rows, unseen, y):
+                whole.share_with(solver, unseen)
             path = path_of(model, solver, alphas)
             if self.scoring is None:
                 scores.append(scores_by_default(model, solver, path, *held_out))
@@ -184,6 +195,12 @@ class AlphaSearchCV(GridSearchCV):
             self.cv_results_["params"][self.best_index_],
         )
         self.alpha_ = float(alphas[self.best_index_])
+
+
+def _are_the_others(rows: np.ndarray, unseen: np.ndarray, y) -> bool:
+    """Whether some rows are all but those that aren't seen, each of them once."""
+    count = np.bincount(rows, minlength=len(y)) + np.bincount(unseen, minlength=len(y))
+    return bool((count == 1).all())
 
 
 def _takes_weights(scorer: Callable) -> bool:
@@ -227,15 +244,19 @@ def scores_by_default(model: LinearEstimator, solver: Any, path: RegularizationP
     for start in range(0, n_alphas, at_once):
         coefs, intercepts = (each[start : start + at_once] for each in (path.coefs, path.intercepts))
         raw = safe_sparse_dot(X, coefs.reshape(intercepts.size, -1).T, dense_output=True)
-        scores.append(tell(solver.problem.loss, raw.reshape(len(y), *intercepts.shape) + intercepts, y, weight, path))
+        raw = raw.reshape(len(y), *intercepts.shape)
+        raw += intercepts
+        scores.append(tell(solver.problem.loss, raw, y, weight, path))
     return np.concatenate(scores)
 
 
 def _r2(loss, raw, y, weight, path) -> np.ndarray:
-    predictions = loss.predict(raw.reshape(-1, raw.shape[2])).reshape(raw.shape)
+    residuals = loss.predict(raw.reshape(-1, raw.shape[2])).reshape(raw.shape)
     y = y.reshape(len(y), -1).astype(np.float64)
     mean = np.average(y, axis=0, weights=weight)
-    around_mean, around_predictions = weight @ (y - mean) ** 2, np.tensordot(weight, (y[:, None] - predictions) ** 2, 1)
+    residuals -= y[:, None]
+    around_mean = weight @ (y - mean) ** 2
+    around_predictions = np.einsum("i,ijk,ijk->jk", weight, residuals, residuals)
     told = R2.finish(Deviations(len(y), float(weight.sum()), mean, around_mean, around_predictions))
     return np.broadcast_to(told, raw.shape[1])  # of a single row there is none
 

@@ -29,6 +29,7 @@ OF_ALPHAS: dict = {
 }
 SHORT, LONG = 1e-3, 1e-7  # smallest alpha over the largest, with an L1 part and without
 LEAST_L1_RATIO = 1e-3  # by which alpha is the largest where nothing becomes zero (Friedman, Hastie, Tibshirani 2010)
+COUPLED_PARAMETERS = 150  # of all classes with one matrix: near a solution more cost more than the steps that it saves
 TOL = 1e-11  # of L2, if it is left to us: a step more for the last digits, as single fits make it, is many along a path
 
 
@@ -184,15 +185,19 @@ def penalty_at(model: LinearEstimator, alpha: float) -> ElasticNet:
     return get_penalty(penalty, alpha, model.l1_ratio)
 
 
-def solver_of(model: LinearEstimator, X, y, sample_weight) -> Continuation | Covariances:
-    """What solves the problem that the data pose to the model, under any penalty."""
+def solver_of(model: LinearEstimator, X, y, sample_weight, tol: float | None = None) -> Continuation | Covariances:
+    """What solves the problem that the data pose to the model, under any penalty; tol is for who leaves it to skgd."""
     parameters = model._parameters(X)
     problem = model._problems(X, y, sample_weight, (None, None, None), parameters, check_random_state(0))[0]
 
     def decide(problem: Problem) -> Plan:
         plan = model._decide(parameters, problem, None)
-        ours = parameters.tol == "auto" and problem.l1 is None
-        return replace(plan, tol=max(plan.tol, TOL)) if ours else plan
+        if plan.curvature is not None:
+            plan = replace(plan, curvature=plan.curvature._replace(coupled=COUPLED_PARAMETERS))
+        if parameters.tol != "auto" or plan.criterion != "objective":
+            return plan
+        least = tol or (TOL if problem.l1 is None else 0.0)
+        return replace(plan, tol=max(plan.tol, least))
 
     plan = decide(problem)
     if not plan.searches_line:
@@ -200,7 +205,10 @@ def solver_of(model: LinearEstimator, X, y, sample_weight) -> Continuation | Cov
             f"a path takes line searches, which end at the optimum, and {plan.optimizer!r} makes steps by a rule: set "
             "optimizer='auto', and learning_rate, batch_size, schedule, average and clip_norm to their defaults"
         )
-    return Covariances(problem) if covariances_suit(problem) else Continuation(problem, decide)
+    if not covariances_suit(problem):
+        return Continuation(problem, decide)
+    exact = parameters.tol == "auto" and tol is None  # which costs little there
+    return Covariances(problem, replace(plan, tol=None) if exact else plan)
 
 
 def alphas_of(model: LinearEstimator, solver, alphas, n_alphas: int, eps: float | None) -> np.ndarray:

@@ -10,7 +10,7 @@ from .._validation import RemembersValidParameters, check_parameters
 from .probe import probe
 
 
-class Loss(AdvisesCallers, RemembersValidParameters, BaseEstimator):
+class Loss(AdvisesCallers, RemembersValidParameters, BaseEstimator):  # long: all that a loss may tell of itself
     """A function of raw predictions and targets that training minimises.
 
     A subclass gives :meth:`pointwise`, plain Python over small arrays, which is compiled into the training
@@ -158,6 +158,13 @@ class Loss(AdvisesCallers, RemembersValidParameters, BaseEstimator):
         """Shares q, like raw, if the Hessian of a row's loss by its outputs is diag(h + q^2) - q q'.
 
         h are the second derivatives; None: there are no mixed ones.
+        """
+        return None
+
+    def pieces(self, y: np.ndarray, n_outputs: int, hyper: np.ndarray) -> list[tuple[np.ndarray, ...]] | None:
+        """Arrays low <= 0, high >= 0, at like raw, if the loss is a sum of ``max(low * r, high * r)``, r = raw - at.
+
+        A list of them, for each part of the sum; None: it isn't made of straight pieces.
         """
         return None
 

@@ -2,6 +2,8 @@
 
 from numbers import Real
 
+import numpy as np
+
 from .._validation import Interval
 from ._constants import weighted_quantile
 from .base import Loss
@@ -67,6 +69,10 @@ class EpsilonInsensitive(Loss):
                 derivative[i, k] = weight[i] * slope
                 total += float(weight[i] * value)
         return total
+
+    def pieces(self, y, n_outputs, hyper):
+        zero, one = np.zeros_like(y), np.ones_like(y)
+        return [(zero, one, y + hyper[1:]), (-one, zero, y - hyper[1:])]
 
     def best_constant(self, y, weight, n_outputs):
         return weighted_quantile(y, weight, 0.5)

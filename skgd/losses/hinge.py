@@ -67,6 +67,10 @@ class Hinge(MarginLoss):
                 total += float(weight[i] * value)
         return total
 
+    def pieces(self, y, n_outputs, hyper):
+        signs = _signs(np.empty((len(y), n_outputs)), y)
+        return [(-np.maximum(signs, 0.0), np.maximum(-signs, 0.0), hyper[1] * signs)]
+
     def best_constant(self, y, weight, n_outputs):
         return np.sign(super().best_constant(y, weight, n_outputs))
 

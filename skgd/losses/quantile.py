@@ -54,6 +54,9 @@ class AbsoluteError(Loss):
                 total += float(weight[i] * value)
         return total
 
+    def pieces(self, y, n_outputs, hyper):
+        return [(-np.ones_like(y), np.ones_like(y), y)]
+
     def best_constant(self, y, weight, n_outputs):
         return weighted_quantile(y, weight, 0.5)
 
@@ -157,6 +160,10 @@ class Quantile(Loss):
         rearranged = np.empty_like(raw)
         rearranged[:, np.argsort(self.quantile, kind="stable")] = np.sort(raw, axis=1)
         return rearranged
+
+    def pieces(self, y, n_outputs, hyper):
+        ones, quantiles = np.ones((len(y), n_outputs)), hyper[1:]
+        return [(-quantiles * ones, (1.0 - quantiles) * ones, y * ones)]
 
     def best_constant(self, y, weight, n_outputs):
         if not self.has_output_axis:

@@ -1,0 +1,231 @@
+"""The optimum of a linear model whose loss is made of straight pieces, under an L1 penalty."""
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
+
+from .. import _parallel as threads
+from .._kernels.constants import LEAST_GAIN, RIDGE, TINY
+from .._kernels.structures import FLOAT64
+from .._problem.objective import pointwise
+from .._problem.problem import Problem
+from .._problem.rows import Rows
+from .._problem.sample import gram
+from .outcome import Outcome
+from .plan import Plan
+from .training import Training, fill
+
+GAP = 1e-9  # share of what is gained that rounding lets the gap come to, whatever the tolerance
+SLOPE = 1e-8  # of the largest slope that the loss can have: what may be left of the subgradient
+INSIDE = 0.995  # of the way to the boundary (Mehrotra 1992)
+SOLVED = 3  # times each system, with what is left: in the end weights are as far apart as digits
+ROUNDING = 1e-16  # of the objective: a barrier that small has no digits left
+STUCK = 1e-10  # a shorter step leads nowhere any more
+
+
+class Program:
+    """min_w sum_i max(low_i r_i, high_i r_i) + 1/2 sum_j ridge_j w_j^2, r = A w - at: rows of A are given, or units.
+
+    U_i between low_i and high_i is a slope of the piece i; with A'U + ridge w = 0 it proves that no w is better by more
+    than sum_i max(low_i r_i, high_i r_i) - U_i r_i. Steps are Newton's, for w, U and the two sides of r at once, kept
+    away from the boundary by a barrier that is taken away (Mehrotra 1992; Portnoy and Koenker 1997).
+    """
+
+    def __init__(self, rows, low, high, at, l1, ridge, w):
+        self.rows, self.n_sets, self.ridge = rows, len(at), ridge
+        self.units = np.flatnonzero(l1)
+        self.low = np.concatenate([*low, -l1[self.units]])
+        self.high = np.concatenate([*high, l1[self.units]])
+        self.at = np.concatenate([*at, np.zeros(self.units.size)])
+        self.w, self.slopes = w.copy(), 0.5 * (self.low + self.high)
+        self.to_low = self.slopes - self.low  # in steps of their own: near the boundary differences have no digits
+        self.to_high = self.to_low.copy()
+        residuals = self.forward(w) - self.at
+        inside = np.abs(residuals).mean() + TINY
+        self.above, self.below = np.maximum(residuals, 0.0) + inside, np.maximum(-residuals, 0.0) + inside
+        self.largest = float(np.abs(rows).T.dot(np.maximum(*np.abs([low, high])).sum(axis=0)).max())
+
+    def forward(self, w):
+        """A w."""
+        return np.concatenate([*[self.rows @ w] * self.n_sets, w[self.units]])
+
+    def _by_sets(self, of_pieces):
+        return of_pieces[: self.n_sets * len(self.rows)].reshape(self.n_sets, -1).sum(axis=0)
+
+    def backward(self, slopes):
+        """A'U."""
+        sums = self._by_sets(slopes) @ self.rows
+        sums[self.units] += slopes[-self.units.size :]
+        return sums
+
+    def _factor(self, weight):
+        """A' diag(weight) A + ridge, factorised."""
+        matrix = gram(self.rows, self._by_sets(weight))
+        diagonal = np.diagonal(matrix) + self.ridge
+        diagonal[self.units] += weight[-self.units.size :]
+        np.fill_diagonal(matrix, diagonal * (1 + RIDGE) + TINY)
+        return dpotrf(matrix, lower=1)
+
+    @property
+    def subgradient(self) -> np.ndarray:
+        """What the slopes make of it."""
+        return self.backward(self.slopes) + self.ridge * self.w
+
+    def value(self, w: np.ndarray) -> float:
+        """The objective."""
+        residuals = self.forward(w) - self.at
+        return float(np.maximum(self.low * residuals, self.high * residuals).sum() + 0.5 * self.ridge @ w**2)
+
+    def gap(self, w: np.ndarray) -> float:
+        """By how much the objective lies above its least, at most, if the subgradient is zero."""
+        residuals = self.forward(w) - self.at
+        return float((np.maximum(self.low * residuals, self.high * residuals) - self.slopes * residuals).sum())
+
+    def rounded(self) -> np.ndarray:
+        """The parameters, zero where the slope of the penalty is farther from its end than they are from zero."""
+        w, l1, slopes = self.w.copy(), self.high[-self.units.size :], np.abs(self.slopes[-self.units.size :])
+        small = l1 * np.abs(w[self.units]) < (1.0 - slopes / l1) * self.value(w)
+        w[self.units[small]] = 0.0
+        return w
+
+    def step(self) -> bool:
+        """Make a step; whether it led anywhere."""
+        above, below, to_high, to_low = self.above, self.below, self.to_high, self.to_low
+        weight = 1.0 / (above / to_high + below / to_low)
+        lower, failed = self._factor(weight)
+        if failed:
+            return False
+        left, off = -self.subgradient, self.forward(self.w) - self.at - above + below
+
+        def newton(aim_above, aim_below):
+            pull = -off + aim_above / to_high - aim_below / to_low
+            change, of_slopes = np.zeros_like(left), -weight * pull
+            for _ in range(SOLVED):
+                change += dpotrs(lower, left - self.backward(of_slopes) - self.ridge * change, lower=1)[0]
+                of_slopes = weight * (self.forward(change) - pull)
+            return (
+                change,
+                of_slopes,
+                (aim_above + above * of_slopes) / to_high,
+                (aim_below - below * of_slopes) / to_low,
+            )
+
+        def longest(_, of_slopes, of_above, of_below):
+            shares = [
+                (-part / whole).max()
+                for part, whole in (
+                    (of_above, above),
+                    (of_below, below),
+                    (of_slopes, to_low),
+                    (-of_slopes, to_high),
+                )
+            ]
+            return min(1.0, INSIDE / max(*shares, TINY))
+
+        tried = newton(-above * to_high, -below * to_low)
+        length, (_, of_slopes, of_above, of_below) = longest(*tried), tried
+        now = float(above @ to_high + below @ to_low)
+        if now <= ROUNDING * self.value(self.w):
+            return False
+        then = float(
+            (above + length * of_above) @ (to_high - length * of_slopes)
+            + (below + length * of_below) @ (to_low + length * of_slopes)
+        )
+        barrier = (then / now) ** 2 * then / (2 * above.size)
+        aims = barrier - above * to_high + of_above * of_slopes, barrier - below * to_low - of_below * of_slopes
+        change = newton(*aims)
+        length = longest(*change)
+        if not (length > STUCK and np.isfinite(change[0]).all()):
+            return False
+        for values, by in zip((self.w, self.slopes, above, below), change, strict=True):
+            values += length * by
+        to_low += length * change[1]
+        to_high -= length * change[1]
+        return True
+
+
+class InteriorPoint:
+    """Trains by steps of an interior point method, an epoch each, one program for each output."""
+
+    dtype = FLOAT64
+
+    def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
+        self.training, self.plan, self.problem = training, plan, problem
+        self.idle = False
+        self.programs: list[Program] = []
+
+    def go_on(self, problem: Problem) -> None:
+        """Go on from here under another penalty."""
+        self.problem, self.programs, self.idle = problem, [], False
+
+    def state(self) -> dict:
+        parts = [{name: getattr(each, name) for name in PARTS} for each in self.programs]
+        return {"programs": parts, "idle": self.idle}
+
+    def restore(self, state: dict) -> None:
+        if not state["programs"]:
+            return
+        self.programs, self.idle = self._begin(), bool(state["idle"])
+        for program, parts in zip(self.programs, state["programs"], strict=True):
+            for name in PARTS:
+                fill(getattr(program, name), parts[name], name)
+
+    def _begin(self) -> list[Program]:
+        problem, rows = self.problem, self.problem.rows
+        assert isinstance(rows, Rows)
+        assert problem.l1 is not None
+        sample = rows.sample(problem.model, problem.loss, pointwise(problem.loss, FLOAT64))
+        pieces = problem.loss.pieces(sample.targets, problem.model.n_outputs, problem.loss_hyper)
+        assert pieces is not None
+        low, high, at = (np.moveaxis(np.stack(each), 2, 0) for each in zip(*pieces, strict=True))
+        share, Z = sample.weight / sample.weight.sum(), sample.Z
+        if not share.all():
+            counts = share > 0
+            low, high, at, share, Z = low[..., counts], high[..., counts], at[..., counts], share[counts], Z[counts]
+        parts = (each.reshape(len(low), -1) for each in (problem.l1, problem.ridge, self.training.state.params))
+        return [
+            Program(Z, of_low * share, of_high * share, of_at, *of_params)
+            for of_low, of_high, of_at, *of_params in zip(low, high, at, *parts, strict=True)
+        ]
+
+    def step(self, last_epoch: int) -> Outcome:
+        """Make one step."""
+        training = self.training
+        with threads.single_threaded_blas(), np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            if not self.programs:
+                self.programs = self._begin()
+                training.progress["start_objective"] = self._objective
+                if training.starts_immense:
+                    return Outcome.DIVERGED
+            if not self.idle:
+                moved = [each.step() for each in self.programs if not self._is_there(each)]
+                self.idle = not any(moved) or all(map(self._is_there, self.programs))
+                self._publish()
+            training.count_steps(np.array([self._objective]))
+        if self.idle and self.plan.criterion_of_solver != "never" and all(map(self._is_there, self.programs)):
+            return Outcome.CONVERGED
+        return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
+
+    @property
+    def _objective(self) -> float:
+        return sum(each.value(each.w) for each in self.programs)
+
+    def _is_there(self, program: Program) -> bool:
+        """Whether slopes prove that a program has nothing left to gain."""
+        plan, objective, reference = self.plan, self._objective, float(self.training.progress["reference"][0])
+        gain = max(reference - objective, LEAST_GAIN * abs(reference), TINY) / len(self.programs)
+        tol, slope = max(plan.tol or 0.0, GAP) if plan.criterion == "objective" else GAP, SLOPE * program.largest
+        if plan.criterion == "gradient":
+            slope = plan.tol or 0.0
+        return program.gap(program.w) <= tol * gain and float(np.abs(program.subgradient).max()) <= slope
+
+    def _publish(self) -> None:
+        if self.idle:  # what is next to nothing becomes nothing
+            for each in self.programs:
+                before, each.w = each.w, each.rounded()
+                if not self._is_there(each):
+                    each.w = before
+        self.training.state.params[:] = np.concatenate([each.w for each in self.programs])
+        self.training.gradient_norm = max(float(np.abs(each.subgradient).max()) for each in self.programs)
+
+
+PARTS = "w", "slopes", "above", "below", "to_low", "to_high"  # of a program, which change

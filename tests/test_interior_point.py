@@ -1,0 +1,114 @@
+"""Losses made of straight pieces under an L1 penalty, against linear programs."""
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.optimize import linprog, minimize
+from sklearn.datasets import load_diabetes, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDLinearClassifier, GDLinearRegressor
+from skgd._auto import decide
+from skgd.linear_model import regularization_path
+from skgd.losses import EpsilonInsensitive, Quantile
+
+WINE, KIND = load_wine(return_X_y=True)
+WINE = StandardScaler().fit_transform(WINE)
+DIABETES, TARGET = load_diabetes(return_X_y=True)
+DIABETES, TARGET = StandardScaler().fit_transform(DIABETES), TARGET / 100
+WEIGHT = np.random.default_rng(0).uniform(0, 2, len(TARGET)).round()  # some are zero
+
+
+def program(X, pieces, share, l1):
+    """Least sum_i share_i sum_k max(low r_ik, high r_ik) + l1 |w|, r_ik = x_i w + b - at_ik, and the value at w, b."""
+    low, high, at = (np.concatenate([np.broadcast_to(each[k], len(X)) for each in pieces]) for k in range(3))
+    rows, share = np.vstack([X] * len(pieces)), np.tile(share, len(pieces))
+    n, p = rows.shape
+    costs = np.concatenate([np.full(2 * p, l1), [0.0], share * high, -share * low])
+    equal = np.hstack([rows, -rows, np.ones((n, 1)), -np.eye(n), np.eye(n)])
+    found = linprog(costs, A_eq=equal, b_eq=at, bounds=[(0, None)] * 2 * p + [(None, None)] + [(0, None)] * 2 * n)
+
+    def value(w, b):
+        residuals = rows @ w + b - at
+        return share @ np.maximum(low * residuals, high * residuals) + l1 * np.abs(w).sum()
+
+    return found.fun, value
+
+
+def hinge(positive):
+    return [(np.where(positive, -1.0, 0.0), np.where(positive, 0.0, 1.0), np.where(positive, 1.0, -1.0))]
+
+
+CASES = {
+    "hinge": (GDLinearClassifier("hinge"), WINE, KIND == 1, [hinge(KIND == 1)]),
+    "three classes": (GDLinearClassifier("hinge"), WINE, KIND, [hinge(k == KIND) for k in range(3)]),
+    "absolute": (GDLinearRegressor("absolute_error"), DIABETES, TARGET, [[(-1.0, 1.0, TARGET)]]),
+    "quantiles": (
+        GDLinearRegressor(Quantile([0.2, 0.9])),
+        DIABETES,
+        TARGET,
+        [[(-q, 1 - q, TARGET)] for q in (0.2, 0.9)],
+    ),
+    "epsilon": (
+        GDLinearRegressor(EpsilonInsensitive(0.3)),
+        DIABETES,
+        TARGET,
+        [[(0.0, 1.0, TARGET + 0.3), (-1.0, 0.0, TARGET - 0.3)]],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_ends_at_the_optimum_of_the_linear_program(case):
+    model, X, y, pieces = CASES[case]
+    model.set_params(penalty="l1", standardize=False)
+    weight = WEIGHT if case == "absolute" else np.ones(len(y))
+    rows = sparse.csr_array(X) if case == "epsilon" else X
+    path = regularization_path(model, rows, y, weight, alphas=[1.0, 0.03, 1e-4])
+    coefs = path.coefs.reshape(3, len(pieces), -1)
+    assert path.converged.all()
+    assert path.gradient_norms.max() < 1e-7
+    assert path.n_iter.max() < 40
+    for alpha, of_alpha, intercepts in zip(path.alphas, coefs, path.intercepts, strict=True):
+        of_outputs = [program(X, each, weight / weight.sum(), alpha) for each in pieces]
+        found = sum(value(*at) for (_, value), *at in zip(of_outputs, of_alpha, intercepts, strict=True))
+        np.testing.assert_allclose(found, sum(least for least, _ in of_outputs), rtol=1e-8, atol=1e-8)
+    assert not coefs[0].any()  # exactly
+    fitted = model.set_params(alpha=1e-4).fit(rows, y, sample_weight=weight)
+    assert fitted.stop_reason_ == "converged"
+    np.testing.assert_allclose(fitted.coef_.reshape(coefs[2].shape), coefs[2], atol=1e-6)
+
+
+def test_the_elastic_net_against_a_quadratic_program():
+    X, positive, l1, l2 = WINE[:, :3], KIND == 1, 0.02, 0.03
+    model = GDLinearClassifier("hinge", penalty="elasticnet", alpha=l1 + l2, l1_ratio=l1 / (l1 + l2), standardize=False)
+    model.fit(X[::3], positive[::3])
+    signs, n = np.where(positive, 1.0, -1.0)[::3], len(X[::3])
+
+    def objective(v):  # of both signs of w, the intercept, what is short of the margin
+        return l1 * v[:6].sum() + 0.5 * l2 * ((v[:3] - v[3:6]) ** 2).sum() + v[7:].mean()
+
+    margins = {"type": "ineq", "fun": lambda v: signs * (X[::3] @ (v[:3] - v[3:6]) + v[6]) - 1 + v[7:]}
+    bounds = [(0, None)] * 6 + [(None, None)] + [(0, None)] * n
+    least = minimize(
+        objective, np.append(np.zeros(7), np.ones(n)), bounds=bounds, constraints=margins, options={"maxiter": 1000}
+    )
+    np.testing.assert_allclose(model.coef_[0], least.x[:3] - least.x[3:6], atol=1e-3)
+    short = np.maximum(1 - signs * model.decision_function(X[::3]), 0).mean()
+    w = model.coef_[0]
+    assert short + l1 * np.abs(w).sum() + 0.5 * l2 * w @ w <= least.fun * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("alpha", [1e-2, 1e-4])
+def test_line_searches_claim_no_optimum_that_they_have_not_reached(alpha, monkeypatch):
+    monkeypatch.setattr(decide, "interior_point_suits", lambda *_: False)
+    model = GDLinearClassifier("hinge", penalty="l1", alpha=alpha, standardize=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(WINE, KIND == 1)
+    least, value = program(WINE, hinge(KIND == 1), np.full(len(WINE), 1 / len(WINE)), alpha)
+    near = value(model.coef_[0], model.intercept_[0]) <= 1.01 * least
+    assert near or model.stop_reason_ != "converged"
