@@ -212,7 +212,7 @@ class Network(Shared):
         Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs, of
         members twice as many, and keep the parameters that were best on it. ``criterion`` doesn't count then. If
         ``fit`` is given ``X_val`` and ``y_val``, they take the place of the part held out. "auto" is True for several
-        members where these are given, or there are 100 rows with weight or more.
+        members where these are given, or there are 40 rows with weight or more.
     validation_fraction : float in (0, 1) or "auto", default="auto"
         Share of the rows held out for early stopping: each member's is another fold, at most as large. "auto" is 0.1
         for one network, for several 1 / n_members, but 0.1 at least and 0.2 at most.
@@ -246,10 +246,11 @@ class Network(Shared):
         ``coefs_`` and ``intercepts_`` are.
     n_members : int or "auto", default="auto"
         Networks of an ensemble, whose predictions, or probabilities, are averaged: each has its own starting weights
-        and order of rows, holds out another part of the rows with ``early_stopping``, and keeps the parameters that
-        were best on it. "auto" is 5 where the way of training is left to skgd (``optimizer``, ``learning_rate``,
-        ``schedule``, ``tol``, ``criterion`` and ``early_stopping`` as they are, ``n_restarts=1``, no weights as
-        ``init``), else 1: in ``partial_fit``, with ``warm_start`` and for Dask collections, too.
+        and order of rows, holds out another part of the rows with ``early_stopping``, keeps the parameters that were
+        best on it, and has a linear model beside it, see ``linear_weight_``. "auto" is 5 where the way of training is
+        left to skgd (``optimizer``, ``learning_rate``, ``schedule``, ``tol``, ``criterion`` and ``early_stopping`` as
+        they are, ``n_restarts=1``, no weights as ``init``), else 1: in ``partial_fit``, with ``warm_start`` and for
+        Dask collections, too.
     n_restarts : int, default=1
         Fits from so many random starts, ``n_jobs`` at once in threads, of which the one with the least objective is
         kept, with ``early_stopping`` that with the least loss on the validation data. ``partial_fit`` has one start.
@@ -277,12 +278,16 @@ class Network(Shared):
         Networks that were trained. Of several ``coefs_``, ``intercepts_``, ``loss_curve_`` and ``validation_curve_``
         are lists with one entry, as described here, for each; ``loss_``, ``best_loss_`` and
         ``best_validation_score_`` are means, ``n_iter_`` and ``t_`` the largest of them.
+    linear_weight_ : float
+        Weight of linear models in the predictions of an ensemble, from 0 to 1: beside each member that held rows out
+        there is one of the other rows, where the loss is smooth and the rows that were held out are predicted best
+        with both. Set it to 0 for the networks alone, whose parameters ``coefs_`` are.
     oob_score_ : float
         What ``score`` says of ``oob_prediction_``, with weights as in the loss. There is none where members held no
         rows out, or went on from an earlier fit and so may have seen them before.
     oob_prediction_ : ndarray of shape (n_rows,) or (n_rows, n_outputs) or (n_rows, n_classes)
-        What a member that held a row out says of it, probabilities where the loss gives them; NaN for rows that none
-        did. As long as the data, so that pickles leave it out.
+        What a member that held a row out, and the linear model beside it, say of it, probabilities where the loss
+        gives them; NaN for rows that none did. As long as the data, so that pickles leave it out.
     n_layers_ : int
         Number of layers, input and output included.
     out_activation_ : str

@@ -55,6 +55,7 @@ from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Schedule
 
 OF_ROWS = "oob_score_", "oob_prediction_", "_ready"  # what a fit makes that isn't in its trainings
+BESIDE = "_linear", "linear_weight_"  # what goes on beside them
 
 
 class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCallbacks, Pickles):
@@ -191,7 +192,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         tasks = None if streaming else self._tasks(X, y, sample_weight, parameters, goes_on_in_the_end)
         attributes, drivers = self.__dict__.copy(), []
         try:
-            for name in OF_ROWS:  # nobody shall see those of an earlier fit beside what this one has learnt so far
+            # nobody shall see those of an earlier fit beside what this one has learnt so far
+            for name in OF_ROWS if goes_on else (*OF_ROWS, *BESIDE):
                 self.__dict__.pop(name, None)
             rng = check_random_state(self.random_state) if saved is None else saved.rng
             random = None if tasks is None else rng.get_state(legacy=False)
@@ -212,13 +214,13 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             drivers = [Driver(*each, watched, number=number) for number, each in trainings]
             drivers = drivers if saved is None else saved.restored(drivers)
             audience = audience_of(self, drivers, tasks, lambda: describe_fit(self, problems[0], goes_on, random))
-            trained = self._solve(drivers, audience, parameters.n_members > 1)
+            kept = self._solve(drivers, audience, parameters.n_members > 1)
+            found = self._found(kept, parameters, goes_on_in_the_end)
             # publish
-            self._publish(*trained)
+            self._publish(*(each.training for each in kept))
+            self.__dict__.update(found)
             if adapter_of(X) is None:
                 check_predictions(self, X)
-            if before is None:  # else members may have seen before what they hold out now
-                self.__dict__.update(self._published_of_rows(drivers))
             if tasks is not None:
                 tasks.finish()
         except BaseException as error:
@@ -292,7 +294,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
     def _penalty(self) -> ElasticNet:
         return L2(self.alpha)
 
-    def _solve(self, drivers: list[Driver], audience: Run | None, are_members: bool) -> list[Training]:
+    def _solve(self, drivers: list[Driver], audience: Run | None, are_members: bool) -> list[Driver]:
         """Train, and warn of what went wrong: all trainings, or of those from several starts the best."""
         if are_members:
             kept = all_of(drivers, audience, drivers[0].plan.n_threads)
@@ -306,14 +308,16 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             if each.training.stop_reason not in reported:  # what is to be said of one holds for all
                 report(type(self).__name__, each.training, each.plan, each.problem, each.beginning, each.first_epoch)
                 reported.add(each.training.stop_reason)
-        return [self._finished(each.training, each.plan, each.problem) for each in kept]
+        return [*kept]
 
     def _finished(self, training: Training, plan: Plan, problem: Problem) -> Training:
         """The training with what is only known when it has ended."""
         return training
 
-    def _published_of_rows(self, drivers: list[Driver]) -> dict[str, Any]:
-        """Fitted attributes that follow from the rows, too."""
+    def _found(self, drivers: list[Driver], parameters: Any, goes_on: bool) -> dict[str, Any]:
+        """Finish the trainings of a fit that has come to its end; fitted attributes that don't follow from them."""
+        for each in drivers:
+            self._finished(each.training, each.plan, each.problem)
         return {}
 
     def _publish(self, training: Training, *others: Training) -> None:

@@ -274,11 +274,12 @@ class Pickles(BaseEstimator):
         for name, default in _defaults(type(self)).items():  # type: ignore[arg-type]
             if name in state and _equal(state[name], default):
                 del state[name]
-        training, others = state.pop("_training", None), state.pop("_others", ())
+        training, others, linear = state.pop("_training", None), state.pop("_others", ()), state.pop("_linear", ())
         if training is not None:
             state["_training_state"] = packed(training)
-            if others:
-                state["_states_of_others"] = [packed(each) for each in others]
+            for name, trainings in ("_states_of_others", others), ("_states_of_linear", linear):
+                if trainings:
+                    state[name] = [packed(each) for each in trainings]
             published = self._published(training, *others)
             if sparse.issparse(state.get("coef_")):  # which not every way of storing knows
                 state["coef_"] = state["coef_"].toarray().reshape(published["coef_"].shape)
@@ -298,19 +299,22 @@ class Pickles(BaseEstimator):
                 state = state | {"standardize": "max_abs"} if is_sparse else state
         state = defaults | state
         check_version(state, type(self).__name__, __version__)
-        training, others = None, [unpacked(each) for each in state.pop("_states_of_others", ())]
+        stored = (state.pop(name, ()) for name in ("_states_of_others", "_states_of_linear"))
+        training, (others, linear) = None, ([unpacked(each) for each in states] for states in stored)
         if "_training_state" in state:
             training = unpacked(state.pop("_training_state"))
-            for name in ("_training", "_others"):  # nobody but strangers would store both
+            for name in ("_training", "_others", "_linear"):  # nobody but strangers would store both
                 state.pop(name, None)
         elif "_training" in state:
             training = from_first_format(state)
         sparsified = state.pop("_sparsified", False)
         if training is not None:
             d = n_features(training.model)
-            if state.get("n_features_in_") != d or any(n_features(each.model) != d for each in others):
+            if state.get("n_features_in_") != d or any(n_features(each.model) != d for each in others + linear):
                 raise ValueError(f"this is no model as skgd stores it: n_features_in_ must be {d}")
             self._publish(training, *others)
+            if linear:
+                self._linear = tuple(linear)
         super().__setstate__(state)
         if sparsified:
             self.sparsify()  # type: ignore[attr-defined]

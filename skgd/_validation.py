@@ -150,6 +150,9 @@ def check_features(estimator, X, *, reset: bool, dtypes: Sequence[Any] = FLOATS)
 
 def check_rows_to_predict(estimator, X) -> Any:
     """X as :func:`check_features` returns it, but arrays of whatever numbers in whatever order: for work by blocks."""
+    fits = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == estimator.n_features_in_
+    if fits and not hasattr(estimator, "feature_names_in_") and _are_floats(X, FLOATS, np.sum):
+        return X  # as scikit-learn would say, which takes longer than a small network; of missing names it warns
     if sparse.issparse(X):
         return check_features(estimator, X, reset=False)
     X = _validated(estimator, as_numpy(X, "X"), reset=False, dtypes=NUMBERS)
@@ -252,11 +255,17 @@ def _needs_no_conversion(X, y, dtypes: Sequence[Any], total: Callable) -> bool:
     """Whether validate_data would return X and y as they are: it takes half as long as a small fit does in all."""
     if not type(X) is type(y) is np.ndarray:
         return False
-    rows = X.ndim == 2 and X.size > 0 and X.dtype in dtypes and X.flags.c_contiguous
-    if not (rows and y.ndim == 1 and y.dtype.kind in "iuf" and len(y) == len(X)):
+    if not (X.ndim == 2 and X.flags.c_contiguous and y.ndim == 1 and len(y) == len(X) and y.dtype.kind in "iuf"):
+        return False
+    return _are_floats(X, dtypes, total) and (y.dtype.kind != "f" or _are_floats(y, (y.dtype,), total))
+
+
+def _are_floats(array: np.ndarray, dtypes: Sequence[Any], total: Callable) -> bool:
+    """Whether there are numbers of one of the dtypes that are certainly finite."""
+    if array.size == 0 or array.dtype not in dtypes:
         return False
     with np.errstate(over="ignore", invalid="ignore"):  # a sum that isn't finite says that a closer look is needed
-        return math.isfinite(total(X) + (total(y) if y.dtype.kind == "f" else 0))
+        return math.isfinite(total(array))
 
 
 def _validated(estimator, X, *y, dtypes: Sequence[Any], **options) -> Any:

@@ -242,9 +242,15 @@ def linear_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tuple
 
 
 def network_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tuple[str, int]:
+    link, n_outputs = model._training.loss.out_activation, model.n_outputs_
     members = zip(model._trainings, model._parameters_to_predict(), strict=True)
     raws = [member_predictions(graph, rows, *each, dtype) for each in members]
-    return mean_raw(graph, raws, model._training.loss.out_activation, model.n_outputs_), model.n_outputs_
+    weight, n_members = model._weight_of_linear(), len(raws)
+    weights = [(1 - weight) / n_members] * n_members
+    if weight:
+        raws += [member_predictions(graph, rows, each, each.params, dtype) for each in model._linear]
+        weights += [weight / n_members] * n_members
+    return mean_raw(graph, raws, link, n_outputs, weights), n_outputs
 
 
 def member_predictions(graph: Graph, rows: str, training: Any, params: np.ndarray, dtype: Any) -> str:
@@ -264,11 +270,11 @@ def member_predictions(graph: Graph, rows: str, training: Any, params: np.ndarra
     return graph.Add(raw, scaling.target_center)
 
 
-def mean_raw(graph: Graph, raws: list[str], link: str, n_outputs: int) -> str:
-    """The raw prediction whose prediction, or probability, is the mean of the members'."""
+def mean_raw(graph: Graph, raws: list[str], link: str, n_outputs: int, weights: list[float]) -> str:
+    """The raw prediction whose prediction, or probability, is the weighted mean of these."""
 
     def mean(nodes: Iterable[str]) -> str:
-        return graph.Mul(functools.reduce(graph.Add, nodes), 1 / len(raws))
+        return functools.reduce(graph.Add, map(graph.Mul, nodes, weights))
 
     if len(raws) == 1:
         return raws[0]

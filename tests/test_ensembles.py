@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -42,6 +42,7 @@ def forward(model, member, X):
 def test_predictions_are_the_means_of_the_members(case):
     model, (X, y) = CASES[case]
     model = clone(model).fit(X, y)
+    model.linear_weight_ = 0
     raws = [forward(model, k, X) for k in range(model.n_members_)]
     assert model.n_members_ == len(model.coefs_) == len(model.loss_curve_) == len(model.validation_curve_) == 5
     if case == "numbers":
@@ -60,6 +61,52 @@ def test_predictions_are_the_means_of_the_members(case):
         np.testing.assert_allclose(few, expected[:20], rtol=1e-6)
     else:
         np.testing.assert_array_equal(few, model.predict(X)[:20])
+
+
+@pytest.mark.parametrize("case", ["numbers", "counts", "two classes", "three classes", "margins"])
+def test_linear_models_beside_the_members_have_the_weight_that_predicts_rows_held_out_best(case):
+    model, (X, y) = CASES[case]
+    kind = LogisticRegression if hasattr(model, "predict_proba") else Ridge
+    model = clone(model).set_params(hidden_layer_sizes=(2,), max_iter=2).fit(X, y)
+    if case == "margins":  # which has kinks
+        assert model.linear_weight_ == 0
+        model.linear_weight_ = 0.5
+        with pytest.raises(ValueError, match="no linear models"):
+            model.predict(X)
+        return
+    assert 0.5 < model.linear_weight_ <= 1  # two epochs of two units tell little
+    predict = "predict_proba" if kind is LogisticRegression else "predict"
+    given = {}
+    for weight in 0.0, 0.25, 1.0:
+        model.linear_weight_ = weight
+        given[weight] = getattr(model, predict)(X)
+        few = np.concatenate([getattr(model, predict)(X[k : k + 2]) for k in range(0, 20, 2)])  # by way of one block
+        np.testing.assert_allclose(few, given[weight][:20], rtol=1e-6)
+    np.testing.assert_allclose(given[0.25], 0.75 * given[0.0] + 0.25 * given[1.0], rtol=1e-6)
+    if case == "counts":
+        its = PoissonRegressor(alpha=1e-4, max_iter=300)
+    else:
+        its = kind(C=1e4 / len(y)) if kind is LogisticRegression else Ridge(1e-4 * len(y))
+    its = getattr(make_pipeline(StandardScaler(), its).fit(X, y), predict)(X)  # of all rows, not of four fifths
+    assert np.corrcoef(given[1.0].ravel(), its.ravel())[0, 1] > 0.99
+
+
+def test_the_linear_part_goes_on_and_is_stored():
+    X, y = DIABETES
+    model = GDMLPRegressor(**SMALL | {"max_iter": 2}).fit(X, y)
+    assert model.linear_weight_ > 0.5
+    assert model.oob_score_ == pytest.approx(r2_score(y, model.oob_prediction_))
+    assert model.oob_score_ > 0.4  # two epochs reach no more than 0.2
+    first = model.predict(X)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), first)
+    weight = model.linear_weight_
+    for _ in range(30):
+        model.partial_fit(X, y + 500)
+    assert model.linear_weight_ == weight
+    for each in 0, 1:  # both have learnt
+        model.linear_weight_ = each
+        assert model.predict(X).mean() > first.mean() + 30
+    assert model.set_params(n_members=1).fit(X, y).linear_weight_ == 0
 
 
 def test_probabilities_stay_right_where_members_are_certain():
@@ -139,6 +186,7 @@ def test_out_of_bag_predictions_are_of_members_that_never_saw_the_row():
     assert model.oob_prediction_.shape == (200,)
     assert model.oob_score_ == pytest.approx(r2_score(y, model.oob_prediction_))
     assert model.oob_score_ < 0.05
+    assert model.linear_weight_ == 0  # there is nothing to learn
     predictions = np.stack([forward(model, k, X)[:, 0] for k in range(5)])
     which = np.abs(predictions - model.oob_prediction_).argmin(axis=0)
     np.testing.assert_allclose(predictions[which, np.arange(200)], model.oob_prediction_, rtol=1e-6)
@@ -163,6 +211,9 @@ def test_out_of_bag_of_classes_and_of_weights():
 def test_the_spread_of_members():
     X, y = DIABETES
     model = GDMLPRegressor(**SMALL).fit(X, y)
+    mean, std = model.predict(X, return_std=True)
+    np.testing.assert_allclose(mean, model.predict(X), rtol=1e-12)
+    model.linear_weight_ = 0
     mean, std = model.predict(X, return_std=True)
     of_members = np.stack([forward(model, k, X)[:, 0] for k in range(5)])
     np.testing.assert_allclose(mean, of_members.mean(axis=0), rtol=1e-6)
@@ -205,7 +256,7 @@ def test_a_network_begins_and_ends_as_the_guide_says():
     assert model.stop_reason_ == "early_stopping"
     for curve in model.validation_curve_:  # 20 epochs without a new least loss are the end
         assert len(curve) == min(np.argmin(curve) + 21, 100)
-    few = GDMLPRegressor(**SMALL).fit(X[:99], y[:99])
+    few = GDMLPRegressor(**SMALL).fit(X[:39], y[:39])
     assert few.n_members_ == 5
     assert not hasattr(few, "oob_score_")
     many = np.tile(X, (600, 1))
@@ -267,9 +318,9 @@ def test_ctrl_c_keeps_members_that_have_learnt_before(at_epoch):
 def test_rows_without_weight_and_rows_seen_before():
     X, y = DIABETES
     weight = np.zeros(len(y))
-    weight[:90] = 1
-    model = GDMLPRegressor(**SMALL).fit(X, y, weight)  # 90 rows are too few to hold some out
-    np.testing.assert_array_equal(model.predict(X), GDMLPRegressor(**SMALL).fit(X[:90], y[:90]).predict(X))
+    weight[:39] = 1
+    model = GDMLPRegressor(**SMALL).fit(X, y, weight)  # 39 rows are too few to hold some out
+    np.testing.assert_array_equal(model.predict(X), GDMLPRegressor(**SMALL).fit(X[:39], y[:39]).predict(X))
     model = GDMLPRegressor(**SMALL).fit(X, y)
     assert hasattr(model, "oob_score_")
     assert not hasattr(model.set_params(warm_start=True, tol=None).fit(X, y), "oob_score_")
@@ -284,6 +335,7 @@ def test_published_parameters_may_be_changed():
     model.predict(X[:3])
     for coefs, intercepts in zip(model.coefs_, model.intercepts_, strict=True):
         coefs[1][:], intercepts[1][:] = 0, 7
+    model.linear_weight_ = 0
     np.testing.assert_allclose(model.predict(X[:3]), 7)
     np.testing.assert_allclose(model.predict(X), 7)
     model.coefs_[0] = [coef[:1] for coef in model.coefs_[0]]

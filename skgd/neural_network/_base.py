@@ -1,7 +1,6 @@
 """What networks share."""
 
 import sys
-from collections.abc import Sequence
 from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,7 +15,6 @@ from .._constructors import OF_NETWORKS
 from .._fit import GradientDescentEstimator
 from .._parallel import n_threads
 from .._problem.network import INITS, NetworkModel
-from .._problem.predictions import network_predictions
 from .._problem.problem import Problem
 from .._solvers.driver import Driver
 from .._solvers.plan import Plan
@@ -24,8 +22,9 @@ from .._solvers.training import Training
 from .._validation import Interval, StrOptions, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
-from ._ensemble import mean_raw, out_of_bag
-from ._held_out import in_units_of_y, validation_score
+from ._ensemble import Raws, hold_out, mean_raw, mixed, out_of_bag, raw_predictions_of
+from ._held_out import validated
+from ._linear_part import gone_on, linear_part
 from ._ready import Ready, are_few
 
 NO_IMPORTANCES = (
@@ -54,6 +53,8 @@ class NetworkEstimator(GradientDescentEstimator):
     _written_elsewhere = OF_NETWORKS
     _model = NetworkModel
     _decide = staticmethod(decide)
+    _linear: tuple[Training, ...] = ()  # of an ensemble whose members have a linear model beside them
+    linear_weight_: float
 
     @property
     def _trainings(self) -> tuple[Training, ...]:
@@ -67,6 +68,7 @@ class NetworkEstimator(GradientDescentEstimator):
 
     def _publish(self, training: Training, *others: Training) -> None:
         super()._publish(training, *others)
+        self.__dict__.setdefault("linear_weight_", 0.0)
         self._ready = Ready()
 
     def _published_parameters(self, training: Training, *others: Training) -> dict[str, Any]:
@@ -89,15 +91,24 @@ class NetworkEstimator(GradientDescentEstimator):
         }
 
     def _finished(self, training: Training, plan: Plan, problem: Problem) -> Training:
-        if plan.early_stopping and problem.validation is not None:
-            training.validation_score = validation_score(training, problem.validation, n_threads(self.n_jobs))
+        self._validated(training, plan, problem)
         return training
 
-    def _published_of_rows(self, drivers: list[Driver]) -> dict[str, Any]:
-        found = out_of_bag(drivers, n_threads(self.n_jobs))
-        if found and self._training.facts.get("one_target"):
-            found["oob_prediction_"] = found["oob_prediction_"][:, 0]
-        return found
+    def _validated(self, training: Training, plan: Plan, problem: Problem) -> np.ndarray | None:
+        """Let the training know its score on rows that end it; raw predictions of these, if they are in memory."""
+        if not plan.early_stopping or problem.validation is None:
+            return None
+        training.validation_score, raw = validated(training, problem.validation, n_threads(self.n_jobs))
+        return raw
+
+    def _found(self, drivers: list[Driver], parameters: Any, goes_on: bool) -> dict[str, Any]:
+        raws: Any = [self._validated(each.training, each.plan, each.problem) for each in drivers]
+        if goes_on:  # members may have seen before what they hold out now
+            return {"_linear": gone_on(drivers, parameters, self._linear)} if self._linear else {}
+        if not hold_out(drivers):
+            return {}
+        found, problem = linear_part(drivers, parameters, raws, n_threads(self.n_jobs)), drivers[0].problem
+        return found | out_of_bag(problem, found.pop("held_out"))
 
     def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Weights and biases as they are published."""
@@ -109,16 +120,27 @@ class NetworkEstimator(GradientDescentEstimator):
         raws = self._raw_predictions_of_members(X)
         return mean_raw(self._training.loss, raws)
 
-    def _raw_predictions_of_members(self, X: Any) -> Sequence[np.ndarray]:
+    def _raw_predictions_of_members(self, X: Any) -> Raws:
         check_is_fitted(self)
-        X, trainings = check_rows_to_predict(self, X), self._trainings
+        X, trainings, weight = check_rows_to_predict(self, X), self._trainings, self._weight_of_linear()
+        loss, workers = self._training.loss, n_threads(self.n_jobs)
         if are_few(X, trainings) and (ready := self._made_ready()) is not None:
-            return [*ready.raw_predictions(X)]
-        raws = []
-        for training, params in zip(trainings, self._parameters_to_predict(), strict=True):
-            raw = network_predictions(X, training.model, params, training.scaling, n_threads(self.n_jobs))
-            raws.append(in_units_of_y(raw, training.scaling))
-        return raws
+            of_networks, of_linear = ready.raw_predictions(X)
+            return mixed(loss, of_networks, of_linear, weight)
+        networks = zip(trainings, self._parameters_to_predict(), strict=True)
+        raws = raw_predictions_of(X, networks, workers)
+        if not weight:
+            return raws
+        linear = raw_predictions_of(X, ((each, each.params) for each in self._linear), workers)
+        return [mixed(loss, *each, weight) for each in zip(raws, linear, strict=True)]
+
+    def _weight_of_linear(self) -> float:
+        """What is published, or what the user made of it."""
+        weight = float(self.linear_weight_)
+        if not 0 <= weight <= (1 if self._linear else 0):
+            most = "1" if self._linear else "0, as there are no linear models beside the networks"
+            raise ValueError(f"linear_weight_={weight} must be from 0 to {most}")
+        return weight
 
     def _made_ready(self) -> Ready | None:
         """The members in one block; None where the user has changed what is published."""
@@ -129,7 +151,7 @@ class NetworkEstimator(GradientDescentEstimator):
             exact = map(self._in_units_of_data, trainings)
             if not all(_same_arrays(*each) for each in zip(published, exact, strict=True)):
                 return None
-            ready.prepare(arrays, trainings)
+            ready.prepare(arrays, trainings, self._linear)
         return ready
 
     def _of_members(self) -> list[tuple]:

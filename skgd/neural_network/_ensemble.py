@@ -1,55 +1,105 @@
 """What members of an ensemble say together: of any rows, and of those that they held out."""
 
 import functools
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import log_expit, log_softmax
+from scipy.special import log_expit
 
+from .._problem.predictions import network_predictions
+from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._solvers.driver import Driver
+from .._solvers.training import Training
 from ..losses import Loss
-from ._held_out import network_of, predicted, score
+from ._held_out import in_units_of_y, network_of, predicted, score
+
+Raw = np.ndarray  # raw predictions, of shape (n_rows, n_outputs)
+Raws = Sequence[Raw] | np.ndarray  # of several models
 
 
-def mean_raw(loss: Loss, raws: Sequence[np.ndarray]) -> np.ndarray:
-    """The raw prediction whose prediction, or probability, is the mean of the members' by the link `out_activation`.
+def mean_raw(loss: Loss, raws: Raws, weights: Sequence[float] = ()) -> Raw:
+    """The raw prediction whose prediction, or probability, is the mean of these by the link `out_activation`.
 
-    Like each of the raws it has the shape (n_rows, n_outputs). Of losses without a link it is their mean.
+    All have the shape (..., n_outputs), in a sequence or in one array. Of losses without a link it is their mean.
+    Weights sum to one; without them all count the same.
     """
     if len(raws) == 1:
         return raws[0]
-    link, log_number = loss.out_activation, np.log(raws[0].dtype.type(len(raws)))
-    if link == "softmax" and raws[0].shape[1] > 1:
-        return _log_sum(log_softmax(raw, axis=1) for raw in raws) - log_number
+    link = loss.out_activation
+    shares = np.asarray(weights or np.full(len(raws), 1 / len(raws)), dtype=raws[0].dtype)
+    if link == "softmax" and raws[0].shape[-1] > 1:
+        return _log_mean(_log_softmax, raws, shares)
     if link in ("softmax", "logistic"):  # log-odds of the mean
-        return _log_sum(map(log_expit, raws)) - _log_sum(log_expit(-raw) for raw in raws)
-    return _log_sum(raws) - log_number if link == "exp" else functools.reduce(np.add, raws) / len(raws)
+        return _log_mean(log_expit, raws, shares) - _log_mean(lambda raw: log_expit(-raw), raws, shares)
+    if link == "exp":
+        return _log_mean(lambda raw: raw, raws, shares)
+    return functools.reduce(np.add, raws) / len(raws) if not weights else sum(map(operator.mul, shares, raws))
 
 
-def _log_sum(logarithms: Iterable[np.ndarray]) -> np.ndarray:
-    return functools.reduce(np.logaddexp, logarithms)
+def _log_mean(logarithm: Callable, raws: Raws, shares: np.ndarray) -> Raw:
+    """The logarithm of the mean of what has these logarithms."""
+    if isinstance(raws, np.ndarray):  # few rows: calls are what takes time
+        return np.logaddexp.reduce(logarithm(raws) + np.log(shares)[:, None, None], axis=0)
+    return functools.reduce(np.logaddexp, map(operator.add, map(logarithm, raws), np.log(shares)))
 
 
-def out_of_bag(drivers: Sequence[Driver], n_threads: int) -> dict[str, Any]:
-    """What members say of the rows that they held out, and its score; nothing where they held none out."""
-    if len(drivers) == 1 or not all(_holds_out(driver) for driver in drivers):
-        return {}
-    data, loss = drivers[0].problem.rows.data, drivers[0].training.loss
-    raw = np.full((len(data.y), drivers[0].training.model.n_outputs), np.nan)
-    for driver in drivers:
-        rows: Any = driver.problem.validation
-        raw[rows.data.subset], _, _ = predicted(rows, *network_of(driver.training), n_threads)
-    seen = np.flatnonzero(np.isfinite(raw).all(axis=1))
+def _log_softmax(raw: Raw) -> Raw:
+    # as SciPy's, which takes ten times as long for few numbers
+    raw = raw - raw.max(axis=-1, keepdims=True)
+    return raw - np.log(np.exp(raw).sum(axis=-1, keepdims=True))
+
+
+def mixed(loss: Loss, raw: Raw, of_linear: Any, weight: float) -> Raw:
+    """The raw prediction of networks and linear models together, in which the latter have this weight."""
+    if not 0 < weight < 1:
+        return of_linear if weight else raw
+    return mean_raw(loss, (raw, of_linear), (1 - weight, weight))
+
+
+def raw_predictions_of(X: Any, networks: Iterable[tuple[Training, np.ndarray]], n_threads: int) -> list[Raw]:
+    """Raw predictions of networks, with their parameters, in the units of y."""
+    raws = []
+    for training, params in networks:
+        raw = network_predictions(X, training.model, params, training.scaling, n_threads)
+        raws.append(in_units_of_y(raw, training.scaling))
+    return raws
+
+
+def raw_of_rows(rows: Rows, training: Training, n_threads: int) -> Raw:
+    """Raw predictions of the rows in use."""
+    return predicted(rows, *network_of(training), n_threads)[0]
+
+
+def held_out(drivers: Sequence[Driver], raws: Sequence[Raw]) -> np.ndarray:
+    """Of all rows what a member that held them out says; NaN of those that none did."""
+    rows: Any = drivers[0].problem.rows
+    together = np.full((len(rows.data.y), raws[0].shape[1]), np.nan)
+    for driver, raw in zip(drivers, raws, strict=True):
+        together[driver.problem.validation.data.subset] = raw
+    return together
+
+
+def out_of_bag(problem: Problem, raw: np.ndarray) -> dict[str, Any]:
+    """Predictions of rows that were held out, and their score, as attributes; raw is NaN for others."""
+    data: Any = problem.rows.data  # type: ignore[union-attr]
+    loss, seen = problem.loss, np.flatnonzero(np.isfinite(raw).all(axis=1))
     gives_probabilities = loss.for_classes and loss.gives_probabilities
     said = (loss.predict_proba if gives_probabilities else loss.predict)(raw[seen])
     predictions = np.full((len(raw), said.shape[1]), np.nan)
     predictions[seen] = said
+    if problem.facts.get("one_target"):
+        predictions = predictions[:, 0]
     return {"oob_prediction_": predictions, "oob_score_": score(loss, raw[seen], data.y[seen], data.weight_of(seen))}
 
 
+def hold_out(drivers: Sequence[Driver]) -> bool:
+    """Whether these are members of an ensemble whose validation rows are a part of the rows that were given."""
+    return len(drivers) > 1 and all(map(_holds_out, drivers))
+
+
 def _holds_out(driver: Driver) -> bool:
-    """Whether a member's validation rows are a part of the rows that were given."""
     rows = driver.problem.validation
     return driver.plan.early_stopping and isinstance(rows, Rows) and rows.data.subset.size > 0

@@ -14,13 +14,14 @@ from .._solvers.training import Training
 from ..losses import Loss
 
 
-def validation_score(training: Training, rows: Rows | PartitionedRows, n_threads: int) -> float:
-    """What the estimator's `score` gives on the validation rows."""
+def validated(training: Training, rows: Rows | PartitionedRows, n_threads: int) -> tuple[float, np.ndarray | None]:
+    """What the estimator's `score` gives on the validation rows, and their raw predictions if they are in memory."""
     loss, of_network = training.loss, network_of(training)
     if isinstance(rows, Rows):
-        return score(loss, *predicted(rows, *of_network, n_threads))
+        raw, y, weight = predicted(rows, *of_network, n_threads)
+        return score(loss, raw, y, weight), raw
     kind = Accuracy if loss.for_classes else R2
-    return float(kind.finish(rows.total(_told, loss, *of_network)))
+    return float(kind.finish(rows.total(_told, loss, *of_network))), None
 
 
 def network_of(training: Training) -> tuple[Any, np.ndarray, Scaling]:

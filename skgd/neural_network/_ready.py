@@ -20,25 +20,21 @@ class Ready:
 
     def __init__(self) -> None:
         self.arrays: list[np.ndarray] | None = None  # that are published, and copies of them
-        self.copies: list[np.ndarray] = []
+        self.copies: list[bytes] = []
 
     def holds_for(self, arrays: list[np.ndarray]) -> bool:
         """Whether it has been made from these arrays, and they are as they were."""
         known = self.arrays
         if known is None or len(known) != len(arrays):
             return False
-        return all(map(operator.is_, arrays, known)) and all(map(np.array_equal, arrays, self.copies))
+        same = all(map(operator.is_, arrays, known))
+        return same and all(array.tobytes() == copy for array, copy in zip(arrays, self.copies, strict=True))
 
-    def prepare(self, arrays: list[np.ndarray], trainings: Sequence[Training]) -> None:
-        """Make it: the published arrays say what the trainings do."""
-        networks = [network_of(training) for training in trainings]
+    def prepare(self, arrays: list[np.ndarray], trainings: Sequence[Training], linear: Sequence[Training]) -> None:
+        """Make it: the published arrays say what the trainings do. Linear models beside them have the same scalings."""
         model, dtype = trainings[0].model, trainings[0].dtype
-        layers = [layers_of(model, np.require(params, requirements="W")) for _, params, _ in networks]
-        self.layers = [
-            (np.stack([coef for coef, _ in layer]), np.stack([bias for _, bias in layer])[:, None])
-            for layer in zip(*layers, strict=True)
-        ]
-        scalings = [scaling for _, _, scaling in networks]
+        self.layers, self.linear = stacked(trainings), stacked(linear) if linear else []
+        scalings = [training.scaling for training in trainings]
         self.center = np.stack([each.center for each in scalings])[:, None].astype(dtype)
         self.inverse_scale = np.stack([1.0 / each.scale for each in scalings])[:, None].astype(dtype)
         self.target_center = np.stack([each.target_center for each in scalings])[:, None]
@@ -46,22 +42,35 @@ class Ready:
         self.activation = activation_kernels(model.activation, dtype)
         self.in_place = model.activation.from_output  # then what units give takes the place of what they get
         self.no_bias = np.zeros(max(model.sizes), dtype)
-        self.copies = [array.copy() for array in arrays]
+        self.copies = [array.tobytes() for array in arrays]
         self.arrays = arrays  # at last: other threads may look
 
-    def raw_predictions(self, X: np.ndarray) -> np.ndarray:
-        """Outputs of the last layers in the units of y, of shape (n_members, n_rows, n_outputs)."""
+    def raw_predictions(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Outputs in the units of y, of shape (n_members, n_rows, n_outputs), and those of the linear models."""
         a = X - self.center
         a *= self.inverse_scale
+        of_linear = self.in_units_of_y(a, *self.linear[0]) if self.linear else None
         for coef, bias in self.layers[:-1]:
             z = np.matmul(a, coef)
             z += bias
             a, rows = z if self.in_place else np.empty_like(z), z.reshape(-1, z.shape[2])
             self.activation.call(rows, self.no_bias[: rows.shape[1]], a.reshape(rows.shape))
-        coef, bias = self.layers[-1]
+        return self.in_units_of_y(a, *self.layers[-1]), of_linear
+
+    def in_units_of_y(self, a: np.ndarray, coef: np.ndarray, bias: np.ndarray) -> np.ndarray:
         raw = np.matmul(a, coef)
         raw += bias
         return (raw * self.target_scale + self.target_center).astype(raw.dtype, copy=False)
+
+
+def stacked(trainings: Sequence[Training]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Matrices and biases of each layer of all networks."""
+    networks = (network_of(training)[:2] for training in trainings)
+    layers = [layers_of(model, np.require(params, requirements="W")) for model, params in networks]
+    return [
+        (np.stack([coef for coef, _ in layer]), np.stack([bias for _, bias in layer])[:, None])
+        for layer in zip(*layers, strict=True)
+    ]
 
 
 def are_few(X, trainings: Sequence[Training]) -> bool:

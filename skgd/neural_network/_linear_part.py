@@ -1,0 +1,107 @@
+"""The linear part of an ensemble: beside each network a linear model of the same rows, and the weight that it has.
+
+A network contains every linear model, but doesn't find it among few rows. How much the linear models count, rows say
+that members held out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import _parallel as threads
+from .._auto.network import decide
+from .._problem.network import NetworkModel
+from .._problem.objective import pointwise
+from .._problem.problem import Problem
+from .._solvers.driver import Driver
+from .._solvers.training import Training, begin
+from ._ensemble import Raw, held_out, mixed, raw_of_rows
+
+OWN_WAY = {  # to the optimum, whatever the networks' way is
+    "optimizer": "lbfgs",
+    "learning_rate": "auto",
+    "schedule": "auto",
+    "batch_size": None,
+    "max_iter": 100,
+    "tol": "auto",
+    "criterion": "objective",
+    "n_iter_no_change": 10,
+    "early_stopping": False,
+    "average": False,
+    "clip_norm": None,
+    "n_members": 1,
+    "n_restarts": 1,
+}
+MOST_ROWS = 50_000  # that are learnt from, and that say the weight: more tell a linear model nothing new
+WEIGHTS = np.linspace(0.0, 1.0, 21)
+
+
+def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw], n_threads: int) -> dict[str, Any]:
+    """Linear models beside the members, their weight, and what both say together of rows held out: `held_out`.
+
+    The raws are what the networks say of these. There are no linear models where these don't predict better with them.
+    """
+    problem, raw = drivers[0].problem, held_out(drivers, raws)
+    none = {"held_out": raw}
+    if not problem.loss.smooth or len(problem.model.sizes) == 2:  # which has no optimum that is soon found; is linear
+        return none
+    own: Any = type(parameters)(**vars(parameters) | OWN_WAY)
+
+    def fitted(driver: Driver) -> Training:
+        rows = driver.problem.rows.some(MOST_ROWS)
+        problem = _beside(driver.problem, _linear_model(driver.problem.model), rows)
+        plan = decide(own, problem, None)
+        (training,) = begin(problem, plan, np.random.RandomState(0))
+        training.state.params[: -problem.model.n_outputs] = 0  # of many weights that fit as well the smallest
+        training.state.best[:] = training.state.params
+        return Driver(training, plan, problem).train()
+
+    trainings = tuple(threads.run(fitted, drivers, n_threads))
+    rows = [driver.problem.validation for driver in drivers]
+    of_linear = held_out(drivers, [raw_of_rows(*each, n_threads) for each in zip(rows, trainings, strict=True)])
+    seen = np.flatnonzero(np.isfinite(raw).all(axis=1) & np.isfinite(of_linear).all(axis=1))
+    weight = best_weight(problem, seen, raw[seen], of_linear[seen])
+    if weight == 0:
+        return none
+    raw[seen] = mixed(problem.loss, raw[seen], of_linear[seen], weight)
+    return {"_linear": trainings, "linear_weight_": weight, "held_out": raw}
+
+
+def gone_on(drivers: Sequence[Driver], parameters: Any, befores: Sequence[Training]) -> tuple[Training, ...]:
+    """Linear models that go on, as the networks beside them do."""
+    trainings = []
+    for driver, each in zip(drivers, befores, strict=True):
+        training = each.copy()
+        problem = _beside(driver.problem, training.model, driver.problem.rows)
+        plan = decide(parameters, problem, training)
+        training.go_on(problem, plan)
+        trainings.append(Driver(training, plan, problem).train())
+    return tuple(trainings)
+
+
+def best_weight(problem: Problem, rows: np.ndarray, raw: Raw, of_linear: Raw) -> float:
+    """The weight of linear predictions with which these rows of the problem are predicted best."""
+    some = slice(None, None, max(1, -(-len(rows) // MOST_ROWS)))
+    rows, raw, of_linear = rows[some], raw[some], of_linear[some]
+    data, scaling, dtype = problem.rows.data, problem.scaling, problem.dtype  # type: ignore[union-attr]
+    targets, shares = data.targets_of(rows).astype(dtype), data.shares_of(rows).astype(dtype)
+    kernel = pointwise(problem.loss, dtype)
+
+    def value(weight: float) -> float:
+        together = mixed(problem.loss, raw, of_linear, weight)
+        scaled = ((together - scaling.target_center) / scaling.target_scale).astype(dtype)
+        return float(kernel.call(scaled, targets, shares, problem.loss_hyper, np.empty_like(scaled)))
+
+    values = np.array([value(weight) for weight in WEIGHTS]) if len(rows) else np.full(1, np.nan)
+    return float(WEIGHTS[np.nanargmin(values)]) if np.isfinite(values).any() else 0.0
+
+
+def _beside(problem: Problem, model: Any, rows: Any) -> Problem:
+    """The problem of a linear model on these rows of a network's, scaled as for that."""
+    return replace(problem, model=model, rows=rows, validation=None, n_given=rows.n_rows)
+
+
+def _linear_model(model: Any) -> NetworkModel:
+    return NetworkModel([model.sizes[0], model.n_outputs], model.activation, "auto")
