@@ -21,7 +21,8 @@ from .quasi_newton import CurvatureModel, Identity
 from .working_sets import WorkingSets
 
 FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
-COUPLED_PARAMETERS = 700  # up to here that of all classes together does
+COUPLED_PARAMETERS = 200  # up to here a matrix of all classes together saves passes that cost more than it does
+COUPLED_PARAMETERS_L1 = 700  # proximal steps learn nothing from those before: without it they are hundreds
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
@@ -108,7 +109,8 @@ class Curvature:
         self.shifts = shifts
         K, p = self.n_outputs, self.n_columns
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
-        self.coupled = self.couples and K * p <= COUPLED_PARAMETERS  # whether one matrix holds all of them
+        most = COUPLED_PARAMETERS if shifts else COUPLED_PARAMETERS_L1
+        self.coupled = self.couples and K * p <= most  # whether one matrix holds all of them
         self.n_matrices = 1 if self.coupled else K
         self.matrix_width = p * (K if self.coupled else 1)  # parameters that a matrix speaks for
         self.some = SubSample(rows, model, loss, size)

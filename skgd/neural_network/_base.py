@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from .._auto.description import settle_members
 from .._auto.network import decide
@@ -21,7 +20,7 @@ from .._problem.problem import Problem
 from .._solvers.driver import Driver
 from .._solvers.plan import Plan
 from .._solvers.training import Training
-from .._validation import Interval, StrOptions, check_rows_to_predict
+from .._validation import Interval, StrOptions, check_fitted, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
 from ._ensemble import mean_raw, out_of_bag
@@ -110,7 +109,7 @@ class NetworkEstimator(GradientDescentEstimator):
         return mean_raw(self._training.loss, raws)
 
     def _raw_predictions_of_members(self, X: Any) -> Sequence[np.ndarray]:
-        check_is_fitted(self)
+        check_fitted(self)
         X, trainings = check_rows_to_predict(self, X), self._trainings
         if are_few(X, trainings) and (ready := self._made_ready()) is not None:
             return [*ready.raw_predictions(X)]
