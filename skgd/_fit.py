@@ -27,6 +27,7 @@ from ._problem.partitioned import Reading, columns_of
 from ._problem.predictions import check_predictions
 from ._problem.problem import Problem
 from ._problem.survey import describe_partitions
+from ._random import generator, give_back
 from ._solvers.driver import Driver
 from ._solvers.plan import Plan
 from ._solvers.several import all_of, attributes_of, begun, best_of, check_range, one_for_each, salvage
@@ -195,7 +196,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             # nobody shall see those of an earlier fit beside what this one has learnt so far
             for name in OF_ROWS if goes_on else (*OF_ROWS, *BESIDE):
                 self.__dict__.pop(name, None)
-            rng = check_random_state(self.random_state) if saved is None else saved.rng
+            rng = generator(self.random_state) if saved is None else saved.rng
             random = None if tasks is None else rng.get_state(legacy=False)
             before = [each.copy() for each in (self._training, *self._others)] if goes_on else None
             classes, dtype = (classes, None) if saved is None else (saved.classes, saved.dtype)
@@ -212,7 +213,10 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             watched = bool(self.verbose or self._watch or tasks)
             trainings = enumerate(begun(problems, plans, befores, rng))
             drivers = [Driver(*each, watched, number=number) for number, each in trainings]
-            drivers = drivers if saved is None else saved.restored(drivers)
+            if saved is None:
+                give_back(rng, self.random_state)
+            else:
+                drivers = saved.restored(drivers)
             audience = audience_of(self, drivers, tasks, lambda: describe_fit(self, problems[0], goes_on, random))
             kept = self._solve(drivers, audience, parameters.n_members > 1)
             found = self._found(kept, parameters, goes_on_in_the_end)

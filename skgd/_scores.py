@@ -7,12 +7,11 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import check_is_fitted
 
 from ._partitions import Part, copy_to_predict, partitions_of
 from ._problem.partitioned import naming
 from ._targets.partitioned import check_part_of_weights
-from ._validation import check_columns
+from ._validation import check_columns, check_fitted
 
 Method = TypeVar("Method", bound=Callable)
 
@@ -26,7 +25,7 @@ def scored_by_parts(kind: type["Score"]) -> Callable[[Method], Method]:
             partitions = partitions_of(X, y, sample_weight)
             if partitions is None:
                 return method(self, X, y, sample_weight)
-            check_is_fitted(self)
+            check_fitted(self)
             check_columns(self, partitions.X_like, reset=False)
             estimator = copy_to_predict(self)
             estimator.__dict__.pop("feature_names_in_", None)  # they have been compared, and parts may come as arrays

@@ -16,7 +16,7 @@ from sklearn.utils._array_api import get_namespace_and_device
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
-from sklearn.utils.validation import _check_sample_weight, check_non_negative, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_non_negative, validate_data
 
 from ._containers import all_single, as_numpy, checked_table, raise_for_columns
 
@@ -150,13 +150,19 @@ def check_features(estimator, X, *, reset: bool, dtypes: Sequence[Any] = FLOATS)
 
 def check_rows_to_predict(estimator, X) -> Any:
     """X as :func:`check_features` returns it, but arrays of whatever numbers in whatever order: for work by blocks."""
-    fits = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == estimator.n_features_in_
-    if fits and not hasattr(estimator, "feature_names_in_") and _are_floats(X, FLOATS, np.sum):
-        return X  # as scikit-learn would say, which takes longer than a small network; of missing names it warns
     if sparse.issparse(X):
         return check_features(estimator, X, reset=False)
-    X = _validated(estimator, as_numpy(X, "X"), reset=False, dtypes=NUMBERS)
+    X = as_numpy(X, "X")
+    if _is_plain(X, FLOATS) and _has_columns_of(estimator, X) and _is_finite(X.sum):
+        return X
+    X = _validated(estimator, X, reset=False, dtypes=NUMBERS)
     return X if sparse.issparse(X) else np.asarray(X)  # a data frame may have sparse columns
+
+
+def check_fitted(estimator) -> None:
+    """Refuse an estimator that isn't fitted; of one that is scikit-learn would read tags, longer than a row takes."""
+    if not estimator.__sklearn_is_fitted__():
+        check_is_fitted(estimator)
 
 
 def check_training_data(
@@ -172,11 +178,11 @@ def check_training_data(
 ) -> tuple:
     """X as :func:`check_features` returns it, with no entry twice, and y of the same length; total(X) is its sum."""
     X, y = as_numpy(X, "X"), as_numpy(y, "y")
-    if _needs_no_conversion(X, y, dtypes, total) and (reset or X.shape[1] == estimator.n_features_in_):
+    if _needs_no_conversion(X, y, dtypes, total):
         if reset:
             estimator.n_features_in_ = X.shape[1]
             estimator.__dict__.pop("feature_names_in_", None)
-        if not hasattr(estimator, "feature_names_in_"):  # else scikit-learn warns of names that are missing
+        if _has_columns_of(estimator, X):
             return X, y
     options = {"reset": reset, "multi_output": multi_output, "y_numeric": y_numeric, "dtypes": dtypes, "order": "C"}
 
@@ -253,19 +259,27 @@ def in_library_of(X, array: Any) -> Any:
 
 def _needs_no_conversion(X, y, dtypes: Sequence[Any], total: Callable) -> bool:
     """Whether validate_data would return X and y as they are: it takes half as long as a small fit does in all."""
-    if not type(X) is type(y) is np.ndarray:
+    if not (_is_plain(X, dtypes) and X.flags.c_contiguous and type(y) is np.ndarray):
         return False
-    if not (X.ndim == 2 and X.flags.c_contiguous and y.ndim == 1 and len(y) == len(X) and y.dtype.kind in "iuf"):
+    if not (y.ndim == 1 and y.dtype.kind in "iuf" and len(y) == len(X)):
         return False
-    return _are_floats(X, dtypes, total) and (y.dtype.kind != "f" or _are_floats(y, (y.dtype,), total))
+    return _is_finite(lambda: total(X) + (total(y) if y.dtype.kind == "f" else 0))
 
 
-def _are_floats(array: np.ndarray, dtypes: Sequence[Any], total: Callable) -> bool:
-    """Whether there are numbers of one of the dtypes that are certainly finite."""
-    if array.size == 0 or array.dtype not in dtypes:
-        return False
-    with np.errstate(over="ignore", invalid="ignore"):  # a sum that isn't finite says that a closer look is needed
-        return math.isfinite(total(array))
+def _is_plain(X, dtypes: Sequence[Any]) -> bool:
+    """Whether X is an array of rows, at least one, in one of these dtypes."""
+    return type(X) is np.ndarray and X.ndim == 2 and X.size > 0 and X.dtype in dtypes
+
+
+def _has_columns_of(estimator, X) -> bool:
+    """Whether X has the columns of the fit; where they have names scikit-learn warns of an array."""
+    return X.shape[1] == estimator.n_features_in_ and not hasattr(estimator, "feature_names_in_")
+
+
+def _is_finite(total: Callable[[], Any]) -> bool:
+    """Whether a sum is finite: one that isn't says that a closer look is needed."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(total())
 
 
 def _validated(estimator, X, *y, dtypes: Sequence[Any], **options) -> Any:
@@ -356,6 +370,7 @@ __all__ = [
     "check_arguments",
     "check_columns",
     "check_features",
+    "check_fitted",
     "check_parameters",
     "check_part",
     "check_part_of_y",

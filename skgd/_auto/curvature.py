@@ -20,6 +20,8 @@ MATRIX_ROWS = 1_000  # so many make a matrix that is factorised in less than a t
 LOW_RANK_MOST_ROWS = 3_000  # as many as columns have a matrix
 ROWS_FOR_ALL_COLUMNS = 4  # times columns: from so many rows on one matrix of all columns makes up for itself
 ROWS_PER_COLUMN = 10  # of which the curvature of chosen columns is learnt, which are a part of all
+COUPLED_PARAMETERS = 200  # up to here a matrix of all classes together saves passes that cost more than it does
+COUPLED_PARAMETERS_L1 = 700  # proximal steps learn nothing from those before: without it they are hundreds
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 
@@ -40,13 +42,14 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
         most_columns = MATRIX_COLUMNS if rows.is_dense and problem.l1 is None else FEWER_MATRIX_COLUMNS
         kind = "subsample" if p <= most_columns or few_rows else "diagonal"
     wanted = DIAGONAL_ROWS if kind == "diagonal" else max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
+    coupled = COUPLED_PARAMETERS if problem.l1 is None else COUPLED_PARAMETERS_L1
     if kind == "working_sets":
-        return CurvaturePlan(kind, False, max(SAMPLE_ROWS, ROWS_PER_COLUMN * p))
+        return CurvaturePlan(kind, False, max(SAMPLE_ROWS, ROWS_PER_COLUMN * p), coupled)
     if kind == "subsample" and rows.is_dense:
         wanted = max(wanted, min(more_rows(n, p, rows.storage.dtype), rows.n_sampled))
     held_dense = rows.is_dense or kind != "diagonal"
     size = min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted)
-    return CurvaturePlan(kind, few_rows, int(size))
+    return CurvaturePlan(kind, few_rows, int(size), coupled)
 
 
 def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool:

@@ -9,8 +9,6 @@ import numpy as np
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 
-COUPLED_PARAMETERS = 700  # up to here one matrix for all outputs costs less than the steps that it saves
-
 
 class CurvaturePlan(NamedTuple):
     """What the curvature of a linear model's objective is learnt from."""
@@ -18,7 +16,7 @@ class CurvaturePlan(NamedTuple):
     kind: str  # "subsample": matrices; "diagonal": a diagonal, and a matrix of the columns that weigh most
     few_rows: bool  # whether rows are so few beside columns that the matrix has their rank
     size: int  # rows to begin with
-    coupled: int = COUPLED_PARAMETERS  # up to so many one matrix holds all outputs, if these depend on each other
+    coupled: int  # up to so many one matrix holds all outputs, if these depend on each other
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.validation import check_is_fitted
 
 from .._auto.linear import decide
 from .._constructors import OF_LINEAR_MODELS
@@ -14,7 +13,7 @@ from .._fit import GradientDescentEstimator
 from .._parallel import n_threads
 from .._problem.model import LinearModel
 from .._problem.predictions import raw_predictions
-from .._validation import Interval, StrOptions, check_rows_to_predict
+from .._validation import Interval, StrOptions, check_fitted, check_rows_to_predict
 from ..optimizers import OPTIMIZERS, Optimizer
 from ..penalties import L1, L2, PENALTIES, ElasticNet, get_penalty
 
@@ -39,7 +38,7 @@ class LinearEstimator(GradientDescentEstimator):
 
     def _raw_predictions(self, X) -> np.ndarray:
         """X coef' + intercept in the shape that coef_ implies, in float64."""
-        check_is_fitted(self)
+        check_fitted(self)
         X = check_rows_to_predict(self, X)
         if sparse.issparse(self.coef_) and X.dtype != np.float32:
             X = X if X.dtype == np.float64 else X.astype(np.float64)
@@ -58,7 +57,7 @@ class LinearEstimator(GradientDescentEstimator):
         Self
             The estimator itself.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         self.coef_: np.ndarray | sparse.csr_matrix = sparse.csr_matrix(self.coef_)
         return self
 
@@ -70,7 +69,7 @@ class LinearEstimator(GradientDescentEstimator):
         Self
             The estimator itself.
         """
-        check_is_fitted(self)
+        check_fitted(self)
         if sparse.issparse(self.coef_):
             coef = self.coef_.toarray()  # type: ignore[union-attr]
             self.coef_ = coef[0] if self._one_target else coef

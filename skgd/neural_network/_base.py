@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from .._auto.description import settle_members
 from .._auto.network import decide
@@ -19,7 +18,7 @@ from .._problem.problem import Problem
 from .._solvers.driver import Driver
 from .._solvers.plan import Plan
 from .._solvers.training import Training
-from .._validation import Interval, StrOptions, check_rows_to_predict
+from .._validation import Interval, StrOptions, check_fitted, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
 from ._ensemble import Raws, hold_out, mean_raw, mixed, out_of_bag, raw_predictions_of
@@ -121,7 +120,7 @@ class NetworkEstimator(GradientDescentEstimator):
         return mean_raw(self._training.loss, raws)
 
     def _raw_predictions_of_members(self, X: Any) -> Raws:
-        check_is_fitted(self)
+        check_fitted(self)
         X, trainings, weight = check_rows_to_predict(self, X), self._trainings, self._weight_of_linear()
         loss, workers = self._training.loss, n_threads(self.n_jobs)
         if are_few(X, trainings) and (ready := self._made_ready()) is not None:
