@@ -49,6 +49,16 @@ def warn_user(
         warnings.warn(message if more is None else message + more(), category, stacklevel=level)
 
 
+def within_search() -> bool:
+    """Whether it is scikit-learn that fits, many times in a call of the user's: to compare what comes of it."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and (name := f"{frame.f_globals.get('__name__', '')}.").startswith(_INSIDE):
+        if name.startswith(_SEARCHES):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _line(frame: FrameType | None) -> tuple[str, int]:
     """File and line; beyond the outermost frame those that Python gives."""
     return ("sys", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)

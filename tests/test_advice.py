@@ -11,6 +11,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.multiclass import OneVsRestClassifier
 
@@ -30,6 +31,22 @@ def words_of(model, y=NUMBERS):
         model.fit(X, y)
     (only,) = caught
     return str(only.message)
+
+
+# -- rates too small to get anywhere
+
+
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "adam"}, {"optimizer": "sgd", "learning_rate": 1e-5}])
+def test_a_rate_too_small_is_told_of(settings):
+    settings = {"learning_rate": 1e-7, "random_state": 0} | settings
+    model = GDLinearRegressor(**settings)
+    words = words_of(model)
+    assert words.startswith(f"learning_rate={settings['learning_rate']:.3g} is too small to make progress that counts")
+    assert LinearRegression().fit(X, NUMBERS).score(X, NUMBERS) - model.score(X, NUMBERS) > 0.1
+    # who compares rates hears nothing, nor where there is nothing to be learnt, or all was
+    GridSearchCV(GDLinearRegressor(**settings), {"learning_rate": [1e-7, 1e-2]}, cv=2).fit(X, NUMBERS)
+    GDLinearRegressor(**settings).fit(X, RNG.permutation(NUMBERS))
+    GDLinearRegressor(**settings).set_params(learning_rate=1e-2).fit(X, NUMBERS)
 
 
 # -- what to do where epochs ran out

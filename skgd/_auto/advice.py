@@ -11,7 +11,7 @@ from .._problem.problem import Problem
 from .._solvers.driver import Driver
 from .._solvers.plan import Plan
 from .._solvers.training import Training
-from .._warnings import warn_user
+from .._warnings import warn_user, within_search
 from ..schedules import Constant, ReduceOnPlateau, factors_at
 from .linear import LEAST_PENALTY
 
@@ -19,6 +19,10 @@ TRIAL_FACTOR = 10  # between one rate tried after a divergence and the next
 TRIAL_EPOCHS = 20  # for which it must go well beyond the epoch that diverged
 MAX_TRIALS = 12
 SEPARABLE_LOSS = 0.01  # share of the constant model's loss: a criterion that was met above it was met at an optimum
+STEADY = 0.5  # of the largest change from epoch to epoch the smallest one: noise has others
+FAR = 0.05  # share of the constant model's objective that steps along one gradient would still gain
+LONGER = 4.0  # of these steps one than the one before
+MAX_STEPS = 30
 
 Train = Callable[[Training, Plan], Training]
 
@@ -77,6 +81,37 @@ def report(
             f"Maximum number of epochs reached, max_iter={plan.max_iter}, before {estimator} {aim}: "
             f"{what_to_do(training, plan)}." + (" standardize=True converges sooner." if unscaled else ""),
         )
+    elif creeps(training, plan) and not within_search() and is_far(training, problem):  # searches compare rates
+        warn(
+            "slow",
+            f"learning_rate={training.learning_rate:.3g} is too small to make progress that counts: {estimator} ended "
+            f"after {training.epochs - first_epoch} epochs, far from the optimum. Give a larger one, or "
+            "learning_rate='auto'; with tol=None all epochs are run.",
+        )
+
+
+def creeps(training: Training, plan: Plan) -> bool:
+    """Whether a fit that noise was to end ended in a steady way down: too slow a one to be told from a standstill."""
+    if plan.rate_is_auto or not plan.near_zero or training.stop_reason != "converged" or plan.criterion != "objective":
+        return False
+    changes = -np.diff(training.losses.values[-1 - plan.n_iter_no_change :])
+    return bool(changes.size and changes.min() > STEADY * changes.max())
+
+
+def is_far(training: Training, problem: Problem) -> bool:
+    """Whether steps along the gradient over all rows, one longer than the other, gain much."""
+    if not problem.rows.in_memory:
+        return False
+    params, length = training.params.astype(np.float64), training.learning_rate
+    with np.errstate(over="ignore", invalid="ignore"):
+        gradient, before = problem.gradient(params), problem.value(params)
+        least = before
+        for _ in range(MAX_STEPS):
+            value = problem.value(params - length * gradient)
+            if not value < least:
+                break
+            least, length = value, LONGER * length
+    return bool(before - least > FAR * abs(training.progress["reference"][0]))
 
 
 def what_to_do(training: Training, plan: Plan) -> str:
