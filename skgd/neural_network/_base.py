@@ -21,7 +21,7 @@ from .._solvers.training import Training
 from .._validation import Interval, StrOptions, check_fitted, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
-from ._ensemble import Raws, hold_out, mean_raw, mixed, out_of_bag, raw_predictions_of
+from ._ensemble import Raws, hold_out, of_all, out_of_bag, raw_predictions_of
 from ._held_out import validated
 from ._linear_part import gone_on, linear_part
 from ._ready import Ready, are_few
@@ -117,21 +117,19 @@ class NetworkEstimator(GradientDescentEstimator):
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
         """Outputs of the last layer in the units of y, of shape (n_rows, n_outputs); of an ensemble its mean."""
         raws = self._raw_predictions_of_members(X)
-        return mean_raw(self._training.loss, raws)
+        return of_all(self._training.loss, *raws)
 
-    def _raw_predictions_of_members(self, X: Any) -> Raws:
+    def _raw_predictions_of_members(self, X: Any) -> tuple[Raws, Raws | None, float]:
+        """Those of each member, of the linear model beside each, if there are any, and the weight of these."""
         check_fitted(self)
         X, trainings, weight = check_rows_to_predict(self, X), self._trainings, self._weight_of_linear()
-        loss, workers = self._training.loss, n_threads(self.n_jobs)
         if are_few(X, trainings) and (ready := self._made_ready()) is not None:
-            of_networks, of_linear = ready.raw_predictions(X)
-            return mixed(loss, of_networks, of_linear, weight)
-        networks = zip(trainings, self._parameters_to_predict(), strict=True)
+            return *ready.raw_predictions(X), weight
+        networks, workers = zip(trainings, self._parameters_to_predict(), strict=True), n_threads(self.n_jobs)
         raws = raw_predictions_of(X, networks, workers)
         if not weight:
-            return raws
-        linear = raw_predictions_of(X, ((each, each.params) for each in self._linear), workers)
-        return [mixed(loss, *each, weight) for each in zip(raws, linear, strict=True)]
+            return raws, None, 0.0
+        return raws, raw_predictions_of(X, ((each, each.params) for each in self._linear), workers), weight
 
     def _weight_of_linear(self) -> float:
         """What is published, or what the user made of it."""

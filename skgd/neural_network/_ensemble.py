@@ -59,6 +59,15 @@ def mixed(loss: Loss, raw: Raw, of_linear: Any, weight: float) -> Raw:
     return mean_raw(loss, (raw, of_linear), (1 - weight, weight))
 
 
+def of_all(loss: Loss, raws: Raws, of_linear: Any, weight: float) -> Raw:
+    """The same of all members and the linear models beside them, at once."""
+    if not 0 < weight < 1:
+        return mean_raw(loss, of_linear if weight else raws)
+    n_members = len(raws)
+    together = np.concatenate([raws, of_linear]) if isinstance(raws, np.ndarray) else [*raws, *of_linear]
+    return mean_raw(loss, together, [(1 - weight) / n_members] * n_members + [weight / n_members] * n_members)
+
+
 def raw_predictions_of(X: Any, networks: Iterable[tuple[Training, np.ndarray]], n_threads: int) -> list[Raw]:
     """Raw predictions of networks, with their parameters, in the units of y."""
     raws = []

@@ -48,25 +48,34 @@ def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw],
     if not problem.loss.smooth or len(problem.model.sizes) == 2:  # which has no optimum that is soon found; is linear
         return none
     own: Any = type(parameters)(**vars(parameters) | OWN_WAY)
-
-    def fitted(driver: Driver) -> Training:
-        rows = driver.problem.rows.some(MOST_ROWS)
-        problem = _beside(driver.problem, _linear_model(driver.problem.model), rows)
-        plan = decide(own, problem, None)
-        (training,) = begin(problem, plan, np.random.RandomState(0))
-        training.state.params[: -problem.model.n_outputs] = 0  # of many weights that fit as well the smallest
-        training.state.best[:] = training.state.params
-        return Driver(training, plan, problem).train()
-
-    trainings = tuple(threads.run(fitted, drivers, n_threads))
-    rows = [driver.problem.validation for driver in drivers]
-    of_linear = held_out(drivers, [raw_of_rows(*each, n_threads) for each in zip(rows, trainings, strict=True)])
-    seen = np.flatnonzero(np.isfinite(raw).all(axis=1) & np.isfinite(of_linear).all(axis=1))
-    weight = best_weight(problem, seen, raw[seen], of_linear[seen])
-    if weight == 0:
+    trainings = [*threads.run(lambda driver: _fitted(driver, own), drivers, n_threads)]
+    if any(each is None for each in trainings):
         return none
-    raw[seen] = mixed(problem.loss, raw[seen], of_linear[seen], weight)
-    return {"_linear": trainings, "linear_weight_": weight, "held_out": raw}
+    rows = [driver.problem.validation for driver in drivers]
+    with np.errstate(all="ignore"):
+        of_linear = held_out(drivers, [raw_of_rows(*each, n_threads) for each in zip(rows, trainings, strict=True)])
+        seen = np.flatnonzero(np.isfinite(raw).all(axis=1))
+        weight = best_weight(problem, seen, raw[seen], of_linear[seen]) if np.isfinite(of_linear[seen]).all() else 0.0
+        if weight == 0:
+            return none
+        raw[seen] = mixed(problem.loss, raw[seen], of_linear[seen], weight)
+    return {"_linear": tuple(trainings), "linear_weight_": weight, "held_out": raw}
+
+
+def _fitted(driver: Driver, own: Any) -> Training | None:
+    """The linear model of a member's rows; None where they are such that there is none."""
+    rows = driver.problem.rows.some(MOST_ROWS)
+    problem = _beside(driver.problem, _linear_model(driver.problem.model), rows)
+    with np.errstate(all="ignore"):
+        try:
+            plan = decide(own, problem, None)
+            (training,) = begin(problem, plan, np.random.RandomState(0))
+            training.state.params[: -problem.model.n_outputs] = 0  # of many weights that fit as well the smallest
+            training.state.best[:] = training.state.params
+            training = Driver(training, plan, problem).train()
+        except ValueError:  # numbers beyond floats: the network has found its way
+            return None
+    return None if training.stop_reason == "diverged" else training
 
 
 def gone_on(drivers: Sequence[Driver], parameters: Any, befores: Sequence[Training]) -> tuple[Training, ...]:

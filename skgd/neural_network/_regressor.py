@@ -18,7 +18,7 @@ from ..losses import Loss, RegressionLossName
 from ..optimizers import Optimizer, OptimizerName
 from ..schedules import Schedule, ScheduleName
 from ._base import NetworkEstimator
-from ._ensemble import mean_raw
+from ._ensemble import mixed, of_all
 
 
 @documented(Network)
@@ -171,19 +171,21 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         predictions : ndarray of shape (n_rows,) or (n_rows, n_targets) or (n_rows, n_quantiles)
             Predictions on the scale of y, the mean of the members'.
         std : ndarray of the same shape
-            Standard deviation of the members' predictions (over their number, without correction), with ``return_std``:
-            what training leaves open, not the noise of y.
+            Standard deviation of the members' predictions, each with the linear model beside it (over their number,
+            without correction), with ``return_std``: what training leaves open, not the noise of y.
         """
-        raws, loss, facts = self._raw_predictions_of_members(X), self._training.loss, self._training.facts
+        (raws, of_linear, weight), loss = self._raw_predictions_of_members(X), self._training.loss
 
         def shaped(predictions: np.ndarray) -> np.ndarray:
-            return in_library_of(X, predictions[:, 0] if facts["one_target"] else predictions)
+            return in_library_of(X, predictions[:, 0] if self._training.facts["one_target"] else predictions)
 
-        mean = shaped(loss.predict(mean_raw(loss, raws)))
+        mean = shaped(loss.predict(of_all(loss, raws, of_linear, weight)))
         if not return_std:
             return mean
         if len(raws) == 1:
             raise ValueError(
                 "return_std=True is for several members, and this is one network: fit with n_members=5, say"
             )
+        if of_linear is not None:
+            raws = [mixed(loss, *each, weight) for each in zip(raws, of_linear, strict=True)]
         return mean, shaped(np.std([loss.predict(raw) for raw in raws], axis=0))
