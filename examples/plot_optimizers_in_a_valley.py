@@ -2,7 +2,7 @@ r"""
 Nine optimizers in a valley
 ===========================
 
-Nine optimizers' ways through a long valley, and what each rate makes of them.
+Nine optimizers' ways through a long valley, side by side, and step by step.
 
 In a long valley with steep sides the slope points across, hardly ever along. Plain gradient descent zig-zags from side
 to side, or creeps. The other optimizers try to cure this: some remember the direction, some give every variable a

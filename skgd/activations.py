@@ -120,7 +120,9 @@ class Identity(Activation):
 
 
 class Logistic(Activation):
-    """1 / (1 + exp(-z)).
+    r"""1 / (1 + exp(-z)).
+
+    .. math:: \phi(z) = \frac{1}{1 + e^{-z}}
 
     Examples
     --------
@@ -143,7 +145,9 @@ class Logistic(Activation):
 
 
 class Tanh(Activation):
-    """tanh(z).
+    r"""tanh(z).
+
+    .. math:: \phi(z) = \tanh(z)
 
     Examples
     --------
@@ -167,7 +171,9 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    """max(z, 0), with slope 0 at 0.
+    r"""max(z, 0), with slope 0 at 0.
+
+    .. math:: \phi(z) = \max(z,\; 0)
 
     References
     ----------
@@ -193,7 +199,9 @@ class ReLU(Activation):
 
 
 class LeakyReLU(Activation):
-    """max(z, 0.01 z): relu that never dies.
+    r"""max(z, 0.01 z): relu that never dies.
+
+    .. math:: \phi(z) = \max(z,\; 0.01\, z)
 
     References
     ----------
@@ -219,7 +227,9 @@ class LeakyReLU(Activation):
 
 
 class ELU(Activation):
-    """z above 0, exp(z) - 1 below.
+    r"""z above 0, exp(z) - 1 below.
+
+    .. math:: \phi(z) = z \text{ if } z > 0, \text{ else } e^z - 1
 
     References
     ----------
@@ -246,7 +256,9 @@ class ELU(Activation):
 
 
 class GELU(Activation):
-    """z Phi(z) with the normal distribution function Phi.
+    r"""z Phi(z) with the normal distribution function Phi.
+
+    .. math:: \phi(z) = z\, \Phi(z)
 
     References
     ----------
@@ -272,7 +284,9 @@ class GELU(Activation):
 
 
 class SiLU(Activation):
-    """z / (1 + exp(-z)), also called swish.
+    r"""z / (1 + exp(-z)), also called swish.
+
+    .. math:: \phi(z) = \frac{z}{1 + e^{-z}}
 
     References
     ----------
@@ -300,7 +314,9 @@ class SiLU(Activation):
 
 
 class Softplus(Activation):
-    """log(1 + exp(z)), a smooth relu.
+    r"""log(1 + exp(z)), a smooth relu.
+
+    .. math:: \phi(z) = \log(1 + e^z)
 
     References
     ----------

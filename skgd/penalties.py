@@ -50,7 +50,9 @@ def _soft_threshold(w: np.ndarray, limits: np.ndarray | float) -> np.ndarray:
 
 
 class ElasticNet(AdvisesCallers, RemembersValidParameters, BaseEstimator):
-    """``alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)``: zeros, and correlated features share their weight.
+    r"""``alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)``: zeros, and correlated features share their weight.
+
+    .. math:: \alpha \left( r \lVert w \rVert_1 + \tfrac{1 - r}{2} \lVert w \rVert^2 \right), \quad r = \text{l1\_ratio}
 
     Parameters
     ----------
@@ -129,7 +131,9 @@ class ElasticNet(AdvisesCallers, RemembersValidParameters, BaseEstimator):
 
 
 class L2(ElasticNet):
-    """``alpha / 2 |w|^2``: shrinks all coefficients in proportion.
+    r"""``alpha / 2 |w|^2``: shrinks all coefficients in proportion.
+
+    .. math:: \tfrac{\alpha}{2} \lVert w \rVert^2
 
     Parameters
     ----------
@@ -156,7 +160,9 @@ class L2(ElasticNet):
 
 
 class L1(ElasticNet):
-    """``alpha |w|_1``: makes coefficients exactly zero.
+    r"""``alpha |w|_1``: makes coefficients exactly zero.
+
+    .. math:: \alpha \lVert w \rVert_1
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ class Constant(Schedule):
 
 
 class InverseScaling(Schedule):
-    """Decay by a power of time: (1 + t)^-power.
+    r"""Decay by a power of time: :math:`(1 + t)^{-\text{power}}`.
 
     With powers above 1/2 and up to 1 stochastic descent converges in spite of its noise.
 
@@ -95,7 +95,7 @@ class InverseScaling(Schedule):
 
 
 class StepDecay(Schedule):
-    """Decay by a factor every few epochs: decay^floor(t / every).
+    r"""Decay by a factor every few epochs: :math:`\text{decay}^{\lfloor t / \text{every} \rfloor}`.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class StepDecay(Schedule):
 
 
 class ExponentialDecay(Schedule):
-    """Decay by the same factor in every epoch, continuously: decay^t.
+    r"""Decay by the same factor in every epoch, continuously: :math:`\text{decay}^t`.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class _OverEpochs(Schedule):
 
 
 class Cosine(_OverEpochs):
-    """Half a cosine from 1 down to ``floor``: floor + (1 - floor) (1 + cos(pi t / n_epochs)) / 2.
+    r"""Half a cosine from 1 down to a floor f over T epochs: :math:`f + (1 - f)\, \frac12 (1 + \cos(\pi t / T))`.
 
     Parameters
     ----------

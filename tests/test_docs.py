@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LONGEST_LINE = 92  # characters of code on a screen 1,400 pixels wide
+ON_A_CARD = 95  # characters of the gallery, before sphinx-gallery cuts a line off
 NEEDS = {  # beyond the core dependencies
     "pictures.md": ["matplotlib", "skgd.plotting"],
     "tour.md": ["matplotlib", "skgd.plotting"],
@@ -47,7 +48,8 @@ def test_lines_of_code_fit_on_the_page():
             for line in block.splitlines():
                 assert len(line) <= LONGEST_LINE, f"{page.name}: {line}"
     for example in sorted((ROOT / "examples").glob("plot_*.py")):
-        code = example.read_text(encoding="utf-8").split('"""', 2)[2]  # after the words of the page's head
+        head, code = example.read_text(encoding="utf-8").split('"""', 2)[1:]
+        assert len(head.split("\n\n")[1]) <= ON_A_CARD, f"{example.name}: what its card says"
         for line in code.splitlines():
             assert len(line) <= LONGEST_LINE or line.startswith("#"), f"{example.name}: {line}"
 

@@ -307,7 +307,11 @@ class LinkNames(SphinxTransform):
             }
         kind = {"refdomain": "py", "reftype": "obj", "refexplicit": True, "refwarn": True}
         for literal in list(self.document.findall(nodes.literal)):
-            place = places.get(literal.astext().removesuffix("()"))
+            # Adam, Adam(beta1=0.8), "adam" and optimizer="adam"
+            word = re.fullmatch(
+                r'([A-Z]\w*)\(.*\)|optimizer=("\w+")|(.+)', literal.astext(), re.DOTALL
+            )
+            place = places.get(next(filter(None, word.groups())).removesuffix("()"))
             within = nodes.title | nodes.reference | addnodes.pending_xref
             if place and not isinstance(literal.parent, within):
                 where = {"reftarget": place, "refdoc": self.env.docname}

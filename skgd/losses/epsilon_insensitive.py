@@ -10,7 +10,9 @@ from .base import Loss
 
 
 class EpsilonInsensitive(Loss):
-    """Absolute error beyond a margin: ``max(0, |raw - y| - epsilon)``, the loss of support vector regression.
+    r"""Absolute error beyond a margin: ``max(0, |raw - y| - epsilon)``, the loss of support vector regression.
+
+    .. math:: \ell(z, y) = \max(0,\; \left| z - y \right| - \epsilon)
 
     Parameters
     ----------
@@ -79,7 +81,9 @@ class EpsilonInsensitive(Loss):
 
 
 class SquaredEpsilonInsensitive(Loss):
-    """Squared error beyond a margin: ``max(0, |raw - y| - epsilon)^2``.
+    r"""Squared error beyond a margin: ``max(0, |raw - y| - epsilon)^2``.
+
+    .. math:: \ell(z, y) = \max(0,\; \left| z - y \right| - \epsilon)^2
 
     Without the factor 1/2, as in scikit-learn's ``SGDRegressor``.
 

@@ -21,7 +21,9 @@ class MarginLoss(Loss):
 
 
 class Hinge(MarginLoss):
-    """Hinge loss of linear support vector machines: max(0, 1 - m) for the margin m.
+    r"""Hinge loss of linear support vector machines: max(0, 1 - m) for the margin m.
+
+    .. math:: \ell(m) = \max(0,\; 1 - m), \qquad m = \pm z
 
     m is raw for the second of two classes and -raw for the first. More classes have an output each, one against
     the rest, and the loss is the sum over the outputs.
@@ -76,7 +78,9 @@ class Hinge(MarginLoss):
 
 
 class Perceptron(Hinge):
-    """Loss of the perceptron: max(0, -m) for the margin m; only rows that are predicted wrong count.
+    r"""Loss of the perceptron: max(0, -m) for the margin m; only rows that are predicted wrong count.
+
+    .. math:: \ell(m) = \max(0,\; -m), \qquad m = \pm z
 
     Raw predictions of zero cost nothing, so that the objective's minimum tells nothing unless a hyperplane separates
     the classes: the perceptron is a way to go, not a place to reach. The optimizer "auto" therefore makes plain steps
@@ -108,7 +112,9 @@ class Perceptron(Hinge):
 
 
 class SquaredHinge(MarginLoss):
-    """Squared hinge loss, max(0, 1 - m)^2 for the margin m.
+    r"""Squared hinge loss, max(0, 1 - m)^2 for the margin m.
+
+    .. math:: \ell(m) = \max(0,\; 1 - m)^2, \qquad m = \pm z
 
     m is raw for the second of two classes and -raw for the first. More classes have an output each, one against
     the rest, and the loss is the sum over the outputs.
@@ -148,7 +154,9 @@ class SquaredHinge(MarginLoss):
 
 
 class ModifiedHuber(MarginLoss):
-    """Huber's loss for classes: max(0, 1 - m)^2 for margins m >= -1, and -4 m below.
+    r"""Huber's loss for classes: max(0, 1 - m)^2 for margins m >= -1, and -4 m below.
+
+    .. math:: \ell(m) = \max(0,\; 1 - m)^2 \text{ if } m \ge -1, \text{ else } -4 m, \qquad m = \pm z
 
     Smooth, robust to rows far on the wrong side, and a source of probabilities: (raw + 1) / 2, clipped to [0, 1]. m is
     raw for the second of two classes and -raw for the first. More classes have an output each, one against the rest;

@@ -12,7 +12,10 @@ STEPS = 10  # to the best constant; each halves the distance or better unless mo
 
 
 class Huber(Loss):
-    """Huber's loss: squared error for small residuals, absolute error for large ones.
+    r"""Huber's loss: squared error for small residuals, absolute error for large ones.
+
+    .. math:: \ell(r) = \tfrac12 r^2 \text{ if } \left| r \right| \le \epsilon, \text{ else }
+        \epsilon \left| r \right| - \tfrac12 \epsilon^2, \qquad r = z - y
 
     With r = raw - y, ``1/2 r^2`` where ``|r| <= epsilon``, and ``epsilon |r| - 1/2 epsilon^2`` beyond: outliers pull
     no harder than a residual of epsilon does.

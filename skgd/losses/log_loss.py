@@ -9,7 +9,9 @@ from .base import Loss
 
 
 class LogLoss(Loss):
-    """Negative log-likelihood of the classes: logistic and softmax regression.
+    r"""Negative log-likelihood of the classes: logistic and softmax regression.
+
+    .. math:: \ell(m) = \log(1 + e^{-m}), \quad m = \pm z, \qquad \ell(z, y) = \log \textstyle\sum_k e^{z_k} - z_y
 
     With one output z and classes 0 and 1, log(1 + exp(z)) - y z; with K outputs and class c,
     log(sum_k exp(z_k)) - z_c. Exact for raw predictions of any size, infinities aside.
@@ -95,7 +97,9 @@ class LogLoss(Loss):
 
 
 class MultilabelLogLoss(LogLoss):
-    """Log-loss of labels, of which a row may have any number: the sum of the binary log-losses.
+    r"""Log-loss of labels, of which a row may have any number: the sum of the binary log-losses.
+
+    .. math:: \ell(z, y) = \sum_k \log(1 + e^{-m_k}), \qquad m_k = \pm z_k
 
     With an output z_k and a target y_k of 0 or 1 for every label, sum_k log(1 + exp(z_k)) - y_k z_k. Exact for raw
     predictions of any size, infinities aside. ``loss="log_loss"`` becomes it where y has a column for every label.

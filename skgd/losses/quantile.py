@@ -11,7 +11,9 @@ from .base import Loss
 
 
 class AbsoluteError(Loss):
-    """Absolute error, ``|raw - y|``, summed over the targets.
+    r"""Absolute error, ``|raw - y|``, summed over the targets.
+
+    .. math:: \ell(z, y) = \left| z - y \right|
 
     Least absolute deviations: its minimiser is the conditional median, which outliers in y hardly move.
 
@@ -62,7 +64,9 @@ class AbsoluteError(Loss):
 
 
 class Quantile(Loss):
-    """Pinball loss of quantile regression, for one quantile or several at once.
+    r"""Pinball loss of quantile regression, for one quantile or several at once.
+
+    .. math:: \ell(z, y) = \max\left(q\, (y - z),\; (1 - q)\, (z - y)\right)
 
     With r = y - raw and a quantile q, q r where r > 0 and (q - 1) r where r < 0: its minimiser is the conditional
     quantile. Several quantiles of one target are several outputs, and the loss is the sum over them. Fitted apart,

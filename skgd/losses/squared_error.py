@@ -6,7 +6,9 @@ from .base import Loss
 
 
 class SquaredError(Loss):
-    """Half the squared error, 1/2 (raw - y)^2, summed over the targets.
+    r"""Half the squared error, 1/2 (raw - y)^2, summed over the targets.
+
+    .. math:: \ell(z, y) = \tfrac12 \sum_k (z_k - y_k)^2
 
     Least squares, the loss of ridge regression: its minimiser is the conditional mean.
 

@@ -43,7 +43,9 @@ class LogLinkLoss(Loss):
 
 
 class Poisson(LogLinkLoss):
-    """Half the Poisson deviance with a log link, for counts and frequencies: exp(raw) - y raw.
+    r"""Half the Poisson deviance with a log link, for counts and frequencies: exp(raw) - y raw.
+
+    .. math:: \ell(z, y) = e^z - y z
 
     Up to a term that depends on y alone, as in scikit-learn's ``PoissonRegressor``; y is not negative, and predictions
     are exp(raw).
@@ -76,7 +78,9 @@ class Poisson(LogLinkLoss):
 
 
 class Gamma(LogLinkLoss):
-    """Half the gamma deviance with a log link, for positive and skewed targets: raw + y exp(-raw).
+    r"""Half the gamma deviance with a log link, for positive and skewed targets: raw + y exp(-raw).
+
+    .. math:: \ell(z, y) = z + y\, e^{-z}
 
     Up to a term that depends on y alone, as in scikit-learn's ``GammaRegressor``; y is positive, and predictions are
     exp(raw). Errors count relatively to y.
@@ -113,10 +117,12 @@ class Gamma(LogLinkLoss):
 
 
 class Tweedie(LogLinkLoss):
-    """Half the Tweedie deviance with a log link, whose variance is the mean to some power p.
+    r"""Half the Tweedie deviance with a log link, whose variance is the mean to some power p.
 
-    exp((2 - p) raw) / (2 - p) - y exp((1 - p) raw) / (1 - p), up to a term that depends on y alone, as in
-    scikit-learn's ``TweedieRegressor(link="log")``; predictions are exp(raw). p = 0 is the normal distribution,
+    .. math:: \ell(z, y) = \frac{e^{(2 - p) z}}{2 - p} - y\, \frac{e^{(1 - p) z}}{1 - p}
+
+    up to a term that depends on y alone, as in scikit-learn's ``TweedieRegressor(link="log")``, with z the raw
+    prediction; predictions are exp(z). p = 0 is the normal distribution,
     1/2 (exp(raw) - y)^2, p = 1 Poisson, p = 2 gamma, p = 3 inverse Gaussian; between 1 and 2 many zeros stand beside
     positive values, as in rainfall or claims of insurance. For p below 1 it is not convex in raw.
 
