@@ -8,7 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skgd import minimize
 from skgd._minimize.differences import noise_along
+from skgd._minimize.function import Function, FunctionObjective
 from skgd._minimize.kinks import shortest_mean
+from skgd._minimize.surroundings import Surroundings
 
 # -- saddles, started exactly on the ridge: the ways down are across all gradients
 
@@ -203,6 +205,25 @@ def test_success_is_never_said_where_least_squares_gain_more(name, optimizer):
         result = minimize(squares(residuals), start, optimizer=optimizer, max_iter=2000)
         polished = 2 * optimize.least_squares(residuals, result.x, xtol=1e-15, ftol=1e-15, gtol=1e-15).cost
     assert not result.success or result.fun - polished <= 1e-6 * (1 + polished)
+
+
+def watson(x):
+    t, j = np.arange(1, 30)[:, None] / 29, np.arange(x.size)
+    residuals = (j[1:] * t ** (j[1:] - 1)) @ x[1:] - (t**j @ x) ** 2 - 1
+    return float(residuals @ residuals + x[0] ** 2 + (x[1] - x[0] ** 2 - 1) ** 2)
+
+
+def test_quasi_newton_steps_find_what_curvatures_hide_that_are_lost_in_the_error_of_others():
+    # where plain descent ends on Watson's function in nine variables, whose minimum is 1.39976e-6
+    end = [-1.2612024e-4, 1.0004458, -0.01709269, 0.47178769, -0.43737693]
+    end += [0.64850683, 0.11215911, -0.6461538, 0.42481045]
+    function = Function(watson, None, (), (9,), 1.0, None)
+    function.differences.refine(np.full(9, 6e-6))
+    objective = FunctionObjective(function)
+    objective.begin(np.array(end))
+    finding = Surroundings(objective, objective.first, np.full(9, 5.0), allowed=1e-7).look(gained=1.0)
+    assert "quasi-Newton" in finding.words
+    assert watson(finding.lower) == pytest.approx(1.39976e-6, rel=1e-3)
 
 
 # -- limits

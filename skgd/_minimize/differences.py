@@ -9,11 +9,9 @@ from scipy.optimize._numdiff import approx_derivative  # the differences of scip
 METHODS = "2-point", "3-point", "cs"
 Box = tuple[np.ndarray, np.ndarray]
 EPS = float(np.finfo(float).eps)
-NOISY = 1e3  # times the rounding of a value from which noise is more than that
 POINTS = 7  # on a line, whose differences tell noise from what is smooth
 SPACINGS = 1e-9, 1e-7, 1e-5  # between them, of variables up to one: the first at which most values differ
 ALIKE = 4.0  # what the estimates of three orders of differences may differ by, as a factor
-WIDER = 10.0  # times the spacing, at which noise would be the same
 SHARE = 100.0  # times the noise that a second difference should be at least
 TRIALS = 4  # of steps, each ten times as long or short as the one before
 
@@ -68,12 +66,7 @@ def noise_along(value_at: Callable[[np.ndarray], float], point: np.ndarray, valu
         if not np.isfinite(values).all():
             return 0.0
         if np.unique(values).size > POINTS // 2:
-            noise = _noise_of(values)
-            if noise > NOISY * EPS * abs(value):
-                wide = np.array([value, *(value_at(point + WIDER * k * spacing * direction) for k in range(1, POINTS))])
-                if _noise_of(wide) > ALIKE * noise:
-                    return 0.0  # it grows with the spacing, as the differences across a kink do
-            return noise
+            return _noise_of(values)
     return 0.0
 
 

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .differences import EPS, NOISY, Box, Differences, noise_along
+from .differences import EPS, Box, Differences, noise_along
+
+NOISY = 1e3  # times the rounding of a value from which noise is more than that
 
 
 class Function:
