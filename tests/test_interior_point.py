@@ -77,6 +77,8 @@ def test_ends_at_the_optimum_of_the_linear_program(case):
         found = sum(value(*at) for (_, value), *at in zip(of_outputs, of_alpha, intercepts, strict=True))
         np.testing.assert_allclose(found, sum(least for least, _ in of_outputs), rtol=1e-8, atol=1e-8)
     assert not coefs[0].any()  # exactly
+    if case != "absolute":
+        assert not regularization_path(model, rows, y, n_alphas=2).coefs[0].any()
     fitted = model.set_params(alpha=1e-4).fit(rows, y, sample_weight=weight)
     assert fitted.stop_reason_ == "converged"
     np.testing.assert_allclose(fitted.coef_.reshape(coefs[2].shape), coefs[2], atol=1e-6)

@@ -11,6 +11,7 @@ from .._kernels.constants import TINY
 from .._problem.problem import Problem
 from ..penalties import L1, ElasticNet
 from .driver import IMMENSE_START
+from .interior_point import InteriorPoint
 from .outcome import Outcome
 from .plan import Plan
 from .solvers import make_solver
@@ -70,15 +71,18 @@ class Continuation:
     def largest_strength(self) -> float:
         """The least strength of an L1 penalty from which on no coefficient is other than zero.
 
-        It is the largest slope of the loss by a coefficient, in units of the penalty's, at the best constant model.
+        It is the largest slope of the loss by a coefficient, in units of the penalty's, at the best constant model. A
+        loss of straight pieces has several there, and those that are found may not be the least.
         """
         counts = self.problem.l1_counts
         params = self.problem.model.start(self.problem.constant, self.problem.scaling, np.random.RandomState(0))
         slopes = self.problem.objective(params)[1]
         while True:
-            strength = 2 * float(np.abs(slopes[counts > 0] / counts[counts > 0]).max()) + TINY
-            self.under(L1(strength))
-            slopes = self.solver.search.gradient
             found = float(np.abs(slopes[counts > 0] / counts[counts > 0]).max())
-            if found <= strength:
-                return AT_LARGEST * found
+            solution = self.under(L1(2 * found + TINY))
+            inside = isinstance(self.solver, InteriorPoint)
+            slopes = self.solver.slopes if inside else self.solver.search.gradient
+            if not solution.params[counts > 0].any():
+                return AT_LARGEST * float(np.abs(slopes[counts > 0] / counts[counts > 0]).max())
+            if inside:  # slopes of a constant on one side of all rows may be zero
+                slopes = np.full(slopes.size, self.solver.largest_slope)

@@ -53,9 +53,13 @@ class Program:
 
     def backward(self, slopes):
         """A'U."""
-        sums = self._by_sets(slopes) @ self.rows
+        sums = self.of_loss(slopes)
         sums[self.units] += slopes[-self.units.size :]
         return sums
+
+    def of_loss(self, slopes):
+        """The part of the rows that are given in A'U."""
+        return self._by_sets(slopes) @ self.rows
 
     def _factor(self, weight):
         """A' diag(weight) A + ridge, factorised."""
@@ -204,6 +208,16 @@ class InteriorPoint:
         if self.idle and self.plan.criterion_of_solver != "never" and all(map(self._is_there, self.programs)):
             return Outcome.CONVERGED
         return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """Of the loss by the parameters."""
+        return np.concatenate([each.of_loss(each.slopes) for each in self.programs])
+
+    @property
+    def largest_slope(self) -> float:
+        """Of the loss by a parameter, whatever the parameters are."""
+        return max(each.largest for each in self.programs)
 
     @property
     def _objective(self) -> float:
