@@ -740,7 +740,7 @@ def test_a_stream_of_single_rows_on_any_scale_is_learned(rows):
 
 def test_after_a_fit_whose_rate_went_down_training_goes_on_at_the_customary_one(data):
     X, y = data
-    model = GDMLPRegressor(max_iter=5, random_state=0).fit(X, y)
+    model = GDMLPRegressor(n_members=1, max_iter=5, random_state=0).fit(X, y)
     assert model.learning_rate_ == pytest.approx(0.003)
     assert model.partial_fit(X, y).learning_rate_ == 0.001
     given = GDMLPRegressor(max_iter=5, learning_rate=0.02, tol=None, random_state=0).fit(X, y)

@@ -133,7 +133,7 @@ class NetworkEstimator(GradientDescentEstimator):
 
     def _weight_of_linear(self) -> float:
         """What is published, or what the user made of it."""
-        weight = float(self.linear_weight_)
+        weight = float(vars(self).get("linear_weight_", 0.0))  # callbacks see estimators that have none
         if not 0 <= weight <= (1 if self._linear else 0):
             most = "1" if self._linear else "0, as there are no linear models beside the networks"
             raise ValueError(f"linear_weight_={weight} must be from 0 to {most}")
