@@ -107,6 +107,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
     _run: Run | None = None  # while a fit lasts that callbacks watch
     _training: Training
     _others: tuple[Training, ...] = ()  # of an ensemble's members but the first
+    _ALONE: ClassVar[dict] = {"_others": ()}  # what one training by itself has in place of an ensemble's
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -194,7 +195,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         attributes, drivers = self.__dict__.copy(), []
         try:
             # nobody shall see those of an earlier fit beside what this one has learnt so far
-            for name in OF_ROWS if goes_on else (*OF_ROWS, *BESIDE):
+            for name in OF_ROWS if goes_on_in_the_end else (*OF_ROWS, *BESIDE):
                 self.__dict__.pop(name, None)
             rng = generator(self.random_state) if saved is None else saved.rng
             random = None if tasks is None else rng.get_state(legacy=False)

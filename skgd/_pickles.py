@@ -313,6 +313,8 @@ class Pickles(BaseEstimator):
             if state.get("n_features_in_") != d or any(n_features(each.model) != d for each in others + linear):
                 raise ValueError(f"this is no model as skgd stores it: n_features_in_ must be {d}")
             self._publish(training, *others)
+            if linear and len(linear) != 1 + len(others):
+                raise ValueError("this is no model as skgd stores it: each member has a linear model, or none has")
             if linear:
                 self._linear = tuple(linear)
         super().__setstate__(state)

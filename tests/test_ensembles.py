@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd._solvers.training import SEEDS
 from skgd._targets.held_out import folds
+from skgd.callbacks import Checkpoint
 
 DIABETES, IRIS, CANCER = (load(return_X_y=True) for load in (load_diabetes, load_iris, load_breast_cancer))
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0}
@@ -107,6 +108,40 @@ def test_the_linear_part_goes_on_and_is_stored():
         model.linear_weight_ = each
         assert model.predict(X).mean() > first.mean() + 30
     assert model.set_params(n_members=1).fit(X, y).linear_weight_ == 0
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_warm_fit_that_was_cut_short_goes_on_with_the_linear_models(tmp_path):
+    pytest.importorskip("sklearn.callback")
+
+    class Cuts:
+        """Sees estimators that predict, and interrupts after some epochs."""
+
+        def setup(self, estimator, context):
+            self.seen = 0
+
+        def on_fit_task_begin(self, estimator, context, **told):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None, **told):
+            self.seen += 1
+            assert fitted_estimator is None or np.isfinite(fitted_estimator.predict(X)).all()
+            if self.seen == 6:
+                raise KeyboardInterrupt
+
+        def teardown(self, estimator, context):
+            pass
+
+    X, y = DIABETES[0][:100], DIABETES[1][:100]
+    settings = SMALL | {"n_members": 2, "max_iter": 4, "warm_start": True}
+    before = pickle.dumps(GDMLPRegressor(**settings).fit(X, y))
+    whole, cut, resumed = (pickle.loads(before) for _ in range(3))
+    with pytest.raises(KeyboardInterrupt):
+        cut.set_callbacks(Checkpoint(tmp_path / "fit"), Cuts()).fit(X, y)
+    np.testing.assert_array_equal(resumed.resume(tmp_path / "fit", X, y).predict(X), whole.fit(X, y).predict(X))
+    assert resumed.linear_weight_ == whole.linear_weight_ > 0
+    with pytest.raises(ValueError, match="linear models beside its members"):
+        GDMLPRegressor(**settings).resume(tmp_path / "fit", X, y)
 
 
 def test_probabilities_stay_right_where_members_are_certain():

@@ -259,6 +259,17 @@ def test_pictures_of_paths():
         CoefficientPathDisplay.from_path(X)
 
 
+def test_rows_of_folds_may_be_numbered_from_the_end():
+    numbers = np.arange(len(y))
+    given = [(numbers[:-50], numbers[-50:]), (numbers[50:], numbers[:50])]
+    from_the_end = [(rows, unseen - len(y)) for rows, unseen in given]
+    scores = [
+        AlphaSearchCV(GDLinearRegressor(), n_alphas=3, cv=cv).fit(X, y).cv_results_["mean_test_score"]
+        for cv in (given, from_the_end)
+    ]
+    np.testing.assert_array_equal(*scores)
+
+
 def test_folds_of_single_rows_have_no_score_and_weightless_ones_are_refused():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -69,6 +69,13 @@ def report(
             f"The classes are separable, so without a penalty {estimator} has no optimum: the loss goes to zero while "
             "coefficients grow for ever. Give a penalty, alpha > 0.",
         )
+    elif training.stop_reason == "max_iter" and training.epochs - first_epoch < plan.max_iter:
+        warn(
+            "unproven",
+            f"{estimator} stopped where no step leads on, after {training.epochs - first_epoch} epochs, and can't "
+            "prove that this is the optimum: the loss has kinks, as an L1 penalty has. Give penalty='l2', or a smooth "
+            "loss.",
+        )
     elif training.stop_reason == "max_iter":
         patience = f"on the validation data for n_iter_no_change={plan.n_iter_no_change} epochs"
         aim = (

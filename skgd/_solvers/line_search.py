@@ -271,8 +271,8 @@ class LineSearch:
                 return outcome
         count(self.search, training)
         criterion = self.criterion  # where no step is to be made any more nothing is left to gain
-        if not is_proven(self.search, training, self.problem):
-            return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
+        if self.idle and criterion.name != "never" and not is_proven(self.search, training, self.problem):
+            return Outcome.UNPROVEN
         if self.idle and (criterion.name == "objective" or criterion.is_met(self.search, self.prospects, 0.0)):
             return Outcome.CONVERGED
         return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
@@ -352,19 +352,16 @@ def is_proven(search: QuasiNewton, training: Training, problem: Problem) -> bool
 def gap_of(search: QuasiNewton, ridge: np.ndarray) -> float:
     """By how much an objective with an L1 penalty lies above its least, at most: by Fenchel's dual at the gradient.
 
-    Rows' slopes are those at the parameters, smaller ones where these are more than the penalty bears. Intercepts,
-    whose slopes must be zero, are taken to be no farther from their best than from one beyond zero.
+    Parameters that no ridge holds, where slopes are more than the penalty bears, are taken to be no farther from zero
+    at their best than one beyond where they are.
     """
     assert search.l1 is not None
     params, l1 = search.params, search.l1
     curved = ridge * params
     slopes, loss = search.gradient - curved, search.value - 0.5 * float(curved @ params)
-    excess, of_penalty = np.where(l1 > 0, np.maximum(np.abs(slopes) - l1, 0.0), 0.0), (l1 > 0) & (ridge > 0)
-    dual = 0.5 * float((excess[of_penalty] ** 2 / ridge[of_penalty]).sum())
-    bare = (l1 > 0) & (ridge == 0)
-    share = float((l1[bare] / np.maximum(np.abs(slopes[bare]), l1[bare])).min(initial=1.0))
-    free = float((np.abs(slopes) * (1 + np.abs(params)))[l1 == 0].sum())
-    return search.objective + dual + free + share * (float(slopes @ params) - loss)
+    excess, held = np.maximum(np.abs(slopes) - l1, 0.0), ridge > 0
+    dual = 0.5 * float((excess[held] ** 2 / ridge[held]).sum()) + float((excess * (1 + np.abs(params)))[~held].sum())
+    return search.objective + dual + float(slopes @ params) - loss
 
 
 def descend(search: QuasiNewton, training: Training, tol: float, most_steps: int) -> np.ndarray:

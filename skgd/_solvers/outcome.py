@@ -17,6 +17,7 @@ class Outcome(IntEnum):
     PAUSED = kernels.PAUSED  # after an epoch
     OUT_OF_EPOCHS = kernels.OUT_OF_EPOCHS
     STUCK = kernels.STUCK  # another solver should go on
+    UNPROVEN = 6  # no step leads on, and nothing proves that this is the optimum
 
 
 class Solver(Protocol):

@@ -34,6 +34,7 @@ def describe_fit(estimator: Any, problem: Problem, goes_on: bool, random: Any) -
         "data": fingerprint(problem),
         "random": random,
         "began": beginning(problem) if goes_on else None,
+        "linear_weight": float(vars(estimator).get("linear_weight_", 0.0)) if goes_on else 0.0,
     }
 
 
@@ -46,6 +47,11 @@ class SavedFit:
             wrong = other_estimator(state, estimator)
         if wrong:
             raise ValueError(wrong)
+        if state.get("linear_weight") and not estimator._linear:
+            raise ValueError(
+                "the fit went on from an ensemble with linear models beside its members, which the checkpoint doesn't "
+                "hold: resume it by that estimator, or by a copy that was pickled before"
+            )
         with _refusing_damage():
             self.rng = _generator(state["random"])
             began = state["began"]  # None, or what it had from an earlier training that it went on from

@@ -199,8 +199,8 @@ class AlphaSearchCV(GridSearchCV):
 
 def _are_the_others(rows: np.ndarray, unseen: np.ndarray, y) -> bool:
     """Whether some rows are all but those that aren't seen, each of them once."""
-    count = np.bincount(rows, minlength=len(y)) + np.bincount(unseen, minlength=len(y))
-    return bool((count == 1).all())
+    numbers = np.arange(len(y))  # rows may be numbered from the end, or be said by a mask
+    return np.array_equal(np.sort(np.concatenate([numbers[rows], numbers[unseen]])), numbers)
 
 
 def _takes_weights(scorer: Callable) -> bool:

@@ -3,7 +3,7 @@
 import sys
 from numbers import Integral, Real
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,6 +54,7 @@ class NetworkEstimator(GradientDescentEstimator):
     _decide = staticmethod(decide)
     _linear: tuple[Training, ...] = ()  # of an ensemble whose members have a linear model beside them
     linear_weight_: float
+    _ALONE: ClassVar[dict] = {"_others": (), "_linear": (), "linear_weight_": 0.0}
 
     @property
     def _trainings(self) -> tuple[Training, ...]:
