@@ -111,6 +111,8 @@ class Driver:
                 self.stop("converged")
                 if training.progress["circled"][0]:
                     training.state.params[:] = training.state.best
+            if outcome == Outcome.STUCK and not self.stopped:
+                self.stop("max_iter")  # before: no epoch to come would lead anywhere
             if new and self.watched:
                 yield training
         self._end(training)
