@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor
 from skgd._auto import decide
+from skgd._solvers.interior_point import Program
 from skgd.linear_model import regularization_path
 from skgd.losses import EpsilonInsensitive, Quantile
 
@@ -77,11 +78,43 @@ def test_ends_at_the_optimum_of_the_linear_program(case):
         found = sum(value(*at) for (_, value), *at in zip(of_outputs, of_alpha, intercepts, strict=True))
         np.testing.assert_allclose(found, sum(least for least, _ in of_outputs), rtol=1e-8, atol=1e-8)
     assert not coefs[0].any()  # exactly
-    if case != "absolute":
-        assert not regularization_path(model, rows, y, n_alphas=2).coefs[0].any()
+    assert not regularization_path(model, rows, y, n_alphas=2).coefs[0].any()
     fitted = model.set_params(alpha=1e-4).fit(rows, y, sample_weight=weight)
     assert fitted.stop_reason_ == "converged"
     np.testing.assert_allclose(fitted.coef_.reshape(coefs[2].shape), coefs[2], atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("loss", ["absolute_error", "hinge"])
+def test_more_columns_than_rows(loss, dtype):
+    random = np.random.default_rng(1)
+    X = random.normal(size=(40, 300)).astype(dtype)
+    y = X[:, :5].sum(axis=1) + 0.5 * random.normal(size=40)
+    if loss == "hinge":
+        y = y > 0
+        model, pieces = GDLinearClassifier("hinge"), hinge(y)
+    else:
+        y = y.astype(dtype)
+        model, pieces = GDLinearRegressor(loss), [(-1.0, 1.0, y.astype(float))]
+    model.set_params(penalty="l1", alpha=0.01, standardize=False).fit(X, y)
+    least, value = program(X.astype(float), pieces, np.full(40, 1 / 40), 0.01)
+    coef, intercept = np.ravel(model.coef_), np.ravel(model.intercept_)[0]
+    assert coef.dtype == dtype
+    assert model.stop_reason_ == "converged"
+    assert model.n_iter_ < 40
+    assert np.count_nonzero(coef) <= 40  # as many as a vertex has at most
+    found = value(coef.astype(float), float(intercept))
+    np.testing.assert_allclose(found, least, rtol=1e-7 if dtype == np.float64 else 2e-6)
+
+
+def test_ends_unproven_where_no_step_leads_anywhere(monkeypatch):
+    step, left = Program.step, iter(range(5))
+    monkeypatch.setattr(Program, "step", lambda program: next(left, None) is not None and step(program))
+    model = GDLinearClassifier("hinge", penalty="l1", alpha=1e-3, standardize=False)
+    with pytest.warns(ConvergenceWarning, match="No step led on after 6 epochs"):
+        model.fit(WINE, KIND == 1)
+    assert model.stop_reason_ == "max_iter"
+    assert model.n_iter_ == 6
 
 
 def test_the_elastic_net_against_a_quadratic_program():

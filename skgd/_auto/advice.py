@@ -83,10 +83,13 @@ def report(
             if plan.early_stopping
             else f"converged to tol={plan.tol} ({plan.criterion})"
         )
+        n_epochs = training.epochs - first_epoch
+        ended, todo = f"Maximum number of epochs reached, max_iter={plan.max_iter}", what_to_do(training, plan)
+        if plan.solver == "interior_point" and n_epochs < plan.max_iter:
+            ended, todo = f"No step led on after {n_epochs} epochs", "increase tol or alpha"
         warn(
             "max_iter",
-            f"Maximum number of epochs reached, max_iter={plan.max_iter}, before {estimator} {aim}: "
-            f"{what_to_do(training, plan)}." + (" standardize=True converges sooner." if unscaled else ""),
+            f"{ended}, before {estimator} {aim}: {todo}." + (" standardize=True converges sooner." if unscaled else ""),
         )
     elif creeps(training, plan) and not within_search() and is_far(training, problem):  # searches compare rates
         warn(

@@ -11,13 +11,14 @@ from .._kernels.constants import TINY
 from .._problem.problem import Problem
 from ..penalties import L1, ElasticNet
 from .driver import IMMENSE_START
-from .interior_point import InteriorPoint
+from .interior_point import GAP, InteriorPoint
 from .outcome import Outcome
 from .plan import Plan
 from .solvers import make_solver
 from .training import Training, begin
 
 AT_LARGEST = 1 + 1e-9  # times the largest slope: rounding shall make no coefficient of it
+AT_LARGEST_INSIDE = 1 + 1.3 * GAP**0.5  # so much that what the gap leaves of coefficients is rounded to zero
 
 
 class Solution(NamedTuple):
@@ -50,7 +51,7 @@ class Continuation:
             self.solver.go_on(problem)
         self.problem, training, first = problem, self.training, self.training.epochs
         outcome, last = Outcome.RUNNING, first + self.plan.max_iter
-        while outcome not in (Outcome.CONVERGED, Outcome.OUT_OF_EPOCHS):
+        while outcome not in (Outcome.CONVERGED, Outcome.OUT_OF_EPOCHS, Outcome.STUCK):
             outcome = self.solver.step(last)
             if outcome == Outcome.DIVERGED:
                 raise ValueError(IMMENSE_START)
@@ -83,6 +84,7 @@ class Continuation:
             inside = isinstance(self.solver, InteriorPoint)
             slopes = self.solver.slopes if inside else self.solver.search.gradient
             if not solution.params[counts > 0].any():
-                return AT_LARGEST * float(np.abs(slopes[counts > 0] / counts[counts > 0]).max())
+                factor = AT_LARGEST_INSIDE if inside else AT_LARGEST
+                return factor * float(np.abs(slopes[counts > 0] / counts[counts > 0]).max())
             if inside:  # slopes of a constant on one side of all rows may be zero
                 slopes = np.full(slopes.size, self.solver.largest_slope)

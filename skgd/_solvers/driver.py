@@ -111,8 +111,8 @@ class Driver:
                 self.stop("converged")
                 if training.progress["circled"][0]:
                     training.state.params[:] = training.state.best
-            elif outcome == Outcome.UNPROVEN and not self.stopped:
-                self.stop("max_iter")  # as many epochs as there may be would change nothing
+            if outcome == Outcome.STUCK and not self.stopped:
+                self.stop("max_iter")  # before: no epoch to come would lead anywhere
             if new and self.watched:
                 yield training
         self._end(training)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .. import _parallel as threads
-from .._kernels.constants import LEAST_GAIN, RIDGE, TINY
+from .._kernels.constants import LEAST_GAIN, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.objective import pointwise
 from .._problem.problem import Problem
@@ -19,6 +19,7 @@ SLOPE = 1e-8  # of the largest slope that the loss can have: what may be left of
 INSIDE = 0.995  # of the way to the boundary (Mehrotra 1992)
 SOLVED = 3  # times each system, with what is left: in the end weights are as far apart as digits
 ROUNDING = 1e-16  # of the objective: a barrier that small has no digits left
+JITTERS = 1e-14, 1e-11, 1e-8  # of the diagonal, the first that makes a matrix definite: each costs slopes digits
 STUCK = 1e-10  # a shorter step leads nowhere any more
 
 
@@ -36,7 +37,7 @@ class Program:
         self.low = np.concatenate([*low, -l1[self.units]])
         self.high = np.concatenate([*high, l1[self.units]])
         self.at = np.concatenate([*at, np.zeros(self.units.size)])
-        self.w, self.slopes = w.copy(), 0.5 * (self.low + self.high)
+        self.w, self.slopes = w.astype(np.float64), 0.5 * (self.low + self.high)
         self.to_low = self.slopes - self.low  # in steps of their own: near the boundary differences have no digits
         self.to_high = self.to_low.copy()
         residuals = self.forward(w) - self.at
@@ -66,8 +67,12 @@ class Program:
         matrix = gram(self.rows, self._by_sets(weight))
         diagonal = np.diagonal(matrix) + self.ridge
         diagonal[self.units] += weight[-self.units.size :]
-        np.fill_diagonal(matrix, diagonal * (1 + RIDGE) + TINY)
-        return dpotrf(matrix, lower=1)
+        for jitter in JITTERS:
+            np.fill_diagonal(matrix, diagonal * (1 + jitter) + TINY)
+            lower, failed = dpotrf(matrix, lower=1)
+            if not failed:
+                break
+        return lower, failed
 
     @property
     def subgradient(self) -> np.ndarray:
@@ -201,12 +206,12 @@ class InteriorPoint:
                 if training.starts_immense:
                     return Outcome.DIVERGED
             if not self.idle:
-                moved = [each.step() for each in self.programs if not self._is_there(each)]
-                self.idle = not any(moved) or all(map(self._is_there, self.programs))
+                moved = [each.step() for each in self.programs if not self._settles(each)]
+                self.idle = not any(moved) or all(map(self._settles, self.programs))
                 self._publish()
             training.count_steps(np.array([self._objective]))
-        if self.idle and self.plan.criterion_of_solver != "never" and all(map(self._is_there, self.programs)):
-            return Outcome.CONVERGED
+        if self.idle and self.plan.criterion_of_solver != "never":
+            return Outcome.CONVERGED if all(map(self._is_there, self.programs)) else Outcome.STUCK
         return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED
 
     @property
@@ -232,12 +237,25 @@ class InteriorPoint:
             slope = plan.tol or 0.0
         return program.gap(program.w) <= tol * gain and float(np.abs(program.subgradient).max()) <= slope
 
+    def _settles(self, program: Program) -> bool:
+        """Make zero what is next to nothing, if slopes prove that nothing is left to gain then; whether they do.
+
+        Where the gap is small but what is zero at the optimum isn't small enough yet, it takes some more steps.
+        """
+        if not self._is_there(program):
+            return False
+        before, program.w = program.w, program.rounded()
+        if self._is_there(program):
+            return True
+        program.w = before
+        return False
+
     def _publish(self) -> None:
-        if self.idle:  # what is next to nothing becomes nothing
+        if self.idle:
             for each in self.programs:
-                before, each.w = each.w, each.rounded()
-                if not self._is_there(each):
-                    each.w = before
+                rounded = each.rounded()
+                if each.value(rounded) <= each.value(each.w):
+                    each.w = rounded
         self.training.state.params[:] = np.concatenate([each.w for each in self.programs])
         self.training.gradient_norm = max(float(np.abs(each.subgradient).max()) for each in self.programs)
 

@@ -272,7 +272,7 @@ class LineSearch:
         count(self.search, training)
         criterion = self.criterion  # where no step is to be made any more nothing is left to gain
         if self.idle and criterion.name != "never" and not is_proven(self.search, training, self.problem):
-            return Outcome.UNPROVEN
+            return Outcome.STUCK
         if self.idle and (criterion.name == "objective" or criterion.is_met(self.search, self.prospects, 0.0)):
             return Outcome.CONVERGED
         return Outcome.OUT_OF_EPOCHS if training.epochs >= last_epoch else Outcome.PAUSED

@@ -16,8 +16,7 @@ class Outcome(IntEnum):
     DIVERGED = kernels.DIVERGED
     PAUSED = kernels.PAUSED  # after an epoch
     OUT_OF_EPOCHS = kernels.OUT_OF_EPOCHS
-    STUCK = kernels.STUCK  # another solver should go on
-    UNPROVEN = 6  # no step leads on, and nothing proves that this is the optimum
+    STUCK = kernels.STUCK  # no epoch to come leads anywhere: another solver should go on, if there is one
 
 
 class Solver(Protocol):
