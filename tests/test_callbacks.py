@@ -309,6 +309,10 @@ def test_a_table_of_epochs_has_the_numbers_of_the_textbook(capsys):
         np.testing.assert_allclose([float(cell) for cell in cells], expected, rtol=1e-3)
         step = -0.1 * np.array(slopes)
     np.testing.assert_allclose([*line.coef_, *line.intercept_], parameters)
+    line.set_params(warm_start=True).fit(x[:, None], y)  # goes on from there
+    again = [cells.split() for cells in capsys.readouterr().out.splitlines()[1:]]
+    assert [cells[0] for cells in again] == ["3", "4", "5", "6"]
+    assert again[0] == lines[-1].split()[:6]  # without the rate and the step that have led there
 
     # whatever training standardizes, numbers are in the units of the data
     scaled = GDLinearRegressor(standardize=True, **settings).set_callbacks(EpochTable()).fit(x[:, None], y)

@@ -18,6 +18,7 @@ from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd._solvers.training import SEEDS
 from skgd._targets.held_out import folds
 from skgd.callbacks import Checkpoint
+from skgd.neural_network._linear_part import WEIGHTS
 
 DIABETES, IRIS, CANCER = (load(return_X_y=True) for load in (load_diabetes, load_iris, load_breast_cancer))
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0}
@@ -76,6 +77,7 @@ def test_linear_models_beside_the_members_have_the_weight_that_predicts_rows_hel
             model.predict(X)
         return
     assert 0.5 < model.linear_weight_ <= 1  # two epochs of two units tell little
+    assert WEIGHTS.tolist() == [round(each, 2) for each in np.linspace(0, 1, 21)]  # 0.95, not 0.9500000000000001
     predict = "predict_proba" if kind is LogisticRegression else "predict"
     given = {}
     for weight in 0.0, 0.25, 1.0:

@@ -111,7 +111,7 @@ def test_ends_unproven_where_no_step_leads_anywhere(monkeypatch):
     step, left = Program.step, iter(range(5))
     monkeypatch.setattr(Program, "step", lambda program: next(left, None) is not None and step(program))
     model = GDLinearClassifier("hinge", penalty="l1", alpha=1e-3, standardize=False)
-    with pytest.warns(ConvergenceWarning, match="No step led on after 6 epochs"):
+    with pytest.warns(ConvergenceWarning, match="no step leads on, after 6 epochs"):
         model.fit(WINE, KIND == 1)
     assert model.stop_reason_ == "max_iter"
     assert model.n_iter_ == 6

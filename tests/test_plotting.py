@@ -639,6 +639,24 @@ def test_a_path_on_a_surface():
     assert plt.gcf().axes[0].name == "3d"
 
 
+@pytest.mark.parametrize("projection", [None, "3d"])
+def test_pictures_of_which_parts_are_empty(projection):
+    away = PathDisplay.from_function(bowl, ZIGZAG, bounds=[(5, 6), (5, 6)], projection=projection)
+    assert "starts outside" in texts_of(away)[0]
+    below = PathDisplay.from_function(bowl, ZIGZAG, levels=[-10, -5], projection=projection)
+    hole = PathDisplay.from_function(
+        lambda x: np.log(abs(x[0])), ZIGZAG, bounds=[(0, 9), (-3, 3)], projection=projection
+    )
+    flat = PathDisplay.from_function(lambda x: 7.0, ZIGZAG, projection=projection)
+    for display in (away, below, hole, flat):
+        display.figure_.canvas.draw()
+    if projection is not None:
+        assert np.isneginf(hole.values.min())
+        assert below.ax_.get_zlim() == (-10, -5)
+        np.testing.assert_allclose(hole.ax_.get_zlim(), np.log([9 / 149, 9]))
+        assert flat.ax_.get_zlim() == (7, 8)
+
+
 def test_axes_and_surfaces_that_do_not_go_together():
     _, flat = plt.subplots()
     _, solid = plt.subplots(subplot_kw={"projection": "3d"})

@@ -73,8 +73,8 @@ def report(
         warn(
             "unproven",
             f"{estimator} stopped where no step leads on, after {training.epochs - first_epoch} epochs, and can't "
-            "prove that this is the optimum: the loss has kinks, as an L1 penalty has. Give penalty='l2', or a smooth "
-            "loss.",
+            "prove that this is the optimum: the loss has kinks, as an L1 penalty has. Increase alpha or tol, or give "
+            "penalty='l2' or a smooth loss.",
         )
     elif training.stop_reason == "max_iter":
         patience = f"on the validation data for n_iter_no_change={plan.n_iter_no_change} epochs"
@@ -83,13 +83,10 @@ def report(
             if plan.early_stopping
             else f"converged to tol={plan.tol} ({plan.criterion})"
         )
-        n_epochs = training.epochs - first_epoch
-        ended, todo = f"Maximum number of epochs reached, max_iter={plan.max_iter}", what_to_do(training, plan)
-        if plan.solver == "interior_point" and n_epochs < plan.max_iter:
-            ended, todo = f"No step led on after {n_epochs} epochs", "increase tol or alpha"
         warn(
             "max_iter",
-            f"{ended}, before {estimator} {aim}: {todo}." + (" standardize=True converges sooner." if unscaled else ""),
+            f"Maximum number of epochs reached, max_iter={plan.max_iter}, before {estimator} {aim}: "
+            f"{what_to_do(training, plan)}." + (" standardize=True converges sooner." if unscaled else ""),
         )
     elif creeps(training, plan) and not within_search() and is_far(training, problem):  # searches compare rates
         warn(

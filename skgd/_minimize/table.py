@@ -16,12 +16,12 @@ class Table:
     def __init__(self, shaped: Any, sign: float):
         self.shaped, self.sign = shaped, sign  # of variables, and -1 where the descent is an ascent
 
-    def begin(self, point: Point, x: str = "x", f: str = "f") -> None:
-        """The descent begins here, with these names of the variables and the function."""
+    def begin(self, k: int, point: Point, x: str = "x", f: str = "f") -> None:
+        """The descent begins, or goes on, here after k steps, with these names of the variables and the function."""
         width = len(self._vector(point.params))
         self.widths = (5, width, 12, width, 9, width)
         self._print("k", x, f, "gradient", "rate", "step")
-        self._point(0, point, "", "")
+        self._point(k, point, "", "")
 
     def see(self, k: int, point: Point, rate: float | None) -> None:
         """Step k has led here, at this rate; if nobody knows it, it shows where the step is along the gradient."""

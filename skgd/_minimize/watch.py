@@ -28,7 +28,7 @@ class Watch:
         """It begins here."""
         self.path, self.values = [point.params], [point.value]
         if self.table is not None:
-            self.table.begin(point)
+            self.table.begin(0, point)
 
     def see(self, driver: Driver, earlier: int) -> None:
         """After every iteration; there may have been earlier ones, of other drivers."""

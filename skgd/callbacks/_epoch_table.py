@@ -16,8 +16,8 @@ class EpochTable(FitCallback):
 
     A line has the coefficients and the intercept, the objective and its gradient there, and the learning rate and the
     step that have led there. With ``batch_size=None`` an epoch is one step. All are in the units of X and y, whatever
-    training standardizes: with ``standardize=False`` and plain descent each step is minus the rate times the gradient
-    of the line above,
+    training standardizes: with ``standardize=False`` and plain descent without ``average`` each step is minus the rate
+    times the gradient of the line above,
 
     .. math:: w \leftarrow w - \eta \, \frac{1}{n} \sum_i \ell'(x_i w + b, y_i) \, x_i, \qquad
         b \leftarrow b - \eta \, \frac{1}{n} \sum_i \ell'(x_i w + b, y_i)
@@ -85,7 +85,7 @@ class Lines:
         """The head, once."""
         if self.epoch < 0:
             self.epoch = driver.training.epochs
-            self.table.begin(in_units_of_data(driver), "parameters", "objective")
+            self.table.begin(self.epoch, in_units_of_data(driver), "parameters", "objective")
 
     def see(self, driver: Driver) -> None:
         """Print the last epoch, unless it was cut short."""

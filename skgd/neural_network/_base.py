@@ -21,7 +21,7 @@ from .._solvers.training import Training
 from .._validation import Interval, StrOptions, check_fitted, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
-from ._ensemble import Raws, hold_out, of_all, out_of_bag, raw_predictions_of
+from ._ensemble import Raws, all_hold_out, of_all, out_of_bag, raw_predictions_of
 from ._held_out import validated
 from ._linear_part import gone_on, linear_part
 from ._ready import Ready, are_few
@@ -105,7 +105,7 @@ class NetworkEstimator(GradientDescentEstimator):
         raws: Any = [self._validated(each.training, each.plan, each.problem) for each in drivers]
         if goes_on:  # members may have seen before what they hold out now
             return {"_linear": gone_on(drivers, parameters, self._linear)} if self._linear else {}
-        if not hold_out(drivers):
+        if not all_hold_out(drivers):
             return {}
         found, problem = linear_part(drivers, parameters, raws, n_threads(self.n_jobs)), drivers[0].problem
         return found | out_of_bag(problem, found.pop("held_out"))

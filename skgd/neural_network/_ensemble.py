@@ -104,7 +104,7 @@ def out_of_bag(problem: Problem, raw: np.ndarray) -> dict[str, Any]:
     return {"oob_prediction_": predictions, "oob_score_": score(loss, raw[seen], data.y[seen], data.weight_of(seen))}
 
 
-def hold_out(drivers: Sequence[Driver]) -> bool:
+def all_hold_out(drivers: Sequence[Driver]) -> bool:
     """Whether these are members of an ensemble whose validation rows are a part of the rows that were given."""
     return len(drivers) > 1 and all(map(_holds_out, drivers))
 

@@ -17,7 +17,10 @@ def dots(ax, points: np.ndarray) -> np.ndarray:
 def mark_scale(ax, points: np.ndarray) -> float:
     """Size of the marks of a path's start and end, as a share of the usual one."""
     drawn = _drawn(ax, points)
-    extent = np.ptp(drawn[np.isfinite(drawn).all(axis=1)], axis=0).max(initial=0.0)
+    finite = drawn[np.isfinite(drawn).all(axis=1)]
+    if not finite.size:
+        return 1.0
+    extent = np.ptp(finite, axis=0).max()
     return float(np.clip(extent / _SHORT, _SMALLEST, 1.0))
 
 

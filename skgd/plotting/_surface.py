@@ -38,7 +38,7 @@ def draw_surface(
     """The surface, up to the highest level, darker where paths are to get to."""
     from matplotlib import colormaps
 
-    known = np.where(values <= cut(values, levels), values, np.nan)
+    known = np.where(np.isfinite(values) & (values <= cut(values, levels)), values, np.nan)
     order = shades(len(levels), upside_down)
     colors = colormaps["Greys"](np.interp(np.nan_to_num(known, nan=levels[-1]), levels, order))
     ax.computed_zorder = False  # paths before the surface, wherever they are
@@ -48,10 +48,17 @@ def draw_surface(
     ax.locator_params(nbins=5)  # as many numbers as the shorter sides have room for
     ax.set_xlim(grid[0][0], grid[0][-1])
     ax.set_ylim(grid[1][0], grid[1][-1])
-    ax.set_zlim(np.nanmin(known), np.nanmax(known))
+    ax.set_zlim(*_box(known[np.isfinite(known)], levels))
     sides = np.array([np.ptp(axis) for axis in grid]) if equal else np.ones(2)
     ax.set_box_aspect((*sides, _RELIEF * sides.max()), zoom=_ZOOM)
     return surface
+
+
+def _box(heights: np.ndarray, levels: np.ndarray) -> tuple[float, float]:
+    """Limits that hold the surface; the levels, where it is above all of them, so that nothing of it is drawn."""
+    shown = heights if heights.size else levels
+    low, high = float(shown.min()), float(shown.max())
+    return low, high if high > low else low + 1.0
 
 
 def move(line: Any, points: np.ndarray) -> None:
