@@ -17,9 +17,9 @@ from .training import Training, fill
 GAP = 1e-9  # share of what is gained that rounding lets the gap come to, whatever the tolerance
 SLOPE = 1e-8  # of the largest slope that the loss can have: what may be left of the subgradient
 INSIDE = 0.995  # of the way to the boundary (Mehrotra 1992)
-SOLVED = 3  # times each system, with what is left: in the end weights are as far apart as digits
+SOLVED = 6  # times each system, with what is left: in the end weights are as far apart as digits
 ROUNDING = 1e-16  # of the objective: a barrier that small has no digits left
-JITTERS = 1e-14, 1e-11, 1e-8  # of the diagonal, the first that makes a matrix definite: each costs slopes digits
+JITTERS = 1e-15, 1e-13, 1e-11, 1e-8  # of the diagonal, the first that makes a matrix definite: each costs slopes digits
 STUCK = 1e-10  # a shorter step leads nowhere any more
 
 
