@@ -25,6 +25,10 @@ LONGER = 4.0  # of these steps one than the one before
 MAX_STEPS = 30
 
 Train = Callable[[Training, Plan], Training]
+UNPROVEN = (
+    "{} stopped where no step leads on, after {} epochs, and can't prove that this is the optimum: the loss has kinks, "
+    "as an L1 penalty has. Increase alpha or tol, or give penalty='l2' or a smooth loss."
+)
 
 
 def report(
@@ -70,12 +74,7 @@ def report(
             "coefficients grow for ever. Give a penalty, alpha > 0.",
         )
     elif training.stop_reason == "max_iter" and training.epochs - first_epoch < plan.max_iter:
-        warn(
-            "unproven",
-            f"{estimator} stopped where no step leads on, after {training.epochs - first_epoch} epochs, and can't "
-            "prove that this is the optimum: the loss has kinks, as an L1 penalty has. Increase alpha or tol, or give "
-            "penalty='l2' or a smooth loss.",
-        )
+        warn("unproven", UNPROVEN.format(estimator, training.epochs - first_epoch))
     elif training.stop_reason == "max_iter":
         patience = f"on the validation data for n_iter_no_change={plan.n_iter_no_change} epochs"
         aim = (
