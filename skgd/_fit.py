@@ -56,7 +56,6 @@ from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Schedule
 
 OF_ROWS = "oob_score_", "oob_prediction_", "_ready"  # what a fit makes that isn't in its trainings
-BESIDE = "_linear", "linear_weight_"  # what goes on beside them
 
 
 class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCallbacks, Pickles):
@@ -107,7 +106,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
     _run: Run | None = None  # while a fit lasts that callbacks watch
     _training: Training
     _others: tuple[Training, ...] = ()  # of an ensemble's members but the first
-    _ALONE: ClassVar[dict] = {"_others": ()}  # what one training by itself has in place of an ensemble's
+    _BESIDE: ClassVar[dict] = {}  # what goes on beside trainings, as it is where there is nothing
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -195,7 +194,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         attributes, drivers = self.__dict__.copy(), []
         try:
             # nobody shall see those of an earlier fit beside what this one has learnt so far
-            for name in OF_ROWS if goes_on_in_the_end else (*OF_ROWS, *BESIDE):
+            for name in OF_ROWS if goes_on_in_the_end else (*OF_ROWS, *self._BESIDE):
                 self.__dict__.pop(name, None)
             rng = generator(self.random_state) if saved is None else saved.rng
             random = None if tasks is None else rng.get_state(legacy=False)

@@ -38,25 +38,26 @@ def warn_user(
     that, and again when they haven't come up for a minute: then it is another search. What the end of a message takes
     time to find is asked for where somebody hears it.
     """
-    level, within_search = 2, False
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and (name := f"{frame.f_globals.get('__name__', '')}.").startswith(_INSIDE):
-        within_search = within_search or name.startswith(_SEARCHES)
-        frame, level = frame.f_back, level + 1
+    frame, level, searches = _user()
     action = _action(message, category, frame)
-    once = within_search and action in ("default", "module", "once")
+    once = searches and action in ("default", "module", "once")
     if action != "ignore" and not (once and _said((*_line(frame), kind or message))):
         warnings.warn(message if more is None else message + more(), category, stacklevel=level)
 
 
 def within_search() -> bool:
     """Whether it is scikit-learn that fits, many times in a call of the user's: to compare what comes of it."""
-    frame: FrameType | None = sys._getframe(1)
+    return _user()[2]
+
+
+def _user() -> tuple[FrameType | None, int, bool]:
+    """The user's frame for who calls, its level for warnings there, and whether a search lies in between."""
+    frame: FrameType | None = sys._getframe(2)
+    level, searches = 2, False
     while frame is not None and (name := f"{frame.f_globals.get('__name__', '')}.").startswith(_INSIDE):
-        if name.startswith(_SEARCHES):
-            return True
-        frame = frame.f_back
-    return False
+        searches = searches or name.startswith(_SEARCHES)
+        frame, level = frame.f_back, level + 1
+    return frame, level, searches
 
 
 def _line(frame: FrameType | None) -> tuple[str, int]:

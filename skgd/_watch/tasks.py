@@ -128,7 +128,7 @@ class Tasks:
     def _fitted(self, driver: Driver) -> dict:
         """Attributes of the estimator if this epoch is the last one."""
         training = self.estimator._finished(driver.as_if_ended(), driver.plan, driver.problem)
-        return self.estimator._published(training) | {"_training": training} | self.estimator._ALONE
+        return self.estimator._published(training) | {"_training": training, "_others": ()} | self.estimator._BESIDE
 
     def _begin_epoch(self, driver: Driver) -> None:
         start = self.starts[driver.number]

@@ -54,7 +54,7 @@ class NetworkEstimator(GradientDescentEstimator):
     _decide = staticmethod(decide)
     _linear: tuple[Training, ...] = ()  # of an ensemble whose members have a linear model beside them
     linear_weight_: float
-    _ALONE: ClassVar[dict] = {"_others": (), "_linear": (), "linear_weight_": 0.0}
+    _BESIDE: ClassVar[dict] = {"_linear": (), "linear_weight_": 0.0}
 
     @property
     def _trainings(self) -> tuple[Training, ...]:
