@@ -405,3 +405,12 @@ def test_by_default_it_isnt_below_the_linear_model(data):
         assert log_loss(y, mine) < log_loss(y, its) + 0.02
     else:
         assert r2_score(y, mine) > r2_score(y, its) - 0.02
+
+
+def test_a_pickle_with_fewer_linear_models_than_members_is_refused():
+    X, y = DIABETES[0][:100], DIABETES[1][:100]
+    model = GDMLPRegressor(n_members=2, **SMALL).fit(X, y)
+    state = model.__getstate__()
+    state["_states_of_linear"] = state["_states_of_linear"][:1]
+    with pytest.raises(ValueError, match="each member has a linear model, or none has"):
+        GDMLPRegressor().__setstate__(state)

@@ -119,6 +119,15 @@ def test_what_cannot_be_represented_is_an_error(parameters, X, y, message):
     np.testing.assert_allclose(model.predict([[2.0]]), 2.0, rtol=1e-3)  # the model from before
 
 
+def test_weights_times_the_largest_targets_overflow_nowhere():
+    X = np.linspace(-1, 1, 24).reshape(-1, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        model = GDMLPRegressor(hidden_layer_sizes=(4,), max_iter=1, random_state=0)
+        model.fit(X, 1e300 * X[:, 0] + 1e300, sample_weight=np.full(24, 1e9))
+    assert np.isfinite(model.predict(X)).all()
+
+
 def test_a_last_step_out_of_range_is_taken_back():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(100, 2))
