@@ -1,8 +1,9 @@
-"""Arrays and data frames of other libraries: how they become NumPy's, and what is said of those that can't."""
+"""Arrays, data frames and sparse matrices of others: how they become ours, and what is said of those that can't."""
 
+import itertools
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, time, timedelta
 from typing import Any, NoReturn
 
@@ -11,12 +12,17 @@ import numpy as np
 # float32 as columns name it: of pandas and polars; of pyarrow, also in pandas; sparse ones of pandas
 SINGLE = re.compile(r"[Ff]loat32|float(\[pyarrow\])?|Sparse\[float32, .*\]")
 # of pandas, polars and pyarrow, in this order
+CATEGORIES = re.compile(r"(category|Categorical|Enum|dictionary)\b")
 TIMES = re.compile(
     r"(datetime64|timedelta64|period|Date|Datetime|Duration|Time|(date|time)(32|64)|timestamp|duration)\b"
 )
 NESTED = re.compile(r"(List|Array|Struct|(large_|fixed_size_)?list(_view)?|struct|map)\b")
 
+SORTED_ENTRIES = 2**16  # of CSR that are sorted at a time, to look for equal ones
+
 NO_TIMES = "column {!r} holds times: give numbers for them, as days since one"
+ENCODE = "encode such columns first, as sklearn.preprocessing.OneHotEncoder does"
+NAME_IT = "name it in categorical_features, or give it a type of categories, as astype('category') does"
 NO_PARTS = "column {!r} holds lists or structures: give a column of numbers for each of their parts"
 
 
@@ -61,8 +67,11 @@ def all_single(X: Any) -> bool:
     return bool(dtypes) and all(map(SINGLE.fullmatch, dtypes))
 
 
-def raise_for_columns(X: Any, error: Exception) -> NoReturn:
-    """Raise an error that names the column of a data frame which holds no numbers, else the error itself."""
+def raise_for_columns(X: Any, error: Exception, advice: str = ENCODE) -> NoReturn:
+    """Raise an error that names the column of a data frame which holds no numbers, else the error itself.
+
+    The advice is for a column of words.
+    """
     if not hasattr(X, "shape"):
         raise error
     for name, _ in _columns(X):
@@ -75,11 +84,39 @@ def raise_for_columns(X: Any, error: Exception) -> NoReturn:
             raise ValueError(NO_PARTS.format(name)) from error
         word = next((value for value in values if isinstance(value, str) and not _is_number(value)), None)
         if word is not None:
-            raise ValueError(
-                f"column {name!r} holds {str(word)!r}, which is no number: encode such columns first, as "
-                "sklearn.preprocessing.OneHotEncoder does"
-            ) from error
+            raise ValueError(f"column {name!r} holds {str(word)!r}, which is no number: {advice}") from error
     raise error
+
+
+def hold_categories(X: Any) -> list[bool]:
+    """Of each column of a data frame whether its type says that it holds categories; of an array nothing."""
+    return [bool(CATEGORIES.match(dtype)) for _, dtype in _columns(X)]
+
+
+def names_of(X: Any) -> list:
+    """Names of a data frame's columns; none of an array."""
+    return [name for name, _ in _columns(X)]
+
+
+def columns_at(X: Any, numbers: Sequence[int] | np.ndarray) -> Any:
+    """Some columns of an array, a list of rows or a data frame; an array if there are none."""
+    if not len(numbers):
+        return np.empty((len(X), 0))  # polars and pyarrow would have no rows then
+    if hasattr(X, "iloc"):
+        return X.iloc[:, numbers]
+    names = names_of(X)
+    return X.select([names[j] for j in numbers]) if names else np.asarray(X, dtype=object)[:, numbers]
+
+
+def objects_at(X: Any, numbers: np.ndarray) -> np.ndarray:
+    """The objects in some columns, of shape (n_rows, n_columns), None where one is missing, whatever libraries have."""
+    objects, names = np.empty((len(X), len(numbers)), dtype=object), names_of(X)
+    for of_column, j in zip(objects.T, numbers, strict=True):
+        column = X.iloc[:, j] if hasattr(X, "iloc") else X[names[j]] if names else columns_at(X, [j])[:, 0]
+        # NumPy makes something else of pyarrow's dictionaries
+        of_column[:] = column.to_pylist() if hasattr(column, "to_pylist") else np.asarray(column, dtype=object)
+        of_column[np.asarray(column.isna()) if hasattr(column, "isna") else of_column != of_column] = None
+    return objects
 
 
 def _columns(X: Any) -> Iterable[tuple[Any, str]]:
@@ -98,3 +135,53 @@ def _is_number(word: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_structure(X) -> None:
+    """Refuse a sparse matrix whose parts contradict each other: reading it would lead beyond its arrays."""
+    if X.ndim != 2:
+        return
+    kind, axes = f"X is no valid {X.format.upper()} matrix", {"row": X.shape[0], "column": X.shape[1]}
+    if X.format == "coo":
+        numbers, n_stored = {"row": X.row, "column": X.col}, len(X.data)
+    else:
+        if X.format == "bsr":
+            axes = {"row": X.shape[0] // X.blocksize[0], "column": X.shape[1] // X.blocksize[1]}
+        major, minor = ("column", "row") if X.format == "csc" else ("row", "column")
+        if len(X.indptr) != axes[major] + 1 or X.indptr[0] != 0:
+            raise ValueError(f"{kind}: indptr must have {axes[major] + 1} entries, from 0 on")
+        if (X.indptr[1:] < X.indptr[:-1]).any():
+            raise ValueError(f"{kind}: indptr decreases, so that a {major} ends before it begins")
+        numbers, n_stored = {minor: X.indices}, int(X.indptr[-1])
+    lengths = len(X.data), *map(len, numbers.values())
+    if min(lengths) < n_stored or max(lengths) > min(lengths):
+        raise ValueError(f"{kind}: {n_stored} stored entries, but arrays of the lengths {lengths} for them")
+    for axis, of_axis in numbers.items():
+        used = of_axis[:n_stored]
+        if used.size and not (used.min() >= 0 and used.max() < axes[axis]):
+            raise ValueError(f"{kind}: it has {axis} numbers outside 0 to {axes[axis] - 1}")
+
+
+def without_duplicates(X):
+    """X itself, its columns in whatever order, or a copy where rows have an entry twice."""
+    if X.has_canonical_format or not _has_duplicates(X):
+        return X
+    X = X.copy()
+    X.sum_duplicates()
+    if not np.isfinite(X.data).all():
+        raise ValueError("X holds entries twice whose sum is infinite")
+    return X
+
+
+def _has_duplicates(X) -> bool:
+    """Whether a row has an entry twice; looks at some rows at a time."""
+    first_rows = np.searchsorted(X.indptr, np.arange(0, X.nnz, SORTED_ENTRIES), side="right") - 1
+    for start, stop in itertools.pairwise([*np.unique(first_rows), X.shape[0]]):
+        # one number for each place: these are sorted in a third of the time that it takes to sort CSR
+        kind = np.uint32 if (stop - start) * X.shape[1] < 2**32 else np.uint64
+        places = np.repeat(np.arange(stop - start, dtype=kind) * kind(X.shape[1]), np.diff(X.indptr[start : stop + 1]))
+        places += X.indices[X.indptr[start] : X.indptr[stop]].astype(kind)
+        places.sort()
+        if (places[1:] == places[:-1]).any():
+            return True
+    return False

@@ -259,6 +259,10 @@ class Network(Shared):
         biases make up for the means. "max_abs": train on x / max(abs(x)). "auto" is True but for columns that
         are rarely non-zero, which unit variance blows up: they are divided by more, words of text most, the same for
         dense and sparse X.
+    categorical_features : array-like of bool, int or str, "from_dtype" or None, default="from_dtype"
+        Columns of X that hold categories: a mask, numbers or names. "from_dtype" are those of a data frame whose type
+        says so: pandas's category, polars's Categorical and Enum, pyarrow's dictionaries. Each of their categories
+        becomes a column of its own. See docs/networks.md, for numbers that are missing, too.
     batch_size : int, None or "auto", default="auto"
         Rows per update, at least 1; more than there are means all. None is all rows, "auto" a thousandth of them, at
         least 32, or 200 of sparse X, and at most 256.

@@ -19,6 +19,7 @@ from ._auto.advice import report
 from ._auto.description import settle_held_out, treatment
 from ._constructors import VALUES, AdvisesCallers
 from ._containers import all_single
+from ._encoding import Encoding, categorical_columns
 from ._partitions import Partitions, adapter_of, partitions_of
 from ._pickles import Pickles
 from ._problem.describe import describe, splits_of
@@ -93,6 +94,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
     _model: ClassVar[Any]
     _decide: ClassVar[Any]
     _checks_of_y: Any
+    _encodes: ClassVar[bool] = False  # whether columns may hold categories and gaps
     _survey: Callable[..., Any]  # (y_like, dtype, classes, before): what asks rows in parts for their targets
 
     def _describe_targets(self, X, y, sample_weight, validation, classes, before, streaming) -> Targets:
@@ -106,11 +108,13 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
     _run: Run | None = None  # while a fit lasts that callbacks watch
     _training: Training
     _others: tuple[Training, ...] = ()  # of an ensemble's members but the first
+    _encoding: Encoding | None = None  # how X becomes numbers, where it isn't as it is
     _BESIDE: ClassVar[dict] = {}  # what goes on beside trainings, as it is where there is nothing
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = tags.input_tags.categorical = self._encodes
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -285,7 +289,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             return [described_in_parts(self, *given)]
         dtypes = FLOATS if dtype is None else (dtype,)
         total = functools.partial(threads.total, n_threads=threads.n_threads(self.n_jobs))
-        X, y = check_training_data(self, X, y, reset=first is None, dtypes=dtypes, total=total, **self._checks_of_y)
+        checks = {"total": total, "fill": None if first is None else first.scaling.center, **self._checks_of_y}
+        X, y = check_training_data(self, X, y, reset=first is None, dtypes=dtypes, **checks)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
         how = treatment(parameters, self._model, streaming)
         n_rows = int(np.count_nonzero(targets.weight)) if targets.weight.size else X.shape[0]
@@ -354,6 +359,8 @@ def described_in_parts(
     if streaming:
         raise ValueError("partial_fit takes rows in memory: call it with one part after the other, or fit with all")
     X_like, kind = partitions.X_like, estimator._model
+    if estimator._encodes and categorical_columns(X_like, estimator.categorical_features).any():
+        raise ValueError("columns of categories take rows in memory, and X is a collection: encode them first")
     check_columns(estimator, X_like, reset=before is None)
     dtype = np.dtype(dtype or (np.float32 if all_single(X_like) else np.float64))
     survey = estimator._survey(partitions.y_like, dtype, classes, before)

@@ -9,7 +9,7 @@ What has the value that fits with defaults give it isn't stored either: names ta
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Number
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 
+from ._encoding import Encoding
 from ._kernels.structures import Progress, State
 from ._problem.model import LinearModel, penalty_factor
 from ._problem.network import NetworkModel
@@ -213,6 +214,14 @@ def _check_shapes(model: Any, params: np.ndarray, scaling: Scaling, moments: tup
             raise ValueError(f"this is no model as skgd stores it: {name} must have floats of shape {max(shapes)}")
 
 
+def _check_columns(state: dict, trainings: Sequence[Training]) -> None:
+    """Refuse models of more or fewer columns than X has, or becomes."""
+    encoding, n_given = state.get("_encoding"), state.get("n_features_in_")
+    d = n_given if encoding is None or encoding.n_features != n_given else encoding.width
+    if any(n_features(each.model) != d for each in trainings):
+        raise ValueError(f"this is no model as skgd stores it: n_features_in_ must be {d}")
+
+
 def n_features(model: Any) -> int:
     """Columns of X that the model takes."""
     return model.n_features if isinstance(model, LinearModel) else model.sizes[0]
@@ -274,6 +283,8 @@ class Pickles(BaseEstimator):
         for name, default in _defaults(type(self)).items():  # type: ignore[arg-type]
             if name in state and _equal(state[name], default):
                 del state[name]
+        if state.get("_encoding") is not None:
+            state["_encoding"] = state["_encoding"].state()
         training, others, linear = state.pop("_training", None), state.pop("_others", ()), state.pop("_linear", ())
         if training is not None:
             state["_training_state"] = packed(training)
@@ -309,9 +320,9 @@ class Pickles(BaseEstimator):
             training = from_first_format(state)
         sparsified = state.pop("_sparsified", False)
         if training is not None:
-            d = n_features(training.model)
-            if state.get("n_features_in_") != d or any(n_features(each.model) != d for each in others + linear):
-                raise ValueError(f"this is no model as skgd stores it: n_features_in_ must be {d}")
+            if "_encoding" in state:
+                state["_encoding"] = Encoding(**state["_encoding"])
+            _check_columns(state, [training, *others, *linear])
             self._publish(training, *others)
             if linear and len(linear) != 1 + len(others):
                 raise ValueError("this is no model as skgd stores it: each member has a linear model, or none has")

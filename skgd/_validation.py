@@ -1,7 +1,6 @@
 """Every use of scikit-learn's private names, and the checks of data that all estimators share."""
 
 import functools
-import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -18,7 +17,17 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_non_negative, validate_data
 
-from ._containers import all_single, as_numpy, checked_table, raise_for_columns
+from ._containers import (
+    ENCODE,
+    NAME_IT,
+    all_single,
+    as_numpy,
+    check_structure,
+    checked_table,
+    raise_for_columns,
+    without_duplicates,
+)
+from ._encoding import Encoding, categorical_columns, columns_of, filled
 
 if TYPE_CHECKING:  # scikit-learn's decorators have no types: what they decorate would be anything
     Method = TypeVar("Method", bound=Callable)
@@ -34,7 +43,6 @@ some_rows = _safe_indexing  # of an array, a list, a data frame or a sparse matr
 FLOATS = (np.float64, np.float32)
 WHOLE = tuple(np.dtype(f"{sign}int{bits}").type for sign in ("", "u") for bits in (8, 16, 32, 64))
 NUMBERS = (*FLOATS, np.float16, np.bool_, *WHOLE)  # that float64 holds, the largest whole ones rounded
-SORTED_ENTRIES = 2**16  # of CSR that are sorted at a time, to look for equal ones
 SAFE_WEIGHTS = (1e-100, 1e100)  # sums and products of weights in between are as exact as those of any others
 # Of parts nobody knows the largest of all beforehand: sums over them have room for squares of targets up to 1e50
 SAFE_WEIGHTS_OF_PARTS = (1e-200, 1e200)
@@ -148,14 +156,17 @@ def check_features(estimator, X, *, reset: bool, dtypes: Sequence[Any] = FLOATS)
     return _in_rows(as_numpy(X, "X"), functools.partial(_validated, estimator, reset=reset, dtypes=dtypes, order="C"))
 
 
-def check_rows_to_predict(estimator, X) -> Any:
-    """X as :func:`check_features` returns it, but arrays of whatever numbers in whatever order: for work by blocks."""
+def check_rows_to_predict(estimator, X, fill: np.ndarray | None = None) -> Any:
+    """X as :func:`check_features` returns it, but arrays of whatever numbers in whatever order: for work by blocks.
+
+    fill takes the place of missing numbers, if the estimator takes any and had none in its fit.
+    """
     if sparse.issparse(X):
         return check_features(estimator, X, reset=False)
     X = as_numpy(X, "X")
     if _is_plain(X, FLOATS) and _has_columns_of(estimator, X) and _is_finite(X.sum):
         return X
-    X = _validated(estimator, X, reset=False, dtypes=NUMBERS)
+    X = _validated(estimator, X, reset=False, dtypes=NUMBERS, fill=fill)
     return X if sparse.issparse(X) else np.asarray(X)  # a data frame may have sparse columns
 
 
@@ -175,16 +186,20 @@ def check_training_data(
     y_numeric: bool,
     multi_output: bool,
     total: Callable = np.sum,
+    fill: np.ndarray | None = None,
 ) -> tuple:
     """X as :func:`check_features` returns it, with no entry twice, and y of the same length; total(X) is its sum."""
     X, y = as_numpy(X, "X"), as_numpy(y, "y")
-    if _needs_no_conversion(X, y, dtypes, total):
+    by_dtype = not estimator._encodes or isinstance(estimator.categorical_features, str | None)
+    if by_dtype and _needs_no_conversion(X, y, dtypes, total):
         if reset:
             estimator.n_features_in_ = X.shape[1]
-            estimator.__dict__.pop("feature_names_in_", None)
+            for name in "feature_names_in_", "_encoding":
+                estimator.__dict__.pop(name, None)
         if _has_columns_of(estimator, X):
             return X, y
-    options = {"reset": reset, "multi_output": multi_output, "y_numeric": y_numeric, "dtypes": dtypes, "order": "C"}
+    options: dict[str, Any] = {"multi_output": multi_output, "y_numeric": y_numeric, "order": "C"}
+    options |= {"reset": reset, "dtypes": dtypes, "fill": fill}
 
     def check(X):
         nonlocal y
@@ -192,7 +207,7 @@ def check_training_data(
         return X
 
     X = _in_rows(X, check)
-    return (_without_duplicates(X) if sparse.issparse(X) else X), y
+    return (without_duplicates(X) if sparse.issparse(X) else X), y
 
 
 def check_columns(estimator, X_like, *, reset: bool) -> None:
@@ -222,7 +237,7 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
 
     X = _in_rows(X, check)
     y = y.toarray() if sparse.issparse(y) else y
-    return (_without_duplicates(X) if sparse.issparse(X) else X), y
+    return (without_duplicates(X) if sparse.issparse(X) else X), y
 
 
 def check_part_of_y(y) -> np.ndarray:
@@ -272,8 +287,9 @@ def _is_plain(X, dtypes: Sequence[Any]) -> bool:
 
 
 def _has_columns_of(estimator, X) -> bool:
-    """Whether X has the columns of the fit; where they have names scikit-learn warns of an array."""
-    return X.shape[1] == estimator.n_features_in_ and not hasattr(estimator, "feature_names_in_")
+    """Whether X has the columns of the fit as they are; where they have names scikit-learn warns of an array."""
+    same = X.shape[1] == estimator.n_features_in_ and estimator._encoding is None
+    return same and not hasattr(estimator, "feature_names_in_")
 
 
 def _is_finite(total: Callable[[], Any]) -> bool:
@@ -282,82 +298,53 @@ def _is_finite(total: Callable[[], Any]) -> bool:
         return math.isfinite(total())
 
 
-def _validated(estimator, X, *y, dtypes: Sequence[Any], **options) -> Any:
-    """What scikit-learn makes of X, and y; its own choice among dtypes would be float64 for most data frames."""
-    X = checked_table(X)
-    if np.float32 in dtypes and all_single(X):
+def _validated(estimator, X, *y, reset: bool, dtypes: Sequence[Any], fill: np.ndarray | None = None, **options) -> Any:
+    """What scikit-learn makes of X, and y; its own choice among dtypes would be float64 for most data frames.
+
+    An estimator that encodes columns learns how with `reset`.
+    """
+    X, known = checked_table(X), None if reset else estimator._encoding
+    if known is not None:
+        categorical = known.categorical
+    else:
+        categorical = categorical_columns(X, estimator.categorical_features if estimator._encodes and reset else None)
+    columns = columns_of(X, categorical)
+    if np.float32 in dtypes and all_single(columns.others):
         dtypes = (np.float32,)
+    options |= {"dtype": [*dtypes], "accept_sparse": "csr", "ensure_all_finite": not estimator._encodes or "allow-nan"}
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # sums that tell whether all is finite may not be
-            return validate_data(estimator, X, *y, dtype=list(dtypes), accept_sparse="csr", **options)
+            if columns.others is X:
+                found = validate_data(estimator, X, *y, reset=reset, **options)
+            else:
+                check_columns(estimator, X, reset=reset)
+                check = check_X_y if y else check_array
+                found = check(columns.others, *y, estimator=estimator, ensure_min_features=0, **options)
     except (TypeError, ValueError) as error:
-        raise_for_columns(X, error)
+        raise_for_columns(columns.others, error, NAME_IT if estimator._encodes and reset else ENCODE)
+    if not estimator._encodes:
+        return found
+    numbers, *others = found if y else (found,)
+    if reset:
+        estimator._encoding = known = Encoding.of(columns, numbers)
+    numbers = filled(numbers, fill) if known is None else known.encoded(columns, numbers)
+    return (numbers, *others) if others else numbers
 
 
 def _in_rows(X, check: Callable) -> Any:
     """What check(X) makes of X: an array, or CSR whose parts agree with each other."""
     given = X.format if sparse.issparse(X) else None
     if given in {"csr", "csc", "bsr", "coo"}:
-        _check_structure(X)  # before anything reads it
+        check_structure(X)  # before anything reads it
     X = check(X)
     if not sparse.issparse(X):
         return np.asarray(X)
     if given != "csr":
-        _check_structure(X)
+        check_structure(X)
     n_stored = X.nnz
     if len(X.data) > n_stored:  # room that was left
         X = type(X)((X.data[:n_stored], X.indices[:n_stored], X.indptr), shape=X.shape)
     return X
-
-
-def _check_structure(X) -> None:
-    """Refuse a sparse matrix whose parts contradict each other: reading it would lead beyond its arrays."""
-    if X.ndim != 2:
-        return
-    kind, axes = f"X is no valid {X.format.upper()} matrix", {"row": X.shape[0], "column": X.shape[1]}
-    if X.format == "coo":
-        numbers, n_stored = {"row": X.row, "column": X.col}, len(X.data)
-    else:
-        if X.format == "bsr":
-            axes = {"row": X.shape[0] // X.blocksize[0], "column": X.shape[1] // X.blocksize[1]}
-        major, minor = ("column", "row") if X.format == "csc" else ("row", "column")
-        if len(X.indptr) != axes[major] + 1 or X.indptr[0] != 0:
-            raise ValueError(f"{kind}: indptr must have {axes[major] + 1} entries, from 0 on")
-        if (X.indptr[1:] < X.indptr[:-1]).any():
-            raise ValueError(f"{kind}: indptr decreases, so that a {major} ends before it begins")
-        numbers, n_stored = {minor: X.indices}, int(X.indptr[-1])
-    lengths = len(X.data), *map(len, numbers.values())
-    if min(lengths) < n_stored or max(lengths) > min(lengths):
-        raise ValueError(f"{kind}: {n_stored} stored entries, but arrays of the lengths {lengths} for them")
-    for axis, of_axis in numbers.items():
-        used = of_axis[:n_stored]
-        if used.size and not (used.min() >= 0 and used.max() < axes[axis]):
-            raise ValueError(f"{kind}: it has {axis} numbers outside 0 to {axes[axis] - 1}")
-
-
-def _without_duplicates(X):
-    """X itself, its columns in whatever order, or a copy where rows have an entry twice."""
-    if X.has_canonical_format or not _has_duplicates(X):
-        return X
-    X = X.copy()
-    X.sum_duplicates()
-    if not np.isfinite(X.data).all():
-        raise ValueError("X holds entries twice whose sum is infinite")
-    return X
-
-
-def _has_duplicates(X) -> bool:
-    """Whether a row has an entry twice; looks at some rows at a time."""
-    first_rows = np.searchsorted(X.indptr, np.arange(0, X.nnz, SORTED_ENTRIES), side="right") - 1
-    for start, stop in itertools.pairwise([*np.unique(first_rows), X.shape[0]]):
-        # one number for each place: these are sorted in a third of the time that it takes to sort CSR
-        kind = np.uint32 if (stop - start) * X.shape[1] < 2**32 else np.uint64
-        places = np.repeat(np.arange(stop - start, dtype=kind) * kind(X.shape[1]), np.diff(X.indptr[start : stop + 1]))
-        places += X.indices[X.indptr[start] : X.indptr[stop]].astype(kind)
-        places.sort()
-        if (places[1:] == places[:-1]).any():
-            return True
-    return False
 
 
 __all__ = [

@@ -243,6 +243,10 @@ def linear_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tuple
 
 def network_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tuple[str, int]:
     link, n_outputs = model._training.loss.out_activation, model.n_outputs_
+    if model._encoding is not None:
+        raise NotImplementedError(
+            "categories and gaps can't be converted to ONNX: put an encoder and an imputer before the network"
+        )
     members = zip(model._trainings, model._parameters_to_predict(), strict=True)
     raws = [member_predictions(graph, rows, *each, dtype) for each in members]
     weight, n_members = model._weight_of_linear(), len(raws)

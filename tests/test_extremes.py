@@ -119,6 +119,20 @@ def test_what_cannot_be_represented_is_an_error(parameters, X, y, message):
     np.testing.assert_allclose(model.predict([[2.0]]), 2.0, rtol=1e-3)  # the model from before
 
 
+@pytest.mark.parametrize(
+    "parameters", [{}, {"n_members": 1}, {"standardize": False}, {"n_members": 1, "dropout": 0.5}], ids=str
+)
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error", "quantile"])
+@pytest.mark.parametrize("target", [0.1, -3.0, 1e-6, 1e9])
+def test_targets_that_are_all_the_same_are_predicted_exactly(target, loss, parameters):
+    X = np.random.default_rng(0).normal(size=(23, 3))
+    model = GDMLPRegressor(loss, hidden_layer_sizes=(8,), max_iter=20, random_state=0, **parameters)
+    model.fit(X, np.full(23, target))
+    np.testing.assert_allclose(model.predict(9 * X), target, rtol=1e-12)
+    one_of_two = np.column_stack([X[:, 0], np.full(23, target)])
+    np.testing.assert_allclose(model.fit(X, one_of_two).predict(9 * X)[:, 1], target, rtol=1e-12)
+
+
 def test_weights_times_the_largest_targets_overflow_nowhere():
     X = np.linspace(-1, 1, 24).reshape(-1, 1)
     with warnings.catch_warnings():

@@ -20,7 +20,8 @@ PACKAGE = Path(skgd.__file__).parent
 # From the ground up. A room may import from itself and from the floors below it, not from a neighbour.
 FLOORS = [
     {"_constructors", "_containers", "_files", "_kernels", "_partitions", "_random", "_version", "_warnings"},
-    {"_compile", "_dask", "_validation"},
+    {"_dask", "_encoding"},
+    {"_compile", "_validation"},
     {"_parallel", "activations", "losses", "optimizers", "penalties", "schedules"},
     {"_docstrings", "_targets"},
     {"_problem"},

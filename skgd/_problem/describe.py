@@ -34,6 +34,7 @@ SAFE_FLOAT32 = (1e-15, 1e15)
 FARTHEST = 1e9  # beyond, sums over entries that can't be centred themselves leave too few digits to converge by
 FAR = 10.0  # standard deviations from zero to the mean: nearer ones cost the curvature no more than two digits
 EPS = float(np.finfo(np.float64).eps)
+ROUNDING = 64 * EPS  # of a mean
 ROWS_LOOKED_AT = 16  # at a time: the first of raw features mostly tell that they aren't tiny
 MOST_ROWS = 2 ** (8 * ROW_NUMBER.itemsize)
 
@@ -217,6 +218,10 @@ def starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -
     if weight is not None:  # only proportions count: at most 1, so that products with the largest targets stay numbers
         weight = np.ldexp(weight, -np.frexp(weight.max())[1])
     constant = loss.best_constant(y, weight, n_outputs)
+    if "classes" not in targets.facts:  # a mean of equal targets is rounded, which would be something to learn
+        of_first = loss.best_constant(y[:1], None, n_outputs)
+        with np.errstate(over="ignore"):
+            constant = np.where(np.abs(constant - of_first) <= ROUNDING * np.abs(of_first), of_first, constant)
     if loss.target_power is not None:  # a class index has no scale
         constant = (constant - data.target_center) * data.target_inverse_scale
     return constant

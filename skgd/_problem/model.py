@@ -82,8 +82,10 @@ class Model:
         """What makes it the model that it is, by the names of the estimators' parameters."""
         raise NotImplementedError
 
-    def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
-        """Parameters that training starts from."""
+    def start(
+        self, constant: np.ndarray, varies: np.ndarray, scaling: Scaling, rng: np.random.RandomState
+    ) -> np.ndarray:
+        """Parameters to start from; constant is the best constant prediction, varies says which targets differ."""
         raise NotImplementedError
 
     def unpack(self, params: np.ndarray, scaling: Scaling) -> Any:
@@ -151,7 +153,9 @@ class LinearModel(Model):
             return None
         return 0.0 if centers_features else START_OFFSET  # the mean is zero
 
-    def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
+    def start(
+        self, constant: np.ndarray, varies: np.ndarray, scaling: Scaling, rng: np.random.RandomState
+    ) -> np.ndarray:
         """Starting parameters: the constant model."""
         params = np.zeros((self.n_outputs, self.n_features + 1))
         if self.fit_intercept:

@@ -109,12 +109,19 @@ class NetworkModel(Model):
         # of the standardised problem, whatever the loss: a network's solution isn't independent of the scale of y
         return np.concatenate([np.repeat([1.0, 0.0], [n_in * n_out, n_out]) for n_in, n_out in self.shapes])
 
-    def start(self, constant: np.ndarray, scaling: Scaling, rng: np.random.RandomState) -> np.ndarray:
-        """The user's arrays, or random weights with the variance that keeps signals at their size."""
+    def start(
+        self, constant: np.ndarray, varies: np.ndarray, scaling: Scaling, rng: np.random.RandomState
+    ) -> np.ndarray:
+        """The user's arrays, or random weights with the variance that keeps signals at their size.
+
+        Outputs whose targets are all the same have none: they start where they are to end.
+        """
         if not isinstance(self.init, str):
             return self.pack(users_arrays(self.init, self.shapes), scaling)
         weights = random_weights(self.init, self.activation, self.shapes, rng)
-        weights[-self.n_outputs :] = constant
+        coef, intercept = layers_of(self, weights)[-1]
+        coef *= varies
+        intercept[:] = constant
         return weights
 
     def unpack(self, params: np.ndarray, scaling: Scaling) -> tuple[list[np.ndarray], list[np.ndarray]]:

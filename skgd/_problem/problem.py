@@ -15,6 +15,8 @@ from .rows import Rows
 from .scaling import Scaling
 
 NULL_ROWS = 4096
+FEW_ROWS = 64  # that mostly tell that targets differ
+EPS = float(np.finfo(np.float64).eps)
 FAR_OUT = 1e9  # times parameters at which raw predictions of 1e-8 of one tell classes apart for certain
 TOSS_UP = float(np.log(2.0))  # log-loss of even odds
 
@@ -46,6 +48,22 @@ class Problem:
     def loss_hyper(self) -> np.ndarray:
         """The loss's hyper-parameters, in scaled units."""
         return self.loss.hyper(self.scaling.target_scale)
+
+    @property
+    def targets_vary(self) -> np.ndarray:
+        """Which targets differ among rows by more than rounding; all, where they are classes or nobody has looked."""
+        data, of_y = getattr(self.rows, "data", None), self.moments[1]
+        if of_y is not None:
+            return of_y.varies(EPS)
+        if self.loss.for_classes or data is None:
+            return np.ones(self.model.n_outputs, dtype=bool)
+        few, used = data.sample_rows(FEW_ROWS), data.subset if data.subset.size else slice(None)
+        vary = (data.y[few] != data.y[few[0]]).any(axis=0)
+        return vary if vary.all() else (data.y[used] != data.y[few[0]]).any(axis=0)
+
+    def start(self, rng: np.random.RandomState) -> np.ndarray:
+        """Parameters that training starts from."""
+        return self.model.start(self.constant, self.targets_vary, self.scaling, rng)
 
     @cached_property
     def penalised(self) -> np.ndarray:

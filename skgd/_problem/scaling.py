@@ -49,12 +49,16 @@ class Moments:
         filled = (1 - share) * self.filled + share * other.filled
         return Moments(weight, self.mean + share * distance, unit * np.sqrt(variance), filled)
 
+    def varies(self, eps: float) -> np.ndarray:
+        """Which columns aren't constant up to the rounding of their values."""
+        return self.std > np.maximum(4 * eps * np.abs(self.mean), TINY)
+
     def scale(self, eps: float, spares_rare: bool = False) -> np.ndarray:
         """Standard deviations, 1 for columns that are constant up to the rounding of their values.
 
         spares_rare: more than these for columns that are rarely non-zero.
         """
-        varies = self.std > np.maximum(4 * eps * np.abs(self.mean), TINY)
+        varies = self.varies(eps)
         scale = np.where(varies, self.std, 1.0)
         if spares_rare and varies.any() and self.filled.min() < 1.0:  # a full column never is
             rare = min(1.0, RARE / self.filled[self.filled > 0].mean())

@@ -76,7 +76,7 @@ class Continuation:
         loss of straight pieces has several there, and those that are found may not be the least.
         """
         counts = self.problem.l1_counts
-        params = self.problem.model.start(self.problem.constant, self.problem.scaling, np.random.RandomState(0))
+        params = self.problem.start(np.random.RandomState(0))
         slopes = self.problem.objective(params)[1]
         while True:
             found = float(np.abs(slopes[counts > 0] / counts[counts > 0]).max())

@@ -41,7 +41,7 @@ class Covariances:
     def _at_start(self) -> tuple[np.ndarray, np.ndarray]:
         """The best constant model, and the slopes of the loss by coefficients there."""
         problem, model = self.problem, self.problem.model
-        start = model.start(problem.constant, problem.scaling, np.random.RandomState(0))
+        start = problem.start(np.random.RandomState(0))
         start, gradient = start.reshape(model.n_outputs, -1), self._gradient(start)
         if np.abs(gradient[:, -1]).max() > ROUNDING * np.abs(gradient).max():
             start[:, -1] -= gradient[:, -1]  # along intercepts the curvature is one

@@ -261,7 +261,7 @@ def begin(problem: Problem, plan: Plan, rng: np.random.RandomState) -> list[Trai
     """Trainings that have not made a step yet, one for each start."""
     trainings = []
     for _ in range(plan.n_starts):
-        params, seed = problem.model.start(problem.constant, problem.scaling, rng), rng.randint(1, SEEDS)
+        params, seed = problem.start(rng), rng.randint(1, SEEDS)
         training = Training(
             plan.optimizer,
             new_state(params, plan.optimizer, problem.dtype, problem.penalised, problem.l1_counts),

@@ -42,6 +42,7 @@ class NetworkEstimator(GradientDescentEstimator):
         "activation": [StrOptions(set(ACTIVATIONS)), Activation],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "init": [StrOptions(INITS), tuple, list],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
         "n_members": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean", StrOptions({"auto"})],
@@ -50,6 +51,7 @@ class NetworkEstimator(GradientDescentEstimator):
     }
 
     _written_elsewhere = OF_NETWORKS
+    _encodes = True
     _model = NetworkModel
     _decide = staticmethod(decide)
     _linear: tuple[Training, ...] = ()  # of an ensemble whose members have a linear model beside them
@@ -123,7 +125,8 @@ class NetworkEstimator(GradientDescentEstimator):
     def _raw_predictions_of_members(self, X: Any) -> tuple[Raws, Raws | None, float]:
         """Those of each member, of the linear model beside each, if there are any, and the weight of these."""
         check_fitted(self)
-        X, trainings, weight = check_rows_to_predict(self, X), self._trainings, self._weight_of_linear()
+        X = check_rows_to_predict(self, X, fill=self._training.scaling.center)
+        trainings, weight = self._trainings, self._weight_of_linear()
         if are_few(X, trainings) and (ready := self._made_ready()) is not None:
             return *ready.raw_predictions(X), weight
         networks, workers = zip(trainings, self._parameters_to_predict(), strict=True), n_threads(self.n_jobs)

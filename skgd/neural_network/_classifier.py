@@ -43,7 +43,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
     {optimizer, learning_rate, schedule}
     {alpha, dropout, init}
         With log-loss the best constant prediction is the log-odds of the classes.
-    {n_members, n_restarts, standardize}
+    {n_members, n_restarts, standardize, categorical_features}
     {batch_size, max_iter, tol, criterion, n_iter_no_change, shuffle}
     {early_stopping}
         The part held out has the classes in proportion; labels are left to chance.
@@ -129,6 +129,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
         n_members: int | Literal["auto"] = "auto",
         n_restarts: int = 1,
         standardize: bool | Literal["auto", "max_abs"] = "auto",
+        categorical_features: Sequence | np.ndarray | Literal["from_dtype"] | None = "from_dtype",
         batch_size: int | Literal["auto"] | None = "auto",
         max_iter: int = 100,
         tol: float | Literal["auto"] | None = "auto",
@@ -157,6 +158,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
         self.n_members = n_members
         self.n_restarts = n_restarts
         self.standardize = standardize
+        self.categorical_features = categorical_features
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.tol = tol

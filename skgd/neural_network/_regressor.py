@@ -43,6 +43,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
     {optimizer, learning_rate, schedule}
     {alpha, dropout, init, n_members, n_restarts, standardize}
         Targets are scaled likewise where the loss allows.
+    {categorical_features}
     {batch_size, max_iter, tol, criterion, n_iter_no_change, shuffle}
     {early_stopping, validation_fraction, average, clip_norm}
     {warm_start, random_state, verbose, n_jobs}
@@ -112,6 +113,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         n_members: int | Literal["auto"] = "auto",
         n_restarts: int = 1,
         standardize: bool | Literal["auto", "max_abs"] = "auto",
+        categorical_features: Sequence | np.ndarray | Literal["from_dtype"] | None = "from_dtype",
         batch_size: int | Literal["auto"] | None = "auto",
         max_iter: int = 100,
         tol: float | Literal["auto"] | None = "auto",
@@ -140,6 +142,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         self.n_members = n_members
         self.n_restarts = n_restarts
         self.standardize = standardize
+        self.categorical_features = categorical_features
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.tol = tol

@@ -787,3 +787,15 @@ def test_what_fails_while_it_is_fetched_is_told_where_it_is_asked_for():
         found.extend(partitions_of(parts(X), parts(TWO), None).fetch(fails_at_two, [1, 0, 2, 3]))
     some = partitions_of(parts(X), parts(TWO), None).fetch(fails_at_two, [1, 0, 2, 3])
     assert [next(some), next(some)] == [1, 0]
+
+
+def test_categories_take_rows_in_memory_but_predictions_don_t():
+    table = frame_of(X[:60]).assign(a=lambda frame: frame["a"].round().astype("category"))
+    collection, model = (
+        dd.from_pandas(table, npartitions=3),
+        GDMLPRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0),
+    )
+    with pytest.raises(ValueError, match="columns of categories take rows in memory"):
+        model.fit(collection, dd.from_pandas(pd.Series(NUMBERS[:60]), npartitions=3))
+    model.fit(table, NUMBERS[:60])
+    np.testing.assert_array_equal(model.predict(collection).compute(scheduler="synchronous"), model.predict(table))

@@ -108,6 +108,51 @@ def test_a_column_of_words_is_named(frame):
         assert make_pipeline(encoder, GDLinearRegressor()).fit(frame, Y).score(frame, Y) > 0
 
 
+GRADES = [1, 2, None] * 20
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pl.DataFrame({"kind": pl.Series(WORDS, dtype=pl.Categorical), "a": X[:, 0], "gaps": GRADES}),
+        pl.DataFrame({"kind": pl.Series(WORDS, dtype=pl.Enum(["red", "green", "blue"])), "a": X[:, 0], "gaps": GRADES}),
+        pa.table({"kind": pa.array(WORDS).dictionary_encode(), "a": X[:, 0], "gaps": pa.array(GRADES, pa.int64())}),
+        pd.DataFrame({"kind": pd.Categorical(WORDS), "a": X[:, 0], "gaps": pd.array(GRADES, dtype="Int64")}),
+        pd.DataFrame(
+            {
+                "kind": pd.array(WORDS, dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))),
+                "a": X[:, 0],
+                "gaps": pd.array(GRADES, dtype="int64[pyarrow]"),
+            }
+        ),
+    ],
+    ids=["polars-categorical", "polars-enum", "pyarrow-dictionary", "pandas", "pandas-dictionary"],
+)
+@pytest.mark.parametrize("kind", ["network", "classes"])
+def test_networks_take_categories_and_gaps(kind, frame):
+    model, y = MODELS[kind]
+    gaps = np.array(GRADES, dtype=float)
+    encoded = np.column_stack(
+        [
+            X[:, 0],
+            np.where(np.isnan(gaps), 1.5, gaps),
+            np.isnan(gaps),
+            OneHotEncoder().fit_transform(np.c_[WORDS]).todense(),
+        ]
+    )
+    expected = model.fit(np.asarray(encoded), y).predict(np.asarray(encoded))
+    np.testing.assert_array_equal(model.fit(frame, y).predict(frame), expected)
+    assert model.feature_names_in_.tolist() == ["kind", "a", "gaps"]
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, pa.table, pd.DataFrame])
+def test_columns_of_words_may_be_named_as_categories(make):
+    words = [*WORDS[:-1], None]
+    model = GDMLPRegressor(**NETWORK, categorical_features=["kind"]).fit(make({"kind": words}), Y)
+    expected = GDMLPRegressor(**NETWORK).fit(pd.DataFrame({"kind": pd.Categorical(words)}), Y)
+    np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
+
+
 # -- columns that hold no numbers
 
 DAYS = pl.Series([datetime(2020, 1, 1) + timedelta(day) for day in range(60)])

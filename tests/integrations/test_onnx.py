@@ -462,6 +462,13 @@ def test_classes_that_onnx_has_no_type_for():
         skl2onnx.to_onnx(model, X[:1], options={"zipmap": False})
 
 
+def test_categories_and_gaps_have_no_formula():
+    rows = np.where(np.eye(50, 2) > 0, np.nan, 1.0)
+    model = GDMLPRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0).fit(rows, np.arange(50.0))
+    with pytest.raises(NotImplementedError, match="categories and gaps can't be converted to ONNX: put an encoder"):
+        skl2onnx.to_onnx(model, rows[:1])
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 
 

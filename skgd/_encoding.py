@@ -1,0 +1,130 @@
+"""Columns as users have them, made numbers: a column for each category, gaps filled, with columns that tell of them."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from scipy import sparse
+
+from ._containers import columns_at, hold_categories, names_of, objects_at
+
+SPARSE = 0.3  # share of entries that aren't zero below which these alone are stored: less memory in no more time
+
+
+class Columns(NamedTuple):
+    """Columns of X, those of categories apart."""
+
+    categorical: np.ndarray  # which are, of shape (n_features,); empty if none
+    words: np.ndarray  # their objects, (n_rows, n_categorical)
+    others: Any  # of numbers, of the kind of X; X itself if no others are there
+
+
+class Encoding:
+    """How the columns of a fit become numbers: plain values, as the fit has found them.
+
+    First stand the columns of numbers, the mean in place of missing ones; then for each of them that had gaps a column
+    that is 1 where one is; then for each column of categories one for each of these, 1 where a row has it. A missing
+    category is one like others, if the fit has seen it; rows with one that it hasn't seen have none.
+    """
+
+    def __init__(self, categorical: np.ndarray, categories: Sequence[np.ndarray], means: np.ndarray, gaps: np.ndarray):
+        self.categorical = categorical  # as in Columns
+        self.categories = [*categories]  # of each such column: objects, sorted, None at the end if it was missing
+        self.means = means  # of the columns of numbers, in float64
+        self.gaps = gaps  # which of these had some
+        n_numbers = len(means) + int(gaps.sum())
+        self.n_features = len(means) + len(self.categories)
+        self.width = n_numbers + sum(map(len, self.categories))
+        self.is_sparse = n_numbers + len(self.categories) < SPARSE * self.width
+
+    @classmethod
+    def of(cls, columns: Columns, numbers: np.ndarray) -> Self | None:
+        """What columns tell of which the others have become numbers; None if all are there, and none of categories."""
+        if not columns.categorical.any() and not has_gaps(numbers):
+            return None
+        missing = np.isnan(numbers)
+        categories = _one_hot_encoder().fit(columns.words).categories_ if columns.words.shape[1] else []
+        n_known = np.maximum(len(numbers) - missing.sum(axis=0), 1)
+        means: Any = np.nansum(numbers / n_known, axis=0, dtype=np.float64)  # a sum of numbers may be beyond floats
+        return cls(columns.categorical, categories, means, missing.any(axis=0))
+
+    def state(self) -> dict[str, Any]:
+        """The plain values that make it."""
+        return {name: getattr(self, name) for name in ("categorical", "categories", "means", "gaps")}
+
+    def encoded(self, columns: Columns, numbers: np.ndarray) -> Any:
+        """The columns in an array or, where few entries aren't zero, in CSR: that is never centred, so they are."""
+        dtype = np.float32 if numbers.dtype == np.float32 else np.float64
+        missing = np.isnan(numbers)
+        blocks: list[Any] = [np.where(missing, self.means, numbers), missing[:, self.gaps]]
+        if self.categories:
+            blocks.append(self._one_hot.transform(columns.words))
+        if not self.is_sparse:
+            return np.hstack(blocks, dtype=dtype)
+        blocks[0] -= self.means
+        return sparse.hstack([sparse.csr_array(block, dtype=dtype) for block in blocks], format="csr")
+
+    @functools.cached_property
+    def _one_hot(self) -> Any:
+        options: Any = {"categories": self.categories, "handle_unknown": "ignore", "sparse_output": self.is_sparse}
+        return _one_hot_encoder(**options).fit(np.array([[each[0] for each in self.categories]], dtype=object))
+
+
+def _one_hot_encoder(**options: Any) -> Any:
+    from sklearn.preprocessing import OneHotEncoder  # which takes long to import, and `minimize` needs none of
+
+    return OneHotEncoder(**options)
+
+
+def columns_of(X: Any, categorical: np.ndarray) -> Columns:
+    """The columns of X, of which these hold categories."""
+    if not categorical.any():
+        return Columns(categorical, np.empty((0, 0), dtype=object), X)
+    return Columns(categorical, objects_at(X, np.flatnonzero(categorical)), columns_at(X, np.flatnonzero(~categorical)))
+
+
+def has_gaps(numbers: Any) -> bool:
+    """Whether numbers are missing, which sparse ones may not be."""
+    if not sparse.issparse(numbers):
+        return bool(np.isnan(numbers).any())
+    if np.isnan(numbers.data).any():
+        raise ValueError("X is sparse and contains NaN: numbers may be missing in arrays and data frames")
+    return False
+
+
+def filled(numbers: Any, fill: np.ndarray | None) -> Any:
+    """Numbers of which the fit has seen none missing: of those that are `fill`, one a column, takes the place."""
+    if not has_gaps(numbers):
+        return numbers
+    if fill is None:
+        raise ValueError("X contains NaN, and there was none in the rows to learn from: fill the gaps first")
+    return np.where(np.isnan(numbers), fill, numbers).astype(numbers.dtype)
+
+
+def categorical_columns(X: Any, given: Any) -> np.ndarray:
+    """Which columns hold categories, by their types or as the parameter says; empty if there is nothing to say."""
+    mask = np.zeros(0, dtype=bool)
+    if given is None:
+        return mask
+    if isinstance(given, str):  # "from_dtype"
+        return np.array(hold_categories(X), dtype=bool)
+    given, shape = np.asarray(given), np.shape(X)
+    if given.size == 0 or len(shape) != 2:  # which scikit-learn has more to say of
+        return mask
+    if sparse.issparse(X):
+        raise ValueError("categorical_features are columns of an array or a data frame, and X is sparse")
+    n_features, names, mask = shape[1], names_of(X), np.zeros(shape[1], dtype=bool)
+    if given.dtype.kind == "b" and given.shape != mask.shape:
+        raise ValueError(f"categorical_features is a mask of {given.size} columns, and X has {n_features}")
+    if given.dtype.kind in "iu" and (given.min() < 0 or given.max() >= n_features):
+        raise ValueError(f"categorical_features={given.tolist()}: columns of X have the numbers 0 to {n_features - 1}")
+    if given.dtype.kind not in "biu":
+        given = given.ravel().tolist()
+        for name in given:
+            if name not in names:
+                known = f"which has the columns {names}" if names else "whose columns have numbers instead of names"
+                raise ValueError(f"categorical_features: {name!r} is no column of X, {known}")
+        given = [names.index(name) for name in given]
+    mask[given] = True
+    return mask
