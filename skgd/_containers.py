@@ -42,7 +42,7 @@ def checked_table(X: Any) -> Any:
         raise ValueError("X is a LazyFrame: call X.collect() first")
     if not hasattr(X, "shape"):
         return X
-    for name, dtype in _columns(X):
+    for name, dtype in named_columns(X):
         if TIMES.match(dtype):  # which some libraries make numbers of, in units that nobody has chosen
             raise ValueError(NO_TIMES.format(name))
         if NESTED.match(dtype):
@@ -57,7 +57,7 @@ def all_single(X: Any) -> bool:
     dtype = getattr(X, "dtype", None)
     if isinstance(dtype, np.dtype):
         return dtype.kind == "f" and dtype.itemsize == 4
-    dtypes = [dtype for _, dtype in _columns(X)] if hasattr(X, "shape") else []
+    dtypes = [dtype for _, dtype in named_columns(X)] if hasattr(X, "shape") else []
     return bool(dtypes) and all(map(SINGLE.fullmatch, dtypes))
 
 
@@ -65,7 +65,7 @@ def raise_for_columns(X: Any, error: Exception) -> NoReturn:
     """Raise an error that names the column of a data frame which holds no numbers, else the error itself."""
     if not hasattr(X, "shape"):
         raise error
-    for name, _ in _columns(X):
+    for name, _ in named_columns(X):
         values = np.ravel(np.asarray(X[name]))
         if values.dtype.kind in "iufb":
             continue
@@ -82,7 +82,7 @@ def raise_for_columns(X: Any, error: Exception) -> NoReturn:
     raise error
 
 
-def _columns(X: Any) -> Iterable[tuple[Any, str]]:
+def named_columns(X: Any) -> Iterable[tuple[Any, str]]:
     """Names and types of a data frame's columns; none of an array."""
     schema: Any = getattr(X, "schema", None)
     if hasattr(schema, "types"):  # pyarrow's

@@ -29,7 +29,8 @@ else:
     from sklearn.base import _fit_context as fit_context
     from sklearn.utils.metaestimators import available_if
 
-some_rows = _safe_indexing  # of an array, a list, a data frame or a sparse matrix, by their numbers
+# Of an array, a list, a data frame or CSR, by their numbers
+some_rows, some_columns = _safe_indexing, functools.partial(_safe_indexing, axis=1)
 
 FLOATS = (np.float64, np.float32)
 WHOLE = tuple(np.dtype(f"{sign}int{bits}").type for sign in ("", "u") for bits in (8, 16, 32, 64))

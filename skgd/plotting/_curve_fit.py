@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils import check_array
 
+from .._containers import named_columns
 from .._docstrings import documented
 from ._checks import shown
 from ._docstrings import Displays
@@ -116,7 +117,9 @@ class CurveFitDisplay:
             raise ValueError(f"X has shape {values.shape}; it must have one column, the x-axis of the picture")
         x = values[:, 0]
         grid = np.linspace(x.min(), x.max(), _GRID)
-        asked = type(X)(grid[:, None], columns=X.columns) if hasattr(X, "columns") else grid[:, None].astype(x.dtype)
+        of_frame = {name: grid for name, _ in named_columns(X)}
+        make_frame = getattr(type(X), "from_pydict", type(X))  # pyarrow's have no other constructor
+        asked = make_frame(of_frame) if of_frame else grid[:, None].astype(x.dtype)
         given = Unwrapped(estimator, X, y)
         seen_of_grid = given.transform(asked)
         settings = {"n_members": 1, "n_restarts": 1} if "n_restarts" in given.model.get_params(deep=False) else {}
@@ -127,7 +130,7 @@ class CurveFitDisplay:
         model, seen = recorded_fit(given.model, given.X, y, curve, **settings)
         epochs = np.arange(1, len(seen) + 1)
         kept = np.unique(np.geomspace(1, len(seen), _MOST_FRAMES).round().astype(int)) - 1
-        labels = str(X.columns[0]) if hasattr(X, "columns") else "x", str(getattr(y, "name", None) or "y")
+        labels = str(next(iter(of_frame), "x")), str(getattr(y, "name", None) or "y")
         losses = model.loss_curve_[: len(seen)]
         curves = np.array(seen)[kept]
         return cls(x, np.asarray(y), grid, curves, epochs[kept], losses[kept], labels=labels).plot(ax, legend=legend)
