@@ -1,7 +1,9 @@
 """What displays are given, checked and brought into one form."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -32,14 +34,14 @@ def by_name(things: Any, names: Sequence[str] | None, default: Any, is_one) -> d
     if not things:
         raise ValueError("there is nothing to draw: the list is empty")
     if names is None:
-        return dict(zip(_told_apart([default(thing) for thing in things]), things, strict=True))
+        return dict(zip(told_apart([default(thing) for thing in things]), things, strict=True))
     names = [names] if isinstance(names, str) else [str(name) for name in names]
     if len(names) != len(things) or len(set(names)) != len(names):
         raise ValueError(f"names={names!r} must be different names, one for each of the {len(things)} to draw")
     return dict(zip(names, things, strict=True))
 
 
-def _told_apart(names: list[str]) -> list[str]:
+def told_apart(names: list[str]) -> list[str]:
     """Names that occur more than once with a number behind."""
     seen: dict[str, int] = {}
     apart = []
@@ -53,6 +55,16 @@ def one_of(name: str, value: Any, accepted: Sequence) -> None:
     """Raise a ValueError that names the parameter, its value and what is accepted."""
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in accepted):
         raise ValueError(f"{name}={value!r} must be one of {list(accepted)}")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_positive(value: Any) -> bool:
+    """Whether a value is a finite number above 0."""
+    return is_number(value) and value > 0
 
 
 def learning_rates_of(name: str, rates: Any) -> np.ndarray:

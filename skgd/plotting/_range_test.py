@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from .._docstrings import documented
 from .._fit import problem_of
 from .._warnings import warn_user
+from ._checks import is_positive
 from ._curves import informative_range, set_range
 from ._docstrings import Displays
 from ._objective import TrainingObjective, rows_of
@@ -155,7 +156,7 @@ def range_test(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Learning rates of the updates, and the loss after each, until it has exploded."""
     for name, rate in ("low", low), ("high", high):
-        if not (isinstance(rate, float | int | np.number) and np.isfinite(rate) and rate > 0):
+        if not is_positive(rate):
             raise ValueError(f"{name}={rate!r} must be a positive, finite number")
     if low >= high:
         raise ValueError(f"low={low!r} must be below high={high!r}")
