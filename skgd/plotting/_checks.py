@@ -12,10 +12,10 @@ from scipy.optimize import OptimizeResult
 _MOST_LETTERS = 80  # of what is shown in an error
 
 
-def shown(thing: Any) -> str:
-    """What is given, for an error of one line: scikit-learn writes pipelines over many."""
+def shown(thing: Any, most_letters: int = _MOST_LETTERS) -> str:
+    """What is given, in one short line: scikit-learn writes pipelines over many."""
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(repr(thing).split()))  # nobody looks for an address
-    return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 3] + "..."
+    return text if len(text) <= most_letters else text[: most_letters - 3] + "..."
 
 
 def by_name(things: Any, names: Sequence[str] | None, default: Any, is_one) -> dict[str, Any]:
@@ -94,6 +94,11 @@ def column_numbers(features: Any, names: Sequence[str]) -> list[int]:
             )
         chosen.append(number)
     return chosen
+
+
+def feature_names(known: Any, n_features: int) -> list[str]:
+    """The names that are known, if any are, else feature 0, feature 1, ..."""
+    return [f"feature {j}" for j in range(n_features)] if known is None else [str(name) for name in known]
 
 
 def output_names(model: Any) -> list[str]:

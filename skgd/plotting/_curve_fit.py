@@ -10,7 +10,7 @@ from .._containers import named_columns
 from .._docstrings import documented
 from ._checks import shown
 from ._docstrings import Displays
-from ._runs import recorded_fit
+from ._runs import of_one_network, recorded_fit
 from ._style import COLORS, GREY, LINE_WIDTH, add_legend, axes_for, color, line_style, tidy
 from ._unwrap import Unwrapped, checked_model
 
@@ -122,12 +122,11 @@ class CurveFitDisplay:
         asked = make_frame(of_frame) if of_frame else grid[:, None].astype(x.dtype)
         given = Unwrapped(estimator, X, y)
         seen_of_grid = given.transform(asked)
-        settings = {"n_members": 1, "n_restarts": 1} if "n_restarts" in given.model.get_params(deep=False) else {}
 
         def curve(model):
             return model.predict(seen_of_grid).reshape(_GRID, -1)
 
-        model, seen = recorded_fit(given.model, given.X, y, curve, **settings)
+        model, seen = recorded_fit(given.model, given.X, y, curve, **of_one_network(given.model))
         epochs = np.arange(1, len(seen) + 1)
         kept = np.unique(np.geomspace(1, len(seen), _MOST_FRAMES).round().astype(int)) - 1
         labels = str(next(iter(of_frame), "x")), str(getattr(y, "name", None) or "y")
@@ -182,8 +181,8 @@ class CurveFitDisplay:
         self.lines_[0].set_label(f"epoch {self.epochs[last]}")
         low, high = float(np.nanmin(targets)), float(np.nanmax(targets))
         margin = _BEYOND * ((high - low) or 1.0)
-        shown = np.clip(self.curves[np.isfinite(self.curves)], low - margin, high + margin)
-        low, high = min(low, shown.min(initial=low)), max(high, shown.max(initial=high))
+        visible = np.clip(self.curves[np.isfinite(self.curves)], low - margin, high + margin)
+        low, high = visible.min(initial=low), visible.max(initial=high)
         ax.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
         tidy(ax)
         ax.set_xlabel(self.labels[0])

@@ -101,5 +101,4 @@ def _in_short(value: Any) -> str:
         return value
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 3] + "..."
+    return shown(value, _MOST_LETTERS)
