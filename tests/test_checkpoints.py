@@ -156,7 +156,7 @@ def test_what_no_training_has_written_is_refused(at, kept):
     assert not hasattr(model, "coef_")
 
 
-@pytest.mark.parametrize("missing", ["drivers", "parameters", "random", "began", "data"])
+@pytest.mark.parametrize("missing", ["drivers", "parameters", "random", "began", "beside", "data"])
 def test_a_file_that_lacks_something_is_refused(missing, kept):
     path, model = kept
     state = files.read(path)

@@ -34,7 +34,7 @@ def describe_fit(estimator: Any, problem: Problem, goes_on: bool, random: Any) -
         "data": fingerprint(problem),
         "random": random,
         "began": beginning(problem) if goes_on else None,
-        "linear_weight": float(vars(estimator).get("linear_weight_", 0.0)) if goes_on else 0.0,
+        "beside": beside(estimator) if goes_on else [],
     }
 
 
@@ -45,12 +45,13 @@ class SavedFit:
         self.state = state
         with _refusing_damage():
             wrong = other_estimator(state, estimator)
+            missing = set(state["beside"]) - set(beside(estimator))
         if wrong:
             raise ValueError(wrong)
-        if state.get("linear_weight") and not estimator._linear:
+        if missing:
             raise ValueError(
-                "the fit went on from an ensemble with linear models beside its members, which the checkpoint doesn't "
-                "hold: resume it by that estimator, or by a copy that was pickled before"
+                f"the fit went on from {estimator._HAS_BESIDE}, which the checkpoint doesn't hold: resume it by that "
+                "estimator, or by a copy that was pickled before"
             )
         with _refusing_damage():
             self.rng = _generator(state["random"])
@@ -116,6 +117,11 @@ def other_estimator(state: dict, estimator: Any) -> str:
         f"the fit can't go on with other parameters than it began with: it had {was}. To train on with new ones, fit "
         "with warm_start=True"
     )
+
+
+def beside(estimator: Any) -> list[str]:
+    """Names of what goes on beside the trainings, and isn't in a checkpoint, where there is something."""
+    return [name for name, nothing in estimator._BESIDE.items() if vars(estimator).get(name, nothing) != nothing]
 
 
 def other_data(state: dict, problem: Problem) -> str:
