@@ -144,15 +144,15 @@ def check_arguments(function: str, constraints: dict, arguments: dict) -> None:
     validate_parameter_constraints(constraints, arguments, caller_name=function)
 
 
-def check_features(estimator, X, *, reset: bool, dtypes: Sequence[Any] = FLOATS) -> Any:
-    """X as a C-ordered float array or in CSR, copied only if it is something else."""
-    return _in_rows(as_numpy(X, "X"), functools.partial(_validated, estimator, reset=reset, dtypes=dtypes, order="C"))
+def check_features(estimator, X) -> Any:
+    """X, with the columns of the fit, as a C-ordered float array or in CSR, copied only if it is something else."""
+    return _in_rows(as_numpy(X, "X"), functools.partial(_validated, estimator, reset=False, dtypes=FLOATS, order="C"))
 
 
 def check_rows_to_predict(estimator, X) -> Any:
     """X as :func:`check_features` returns it, but arrays of whatever numbers in whatever order: for work by blocks."""
     if sparse.issparse(X):
-        return check_features(estimator, X, reset=False)
+        return check_features(estimator, X)
     X = as_numpy(X, "X")
     if _is_plain(X, FLOATS) and _has_columns_of(estimator, X) and _is_finite(X.sum):
         return X
