@@ -154,10 +154,8 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return [_name(type(value)), _plain(value.get_params(deep=False), depth + 1)]
     if isinstance(value, dict):
         return {str(key): _plain(value[key], depth + 1) for key in sorted(value, key=repr)}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range):
         return [_plain(each, depth + 1) for each in value]
-    if isinstance(value, np.ndarray):
-        return [value.dtype.str, list(value.shape), checksum(value)]
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         return [_name(value), *_plain([_code(value.__code__), value.__defaults__, cells], depth + 1)]
@@ -165,6 +163,10 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return ["partial", *_plain([value.func, value.args, value.keywords], depth + 1)]
     if hasattr(value, "__qualname__"):  # a class, or a function that isn't written in Python
         return _name(value)
+    if hasattr(value, "__array__"):
+        array = np.asarray(value)
+        numbers = array.dtype.kind != "O"
+        return [array.dtype.str, [*array.shape], checksum(array)] if numbers else _plain(array.tolist(), depth + 1)
     return [_name(type(value)), _plain(getattr(value, "__dict__", {}), depth + 1)]
 
 
