@@ -152,16 +152,18 @@ class Case:
     rounds: int = 3
     epochs: int | None = None  # then the time is that of one of so many
 
-    def rows(self, quick: bool) -> int:
-        return max(self.n_rows // QUICK_SHARE, min(FEWEST_ROWS, self.n_rows)) if quick else self.n_rows
-
     def title(self, n_rows: int) -> str:
         return f"{self.work}, {n_rows:,} x {self.n_features:,}" + (", an epoch" if self.epochs else "")
 
 
+def rows_of(n_rows: int, quick: bool) -> int:
+    """How many rows of so many a case has."""
+    return max(n_rows // QUICK_SHARE, min(FEWEST_ROWS, n_rows)) if quick else n_rows
+
+
 def race(case: Case, quick: bool) -> None:
     """Time the fits in turn and print a line for each."""
-    n_rows = case.rows(quick)
+    n_rows = rows_of(case.n_rows, quick)
     X, y = case.data(n_rows, case.n_features)
     models = {"skgd": case.ours, **case.peers(n_rows)}
     try:
@@ -201,9 +203,12 @@ def gap_left(objective, model, best, constant):
 
 
 def report(work, name, seconds, ours, gap=""):
-    unit, factor = ("s", 1) if seconds >= 1 else ("ms", 1e3)
     ratio = "" if name == "skgd" else f"{seconds / ours:.2f}"
-    print(f"| {work} | {name} | {seconds * factor:.3g} {unit} | {ratio} | {gap} |", flush=True)
+    print(f"| {work} | {name} | {in_units(seconds)} | {ratio} | {gap} |", flush=True)
+
+
+def in_units(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
 
 # -- the cases
@@ -317,7 +322,7 @@ def serve() -> None:
         if line.strip() != "fit":
             name, number, quick = line.split()
             case = CASES[name][int(number)]
-            X, y = case.data(case.rows(bool(int(quick))), case.n_features)
+            X, y = case.data(rows_of(case.n_rows, bool(int(quick))), case.n_features)
             case.ours.fit(X, y)
         began = time.perf_counter()
         case.ours.fit(X, y)
@@ -339,7 +344,7 @@ def main():
         serve()
     elif asked.against:
         works = [
-            (case.title(case.rows(asked.quick)), f"{name} {number} {int(asked.quick)}", 2 * case.rounds)
+            (case.title(rows_of(case.n_rows, asked.quick)), f"{name} {number} {int(asked.quick)}", 2 * case.rounds)
             for name in names
             for number, case in enumerate(CASES[name])
         ]

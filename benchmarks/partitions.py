@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -368,16 +367,11 @@ def main():
     parser.add_argument("--gigabytes", type=float, default=30)
     parser.add_argument("--folder", type=pathlib.Path)
     options = parser.parse_args()
-    temporary = None
-    if options.folder is None:
-        temporary = options.folder = pathlib.Path(tempfile.mkdtemp())
-    try:
+    with tempfile.TemporaryDirectory() as temporary:
+        options.folder = options.folder or pathlib.Path(temporary)
         for table in options.tables or TABLES:
             print(f"## {table}")
             TABLES[table](options)
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from compare import QUICK_SHARE, binary_data, class_data, regression_data, text_data
+from compare import binary_data, class_data, in_units, regression_data, rows_of, text_data
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor, _parallel
 
@@ -58,8 +58,7 @@ class Case(NamedTuple):
 
     def prepared(self, quick: bool) -> Callable[[int], tuple[float, bytes]]:
         """A function of the number of threads: seconds, and the bits that came out."""
-        n_rows = max(self.n_rows // QUICK_SHARE, 1000) if quick else self.n_rows
-        X, y = self.data(n_rows, self.n_features)
+        X, y = self.data(rows_of(self.n_rows, quick), self.n_features)
         model = self.model
         if self.predicts:
             model.fit(X[:2000], y[:2000])
@@ -172,16 +171,12 @@ def measure(case: Case, threads: list[int], quick: bool) -> None:
             of_number.append(run(n_threads)[0])
     seconds = {n_threads: statistics.median(of_number) for n_threads, of_number in times.items()}
     share, on_many = counted(run)
-    size = f"{max(case.n_rows // QUICK_SHARE, 1000) if quick else case.n_rows:,} x {case.n_features:,}"
+    size = f"{rows_of(case.n_rows, quick):,} x {case.n_features:,}"
     cells = [f"{case.work}, {size}", *map(in_units, seconds.values())]
     if len(threads) > 1:
         cells += [f"{seconds[1] / seconds[threads[-1]]:.2f}", f"{fitted_share(seconds):.1%}"]
     cells += ["", ""] if case.epochs > 1 else [f"{share:.1%}", f"{on_many:.1f}"]
     print("| " + " | ".join(cells) + " |", flush=True)
-
-
-def in_units(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
 
 
 def main(arguments):

@@ -12,7 +12,7 @@ from sklearn.exceptions import DataConversionWarning
 from ._containers import as_numpy
 from ._partitions import by_blocks
 from ._scores import Accuracy, scored_by_parts
-from ._targets.classes import check_validation_labels
+from ._targets.classes import check_labels
 from ._targets.classification import describe_classes
 from ._targets.partitioned import ClassSurvey
 from ._validation import StrOptions, available_if, fit_context, in_library_of
@@ -245,7 +245,7 @@ class ClassifierFits(ClassifierMixin):
         """
         y = as_numpy(y, "y")
         if hasattr(self, "_training") and self._training.loss.multilabel:
-            y = check_validation_labels(y)
+            y = check_labels(y, "y")
         y, weight = (in_library_of(X, array) for array in (y, as_numpy(sample_weight, "sample_weight")))
         return super().score(X, y, weight)
 

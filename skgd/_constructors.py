@@ -64,47 +64,32 @@ def _no_parameter(cls: Any, name: str, known: list[str]) -> str:
     return f"{cls.__name__}() takes no {name}: {advice}"
 
 
-RATE = "write learning_rate"
-POWER = "write schedule=skgd.schedules.InverseScaling(power=...)"
+RATES = dict.fromkeys(("lr", "eta0", "eta", "learning_rate_init"), "write learning_rate")
+POWER = "schedule=skgd.schedules.InverseScaling(power=...)"
 MOMENTUM = "write optimizer=skgd.optimizers.SGD(momentum=..., nesterov=...)"
 ADAM = "write optimizer=skgd.optimizers.Adam(beta1=..., beta2=..., epsilon=...)"
 NEEDLESS = "leave it out, "
 
-OF_OPTIMIZERS = {
-    "lr": RATE,
-    "eta0": RATE,
-    "eta": RATE,
-    "learning_rate_init": RATE,
+OF_OPTIMIZERS = RATES | {
     "eps": "write epsilon",
     "betas": "write beta1 and beta2",
     "beta_1": "write beta1",
     "beta_2": "write beta2",
     "nesterovs_momentum": "write nesterov",
-    "power_t": "write schedule=skgd.schedules.InverseScaling(power=...) in the estimator",
+    "power_t": f"write {POWER} in the estimator",
 }
-OF_ESTIMATORS = {
+OF_ESTIMATORS = RATES | {
     "C": "write alpha=1 / (C * n_rows), or 1 / (C * sample_weight.sum()), and standardize=False for a penalty on the "
     "coefficients of X as it is",
     "l1": 'write penalty="l1" and alpha',
     "l2": 'write penalty="l2" and alpha',
     "solver": 'write optimizer, best "auto" for linear models and "adam" for networks',
-    "lr": RATE,
-    "eta0": RATE,
-    "eta": RATE,
-    "learning_rate_init": RATE,
-    "power_t": POWER,
-    "momentum": MOMENTUM,
-    "nesterovs_momentum": MOMENTUM,
-    "beta_1": ADAM,
-    "beta_2": ADAM,
-    "beta1": ADAM,
-    "beta2": ADAM,
+    "power_t": f"write {POWER}",
+    **dict.fromkeys(("momentum", "nesterovs_momentum"), MOMENTUM),
+    **dict.fromkeys(("beta_1", "beta_2", "beta1", "beta2"), ADAM),
     "epsilon": "write loss=skgd.losses.Huber(epsilon=...) or EpsilonInsensitive(epsilon=...)",
     "max_fun": NEEDLESS + "max_iter counts passes over the data",
-    "max_epochs": "write max_iter",
-    "epochs": "write max_iter",
-    "n_epochs": "write max_iter",
-    "n_iter": "write max_iter",
+    **dict.fromkeys(("max_epochs", "epochs", "n_epochs", "n_iter"), "write max_iter"),
     "weight_decay": "write alpha, or optimizer=skgd.optimizers.AdamW(weight_decay=...)",
     "dual": NEEDLESS + "the optimum is the same",
     "precompute": NEEDLESS + "that is decided from the data",

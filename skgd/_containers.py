@@ -48,7 +48,7 @@ def checked_table(X: Any) -> Any:
         raise ValueError("X is a LazyFrame: call X.collect() first")
     if not hasattr(X, "shape"):
         return X
-    for name, dtype in _columns(X):
+    for name, dtype in named_columns(X):
         if TIMES.match(dtype):  # which some libraries make numbers of, in units that nobody has chosen
             raise ValueError(NO_TIMES.format(name))
         if NESTED.match(dtype):
@@ -63,7 +63,7 @@ def all_single(X: Any) -> bool:
     dtype = getattr(X, "dtype", None)
     if isinstance(dtype, np.dtype):
         return dtype.kind == "f" and dtype.itemsize == 4
-    dtypes = [dtype for _, dtype in _columns(X)] if hasattr(X, "shape") else []
+    dtypes = [dtype for _, dtype in named_columns(X)] if hasattr(X, "shape") else []
     return bool(dtypes) and all(map(SINGLE.fullmatch, dtypes))
 
 
@@ -74,7 +74,7 @@ def raise_for_columns(X: Any, error: Exception, advice: str = ENCODE) -> NoRetur
     """
     if not hasattr(X, "shape"):
         raise error
-    for name, _ in _columns(X):
+    for name, _ in named_columns(X):
         values = np.ravel(np.asarray(X[name]))
         if values.dtype.kind in "iufb":
             continue
@@ -90,12 +90,12 @@ def raise_for_columns(X: Any, error: Exception, advice: str = ENCODE) -> NoRetur
 
 def hold_categories(X: Any) -> list[bool]:
     """Of each column of a data frame whether its type says that it holds categories; of an array nothing."""
-    return [bool(CATEGORIES.match(dtype)) for _, dtype in _columns(X)]
+    return [bool(CATEGORIES.match(dtype)) for _, dtype in named_columns(X)]
 
 
 def names_of(X: Any) -> list:
     """Names of a data frame's columns; none of an array."""
-    return [name for name, _ in _columns(X)]
+    return [name for name, _ in named_columns(X)]
 
 
 def columns_at(X: Any, numbers: Sequence[int] | np.ndarray) -> Any:
@@ -119,7 +119,7 @@ def objects_at(X: Any, numbers: np.ndarray) -> np.ndarray:
     return objects
 
 
-def _columns(X: Any) -> Iterable[tuple[Any, str]]:
+def named_columns(X: Any) -> Iterable[tuple[Any, str]]:
     """Names and types of a data frame's columns; none of an array."""
     schema: Any = getattr(X, "schema", None)
     if hasattr(schema, "types"):  # pyarrow's

@@ -110,6 +110,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
     _others: tuple[Training, ...] = ()  # of an ensemble's members but the first
     _encoding: Encoding | None = None  # how X becomes numbers, where it isn't as it is
     _BESIDE: ClassVar[dict] = {}  # what goes on beside trainings, as it is where there is nothing
+    _HAS_BESIDE: ClassVar[str] = "an estimator with more than its trainings"  # one that has, in words
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

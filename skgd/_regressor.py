@@ -106,20 +106,19 @@ class RegressorFits(RegressorMixin):
         return super().score(X, in_library_of(X, y), in_library_of(X, weight))
 
     def _describe_targets(self, X, y, sample_weight, validation, classes, before, streaming):
-        if not isinstance(self.quantile, Real):  # whatever the loss; numbers have been checked
-            Quantile(self.quantile).check()
         return describe_numbers(self, X, y, sample_weight, validation, self._make_loss())
 
     def _survey(self, y_like, dtype, classes, before):
-        if not isinstance(self.quantile, Real):
-            Quantile(self.quantile).check()
         n_targets = y_like.shape[1] if y_like.ndim == 2 else 1
         single = dtype == np.float32 and all_single(y_like)
         return NumberSurvey(self._make_loss(), y_like.ndim, n_targets, np.dtype(np.float32 if single else np.float64))
 
     def _make_loss(self) -> Loss:
+        of_quantile = Quantile(self.quantile)
+        if not isinstance(self.quantile, Real):  # whatever the loss; numbers have been checked
+            of_quantile.check()
         by_name = isinstance(self.loss, str) and self.loss == "quantile"
-        return Quantile(self.quantile) if by_name else get_regression_loss(self.loss)
+        return of_quantile if by_name else get_regression_loss(self.loss)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

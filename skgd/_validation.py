@@ -38,7 +38,8 @@ else:
     from sklearn.base import _fit_context as fit_context
     from sklearn.utils.metaestimators import available_if
 
-some_rows = _safe_indexing  # of an array, a list, a data frame or a sparse matrix, by their numbers
+# Of an array, a list, a data frame or CSR, by their numbers
+some_rows, some_columns = _safe_indexing, functools.partial(_safe_indexing, axis=1)
 
 FLOATS = (np.float64, np.float32)
 WHOLE = tuple(np.dtype(f"{sign}int{bits}").type for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -151,9 +152,9 @@ def check_arguments(function: str, constraints: dict, arguments: dict) -> None:
     validate_parameter_constraints(constraints, arguments, caller_name=function)
 
 
-def check_features(estimator, X, *, reset: bool, dtypes: Sequence[Any] = FLOATS) -> Any:
-    """X as a C-ordered float array or in CSR, copied only if it is something else."""
-    return _in_rows(as_numpy(X, "X"), functools.partial(_validated, estimator, reset=reset, dtypes=dtypes, order="C"))
+def check_features(estimator, X) -> Any:
+    """X, with the columns of the fit, as a C-ordered float array or in CSR, copied only if it is something else."""
+    return _in_rows(as_numpy(X, "X"), functools.partial(_validated, estimator, reset=False, dtypes=FLOATS, order="C"))
 
 
 def check_rows_to_predict(estimator, X, fill: np.ndarray | None = None) -> Any:
@@ -162,7 +163,7 @@ def check_rows_to_predict(estimator, X, fill: np.ndarray | None = None) -> Any:
     fill takes the place of missing numbers, if the estimator takes any and had none in its fit.
     """
     if sparse.issparse(X):
-        return check_features(estimator, X, reset=False)
+        return check_features(estimator, X)
     X = as_numpy(X, "X")
     if _is_plain(X, FLOATS) and _has_columns_of(estimator, X) and _is_finite(X.sum):
         return X

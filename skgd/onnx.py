@@ -247,14 +247,12 @@ def network_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tupl
         raise NotImplementedError(
             "categories and gaps can't be converted to ONNX: put an encoder and an imputer before the network"
         )
-    members = zip(model._trainings, model._parameters_to_predict(), strict=True)
-    raws = [member_predictions(graph, rows, *each, dtype) for each in members]
-    weight, n_members = model._weight_of_linear(), len(raws)
-    weights = [(1 - weight) / n_members] * n_members
-    if weight:
-        raws += [member_predictions(graph, rows, each, each.params, dtype) for each in model._linear]
-        weights += [weight / n_members] * n_members
-    return mean_raw(graph, raws, link, n_outputs, weights), n_outputs
+    networks = zip(model._trainings, model._parameters_to_predict(), strict=True)
+    linear, weight = ((each, each.params) for each in model._linear), model._weight_of_linear()
+    parts = [(networks, 1 - weight), (linear, weight)]
+    members = [(*member, share / model.n_members_) for part, share in parts if share for member in part]
+    raws = [member_predictions(graph, rows, training, params, dtype) for training, params, _ in members]
+    return mean_raw(graph, raws, link, n_outputs, [weight for *_, weight in members]), n_outputs
 
 
 def member_predictions(graph: Graph, rows: str, training: Any, params: np.ndarray, dtype: Any) -> str:

@@ -11,7 +11,7 @@ from ._constructors import AdvisesCallers
 from ._validation import Interval, check_parameters
 
 FACTOR = Interval(Real, 0, 1, closed="neither")
-EPOCHS = Interval(Real, 0, None, closed="neither")
+POSITIVE = Interval(Real, 0, None, closed="neither")
 
 
 class Schedule(AdvisesCallers, BaseEstimator):
@@ -85,7 +85,7 @@ class InverseScaling(Schedule):
     array([1.  , 0.5 , 0.25])
     """
 
-    _parameter_constraints: dict = {"power": [Interval(Real, 0, None, closed="neither")]}
+    _parameter_constraints: dict = {"power": [POSITIVE]}
 
     def __init__(self, power: float = 0.5):
         self.power = power
@@ -115,7 +115,7 @@ class StepDecay(Schedule):
     array([1.  , 1.  , 0.5 , 0.25])
     """
 
-    _parameter_constraints: dict = {"decay": [FACTOR], "every": [EPOCHS]}
+    _parameter_constraints: dict = {"decay": [FACTOR], "every": [POSITIVE]}
 
     def __init__(self, decay: float = 0.1, every: float = 30):
         self.decay = decay
@@ -158,10 +158,6 @@ class _OverEpochs(Schedule):
 
     n_epochs: float | None
 
-    def over(self, max_iter: int) -> "Schedule":
-        """Return the same schedule with ``n_epochs`` filled in."""
-        return clone(self) if self.n_epochs is not None else clone(self).set_params(n_epochs=max_iter)
-
     def _progress(self, t):
         """Share of the epochs that have passed, 1 from the end on."""
         if self.n_epochs is None:
@@ -190,7 +186,7 @@ class Cosine(_OverEpochs):
     array([1. , 0.5, 0. ])
     """
 
-    _parameter_constraints: dict = {"n_epochs": [EPOCHS, None], "floor": [Interval(Real, 0, 1, closed="both")]}
+    _parameter_constraints: dict = {"n_epochs": [POSITIVE, None], "floor": [Interval(Real, 0, 1, closed="both")]}
 
     def __init__(self, n_epochs: float | None = None, floor: float = 0.0):
         self.n_epochs = n_epochs
@@ -229,7 +225,7 @@ class OneCycle(_OverEpochs):
     """
 
     _parameter_constraints: dict = {
-        "n_epochs": [EPOCHS, None],
+        "n_epochs": [POSITIVE, None],
         "warm_up": [FACTOR],
         "start_divisor": [Interval(Real, 1, None, closed="left")],
         "end_divisor": [Interval(Real, 1, None, closed="left")],
@@ -351,10 +347,12 @@ def get_schedule(schedule: ScheduleName | Schedule | Callable, max_iter: int) ->
             f"schedule={schedule!r} is not known: give one of {sorted(SCHEDULES)}, a skgd.schedules.Schedule object "
             "or a callable t -> factor"
         )
-    return found.over(max_iter) if isinstance(found, _OverEpochs) else found
+    if isinstance(found, _OverEpochs) and found.n_epochs is None:
+        found.n_epochs = max_iter
+    return found
 
 
-def factor_at(schedule: "Schedule | Callable", t: float) -> float:
+def factor_at(schedule: Schedule | Callable, t: float) -> float:
     """The factor at one time; see :func:`factors_at`."""
     return float(factors_at(schedule, np.array([t]))[0])
 

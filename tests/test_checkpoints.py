@@ -13,6 +13,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
@@ -34,6 +35,7 @@ from skgd._kernels.structures import Progress
 from skgd._solvers.curvature import Curvature
 from skgd._solvers.plan import CurvaturePlan
 from skgd._watch import files
+from skgd._watch.checkpoint import parameters_of
 from skgd.callbacks import Checkpoint
 
 X, Y = load_diabetes(return_X_y=True)
@@ -156,7 +158,7 @@ def test_what_no_training_has_written_is_refused(at, kept):
     assert not hasattr(model, "coef_")
 
 
-@pytest.mark.parametrize("missing", ["drivers", "parameters", "random", "began", "data"])
+@pytest.mark.parametrize("missing", ["drivers", "parameters", "random", "began", "beside", "data"])
 def test_a_file_that_lacks_something_is_refused(missing, kept):
     path, model = kept
     state = files.read(path)
@@ -393,6 +395,20 @@ def test_other_parameters_are_refused(kept, settings, message):
     with pytest.raises(ValueError, match=message):
         model.set_params(**settings).resume(path, X, Y)
     assert not hasattr(model, "coef_")
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        (range(3, 5), range(3, 5), range(4, 6)),
+        (pd.Series([3, 4]), pd.Series([3, 4]), pd.Series([4, 5])),
+        (np.array([3, 4], dtype=object), np.array([3, 4], dtype=object), np.array([4, 5], dtype=object)),
+    ],
+    ids=["range", "series", "objects"],
+)
+def test_sequences_are_compared_by_what_is_in_them(one, same, other):
+    parameters = [parameters_of(GDMLPRegressor(hidden_layer_sizes=sizes)) for sizes in (one, same, other)]
+    assert json.dumps(parameters[0]) == json.dumps(parameters[1]) != json.dumps(parameters[2])
 
 
 class Halves:

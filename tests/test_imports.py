@@ -70,6 +70,9 @@ def test_every_room_has_its_floor():
     rooms = {room_of(path) for path in FILES} - {"__init__"}
     assert rooms <= FLOOR_OF.keys(), "a new module needs a place in FLOORS"
     assert {"_kernels", "optimizers", "_solvers", "linear_model"} <= rooms  # the walk found the package
+    plan = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8").split("```")[1]
+    missing = [room for room in rooms if f"{room}/" not in plan and f"{room}.py" not in plan]
+    assert not missing, "a new module needs a line in the plan of the house"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -542,3 +542,11 @@ def test_probabilities_are_calibrated_and_boundaries_drawn():
     np.testing.assert_allclose(dependence["average"][:, 0], expected, rtol=1e-12)
     constant = permutation_importance(model, np.column_stack([X[:, 0], np.ones(90)]), y, random_state=0)
     assert constant.importances_mean[1] == 0  # what is the same for all rows can be shuffled
+
+
+def test_score_names_the_labels_that_it_was_given():
+    missing = LABELS.astype(float)
+    missing[0, 0] = np.nan
+    model = small(max_iter=1).fit(X, LABELS)
+    with pytest.raises(ValueError, match=r"^Input y contains NaN"):
+        model.score(X, missing)

@@ -869,6 +869,15 @@ def test_the_best_rate_is_that_of_the_least_loss_in_the_end():
     assert LearningRateDisplay([0.1, 0.2, 0.3], losses, [np.arange(3)] * 3).plot().best_rate_ == 0.3
 
 
+def test_rates_that_are_nearly_the_same_have_a_curve_each():
+    losses, reasons = [np.array([3.0, end]) for end in (1.0, 2.0, 0.5)], np.array(["max_iter", "max_iter", "diverged"])
+    for rates, names in ((0.1, 0.10001, 0.4), ["0.1", "0.10001", "0.4"]), ((0.1, 0.1, 0.4), ["0.1 1", "0.1 2", "0.4"]):
+        display = LearningRateDisplay(rates, losses, [np.arange(2)] * 3, stop_reasons=reasons).plot()
+        assert [line.get_label().partition(":")[0] for line in display.lines_] == names
+        assert [line.get_ydata()[-1] for line in display.lines_] == [1.0, 2.0, 0.5]
+        assert display.best_rate_ == 0.1
+
+
 def test_a_fit_that_diverges_in_its_first_epoch_is_told_in_the_legend():
     model = descent(5.0, batch_size=1, max_iter=3)
     display = LearningRateDisplay.from_estimator(model, X, y, learning_rates=[0.001, 5.0], max_iter=3)
@@ -1445,8 +1454,9 @@ def test_animations_that_cannot_be_made(tmp_path):
         animate(make_pipeline(StandardScaler(), PCA(), descent()))
     with pytest.raises(ValueError, match=r"filename='path.avi' must end with .gif or .html"):
         animate(make_path(), "path.avi")
-    with pytest.raises(ValueError, match="seconds=0 must be a positive number"):
-        animate(make_path(), seconds=0)
+    for seconds in 0, "6":
+        with pytest.raises(ValueError, match=f"seconds={seconds!r} must be a positive number"):
+            animate(make_path(), seconds=seconds)
     with pytest.raises(ValueError, match="max_frames=1 must be a whole number, at least 2"):
         animate(make_path(), max_frames=1)
 
@@ -1486,8 +1496,9 @@ def test_losses_above_a_known_minimum():
     (line,) = display.lines_.values()
     np.testing.assert_allclose(line.get_ydata(), model.loss_curve_ - 1000)
     assert display.ax_.get_ylabel() == "objective above its minimum"
-    with pytest.raises(ValueError, match="minimum=nan must be a finite number"):
-        LossCurveDisplay.from_estimator(model, minimum=np.nan)
+    for minimum in np.nan, "low":
+        with pytest.raises(ValueError, match=f"minimum={minimum!r} must be a finite number"):
+            LossCurveDisplay.from_estimator(model, minimum=minimum)
 
 
 def test_an_axis_of_epochs_may_become_logarithmic():

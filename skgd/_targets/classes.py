@@ -34,10 +34,10 @@ def check_classes_or_labels(y) -> np.ndarray:
     )
 
 
-def check_validation_labels(y_val) -> np.ndarray:
-    """Return y_val as :func:`check_classes_or_labels` returns y."""
-    options = {"accept_sparse": "csr", "ensure_2d": False, "dtype": None, "input_name": "y_val"}
-    return check_classes_or_labels(check_array(y_val, **options))
+def check_labels(y, name: str) -> np.ndarray:
+    """Return labels that scikit-learn hasn't looked at as :func:`check_classes_or_labels` does."""
+    options = {"accept_sparse": "csr", "ensure_2d": False, "dtype": None, "input_name": name}
+    return check_classes_or_labels(check_array(y, **options))
 
 
 def _over_rows(work: Callable, n_rows: int, n_threads: int) -> list:

@@ -14,7 +14,7 @@ from .classes import (
     ENCODING_ROWS,
     balancing_factors,
     check_classes_or_labels,
-    check_validation_labels,
+    check_labels,
     class_index,
     class_totals,
     given_factors,
@@ -50,7 +50,7 @@ def describe_classes(
     )
 
     def check_targets(y_val):
-        y_val = check_validation_labels(y_val) if labelled else column_or_1d(y_val, warn=True)
+        y_val = check_labels(y_val, "y_val") if labelled else column_or_1d(y_val, warn=True)
         return encode(y_val, classes)
 
     rows_to_look_at = check_validation_set(estimator, validation, check_targets)

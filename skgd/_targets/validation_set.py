@@ -42,7 +42,7 @@ def check_validation_set(
             raise ValueError(f"{missing[0]} is missing: validation data need both X_val and y_val")
         raise ValueError("sample_weight_val needs X_val and y_val, which are missing")
     with _naming("X_val"):
-        X = check_features(estimator, X_val, reset=False)
+        X = check_features(estimator, X_val)
     with _naming("y_val"):
         y = check_targets(as_numpy(y_val, "y"))
     if len(y) != X.shape[0]:

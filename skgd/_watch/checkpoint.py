@@ -34,7 +34,7 @@ def describe_fit(estimator: Any, problem: Problem, goes_on: bool, random: Any) -
         "data": fingerprint(problem),
         "random": random,
         "began": beginning(problem) if goes_on else None,
-        "linear_weight": float(vars(estimator).get("linear_weight_", 0.0)) if goes_on else 0.0,
+        "beside": beside(estimator) if goes_on else [],
     }
 
 
@@ -45,12 +45,13 @@ class SavedFit:
         self.state = state
         with _refusing_damage():
             wrong = other_estimator(state, estimator)
+            missing = set(state["beside"]) - set(beside(estimator))
         if wrong:
             raise ValueError(wrong)
-        if state.get("linear_weight") and not estimator._linear:
+        if missing:
             raise ValueError(
-                "the fit went on from an ensemble with linear models beside its members, which the checkpoint doesn't "
-                "hold: resume it by that estimator, or by a copy that was pickled before"
+                f"the fit went on from {estimator._HAS_BESIDE}, which the checkpoint doesn't hold: resume it by that "
+                "estimator, or by a copy that was pickled before"
             )
         with _refusing_damage():
             self.rng = _generator(state["random"])
@@ -118,6 +119,11 @@ def other_estimator(state: dict, estimator: Any) -> str:
     )
 
 
+def beside(estimator: Any) -> list[str]:
+    """Names of what goes on beside the trainings, and isn't in a checkpoint, where there is something."""
+    return [name for name, nothing in estimator._BESIDE.items() if vars(estimator).get(name, nothing) != nothing]
+
+
 def other_data(state: dict, problem: Problem) -> str:
     """What speaks against going on with data."""
     then, now = state["data"], fingerprint(problem)
@@ -148,10 +154,8 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return [_name(type(value)), _plain(value.get_params(deep=False), depth + 1)]
     if isinstance(value, dict):
         return {str(key): _plain(value[key], depth + 1) for key in sorted(value, key=repr)}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range):
         return [_plain(each, depth + 1) for each in value]
-    if isinstance(value, np.ndarray):
-        return [value.dtype.str, list(value.shape), checksum(value)]
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         return [_name(value), *_plain([_code(value.__code__), value.__defaults__, cells], depth + 1)]
@@ -159,6 +163,10 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return ["partial", *_plain([value.func, value.args, value.keywords], depth + 1)]
     if hasattr(value, "__qualname__"):  # a class, or a function that isn't written in Python
         return _name(value)
+    if hasattr(value, "__array__"):
+        array = np.asarray(value)
+        numbers = array.dtype.kind != "O"
+        return [array.dtype.str, [*array.shape], checksum(array)] if numbers else _plain(array.tolist(), depth + 1)
     return [_name(type(value)), _plain(getattr(value, "__dict__", {}), depth + 1)]
 
 

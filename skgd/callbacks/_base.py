@@ -1,15 +1,8 @@
 """What callbacks of skgd share."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from .._fit import GradientDescentEstimator
-
-
-class Record(Protocol):
-    """What a callback has of one fit while it lasts."""
-
-    def end(self, estimator: Any) -> None:
-        """The fit has ended, however it did."""
 
 
 class FitCallback:
@@ -21,8 +14,8 @@ class FitCallback:
     def __init__(self) -> None:
         self._records: dict[int, Any] = {}  # of the fits in progress, by their estimators
 
-    def _begin(self, estimator: Any) -> Record:
-        """The record of a fit that begins."""
+    def _begin(self, estimator: Any) -> Any:
+        """The record of a fit that begins: it has `see(driver)`, for each epoch, and `end(estimator)`."""
         raise NotImplementedError
 
     def _record(self, estimator: Any) -> Any:
@@ -39,6 +32,11 @@ class FitCallback:
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """Nothing has been learnt yet."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+        """Look at an epoch that has ended."""
+        if context.max_subtasks == 0:  # else it is a start, a member or the fit
+            self._record(estimator).see(estimator._run.driver)
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """End the record of a fit, however it ended."""

@@ -1,7 +1,6 @@
 """Checkpoints of a fit."""
 
 import collections
-import contextlib
 import os
 import pathlib
 import threading
@@ -61,12 +60,10 @@ class Checkpoint(FitCallback):
     """
 
     def __init__(self, path: str | os.PathLike, *, every: int | timedelta = 1, keep: int = 1):
-        for name, number in {"every": every, "keep": keep}.items():
-            time_given = name == "every" and isinstance(number, timedelta) and number > timedelta(0)
-            count_given = isinstance(number, Integral) and not isinstance(number, bool) and number > 0
-            if not (time_given or count_given):
-                kinds = "a positive integer or timedelta" if name == "every" else "a positive integer"
-                raise ValueError(f"{name}={number!r} must be {kinds}")
+        if not (_is_count(every) or (isinstance(every, timedelta) and every > timedelta(0))):
+            raise ValueError(f"every={every!r} must be a positive integer or timedelta")
+        if not _is_count(keep):
+            raise ValueError(f"keep={keep!r} must be a positive integer")
         if not pathlib.Path(path).name or "\0" in os.fspath(path):
             raise ValueError(f"path={path!r} must be the name of a file")
         self.path: str | os.PathLike = path
@@ -88,6 +85,10 @@ class Checkpoint(FitCallback):
                 return
         writer.last = now
         writer.write(run.state(), n_epochs)
+
+
+def _is_count(number: Any) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool) and int(number) > 0
 
 
 class Writer:
@@ -141,8 +142,7 @@ class Writer:
         if self.keep == 1:
             return
         numbered = self.path.with_name(f"{self.path.stem}-{n_epochs:06d}{self.path.suffix}")
-        with contextlib.suppress(FileNotFoundError):
-            numbered.unlink()
+        numbered.unlink(missing_ok=True)
         files.copy(self.path, numbered)
         if numbered in self.kept:
             self.kept.remove(numbered)

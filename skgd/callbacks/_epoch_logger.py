@@ -71,11 +71,6 @@ class EpochLogger(FitCallback):
     def _begin(self, estimator: Any) -> "Log":
         return Log(pathlib.Path(self.path), self.append)
 
-    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
-        """Write a line, if it was an epoch that has ended."""
-        if context.max_subtasks == 0:
-            self._record(estimator).write(estimator._run.driver)
-
 
 class Log:
     """The lines of one fit."""
@@ -93,7 +88,7 @@ class Log:
         except OSError as error:
             self._give_up(error)
 
-    def write(self, driver: Driver) -> None:
+    def see(self, driver: Driver) -> None:
         """Write the last epoch, unless it was cut short."""
         training = driver.training
         if self.file is None or self.epochs.get(driver.number) == training.epochs or not len(training.losses):

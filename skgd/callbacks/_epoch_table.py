@@ -69,11 +69,6 @@ class EpochTable(FitCallback):
         if context.max_subtasks == 0:
             self._record(estimator).begin(estimator._run.driver)
 
-    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
-        """Print a line, if it was an epoch that has ended."""
-        if context.max_subtasks == 0:
-            self._record(estimator).see(estimator._run.driver)
-
 
 class Lines:
     """The table of one fit."""

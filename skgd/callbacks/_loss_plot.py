@@ -99,11 +99,6 @@ class LossPlot(FitCallback):
         if estimator._run is not None:  # not the fit itself
             self._record(estimator).run = estimator._run
 
-    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
-        """Draw the fit as it is, if an epoch has ended and it is time to."""
-        if context.max_subtasks == 0:
-            self._record(estimator).see()
-
     def __getstate__(self) -> dict:
         return super().__getstate__() | {"_screen": Screen(self.path)}
 
@@ -120,11 +115,9 @@ class View:
         self.clocks: dict[int, Clock] = {}  # of each start
         self.failed = False
 
-    def see(self) -> None:
-        """Look at an epoch that has ended, unless it was cut short."""
-        assert self.run is not None
-        driver, now = self.run.driver, time.perf_counter()
-        epoch = driver.training.epochs
+    def see(self, driver: Driver) -> None:
+        """Look at an epoch that has ended, unless it was cut short, and draw the fit as it is, if it is time to."""
+        now, epoch = time.perf_counter(), driver.training.epochs
         rates = self.rates.setdefault(driver.number, [])
         if (rates and rates[-1][0] == epoch) or not epoch:
             return

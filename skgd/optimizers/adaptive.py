@@ -1,11 +1,8 @@
 """Rates per parameter from the squares of past gradients: AdaGrad, AdaDelta, RMSProp."""
 
-from numbers import Real
-
 import numpy as np
 
-from .._validation import Interval
-from .base import POSITIVE, SHARE, Optimizer
+from .base import NOT_NEGATIVE, POSITIVE, SHARE, Optimizer
 
 
 class AdaGrad(Optimizer):
@@ -42,7 +39,7 @@ class AdaGrad(Optimizer):
     n_slots = 1  # G
 
     _parameter_constraints = Optimizer._parameter_constraints | {
-        "initial_accumulator": [Interval(Real, 0, None, closed="left")],
+        "initial_accumulator": [NOT_NEGATIVE],
         "epsilon": [POSITIVE],
     }
 

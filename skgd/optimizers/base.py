@@ -48,6 +48,9 @@ class Optimizer(AdvisesCallers, RemembersValidParameters, BaseEstimator):
         Whether estimators make its steps with a line search over all rows, instead of by the rule.
     variance_reduced : bool
         Whether the rule gets gradients of mini-batches that are corrected by those at a snapshot, see :class:`SVRG`.
+    weight_decay : float
+        Decoupled decay, not negative: each update begins with ``params -= learning_rate * weight_decay * params``; in
+        estimators intercepts don't decay.
 
     Examples
     --------
@@ -74,7 +77,7 @@ class Optimizer(AdvisesCallers, RemembersValidParameters, BaseEstimator):
     follows_path = False
     searches_line = False
     variance_reduced = False
-    weight_decay = 0.0  # decoupled decay of the weights, applied before the rule
+    weight_decay = 0.0
 
     _update_state: tuple[dict, int] | None = None  # state vectors by name and the updates made, of update() alone
 
@@ -132,7 +135,8 @@ class Optimizer(AdvisesCallers, RemembersValidParameters, BaseEstimator):
         self.check()
         pairs = dict(_named_arrays(params, grads))
         if self._update_state is None:
-            self._update_state = {key: self._new_slots(param) for key, (param, _) in pairs.items()}, 0
+            slots = {key: np.zeros((self.n_slots, param.size), param.dtype) for key, (param, _) in pairs.items()}
+            self._update_state = slots, 0
         slots, t = self._update_state
         expected = {key: ((self.n_slots, param.size), param.dtype) for key, (param, _) in pairs.items()}
         if {key: (state.shape, state.dtype) for key, state in slots.items()} != expected:
@@ -227,9 +231,6 @@ class Optimizer(AdvisesCallers, RemembersValidParameters, BaseEstimator):
         if slots.shape != (self.n_slots, 4):
             raise ValueError("the rule has changed the shape of its state")
         return steps
-
-    def _new_slots(self, param: np.ndarray) -> np.ndarray:
-        return np.zeros((self.n_slots, param.size), dtype=param.dtype)
 
 
 Arrays = np.ndarray | Sequence[np.ndarray | float] | Mapping[str, np.ndarray | float]

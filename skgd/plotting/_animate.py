@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._checks import shown
+from ._checks import is_positive, shown
 from ._curve_fit import CurveFitDisplay
 from ._path import PathDisplay
 from ._player import DPI, moving_picture
@@ -37,8 +37,7 @@ def animate(
     filename : str or Path, default=None
         File to write: ``.gif``, or ``.html``, a page with a player, which needs no network. None: no file.
     seconds : float, default=6.0
-        How long it lasts, positive; in a GIF the last frame stays for another
-        fifth of it.
+        How long it lasts, positive; in a GIF the last frame stays for another fifth of it.
     max_frames : int, default=100
         Largest number of frames, at least 2. More steps or epochs are thinned out evenly.
 
@@ -69,7 +68,7 @@ def animate(
     """
     if not isinstance(display, PathDisplay | CurveFitDisplay):
         raise TypeError(f"display={shown(display)} must be a PathDisplay or a CurveFitDisplay")
-    if not (np.isfinite(seconds) and seconds > 0):
+    if not is_positive(seconds):
         raise ValueError(f"seconds={seconds!r} must be a positive number")
     if not (isinstance(max_frames, int | np.integer) and max_frames >= 2):
         raise ValueError(f"max_frames={max_frames!r} must be a whole number, at least 2")

@@ -1,7 +1,9 @@
 """What displays are given, checked and brought into one form."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,10 @@ from scipy.optimize import OptimizeResult
 _MOST_LETTERS = 80  # of what is shown in an error
 
 
-def shown(thing: Any) -> str:
-    """What is given, for an error of one line: scikit-learn writes pipelines over many."""
+def shown(thing: Any, most_letters: int = _MOST_LETTERS) -> str:
+    """What is given, in one short line: scikit-learn writes pipelines over many."""
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(repr(thing).split()))  # nobody looks for an address
-    return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 3] + "..."
+    return text if len(text) <= most_letters else text[: most_letters - 3] + "..."
 
 
 def by_name(things: Any, names: Sequence[str] | None, default: Any, is_one) -> dict[str, Any]:
@@ -32,14 +34,14 @@ def by_name(things: Any, names: Sequence[str] | None, default: Any, is_one) -> d
     if not things:
         raise ValueError("there is nothing to draw: the list is empty")
     if names is None:
-        return dict(zip(_told_apart([default(thing) for thing in things]), things, strict=True))
+        return dict(zip(told_apart([default(thing) for thing in things]), things, strict=True))
     names = [names] if isinstance(names, str) else [str(name) for name in names]
     if len(names) != len(things) or len(set(names)) != len(names):
         raise ValueError(f"names={names!r} must be different names, one for each of the {len(things)} to draw")
     return dict(zip(names, things, strict=True))
 
 
-def _told_apart(names: list[str]) -> list[str]:
+def told_apart(names: list[str]) -> list[str]:
     """Names that occur more than once with a number behind."""
     seen: dict[str, int] = {}
     apart = []
@@ -53,6 +55,16 @@ def one_of(name: str, value: Any, accepted: Sequence) -> None:
     """Raise a ValueError that names the parameter, its value and what is accepted."""
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in accepted):
         raise ValueError(f"{name}={value!r} must be one of {list(accepted)}")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_positive(value: Any) -> bool:
+    """Whether a value is a finite number above 0."""
+    return is_number(value) and value > 0
 
 
 def learning_rates_of(name: str, rates: Any) -> np.ndarray:
@@ -82,6 +94,11 @@ def column_numbers(features: Any, names: Sequence[str]) -> list[int]:
             )
         chosen.append(number)
     return chosen
+
+
+def feature_names(known: Any, n_features: int) -> list[str]:
+    """The names that are known, if any are, else feature 0, feature 1, ..."""
+    return [f"feature {j}" for j in range(n_features)] if known is None else [str(name) for name in known]
 
 
 def output_names(model: Any) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from .._docstrings import documented
 from ..linear_model._base import LinearEstimator
 from ..linear_model._path import RegularizationPath
-from ._checks import column_numbers, output_names, output_number, shown
+from ._checks import column_numbers, feature_names, output_names, output_number, shown
 from ._docstrings import Coefficients
 from ._objective import training_coefficients
 from ._runs import recorded_fit
@@ -198,8 +198,8 @@ class CoefficientPathDisplay:
         if not isinstance(path, RegularizationPath):
             raise TypeError(f"path={shown(path)} must be what skgd.linear_model.regularization_path returns")
         of_one = SimpleNamespace(coef_=path.coefs[0], classes_=path.classes)
-        known, shown_at = path.feature_names, path.alphas > 0  # 0 has no place on a logarithmic axis
-        names = [f"feature {j}" for j in range(path.scales.size)] if known is None else [str(name) for name in known]
+        names = feature_names(path.feature_names, path.scales.size)
+        shown_at = path.alphas > 0  # 0 has no place on a logarithmic axis
         coefficients = path.coefs.reshape(len(path.alphas), -1, path.scales.size)[shown_at] * path.scales
         scaled = bool((path.scales != 1).any())
         flat, lines, ylabel = _lines(coefficients, names, output_names(of_one), features, output, scaled)

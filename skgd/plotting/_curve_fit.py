@@ -6,10 +6,11 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils import check_array
 
+from .._containers import named_columns
 from .._docstrings import documented
 from ._checks import shown
 from ._docstrings import Displays
-from ._runs import recorded_fit
+from ._runs import of_one_network, recorded_fit
 from ._style import COLORS, GREY, LINE_WIDTH, add_legend, axes_for, color, line_style, tidy
 from ._unwrap import Unwrapped, checked_model
 
@@ -116,18 +117,19 @@ class CurveFitDisplay:
             raise ValueError(f"X has shape {values.shape}; it must have one column, the x-axis of the picture")
         x = values[:, 0]
         grid = np.linspace(x.min(), x.max(), _GRID)
-        asked = type(X)(grid[:, None], columns=X.columns) if hasattr(X, "columns") else grid[:, None].astype(x.dtype)
+        of_frame = {name: grid for name, _ in named_columns(X)}
+        make_frame = getattr(type(X), "from_pydict", type(X))  # pyarrow's have no other constructor
+        asked = make_frame(of_frame) if of_frame else grid[:, None].astype(x.dtype)
         given = Unwrapped(estimator, X, y)
         seen_of_grid = given.transform(asked)
-        settings = {"n_members": 1, "n_restarts": 1} if "n_restarts" in given.model.get_params(deep=False) else {}
 
         def curve(model):
             return model.predict(seen_of_grid).reshape(_GRID, -1)
 
-        model, seen = recorded_fit(given.model, given.X, y, curve, **settings)
+        model, seen = recorded_fit(given.model, given.X, y, curve, **of_one_network(given.model))
         epochs = np.arange(1, len(seen) + 1)
         kept = np.unique(np.geomspace(1, len(seen), _MOST_FRAMES).round().astype(int)) - 1
-        labels = str(X.columns[0]) if hasattr(X, "columns") else "x", str(getattr(y, "name", None) or "y")
+        labels = str(next(iter(of_frame), "x")), str(getattr(y, "name", None) or "y")
         losses = model.loss_curve_[: len(seen)]
         curves = np.array(seen)[kept]
         return cls(x, np.asarray(y), grid, curves, epochs[kept], losses[kept], labels=labels).plot(ax, legend=legend)
@@ -179,8 +181,8 @@ class CurveFitDisplay:
         self.lines_[0].set_label(f"epoch {self.epochs[last]}")
         low, high = float(np.nanmin(targets)), float(np.nanmax(targets))
         margin = _BEYOND * ((high - low) or 1.0)
-        shown = np.clip(self.curves[np.isfinite(self.curves)], low - margin, high + margin)
-        low, high = min(low, shown.min(initial=low)), max(high, shown.max(initial=high))
+        visible = np.clip(self.curves[np.isfinite(self.curves)], low - margin, high + margin)
+        low, high = visible.min(initial=low), visible.max(initial=high)
         ax.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
         tidy(ax)
         ax.set_xlabel(self.labels[0])

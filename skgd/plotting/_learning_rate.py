@@ -6,13 +6,14 @@ from typing import Any, Self
 import numpy as np
 
 from .._docstrings import documented
-from ._checks import learning_rates_of
+from ._checks import learning_rates_of, told_apart
 from ._docstrings import Rates
 from ._loss_curve import LossCurveDisplay
 from ._range_test import RangeTestDisplay, range_test
 from ._rate_search import LearningRateSearchDisplay
 from ._runs import recorded_fit, updates_of, with_rate
 from ._search_results import scores_of
+from ._style import short
 from ._unwrap import Unwrapped
 
 _EPOCHS = 50  # enough to tell rates apart
@@ -243,10 +244,9 @@ class LearningRateDisplay:
         LearningRateDisplay
             The display itself.
         """
-        names = [f"{rate:.3g}" for rate in self.learning_rates]
-        reasons = list(self.stop_reasons or [""] * len(names))
-        with np.errstate(invalid="ignore"):
-            ends = [np.nan if why == "diverged" else x[-1] for x, why in zip(self.losses, reasons, strict=True)]
+        names = told_apart(short(self.learning_rates, 3, lambda rate, digits: f"{rate:.{digits}g}"))
+        reasons = [""] * len(names) if self.stop_reasons is None else list(self.stop_reasons)
+        ends = [np.nan if why == "diverged" else x[-1] for x, why in zip(self.losses, reasons, strict=True)]
         best = int(np.nanargmin(ends)) if np.isfinite(ends).any() else -1
         self.best_rate_ = float(self.learning_rates[best]) if best >= 0 else np.nan
         notes = {name: "diverged" for name, why in zip(names, reasons, strict=True) if why == "diverged"}

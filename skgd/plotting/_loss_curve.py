@@ -8,7 +8,7 @@ from scipy.optimize import OptimizeResult
 from sklearn.utils.validation import check_is_fitted
 
 from .._docstrings import documented
-from ._checks import by_name, one_of, shown
+from ._checks import by_name, is_number, one_of, shown
 from ._curves import begin_at_zero, informative_range, leaves, mark_exit, mark_point, set_range
 from ._docstrings import Displays
 from ._runs import curve_of, how_descent_ended, how_it_ended, optimizer_name, updates_of
@@ -244,7 +244,7 @@ class LossCurveDisplay:
             The display itself.
         """
         one_of("log", self.log, LOG)
-        if self.minimum is not None and not np.isfinite(self.minimum):
+        if self.minimum is not None and not is_number(self.minimum):
             raise ValueError(f"minimum={self.minimum!r} must be a finite number")
         above = 0.0 if self.minimum is None else float(self.minimum)
         losses = {name: np.asarray(curve, dtype=np.float64) - above for name, curve in self.losses.items()}

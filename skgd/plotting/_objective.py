@@ -9,6 +9,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from .._kernels.structures import FLOAT64
 from .._problem.objective import pointwise
 from .._solvers.training import same
+from .._validation import some_columns, some_rows
 
 _MOST_ROWS = 5_000  # that a picture looks at, evenly spread: 10,000 points of a plane in a fraction of a second
 _MOST_ENTRIES = 10_000  # rows times outputs
@@ -28,7 +29,7 @@ class TrainingObjective:
         self.unit, self.n_outputs = training.loss_unit, training.model.n_outputs
         self.kernel = pointwise(self.loss, FLOAT64)
         self.hyper = self.loss.hyper(self.scaling.target_scale)
-        y = np.asarray(y.todense() if sparse.issparse(y) else y)
+        y = y.toarray() if sparse.issparse(y) else np.asarray(y)
         n_rows = min(len(y), _MOST_ROWS_IN_PYTHON if self.kernel.in_python else most_rows)
         rows = np.linspace(0, len(y) - 1, n_rows).astype(np.intp)
         self.X = rows_of(X, rows)
@@ -91,7 +92,7 @@ class LinearSlice:
         self.raw = self.objective.raw(model)
         self.params = np.array(model._training.params, dtype=np.float64)
         self.at = output * (model.n_features_in_ + 1) + np.array(features)
-        columns: Any = rows.iloc[:, features].to_numpy() if hasattr(rows, "iloc") else rows[:, features]
+        columns = some_columns(rows, features)
         columns = np.asarray(columns.toarray() if sparse.issparse(columns) else columns, dtype=np.float64)
         self.columns = (columns - scaling.center[features]) / scaling.scale[features]
 
@@ -105,9 +106,9 @@ class LinearSlice:
 
 def rows_of(X: Any, rows: np.ndarray | slice) -> Any:
     """Some rows of an array, a data frame, a sparse matrix or a list."""
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    return (X.tocsr() if sparse.issparse(X) else np.asarray(X))[rows]
+    if sparse.issparse(X):
+        return X.tocsr()[rows]
+    return some_rows(X if hasattr(X, "shape") else np.asarray(X), rows)
 
 
 def _arrays(X: Any) -> tuple:

@@ -253,11 +253,11 @@ class PathDisplay:
     def _over(cls, fun: Callable, paths, bounds, equal, levels, labels, projection: str | None, ax) -> Self:
         """A display of paths, with points in the shape that `fun` takes, over its values within bounds."""
         one_of("equal", equal, _EQUAL)
-        check_axes(ax, projection, len(labels) - 1)
+        n_variables = len(labels) - 1
+        check_axes(ax, projection, n_variables)
         heights = {name: np.array([value_of(fun, point) for point in path]) for name, path in paths.items()}
         shape = next(iter(paths.values())).shape[1:]
         paths = {name: path.reshape(len(path), -1) for name, path in paths.items()}
-        n_variables = len(labels) - 1
         if bounds is None:
             shape_of_axes = width_to_height(ax) if projection is None else 1.0
             limits, equal = window(list(paths.values()), list(heights.values()), shape_of_axes, equal)

@@ -12,10 +12,11 @@ from sklearn.utils import check_random_state
 from .._docstrings import documented
 from .._fit import problem_of
 from .._warnings import warn_user
+from ._checks import is_positive
 from ._curves import informative_range, set_range
 from ._docstrings import Displays
 from ._objective import TrainingObjective, rows_of
-from ._runs import with_rate
+from ._runs import of_one_network, with_rate
 from ._style import COLORS, LIGHT_GREY, LINE_WIDTH, add_legend, axes_for, tidy
 
 _MOST_ROWS = 20_000  # to train on
@@ -155,7 +156,7 @@ def range_test(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Learning rates of the updates, and the loss after each, until it has exploded."""
     for name, rate in ("low", low), ("high", high):
-        if not (isinstance(rate, float | int | np.number) and np.isfinite(rate) and rate > 0):
+        if not is_positive(rate):
             raise ValueError(f"{name}={rate!r} must be a positive, finite number")
     if low >= high:
         raise ValueError(f"low={low!r} must be below high={high!r}")
@@ -204,6 +205,4 @@ def _begun(model: Any, X: Any, y: Any, rng: np.random.RandomState) -> Any:
     """The model after an epoch at the lowest rate: scales, classes and what "auto" stands for are known from there."""
     settings = {"max_iter": 1, "tol": None, "schedule": "constant", "early_stopping": False, "warm_start": False}
     settings |= {"average": False, "verbose": 0, "random_state": rng.randint(2**31 - 1)}
-    if "n_restarts" in model.get_params(deep=False):
-        settings |= {"n_members": 1, "n_restarts": 1}
-    return model.set_params(**settings).fit(X, y)
+    return model.set_params(**settings | of_one_network(model)).fit(X, y)

@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from .._docstrings import documented
+from ._checks import is_positive
 from ._docstrings import Displays
 from ._style import COLORS, LIGHT_GREY, LINE_WIDTH, add_legend, axes_for, color, line_style, marker, tidy
 
@@ -106,7 +107,7 @@ class LearningRateSearchDisplay:
         """
         own_axes, ax = ax is None, axes_for(ax)
         scores, spread = (np.asarray(values, dtype=np.float64) for values in (self.scores, self.deviations))
-        rates = np.array([float(rate) if is_rate(rate) else np.nan for rate in self.learning_rates])
+        rates = np.array([float(rate) if is_positive(rate) else np.nan for rate in self.learning_rates])
         best = int(np.nanargmax(scores)) if self.best is None else int(self.best)
         low, high = _range(scores, spread)
         exits = _name_of_exits(scores[np.isfinite(rates)], low)
@@ -218,13 +219,6 @@ def _range(scores: np.ndarray, spread: np.ndarray) -> tuple[float, float]:
     bottom, top = low[:n_shown].min(), high[:n_shown].max()
     margin = 0.06 * (top - bottom) or 0.06 * abs(top) or 1.0
     return float(bottom - margin), float(top + margin)
-
-
-def is_rate(value: Any) -> bool:
-    """Whether a value is a learning rate to draw at its place."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, float | int | np.number):
-        return False
-    return bool(np.isfinite(value) and value > 0)
 
 
 def is_level(value: Any) -> bool:

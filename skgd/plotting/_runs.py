@@ -35,6 +35,11 @@ def recorded_fit(
     return model, seen
 
 
+def of_one_network(model: Any) -> dict[str, int]:
+    """Settings with which a network is trained alone, from one start; none of a linear model."""
+    return {"n_members": 1, "n_restarts": 1} if "n_restarts" in model.get_params(deep=False) else {}
+
+
 def with_rate(estimator: Any, rate: float) -> Any:
     """A clone with a learning rate, whether or not its optimizer has one of its own.
 
@@ -58,9 +63,8 @@ def with_rate(estimator: Any, rate: float) -> Any:
 def curve_of(model: Any, name: str = "loss_curve_") -> np.ndarray:
     """A curve of a fitted estimator: of an ensemble the mean over the members that have come as far."""
     curves = getattr(model, name, ())
-    if (
-        not isinstance(curves, list) or not len(curves) or np.ndim(curves[0]) == 0
-    ):  # scikit-learn's are lists of numbers
+    of_members = isinstance(curves, list) and len(curves) and np.ndim(curves[0])  # scikit-learn's hold numbers
+    if not of_members:
         return np.asarray(curves, dtype=np.float64)
     padded = np.full((len(curves), max(map(len, curves))), np.nan)
     for row, curve in zip(padded, curves, strict=True):

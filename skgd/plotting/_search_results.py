@@ -8,8 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
 from .._fit import GradientDescentEstimator
-from ._checks import shown
-from ._rate_search import is_rate
+from ._checks import is_positive, shown
 from ._unwrap import innermost, is_search
 
 _MOST_LETTERS = 24  # of a setting's value in the legend
@@ -32,7 +31,7 @@ def scores_of(search: Any, parameter: str | None, metric: str | None) -> dict[st
         raise ValueError(f"search: no candidate has a score: all fits have failed, mean_test_{metric} is {scores}")
     own = search.estimator.get_params()  # of candidates that leave something as it is
     rates = [params.get(parameter, own.get(parameter)) for params in results["params"]]
-    if not any(map(is_rate, rates)):
+    if not any(map(is_positive, rates)):
         raise ValueError(f"search: none of {parameter!r} is a positive number, they are {shown(rates)}")
     best = getattr(search, "best_index_", None) if is_its_own else None
     chosen = innermost(search.best_estimator_) if best is not None and hasattr(search, "best_estimator_") else None
@@ -102,5 +101,4 @@ def _in_short(value: Any) -> str:
         return value
     if isinstance(value, float | np.floating):
         return f"{value:.4g}"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 3] + "..."
+    return shown(value, _MOST_LETTERS)

@@ -1,6 +1,6 @@
 """The looks that all pictures share, and the way to matplotlib, which is imported only when one is drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -58,19 +58,22 @@ def tidy(ax, grid: bool = True) -> None:
         ax.set_axisbelow(True)
 
 
-def short(values: Sequence[float] | np.ndarray) -> list[str]:
-    """Numbers in two digits, or in as many as tell them apart, without exponents where that is as short."""
-    for digits in range(2, 8):
-        words = [_in_digits(float(value), digits) for value in values]
-        if len(set(words)) == len(np.unique(values)):
-            break
-    return words
-
-
 def _in_digits(value: float, digits: int) -> str:
+    """A number in so many digits, without an exponent where that is as short."""
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return np.format_float_positional(value, precision=digits, fractional=False, trim="-")
     return f"{value:.{digits - 1}e}"
+
+
+def short(
+    values: Sequence[float] | np.ndarray, fewest: int = 2, write: Callable[[float, int], str] = _in_digits
+) -> list[str]:
+    """Numbers in few digits, or in as many as tell them apart."""
+    for digits in range(fewest, 8):
+        words = [write(float(value), digits) for value in values]
+        if len(set(words)) == len(np.unique(values)):
+            break
+    return words
 
 
 def width_to_height(ax) -> float:

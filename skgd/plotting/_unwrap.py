@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .._fit import GradientDescentEstimator
-from ._checks import shown
+from ._checks import feature_names, shown
 
 
 def is_search(estimator: Any) -> bool:
@@ -66,13 +66,11 @@ class Unwrapped:
         return X
 
     def feature_names(self, fitted: Any) -> list[str]:
-        """Names of the features that a fit to `X` has seen: those that X had or got, else feature 0, feature 1, ..."""
+        """Names of the features that a fit to `X` has seen: those that X had or got, else numbered ones."""
         known = getattr(fitted, "feature_names_in_", None)
         if known is None and self.steps:
             known = self._names_of_steps()
-        return (
-            [f"feature {j}" for j in range(fitted.n_features_in_)] if known is None else [str(name) for name in known]
-        )
+        return feature_names(known, fitted.n_features_in_)
 
     def _names_of_steps(self) -> np.ndarray | None:
         names = None

@@ -216,3 +216,19 @@ def test_batches_of_records_are_as_good_as_tables():
     np.testing.assert_array_equal(model.predict(batch), expected)
     with pytest.raises(ValueError, match="column 'kind' holds 'red'"):
         model.fit(pa.RecordBatch.from_pydict({"kind": WORDS}), Y)
+
+
+@each_library
+def test_pictures_are_those_of_arrays(make):
+    """In pictures that look at some rows, or at other ones: columns keep their names, and nobody warns."""
+    plotting = pytest.importorskip("skgd.plotting")
+    pytest.importorskip("matplotlib").use("agg")
+    model, frame = GDLinearRegressor(optimizer="adam", max_iter=3, tol=None, random_state=0), make(X.T)
+    ours, theirs = (plotting.PathDisplay.from_estimator(model, each, Y, features=[0, 2]) for each in (frame, X))
+    np.testing.assert_array_equal(ours.values, theirs.values)
+    assert ours.labels[:2] == ("coefficient of a", "coefficient of c")
+    only = frame.select(["a"]) if hasattr(frame, "select") else frame[["a"]]
+    ours, theirs = (plotting.CurveFitDisplay.from_estimator(model, each, Y) for each in (only, X[:, :1]))
+    np.testing.assert_array_equal(ours.curves, theirs.curves)
+    assert (ours.labels[0], theirs.labels[0]) == ("a", "x")
+    plotting._style.pyplot().close("all")

@@ -163,6 +163,18 @@ def test_networks_with_a_link_and_with_several_outputs():
             assert_same_numbers(model, X.astype(dtype))
 
 
+def test_what_has_no_weight_is_not_converted():
+    model = GDMLPRegressor(loss="poisson", hidden_layer_sizes=(5,), max_iter=2, n_members=2, random_state=0)
+    model.fit(X, POSITIVE)
+    for weight, n_products in (0.0, 4), (0.5, 6), (1.0, 2):
+        model.linear_weight_ = weight
+        nodes = converted(model, X).graph.node
+        assert sum(node.op_type == "MatMul" for node in nodes) == n_products
+        assert_same_numbers(model, X)
+    model.coefs_ = [[1e6 * coef for coef in coefs] for coefs in model.coefs_]  # exp is infinite, and zero times it NaN
+    assert_same_numbers(model, X)
+
+
 @pytest.mark.parametrize("quantile", [[0.9, 0.1, 0.5, 0.3], [0.7]])
 def test_several_quantiles_are_sorted(quantile):
     model = GDLinearRegressor(loss="quantile", quantile=quantile, max_iter=5).fit(X, NUMBERS)
