@@ -148,12 +148,15 @@ def check_features(estimator, X, *, reset: bool, dtypes: Sequence[Any] = FLOATS)
     return _in_rows(as_numpy(X, "X"), functools.partial(_validated, estimator, reset=reset, dtypes=dtypes, order="C"))
 
 
-def check_rows_to_predict(estimator, X) -> Any:
-    """X as :func:`check_features` returns it, but arrays of whatever numbers in whatever order: for work by blocks."""
+def check_rows_to_predict(estimator, X, total: Callable = np.sum) -> Any:
+    """X as :func:`check_features` returns it, but arrays of whatever numbers in whatever order: for work by blocks.
+
+    total(X) is its sum.
+    """
     if sparse.issparse(X):
         return check_features(estimator, X, reset=False)
     X = as_numpy(X, "X")
-    if _is_plain(X, FLOATS) and _has_columns_of(estimator, X) and _is_finite(X.sum):
+    if _is_plain(X, FLOATS) and _has_columns_of(estimator, X) and _is_finite(lambda: total(X)):
         return X
     X = _validated(estimator, X, reset=False, dtypes=NUMBERS)
     return X if sparse.issparse(X) else np.asarray(X)  # a data frame may have sparse columns
