@@ -208,6 +208,8 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
 
     `finite` says whether the entries of X are looked at, too.
     """
+    if _needs_no_conversion(X, y, (dtype,), lambda array: array.sum() if finite or array is y else 0.0):
+        return X, y
     options: dict[str, Any] = {"y_numeric": y_numeric, "multi_output": multi_output, "ensure_min_samples": 0}
     options |= {"accept_sparse": "csr", "dtype": dtype, "order": "C", "ensure_all_finite": finite}
 
