@@ -289,7 +289,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             given = partitions, validation, parameters, rng, first, classes, streaming, dtype
             return [described_in_parts(self, *given)]
         dtypes = FLOATS if dtype is None else (dtype,)
-        total = functools.partial(threads.total, n_threads=threads.n_threads(self.n_jobs))
+        total = functools.partial(threads.total, n_jobs=self.n_jobs)
         checks = {"total": total, "fill": None if first is None else first.scaling.center, **self._checks_of_y}
         X, y = check_training_data(self, X, y, reset=first is None, dtypes=dtypes, **checks)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)

@@ -108,10 +108,12 @@ def run_over_rows(
     return run(work, parts(n_rows, row_entries, n_params, 1, part_entries), n_threads)
 
 
-def total(array: np.ndarray, n_threads: int) -> float:
-    """Sum of all entries, which is finite only if they all are."""
+def total(array: np.ndarray, n_jobs: int | None) -> float:
+    """Sum of all entries, which is finite only if they all are, by the threads for n_jobs."""
+    if array.size <= FEW_ENTRIES:
+        return array.sum()
     row_entries = math.prod(array.shape[1:])
-    return sum(run_over_rows(lambda part: array[slice(*part)].sum(), len(array), row_entries, 0, n_threads))
+    return sum(run_over_rows(lambda part: array[slice(*part)].sum(), len(array), row_entries, 0, n_threads(n_jobs)))
 
 
 def added_up(vectors: Sequence[np.ndarray], n_threads: int) -> np.ndarray:

@@ -157,15 +157,15 @@ def check_features(estimator, X) -> Any:
     return _in_rows(as_numpy(X, "X"), functools.partial(_validated, estimator, reset=False, dtypes=FLOATS, order="C"))
 
 
-def check_rows_to_predict(estimator, X, fill: np.ndarray | None = None) -> Any:
+def check_rows_to_predict(estimator, X, total: Callable = np.sum, fill: np.ndarray | None = None) -> Any:
     """X as :func:`check_features` returns it, but arrays of whatever numbers in whatever order: for work by blocks.
 
-    fill takes the place of missing numbers, if the estimator takes any and had none in its fit.
+    total(X) is its sum; fill takes the place of missing numbers, if the estimator takes any and had none in its fit.
     """
     if sparse.issparse(X):
         return check_features(estimator, X)
     X = as_numpy(X, "X")
-    if _is_plain(X, FLOATS) and _has_columns_of(estimator, X) and _is_finite(X.sum):
+    if _is_plain(X, FLOATS) and _has_columns_of(estimator, X) and _is_finite(lambda: total(X)):
         return X
     X = _validated(estimator, X, reset=False, dtypes=NUMBERS, fill=fill)
     return X if sparse.issparse(X) else np.asarray(X)  # a data frame may have sparse columns
@@ -221,6 +221,8 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
 
     `finite` says whether the entries of X are looked at, too.
     """
+    if _needs_no_conversion(X, y, (dtype,), lambda array: array.sum() if finite or array is y else 0.0):
+        return X, y
     options: dict[str, Any] = {"y_numeric": y_numeric, "multi_output": multi_output, "ensure_min_samples": 0}
     options |= {"accept_sparse": "csr", "dtype": dtype, "order": "C", "ensure_all_finite": finite}
 

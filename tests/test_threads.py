@@ -258,6 +258,24 @@ def test_what_threads_add_up_has_the_bits_of_one_after_the_other():
     assert np.isnan(threads.total(many, 2))
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("model", [GDLinearRegressor(), GDMLPRegressor(hidden_layer_sizes=(2,), max_iter=1, tol=None)])
+def test_threads_look_for_infinite_entries_of_rows_to_predict(model, order, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(600_000, 2))
+    model.set_params(n_jobs=2).fit(X[:100], X[:100, 0])
+    X = np.asarray(X, order=order)
+    seen = []
+    monkeypatch.setattr(
+        threads, "run", lambda work, tasks, *others, run=threads.run: seen.append(tasks) or run(work, tasks, *others)
+    )
+    model.predict(X)
+    assert len(seen) == 2
+    assert all(tasks[0][0] == 0 and tasks[-1][1] == len(X) for tasks in seen)
+    X[-1, 1] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        model.predict(X)
+
+
 @pytest.mark.parametrize("values", [[3, 5, 4], [-7, 900], [0, 10**6], ["b", "a", "c"], [0.5, 0.25]])
 def test_threads_find_classes_as_numpy_does(values, monkeypatch):
     monkeypatch.setattr(classes, "ENCODING_ROWS", 7)

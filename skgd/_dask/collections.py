@@ -60,7 +60,7 @@ def _divided_alike(frame: Any, other: Any) -> Any:
 
 
 def _tuple(names: list, X: Any, *others: Any) -> tuple:
-    return _in_rows(X, names), *others
+    return _in_rows(X, names), *map(_numbers, others)
 
 
 def _in_rows(frame: Any, names: list) -> Any:
@@ -68,6 +68,12 @@ def _in_rows(frame: Any, names: list) -> Any:
     dtypes = set(frame.dtypes) if hasattr(frame, "columns") and list(frame.columns) == names else set()
     of_floats = len(dtypes) == 1 and dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}
     return np.ascontiguousarray(frame.to_numpy()) if of_floats else frame
+
+
+def _numbers(data: Any) -> Any:
+    """A series of NumPy's numbers as an array, which needs no further checks; anything else as it is."""
+    dtype = getattr(data, "dtype", None)
+    return data.to_numpy() if isinstance(dtype, np.dtype) and dtype.kind in "iuf" else data
 
 
 def blocks_of(data: Any) -> list:

@@ -13,7 +13,7 @@ from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.partitioned import PartitionedRows
 from .._problem.rows import Rows
-from .._problem.sample import SAMPLE_ENTRIES, Sample, gram, second_derivatives
+from .._problem.sample import PART_ENTRIES, SAMPLE_ENTRIES, Sample, gram, second_derivatives
 from ..losses import Loss
 from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank, Unshifted
 from .plan import CurvaturePlan
@@ -78,7 +78,8 @@ class SubSample:
             def of_part(part):
                 return function(self._in_array(rows, slice(*part)))
 
-        return sum(threads.run_over_rows(of_part, self.size, row_cost, n_numbers, self.rows.n_threads)) / weight.sum()
+        of_parts = threads.run_over_rows(of_part, self.size, row_cost, n_numbers, self.rows.n_threads, PART_ENTRIES)
+        return sum(of_parts) / weight.sum()
 
     def weighted_derivatives(self, rows: Rows, hyper: np.ndarray, raw: np.ndarray) -> np.ndarray:
         """Second derivatives of the losses of some rows, times their shares."""

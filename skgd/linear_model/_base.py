@@ -1,5 +1,6 @@
 """What linear models share."""
 
+import functools
 from numbers import Real
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from .._auto.linear import decide
 from .._constructors import OF_LINEAR_MODELS
 from .._fit import GradientDescentEstimator
-from .._parallel import n_threads
+from .._parallel import n_threads, total
 from .._problem.model import LinearModel
 from .._problem.predictions import raw_predictions
 from .._validation import Interval, StrOptions, check_fitted, check_rows_to_predict
@@ -39,7 +40,7 @@ class LinearEstimator(GradientDescentEstimator):
     def _raw_predictions(self, X) -> np.ndarray:
         """X coef' + intercept in the shape that coef_ implies, in float64."""
         check_fitted(self)
-        X = check_rows_to_predict(self, X)
+        X = check_rows_to_predict(self, X, functools.partial(total, n_jobs=self.n_jobs))
         if sparse.issparse(self.coef_) and X.dtype != np.float32:
             X = X if X.dtype == np.float64 else X.astype(np.float64)
             raw = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_

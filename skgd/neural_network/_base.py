@@ -1,5 +1,6 @@
 """What networks share."""
 
+import functools
 import sys
 from numbers import Integral, Real
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from .._auto.description import settle_members
 from .._auto.network import decide
 from .._constructors import OF_NETWORKS
 from .._fit import GradientDescentEstimator
-from .._parallel import n_threads
+from .._parallel import n_threads, total
 from .._problem.network import INITS, NetworkModel
 from .._problem.problem import Problem
 from .._solvers.driver import Driver
@@ -126,7 +127,8 @@ class NetworkEstimator(GradientDescentEstimator):
     def _raw_predictions_of_members(self, X: Any) -> tuple[Raws, Raws | None, float]:
         """Those of each member, of the linear model beside each, if there are any, and the weight of these."""
         check_fitted(self)
-        X = check_rows_to_predict(self, X, fill=self._training.scaling.center)
+        total_of = functools.partial(total, n_jobs=self.n_jobs)
+        X = check_rows_to_predict(self, X, total_of, self._training.scaling.center)
         trainings, weight = self._trainings, self._weight_of_linear()
         if are_few(X, trainings) and (ready := self._made_ready()) is not None:
             return *ready.raw_predictions(X), weight
