@@ -248,7 +248,7 @@ def far_centers(data: Data) -> np.ndarray:
     center = np.zeros(d)
     with np.errstate(over="ignore", invalid="ignore"):
         if isinstance(features, Features):
-            # in a part of the rows squares of deviations add up to no more than in all, about a mean of half as much at least
+            # of fewer rows the squares of deviations add up to less, and the mean is half as large at least
             some = numbers[:: -(-len(numbers) // FIRST_FAR_ROWS)]
             far, _ = _far(*_means(features.X[some]), 4 * len(numbers) / len(some))
             which, mean = _far(*_means(features.X[np.ix_(numbers, far)]))
@@ -256,8 +256,8 @@ def far_centers(data: Data) -> np.ndarray:
         else:
             stored = copied_rows(features, numbers)
             entries = stored.data.astype(np.float64, copy=False)
-            sums = (np.bincount(stored.indices, each, minlength=d) for each in (entries, entries**2))
-            far, mean = _far(*(each / len(numbers) for each in sums))
+            sums = [np.bincount(stored.indices, each, minlength=d) for each in (entries, entries**2)]
+            far, mean = _far(sums[0] / len(numbers), sums[1] / len(numbers))
     center[far] = mean
     if far.size and not isinstance(features, Features):
         columns, size = dense_columns(scaled_rows(features, numbers), far), np.abs(mean)
