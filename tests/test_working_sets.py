@@ -8,6 +8,7 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd._solvers.working_sets import Support
 from skgd.losses import Huber
 from skgd.optimizers import LBFGS
 
@@ -182,3 +183,40 @@ def test_curvature_that_overflows_is_told():
     X[:, 7] *= 1e200
     with pytest.raises(ValueError, match="so large that the curvature of the objective overflows"):
         GDLinearRegressor(penalty="l1", alpha=1e-3, standardize=False).fit(X, y)
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.3])
+def test_weak_penalties_are_reached_from_stronger_and_from_weaker_ones(l1_ratio):
+    X, y = data(WIDE, informative=30)
+    X += 3 * np.random.default_rng(3).standard_normal((len(X), 1))  # all of them correlated
+    largest = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / len(y)
+    model = GDLinearRegressor(penalty="elasticnet", l1_ratio=l1_ratio, standardize=False, warm_start=True)
+    before = 0
+    for share in 1e-3, 0.1, 1e-3, 0.5:
+        alpha = share * largest
+        model.set_params(alpha=alpha).fit(X, y)
+        residuals = X @ model.coef_ + model.intercept_[0] - y
+        left = smallest_subgradients(X, residuals, model.coef_, alpha * l1_ratio, alpha * (1 - l1_ratio))
+        assert np.abs(left).max() <= 1e-9 * largest
+        assert model.converged_
+        assert model.n_iter_ - before <= 15  # where signs turn again and again it took hundreds
+        before = model.n_iter_
+
+
+def test_a_support_solves_systems_of_those_that_differ_from_it():
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal((60, 80))
+    matrix, support, owns = root.T @ root / 60 + 0.01 * np.eye(80), Support(), []
+    free = np.sort(rng.choice(80, 40, replace=False))
+    for changes in 0, 3, 2, 40, 1:
+        others = rng.permutation(np.setdiff1d(np.arange(80), free))[: (changes + 1) // 2]
+        free = np.sort(np.append(rng.permutation(free)[changes // 2 :], others))
+        vector = rng.standard_normal(free.size)
+        np.testing.assert_allclose(
+            support.solve(matrix, free, vector), np.linalg.solve(matrix[np.ix_(free, free)], vector), rtol=1e-7
+        )
+        owns.append(support.is_own)
+    assert owns == [True, False, False, True, False]
+    again = Support()  # as of a fit that goes on elsewhere
+    again.base = support.base
+    np.testing.assert_array_equal(again.solve(matrix, free, vector), support.solve(matrix, free, vector))

@@ -35,6 +35,7 @@ FARTHEST = 1e9  # beyond, sums over entries that can't be centred themselves lea
 FAR = 10.0  # standard deviations from zero to the mean: nearer ones cost the curvature no more than two digits
 EPS = float(np.finfo(np.float64).eps)
 ROUNDING = 64 * EPS  # of a mean
+FIRST_FAR_ROWS = 50  # tell which columns may lie far from zero; of those, seldom any, more rows are looked at
 ROWS_LOOKED_AT = 16  # at a time: the first of raw features mostly tell that they aren't tiny
 MOST_ROWS = 2 ** (8 * ROW_NUMBER.itemsize)
 
@@ -249,29 +250,44 @@ def far_centers(data: Data) -> np.ndarray:
     has no digits left for what they tell.
     """
     features, d, numbers = data.features, data.features.center.size, data.sample_rows(1000)
+    center = np.zeros(d)
     with np.errstate(over="ignore", invalid="ignore"):
         if isinstance(features, Features):
-            rows = features.X[numbers].astype(np.float64, copy=False)
-            mean, square = rows.mean(axis=0), np.einsum("ij,ij->j", rows, rows) / len(rows)
+            # of fewer rows the squares of deviations add up to less, and the mean is half as large at least
+            some = numbers[:: -(-len(numbers) // FIRST_FAR_ROWS)]
+            far, _ = _far(*_means(features.X[some]), 4 * len(numbers) / len(some))
+            which, mean = _far(*_means(features.X[np.ix_(numbers, far)]))
+            far = far[which]
         else:
             stored = copied_rows(features, numbers)
             entries = stored.data.astype(np.float64, copy=False)
-            sums = (np.bincount(stored.indices, each, minlength=d) for each in (entries, entries**2))
-            mean, square = (each / len(numbers) for each in sums)
-        far = np.flatnonzero((square - mean**2 < (mean / FAR) ** 2) & (mean != 0) & np.isfinite(square))
-    center = np.zeros(d)
-    center[far] = mean[far]
+            sums = [np.bincount(stored.indices, each, minlength=d) for each in (entries, entries**2)]
+            far, mean = _far(sums[0] / len(numbers), sums[1] / len(numbers))
+    center[far] = mean
     if far.size and not isinstance(features, Features):
-        columns, size = dense_columns(scaled_rows(features, numbers), far), np.abs(mean[far])
+        columns, size = dense_columns(scaled_rows(features, numbers), far), np.abs(mean)
         deviation = (columns - columns[0]).std(axis=0)
         lost = far[(deviation < size / FARTHEST) & (deviation > 4 * EPS * size)]  # others are constant
         if lost.size:
             warn_user(
-                f"column {lost[0]} of the sparse X lies so far from zero, {mean[lost[0]]:.3g} on average, that sums "
+                f"column {lost[0]} of the sparse X lies so far from zero, {center[lost[0]]:.3g} on average, that sums "
                 "lose the digits in which its entries differ: subtract the mean, or give X as an array",
                 RuntimeWarning,
             )
     return center
+
+
+def _means(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means of columns and of their squares."""
+    rows = rows.astype(np.float64, copy=False)
+    return rows.mean(axis=0), np.einsum("ij,ij->j", rows, rows) / len(rows)
+
+
+def _far(mean: np.ndarray, square: np.ndarray, factor: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the columns whose variance, over a factor, is small beside the square of their mean; their means."""
+    is_far = (square - mean**2 < factor * (mean / FAR) ** 2) & (mean != 0) & np.isfinite(square)
+    far = np.flatnonzero(is_far)
+    return far, mean[far]
 
 
 def check_raw_features(data: Data) -> None:

@@ -184,7 +184,7 @@ class Curvature:
         if self.sets is None:
             self.constant_model = None
         else:
-            self.sets.ridge = ridge.reshape(self.sets.ridge.shape)
+            self.sets.penalise(ridge)
 
     def grow(self) -> bool:
         """Take more rows from now on; whether there are more, at a bearable cost."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from .._compile.kernels import kernel
 from .._kernels.constants import TINY
@@ -14,13 +14,18 @@ from .._problem.rows import Rows
 from ..penalties import smallest_subgradient
 
 SWEEPS = 30  # until signs stay: one costs as much as a thirtieth of a factorisation, roughly
+NEWTON_STEPS = 3  # of a round, until none leads to other signs
 MOST_ROUNDS = 10  # what is left then waits for the next step, which may have other columns
 JITTER = 1e-12  # share of the mean diagonal that lets a singular matrix be factorised
 MOST_COLUMNS = 4_000  # of a set: their matrix takes 128 MB
+CHANGED = 0.15  # of the parameters: up to so many others cost less than another factorisation
+SOLVED = 1e-8  # of what a system was to solve, what may be left by the factor of another one
 LEAST_RIDGE = 1e-12  # share of the mean diagonal that every column has at least
 MARGIN = 0.1  # share of the penalty within which gradients that are too small may become large enough
 DENSE_GROWTH, SPARSE_GROWTH = 0.25, 1.0  # columns for each that isn't zero: those of CSR are cheap beside a pass
 SET_FACTOR = 2.0  # times the root of the number of columns: a matrix of so many costs less than a pass over all
+WEAKER = 0.2  # times the largest slope, the weakest penalty that a step is made under
+FEW_NEW = 0.05  # of a set's columns: with more, its minimum is none for long, and not worth more than one round
 RESTING = 1e-12  # share of the penalty: smaller subgradients are rounding
 
 OVERFLOWS = (
@@ -30,61 +35,131 @@ OVERFLOWS = (
 Function = Callable[[np.ndarray], np.ndarray]
 
 
-def least_with_l1(matrix: np.ndarray, params: np.ndarray, gradient: np.ndarray, l1: np.ndarray) -> np.ndarray:
-    """Step to the minimum of g'step + step'H step / 2 + sum_j l1_j |params_j + step_j|.
+class Support:
+    """A matrix's inverse on some of the parameters, by the Cholesky factor of what it was on others before.
+
+    Those that have come or gone since border that system, and the Schur complement is as small as these are few.
+    """
+
+    def __init__(self) -> None:
+        self.is_own = True  # whether the last solution came from a factor of its own
+        self.forget()
+
+    def forget(self) -> None:
+        """Take another factor for the next system."""
+        self.base, self.lower = np.empty(0, np.int64), None  # parameters of the factor
+
+    def solve(self, matrix: np.ndarray, free: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Solution of the system of these parameters."""
+        is_free, is_base = np.zeros((2, len(matrix)), dtype=bool)
+        is_free[free] = is_base[self.base] = True
+        gone, come = np.flatnonzero(~is_free[self.base]), free[~is_base[free]]
+        self.is_own = gone.size + come.size > CHANGED * self.base.size
+        if self.is_own:
+            self._factorise(matrix, free)
+            return self._back(self._forth(vector))
+        if self.lower is None:
+            self._factorise(matrix, self.base)
+        full, n_gone = np.zeros(len(matrix)), gone.size
+        full[free] = vector
+        border = np.zeros((self.base.size, n_gone + come.size), order="F")
+        border[gone, np.arange(n_gone)] = 1.0  # what has gone is zero
+        border[:, n_gone:] = matrix[np.ix_(self.base, come)]
+        border, solution = self._forth(border), self._forth(full[self.base])
+        complement = -border.T @ border
+        complement[n_gone:, n_gone:] += matrix[np.ix_(come, come)]
+        right = np.concatenate([np.zeros(n_gone), full[come]]) - solution @ border
+        of_border = np.linalg.lstsq(complement, right)[0]
+        full[come] = of_border[n_gone:]
+        full[self.base] = self._back(solution - border @ of_border)
+        return full[free]
+
+    def _forth(self, vectors):
+        return dtrtrs(self.lower, vectors, lower=1)[0]
+
+    def _back(self, vectors):
+        return dtrtrs(self.lower, vectors, lower=1, trans=1)[0]
+
+    def _factorise(self, matrix, free):
+        of_free = matrix[np.ix_(free, free)]
+        jitter = JITTER * float(np.diagonal(of_free).mean())
+        failed = True
+        while failed:
+            lower = of_free.copy()
+            lower.flat[:: free.size + 1] += jitter
+            self.lower, failed = dpotrf(lower.T, lower=1, overwrite_a=1)
+            jitter = max(100 * jitter, TINY)
+        self.base = free
+
+
+def least_with_l1(
+    matrix: np.ndarray,
+    params: np.ndarray,
+    gradient: np.ndarray,
+    l1: np.ndarray,
+    most_rounds: int = MOST_ROUNDS,
+    support: Support | None = None,
+) -> np.ndarray:
+    """Step to the minimum of g'step + step'H step / 2 + sum_j l1_j |params_j + step_j|, or as far as rounds lead.
 
     Coordinate descent finds signs, a Newton step among the parameters that aren't zero the minimum that these have.
     """
     if not np.isfinite(matrix).all():
         raise ValueError(OVERFLOWS)
-    descend = kernel("coordinate_descent", FLOAT64)
+    descend, support = kernel("coordinate_descent", FLOAT64), support or Support()
     slope, step = gradient.copy(), np.zeros_like(params)
     solved = False
-    for _ in range(MOST_ROUNDS):
+    for _ in range(most_rounds):
         if descend(matrix, params, l1, slope, step, SWEEPS) == 1 and solved:
             break
-        solved = _newton(matrix, params, l1, slope, step)
+        for _ in range(NEWTON_STEPS):  # on end: coordinates would take back what these make zero
+            solved = _newton(matrix, params, l1, slope, step, support)
+            if solved:
+                break
     return step
 
 
-def _newton(matrix, params, l1, slope, step) -> bool:
+def _newton(matrix, params, l1, slope, step, support) -> bool:
     """Go to the minimum among parameters that aren't zero, or as far as signs stay; whether it is reached."""
     now = params + step
     free = np.flatnonzero((now != 0) | (l1 == 0))
     if not free.size:
         return True
-    of_free, sign = matrix[np.ix_(free, free)], np.sign(now[free])
-    jitter = JITTER * float(np.diagonal(of_free).mean())
+    sign = np.sign(now[free])
     downhill = -(slope[free] + l1[free] * sign)
-    failed = True
-    while failed:
-        lower = of_free.copy()
-        lower.flat[:: free.size + 1] += jitter
-        lower, failed = dpotrf(lower.T, lower=1, overwrite_a=1)
-        jitter = max(100 * jitter, TINY)
-    direction = dpotrs(lower, downhill, lower=1)[0]
+    direction = support.solve(matrix, free, downhill)
     aim = now[free] + direction
-    crossed = (aim * sign < 0) & (l1[free] > 0)
-    whole = not crossed.any()
-    if not whole:
-        aim = _between_orthants(of_free, downhill, now[free], direction, crossed)
+    crossed = np.flatnonzero((aim * sign < 0) & (l1[free] > 0))
+    if crossed.size:
+        aim = _between_orthants(matrix[np.ix_(free[crossed], free)], downhill, now[free], direction, crossed)
     change = np.zeros_like(step)
     change[free] = aim - now[free]
     step[free] = np.where(aim == 0, -params[free], step[free] + change[free])
     slope += change @ matrix
-    return whole
+    if crossed.size:
+        return False
+    left = np.abs(slope[free] + l1[free] * sign).max()
+    if support.is_own or left <= SOLVED * np.abs(downhill).max():
+        return True
+    support.forget()  # its digits are lost
+    return False
 
 
-def _between_orthants(matrix, downhill, now, direction, crossed):
-    """Where to go along a direction that leads to other signs: as far as setting these to zero pays."""
+def _between_orthants(rows, downhill, now, direction, crossed):
+    """Where to go along a direction that leads to other signs: as far as setting these to zero pays.
+
+    rows are those of the matrix for the parameters that have crossed; times the direction it is downhill.
+    """
     length = float(np.min(now[crossed] / -direction[crossed]))  # to the first zero, which is downhill
     best, found = np.inf, now
     while True:
         aim = now + length * direction
-        aim[crossed & (aim * now <= 0)] = 0.0
-        aim[crossed & (length * np.abs(direction) >= np.abs(now))] = 0.0  # whatever rounding says
+        beyond = aim[crossed] * now[crossed] <= 0
+        beyond |= length * np.abs(direction[crossed]) >= np.abs(now[crossed])  # whatever rounding says
+        back, aim[crossed[beyond]] = -aim[crossed[beyond]], 0.0
         change = aim - now
-        gain = float(change @ (0.5 * (matrix @ change) - downhill))  # in its orthant the penalty is linear
+        # in its orthant the penalty is linear
+        gain = float(change @ (0.5 * (length * downhill + back @ rows[beyond]) - downhill))
         if gain >= best:
             return found
         best, found = gain, aim
@@ -110,19 +185,27 @@ class WorkingSets:
         self.second_derivatives: Function  # of the rows' losses at raw predictions, by the shares of the rows
         make = DenseColumns if rows.is_dense else SparseColumns
         self.sets = [make(rows, model.trains_intercept) for _ in self.ridge]
+        self.supports = [Support() for _ in self.ridge]
         if quadratic:
             for each in self.sets:
                 each.weigh(rows.shares)
 
     def state(self) -> list:
         """Which columns there are: the sums of their moments have last digits that depend on how they came."""
-        return [list(columns.parts) for columns in self.sets]
+        return [[list(columns.parts), each.base] for columns, each in zip(self.sets, self.supports, strict=True)]
+
+    def penalise(self, ridge: np.ndarray) -> None:
+        """Take another ridge."""
+        self.ridge = ridge.reshape(self.ridge.shape)
+        for support in self.supports:
+            support.forget()
 
     def restore(self, state: list) -> None:
         """Hold the same columns, to the same bits."""
-        for columns, parts in zip(self.sets, state, strict=True):
+        for columns, support, (parts, base) in zip(self.sets, self.supports, state, strict=True):
             for part in parts:
                 (columns.add if self.quadratic else columns.replace)(part)
+            support.base = np.asarray(base)
 
     def solve(self, gradient):
         raise NotImplementedError("nothing is known of columns outside of the sets")
@@ -132,18 +215,44 @@ class WorkingSets:
         if np.all(np.abs(smallest_subgradient(params, gradient, l1)) <= RESTING * l1.max()):
             return step
         parts = [array.reshape(self.ridge.shape) for array in (params, gradient, l1, step)]
+        if self.quadratic:
+            for each in zip(self.sets, self.supports, self.ridge, *parts, strict=True):
+                self._step_down(*each)
+            return step
         wanted = [chosen(*of_output[:3], self.most, self.growth) for of_output in zip(*parts, strict=True)]
-        if not self.quadratic:
-            self._renew(params, wanted)
-        for columns, numbers, ridge, *of_output in zip(self.sets, wanted, self.ridge, *parts, strict=True):
-            lacking = columns.lacking(numbers)
-            if columns.numbers.size + lacking.size > self.most:
-                columns.replace(numbers)
-                columns.weigh(columns.weight)
-            else:
-                columns.add(lacking)
-            self._step(columns, ridge, *of_output)
+        self._renew(params, wanted)
+        for columns, support, numbers, *of_output in zip(
+            self.sets, self.supports, wanted, self.ridge, *parts, strict=True
+        ):
+            self._hold(columns, support, numbers)
+            self._step(columns, Support(), *of_output)
         return step
+
+    def _step_down(self, columns, support, ridge, params, gradient, l1, step):
+        """Step by penalties that come down to the one that is wanted: under most of them few columns aren't zero.
+
+        Where the last one is much stronger, more columns would be worth a step than are in the end.
+        """
+        zero = (params == 0) & (l1 > 0)
+        largest = float((np.abs(gradient[zero]) / l1[zero]).max(initial=0.0))
+        for under in [WEAKER * largest * l1, l1] if WEAKER * largest > 1 else [l1]:
+            n_new = self._hold(columns, support, chosen(params, gradient, under, self.most, self.growth))
+            rounds = 1 if n_new > FEW_NEW * columns.numbers.size else MOST_ROUNDS
+            step[:] = 0.0
+            self._step(columns, support, ridge, params, gradient, under, step, rounds)
+            if l1 @ np.abs(params + step) >= l1 @ np.abs(params):  # else the last penalty was a weaker one
+                return
+
+    def _hold(self, columns, support, numbers) -> int:
+        """Have a set hold some columns; how many of them it lacked."""
+        lacking = columns.lacking(numbers)
+        if columns.numbers.size + lacking.size > self.most:
+            columns.replace(numbers)
+            columns.weigh(columns.weight)
+            support.forget()
+        else:
+            columns.add(lacking)
+        return lacking.size
 
     def _renew(self, params, wanted):
         """Take the curvature at these parameters."""
@@ -160,7 +269,7 @@ class WorkingSets:
         for columns, weight in zip(self.sets, self.second_derivatives(raw).T, strict=True):
             columns.weigh(np.ascontiguousarray(weight))
 
-    def _step(self, columns, ridge, params, gradient, l1, step):
+    def _step(self, columns, support, ridge, params, gradient, l1, step, most_rounds=MOST_ROUNDS):
         at, of_intercept = columns.numbers, float(gradient[-1])
         if at.size:
             along = gradient[at] - columns.mean * of_intercept if self.model.trains_intercept else gradient[at]
@@ -168,7 +277,7 @@ class WorkingSets:
                 diagonal = np.diagonal(columns.matrix).copy()
                 least = LEAST_RIDGE * max(float(diagonal.mean()), TINY)
                 np.fill_diagonal(columns.matrix, diagonal + np.maximum(ridge[at], least))
-                step[at] = least_with_l1(columns.matrix, params[at], along, l1[at])
+                step[at] = least_with_l1(columns.matrix, params[at], along, l1[at], most_rounds, support)
                 np.fill_diagonal(columns.matrix, diagonal)
             else:
                 step[at] = columns.least_with_l1(params[at], along, l1[at], ridge[at])
