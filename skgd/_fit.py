@@ -289,17 +289,34 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             given = partitions, validation, parameters, rng, first, classes, streaming, dtype
             return [described_in_parts(self, *given)]
         dtypes = FLOATS if dtype is None else (dtype,)
-        total = functools.partial(threads.total, n_jobs=self.n_jobs)
-        checks = {"total": total, "fill": None if first is None else first.scaling.center, **self._checks_of_y}
-        X, y = check_training_data(self, X, y, reset=first is None, dtypes=dtypes, **checks)
+        # moments of all rows tell what isn't finite, too: linear models' rows need no look of their own then
+        scales = parameters.standardize in (True, "auto") and not self._encodes
+        told = scales and first is None and sample_weight is None and not (parameters.early_stopping or is_sparse)
+        X_given, total = X, functools.partial(threads.total, n_jobs=self.n_jobs)
+        options = {"dtypes": dtypes, "fill": None if first is None else first.scaling.center, **self._checks_of_y}
+
+        def check(X, y, reset=False, total=total):
+            return check_training_data(self, X, y, reset=reset, total=total, **options)
+
+        def look(array):
+            return 0.0 if told and array is X_given else total(array)
+
+        X, y = check(X, y, first is None, look)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
+        if told and targets.weight.size:
+            check(X, y)
         how = treatment(parameters, self._model, streaming)
         n_rows = int(np.count_nonzero(targets.weight)) if targets.weight.size else X.shape[0]
         settle_held_out(parameters, n_rows, streaming, targets.validation is not None)
         splits = splits_of(X.shape[0], targets, parameters, rng, streaming)
         of_all = X, targets, parameters, self._model, self._penalty(), how
         each = zip(splits, one_for_each(before, len(splits)), strict=True)
-        return [describe(*of_all, split, training, streaming) for split, training in each]
+        try:
+            return [describe(*of_all, split, training, streaming) for split, training in each]
+        except ValueError:
+            if told:  # what isn't finite is told of first
+                check(X, y)
+            raise
 
     def _penalty(self) -> ElasticNet:
         return L2(self.alpha)

@@ -10,9 +10,10 @@ from skgd._problem.features import NO_TARGETS, raw_features, read_only
 from skgd._problem.model import LinearModel
 from skgd._problem.objective import Objective
 from skgd._problem.rows import Rows
+from skgd._problem.squares import SquaresByMoments
 from skgd._solvers.curvature import LEADING_COLUMNS, Curvature
 from skgd._solvers.plan import CurvaturePlan
-from skgd.losses import LogLoss
+from skgd.losses import LogLoss, SquaredError
 
 RNG = np.random.default_rng(0)
 
@@ -85,3 +86,51 @@ def test_with_many_columns_those_that_weigh_most_have_a_matrix_and_the_others_a_
     ratio = vector[others] / step[others] / np.diag(hessian)[others]
     assert ratio.min() > 0.5
     assert ratio.max() < 2
+
+
+def squares_of(X, Y, weight=None, intercept=True):
+    """Squared error by second moments, and by the rows."""
+    center, scale = X.astype(float).mean(axis=0), X.astype(float).std(axis=0)
+    data = data_of(X, Y[:, 0], center, scale, weight)._replace(doubles=read_only(Y))
+    data = data._replace(target_center=Y.mean(axis=0), target_inverse_scale=1 / Y.std(axis=0))
+    K, d = Y.shape[1], X.shape[1]
+    rows, ridge = Rows(data, 2), np.full(K * (d + 1), 0.1)
+    of_rows = rows.objective(LinearModel(d, K, intercept, intercept), SquaredError(), np.empty(0), ridge)
+    return SquaresByMoments(rows.second_moments(intercept, K), K, of_rows), of_rows
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("K", [1, 3])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_squared_error_by_second_moments_is_its_formula(dtype, K, intercept, weighted, monkeypatch):
+    n, d = 5_001, 7
+    X = (1e3 + RNG.standard_normal((n, d))).astype(dtype)
+    Y, weight = 5.0 + RNG.standard_normal((n, K)), RNG.uniform(0.1, 3, n) if weighted else None
+    by_moments, of_rows = squares_of(X, Y, weight, intercept)
+    monkeypatch.setattr(Objective, "sums", None)  # rows aren't looked at again
+    params = RNG.standard_normal(K * (d + 1))
+    params[d :: d + 1] *= intercept
+    value, gradient = by_moments(params)
+
+    features = of_rows.data.features
+    Z = ((X - features.center) * features.inverse_scale).astype(float)
+    Z, W = np.column_stack([Z, np.full(n, float(intercept))]), params.reshape(K, -1)
+    residuals = Z @ W.T - (Y - Y.mean(axis=0)) / Y.std(axis=0)
+    share = np.full(n, 1 / n) if weight is None else weight / weight.sum()
+    penalty = 0.05 * params @ params
+    assert value == pytest.approx(0.5 * share @ (residuals**2).sum(axis=1) + penalty, rel=1e-12)
+    np.testing.assert_allclose(gradient, ((share * residuals.T) @ Z).ravel() + 0.1 * params, rtol=1e-10, atol=1e-12)
+    assert by_moments.loss_alone(params) == pytest.approx(value - penalty, rel=1e-12)
+
+
+def test_rows_tell_the_squared_error_whose_digits_cancel_among_second_moments():
+    n, d = 3_000, 5
+    X = RNG.standard_normal((n, d))
+    residuals = 1e-7 * RNG.standard_normal(n)
+    signal = X @ np.ones(d)
+    by_moments, of_rows = squares_of(X, (signal + residuals)[:, None])
+    inverse = of_rows.data.target_inverse_scale[0]
+    params = np.append(np.full(d, inverse) * X.std(axis=0), (signal.mean() - (signal + residuals).mean()) * inverse)
+    expected = 0.5 * np.mean((residuals * inverse) ** 2)
+    assert by_moments.loss_alone(params) == pytest.approx(expected, rel=1e-6)

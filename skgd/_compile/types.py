@@ -220,7 +220,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     search, (state, _, _, settings, _) = _array(from_dtype(Search), 1), training
     return {
         "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, double, i8, i8),
-        "gram": void(data[0], double_in, rows_in, i8, i8, square, square),
+        "gram": void(data, i8, i8, i8, square, square),
         "coordinate_descent": i8(square, double, double, double, double, i8),
         "coordinate_path": i8(square, double, double, f8, i8, i8, *of_path),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),

@@ -1,12 +1,14 @@
-"""Second moments of standardised rows: Z' diag(weight) Z, with a column of ones for the intercept."""
+"""Second moments of standardised rows: Z' diag(weight) Z, with a column of ones for the intercept, and the targets."""
 
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE = 128
+ROOM_FOR_ROWS = ROWS_AT_ONCE + 8  # of a column: at distances of a power of two they would share few places in a cache
 COLUMNS_AT_ONCE = 3  # nine products at a time: as many as there are registers to sum them in
 
 
-def gather_columns(X, center, inverse_scale, weights, subset, position, m, columns):
-    """Fill columns (n_columns, ROWS_AT_ONCE) with sqrt(weight) times the standardised rows, and zeros at the end."""
-    d = center.size
+def gather_columns(data, n_targets, position, m, columns):
+    """Fill columns (n_columns, ROOM_FOR_ROWS) with sqrt(weight) times the standardised rows, and zeros at the end."""
+    X, center, inverse_scale = data.features
+    weights, subset, d = data.weight, data.subset, center.size
     for i in range(ROWS_AT_ONCE):
         if i >= m:
             for j in range(columns.shape[0]):
@@ -17,15 +19,18 @@ def gather_columns(X, center, inverse_scale, weights, subset, position, m, colum
         for j in range(d):
             columns[j, i] = (X[row, j] - center[j]) * inverse_scale[j] * root
         columns[d, i] = root
-        for j in range(d + 1, columns.shape[0]):
+        for k in range(n_targets):
+            y = data.doubles[row, k] if data.doubles.shape[0] > 0 else data.singles[row, k]
+            columns[d + 1 + k, i] = (y - data.target_center[k]) * data.target_inverse_scale[k] * root
+        for j in range(d + 1 + n_targets, columns.shape[0]):
             columns[j, i] = 0.0
 
 
-def gram(features, weights, subset, start, stop, columns, total):
+def gram(data, n_targets, start, stop, columns, total):
     """Add the lower triangle of Z'Z over rows start..stop-1; columns and total have room for multiples of three."""
     for position in range(start, stop, ROWS_AT_ONCE):
         m = min(ROWS_AT_ONCE, stop - position)
-        gather_columns(features.X, features.center, features.inverse_scale, weights, subset, position, m, columns)
+        gather_columns(data, n_targets, position, m, columns)
         for j in range(0, total.shape[0], COLUMNS_AT_ONCE):
             a0, a1, a2 = columns[j], columns[j + 1], columns[j + 2]
             for k in range(0, j + 1, COLUMNS_AT_ONCE):

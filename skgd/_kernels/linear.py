@@ -38,7 +38,16 @@ def linear_forward(features, rows, model, params, work, raw):
                 z2 += (X[row2, j] - center[j]) * w[j]
                 z3 += (X[row3, j] - center[j]) * w[j]
             raw[i, k], raw[i + 1, k], raw[i + 2, k], raw[i + 3, k] = z0, z1, z2, z3
-        for i in range(m - m % ROWS_AT_ONCE, m):
+        i = m - m % ROWS_AT_ONCE
+        if m - i >= 2:
+            row0, row1 = rows[i], rows[i + 1]
+            z0 = z1 = intercept
+            for j in range(d):
+                z0 += (X[row0, j] - center[j]) * w[j]
+                z1 += (X[row1, j] - center[j]) * w[j]
+            raw[i, k], raw[i + 1, k] = z0, z1
+            i += 2
+        if i < m:
             row, z = rows[i], intercept
             for j in range(d):
                 z += (X[row, j] - center[j]) * w[j]
@@ -63,7 +72,14 @@ def linear_backward(features, rows, model, params, work, derivatives, grads):
                     + s3 * (X[row3, j] - center[j])
                 )
             gradient[d] += s0 + s1 + s2 + s3
-        for i in range(m - m % ROWS_AT_ONCE, m):
+        i = m - m % ROWS_AT_ONCE
+        if m - i >= 2:
+            row0, row1, s0, s1 = rows[i], rows[i + 1], derivatives[i, k], derivatives[i + 1, k]
+            for j in range(d):
+                gradient[j] += s0 * (X[row0, j] - center[j]) + s1 * (X[row1, j] - center[j])
+            gradient[d] += s0 + s1
+            i += 2
+        if i < m:
             row, slope = rows[i], derivatives[i, k]
             for j in range(d):
                 gradient[j] += slope * (X[row, j] - center[j])

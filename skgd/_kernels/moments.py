@@ -1,4 +1,9 @@
-"""Weighted mean, variance and share of non-zeros of every column in one pass over the data."""
+"""Weighted mean, variance and share of non-zeros of every column in one pass over the data.
+
+Four rows go through the inner loop together: the sums are loaded and stored once for all four.
+"""
+
+ROWS_AT_ONCE = 4
 
 
 def moments(X, weights, subset, shift, total, squares, filled, start, stop):
@@ -6,8 +11,26 @@ def moments(X, weights, subset, shift, total, squares, filled, start, stop):
 
     shift near the mean keeps the digits.
     """
-    n_rows = subset.size if subset.size > 0 else X.shape[0]
-    for position in range(start, min(stop, n_rows)):
+    stop = min(stop, subset.size if subset.size > 0 else X.shape[0])
+    for position in range(start, stop - ROWS_AT_ONCE + 1, ROWS_AT_ONCE):
+        row0, row1, row2, row3 = position, position + 1, position + 2, position + 3
+        if subset.size > 0:
+            row0, row1, row2, row3 = subset[position], subset[position + 1], subset[position + 2], subset[position + 3]
+        w0 = w1 = w2 = w3 = 1.0
+        if weights.size > 0:
+            w0, w1, w2, w3 = weights[row0], weights[row1], weights[row2], weights[row3]
+        for j in range(shift.size):
+            x0, x1, x2, x3 = X[row0, j], X[row1, j], X[row2, j], X[row3, j]
+            d0, d1, d2, d3 = x0 - shift[j], x1 - shift[j], x2 - shift[j], x3 - shift[j]
+            total[j] += w0 * d0 + w1 * d1 + w2 * d2 + w3 * d3
+            squares[j] += w0 * d0 * d0 + w1 * d1 * d1 + w2 * d2 * d2 + w3 * d3 * d3
+            filled[j] += (
+                (w0 if x0 != 0.0 else 0.0)
+                + (w1 if x1 != 0.0 else 0.0)
+                + (w2 if x2 != 0.0 else 0.0)
+                + (w3 if x3 != 0.0 else 0.0)
+            )
+    for position in range(stop - max(stop - start, 0) % ROWS_AT_ONCE, stop):
         row = subset[position] if subset.size > 0 else position
         weight = weights[row] if weights.size > 0 else 1.0
         for j in range(shift.size):

@@ -41,29 +41,24 @@ def next_rows(order, run_length, offset, subset, n_rows, position, rows, m):
     order is a permutation of runs of run_length rows, visited STREAMS runs at a time, one row of each in turn;
     the rows left over at the end form no run. An empty order means memory order.
     """
-    n_in_runs = order.size * run_length
-    streams, stream, step, group = 1, 0, 0, 0
-    if position < n_in_runs:
-        group = position // (STREAMS * run_length) * STREAMS
-        streams = min(STREAMS, order.size - group)
-        within = position - group * run_length
-        if streams == STREAMS:
-            stream, step = within % STREAMS, within // STREAMS
+    n_in_runs, i = order.size * run_length, 0
+    while i < m:
+        at = position + i
+        if at >= n_in_runs:
+            count = m - i
+            for k in range(count):
+                rows[i + k] = at + k
         else:
-            stream, step = within % streams, within // streams
+            group = at // (STREAMS * run_length) * STREAMS
+            streams = min(STREAMS, order.size - group)
+            step, stream = divmod(at - group * run_length, streams)
+            count = min(streams - stream, m - i)
+            runs, part = order[group + stream :], rows[i:]
+            for k in range(count):
+                part[k] = runs[k] * run_length + step
+        i += count
     for i in range(m):
-        row = position + i
-        if row < n_in_runs:
-            row = order[group + stream] * run_length + step
-            stream += 1
-            if stream == streams:
-                stream = 0
-                step += 1
-                if step == run_length:
-                    step = 0
-                    group += streams
-                    streams = min(STREAMS, order.size - group)
-        row += offset
+        row = rows[i] + offset
         if row >= n_rows:
             row -= n_rows
         rows[i] = subset[row] if subset.size > 0 else row
@@ -78,9 +73,16 @@ def gather_targets(data, buffers, m, weight_factor):
     """Scaled targets and weights of the first m rows in the buffers."""
     center, inverse_scale, weight = data.target_center, data.target_inverse_scale, data.weight
     rows, targets, weights = buffers.rows, buffers.targets, buffers.weights
-    for i in range(m):
-        row = rows[i]
-        weights[i] = weight_factor * weight[row] if weight.size > 0 else weight_factor
-        for k in range(targets.shape[1]):
-            y = data.doubles[row, k] if data.doubles.shape[0] > 0 else data.singles[row, k]
-            targets[i, k] = (y - center[k]) * inverse_scale[k]
+    if weight.size > 0:
+        for i in range(m):
+            weights[i] = weight_factor * weight[rows[i]]
+    else:
+        for i in range(m):
+            weights[i] = weight_factor
+    for k in range(targets.shape[1]):
+        if data.doubles.shape[0] > 0:
+            for i in range(m):
+                targets[i, k] = (data.doubles[rows[i], k] - center[k]) * inverse_scale[k]
+        else:
+            for i in range(m):
+                targets[i, k] = (data.singles[rows[i], k] - center[k]) * inverse_scale[k]

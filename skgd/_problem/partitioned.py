@@ -345,9 +345,9 @@ class PartitionedRows:
         """Mean squares of the scaled columns of CSR; None for dense ones."""
         return None if self.is_dense else self.mean(Rows.mean_squares)
 
-    def second_moments(self, trains_intercept: bool) -> np.ndarray | None:
-        """Z'Z / n in one pass, Z with a column of ones at the end; None for CSR."""
-        return self.mean(Rows.second_moments, trains_intercept) if self.is_dense else None
+    def second_moments(self, trains_intercept: bool, n_targets: int = 0) -> np.ndarray | None:
+        """Z'Z / n in one pass, Z with a column of ones at the end, and targets; None for CSR."""
+        return self.mean(Rows.second_moments, trains_intercept, n_targets) if self.is_dense else None
 
     def column_shares(self) -> np.ndarray:
         """Share of the rows that have an entry in each column of CSR."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._compile.kernels import PlugIn, kernel
+from .._kernels.gram import ROOM_FOR_ROWS, ROWS_AT_ONCE
 from .._kernels.structures import Data, Features
 from ..losses import Loss
 from .features import dense_rows, rows_apart, scaled_rows
@@ -100,22 +101,25 @@ class Rows:
         """Mean squares of the scaled columns of CSR; None for dense ones, of which a sample tells enough."""
         return None if self.is_dense else mean_squares(self.data.features, self.n_threads)  # type: ignore[arg-type]
 
-    def second_moments(self, trains_intercept: bool) -> np.ndarray | None:
-        """Z'Z / n in one pass, Z with a column of ones at the end; None for CSR, which has no such pass."""
-        data, p = self.data, self.n_features + 1
+    def second_moments(self, trains_intercept: bool, n_targets: int = 0) -> np.ndarray | None:
+        """Z'Z / n in one pass, Z with a column of ones at the end; None for CSR, which has no such pass.
+
+        With targets: Z has these as further columns.
+        """
+        data, d = self.data, self.n_features
         if not isinstance(data.features, Features):
             return None
-        add = kernel("gram", data.features.X.dtype)
+        add, p = kernel("gram", data.features.X.dtype), d + 1 + n_targets
         room = -(-p // 3) * 3
 
         def of_part(part):
             total = np.zeros((room, room))
-            add(data.features, data.weight, data.subset, *part, np.empty((room, 64)), total)
+            add(data, n_targets, *part, np.empty((room, ROOM_FOR_ROWS)), total)
             return total
 
-        parts = threads.parts(data.n_rows, p - 1, p * p, 64)
+        parts = threads.parts(data.n_rows, p - 1, p * p, ROWS_AT_ONCE)
         total = sum(threads.run(of_part, parts, self.n_threads))[:p, :p]
         total = np.tril(total) + np.tril(total, -1).T
         if not trains_intercept:
-            total[-1], total[:, -1] = 0.0, 0.0
+            total[d], total[:, d] = 0.0, 0.0
         return total * (weight_factor(data) / data.n_rows)

@@ -24,6 +24,7 @@ FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that 
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
 ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
+MOST_TARGETS = 8  # whose products with columns cost little beside those of columns
 GROWTH = 8
 MOST_MATRIX_WORK = 1e11
 PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
@@ -113,6 +114,7 @@ class Curvature:
         self.matrix_width = p * (K if self.coupled else 1)  # parameters that a matrix speaks for
         self.some = SubSample(rows, model, loss, size)
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
+        self.moments: np.ndarray | None = None  # of all rows and their targets, once these have been looked at
         self.sets: WorkingSets | None = None
         if self.chooses_columns:
             assert isinstance(rows, Rows)
@@ -232,7 +234,8 @@ class Curvature:
             return low_rank(self.some.sample, self.ridge, params, hyper)
         ridge = self.ridge.reshape(K, p)
         if self.loss.quadratic:
-            moments = second_moments(self.some, p <= ALL_ROWS_COLUMNS)
+            moments = moments_of_all(self)
+            moments = second_moments(self.some, p <= ALL_ROWS_COLUMNS) if moments is None else moments[:p, :p].copy()
             return Blocks([Factor(moments, ridge[0])] * K)
         if self.coupled:
             total = self._mean_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
@@ -306,6 +309,16 @@ def is_even(rows: Rows | PartitionedRows, loss: Loss) -> bool:
     squares = (some.scaled() ** 2).mean(axis=0)
     squares = squares[squares > 0]
     return squares.size > 0 and bool(squares.max() <= EVEN * squares.min())
+
+
+def moments_of_all(curvature: Curvature) -> np.ndarray | None:
+    """Second moments of all rows with their targets at the end, where a quadratic loss asks rows for no more."""
+    if curvature.moments is None:
+        few_columns = curvature.n_columns <= ALL_ROWS_COLUMNS and curvature.n_outputs <= MOST_TARGETS
+        if curvature.kind == "subsample" and not curvature.few_rows and curvature.loss.quadratic and few_columns:
+            given = curvature.linear.trains_intercept, curvature.n_outputs
+            curvature.moments = curvature.rows.second_moments(*given)
+    return curvature.moments
 
 
 def most_to_gain(gradient: np.ndarray, ridge: np.ndarray) -> float:

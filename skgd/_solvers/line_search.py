@@ -6,7 +6,8 @@ from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, SLOW, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
-from .curvature import MOST_PATIENCE, Curvature, most_to_gain
+from .._problem.squares import SquaresByMoments
+from .curvature import MOST_PATIENCE, Curvature, moments_of_all, most_to_gain
 from .outcome import Outcome
 from .plan import Plan
 from .prospects import Prospects
@@ -218,7 +219,10 @@ class LineSearch:
         self.in_memory = curvature is not None and curvature.holds_all
         if curvature is not None and self.in_memory:
             return curvature.some.sample.objective(self.problem.ridge, self.hyper)
-        return self.problem.smooth_part(self.hyper)
+        of_rows = self.problem.smooth_part(self.hyper)
+        with np.errstate(over="ignore", invalid="ignore"):
+            moments = None if curvature is None else moments_of_all(curvature)
+        return of_rows if moments is None else SquaresByMoments(moments, self.problem.model.n_outputs, of_rows)
 
     def _settle_on_sample(self, params: np.ndarray) -> np.ndarray:
         """Minimise the objective on the sub-sample, on a smaller one first."""
