@@ -8,12 +8,14 @@ from .._kernels.constants import TINY
 from .differences import EPS, second_differences
 from .function import FunctionObjective, Point
 
-FEW_VARIABLES = 30  # whose curvatures are all looked at
+FEW_VARIABLES = 30  # whose curvatures are all looked at, each by two gradients
+FEW_WITHOUT_GRADIENT = 60  # by values, of which there is one for each pair: products with vectors cost as many
 VALUE_STEP, GRADIENT_STEP = EPS**0.25, EPS**0.375  # of differences, of variables up to one
 PRODUCTS = 60  # of the Hessian with vectors, at most, where there are more variables
 ANEW = 3  # times that such products begin anew where those before lead nowhere new
 ERROR = 1e-5  # of curvatures by differences of gradients, as a share of the largest
 ERROR_OF_VALUES = 1e-3  # by differences of values, which third orders spoil
+DIFFERENCE = 0.1  # of the curvatures along axes: such small ones are differences of these, and looked at again
 SMALL = 1e-3  # share of the way that was gone, as the size of variables near zero
 LEAST = 1e-8  # size of a variable
 NO_ROOM = 1e-2  # share of a step; a variable with no more room stays where it is
@@ -66,7 +68,8 @@ def curvature_at(objective: FunctionObjective, point: Point, sizes: np.ndarray) 
             low, high = objective.box
             room = np.minimum(point.params - low, high - point.params)
             blocked = (room <= NO_ROOM * VALUE_STEP * sizes) | (low == high)
-        look = _by_products if point.params.size > FEW_VARIABLES else _along_all_axes
+        few = FEW_WITHOUT_GRADIENT if objective.function.differentiates else FEW_VARIABLES
+        look = _by_products if point.params.size > few else _along_all_axes
         found = look(objective, point, np.where(blocked, 0.0, sizes), room)
     usable = found is not None and np.isfinite(found.vectors).all() and np.isfinite(found.values).all()
     return found if usable else None
@@ -97,11 +100,13 @@ def _along_all_axes(objective, point, sizes, room):
     values, vectors = values[used], vectors[:, used]
     error = ERROR
     if steps is not None:
+        _look_along(objective, point, values, vectors, steps)
         with np.errstate(divide="ignore", invalid="ignore"):
             lost = np.where(free, scale / np.where(free, steps, 1.0), 0.0)
         error = max(ERROR_OF_VALUES, float(4 * noise * np.max(lost, initial=0.0) ** 2))
         of_noise = 2 * np.sqrt(max(objective.noise, EPS * abs(point.value)) / np.where(bends > 0, bends, np.inf))
-        steps = np.maximum(EPS ** (1 / 3) * np.where(free, sizes, 1.0), of_noise)
+        fitting = np.where(steps > 0, np.minimum(sizes, steps / VALUE_STEP), np.where(free, sizes, 1.0))
+        steps = np.maximum(EPS ** (1 / 3) * fitting, of_noise)
     return Curvature(vectors, values, vectors.T @ gradient, gradient, error, scale**2, steps, True)
 
 
@@ -118,9 +123,12 @@ def _from_gradients(objective, point, sizes, room):
     return 0.5 * (hessian + hessian.T)
 
 
-def gradient_at(objective, params):
+def gradient_at(objective, params, method=None, steps=None):
+    """Gradient, by differences of these steps if there are any; NaN where there is none."""
     function = objective.function
     try:
+        if steps is not None:
+            return function.gradient_by(method, steps, params)
         return function.gradient(params, 0.0) if callable(function.jac) else function.value_and_gradient(params)[1]
     except Exception:
         return np.full(params.size, np.nan)
@@ -130,7 +138,8 @@ def _from_values(objective, point, sizes, room):
     """Hessian and gradient by differences of values, the noise of these, and steps that are seen above it."""
     n, value, value_at = point.params.size, point.value, objective.value_at
     steps = np.minimum(VALUE_STEP * sizes, room)
-    forward, backward, steps = second_differences(value_at, point.params, value, steps, objective.noise)
+    largest = abs(objective.first.value)
+    forward, backward, steps = second_differences(value_at, point.params, value, steps, objective.noise, largest)
     steps = np.minimum(steps, room)
     moved = np.where(steps > 0, steps, 1.0)
     gradient = np.where(steps > 0, (forward - backward) / (2 * moved), 0.0)
@@ -147,6 +156,17 @@ def _from_values(objective, point, sizes, room):
     return hessian, gradient, max(objective.noise, EPS * size), steps
 
 
+def _look_along(objective, point, values, vectors, steps):
+    """Small curvatures anew, each by a second difference along its own direction."""
+    for k in np.flatnonzero(values < DIFFERENCE):
+        vector = vectors[:, k]
+        moved = vector != 0
+        length = float(np.min(steps[moved] / np.abs(vector[moved])))
+        both = sum(objective.value_at(point.params + sign * length * vector) for sign in (1, -1))
+        if length > 0 and np.isfinite(both):
+            values[k] = (both - 2 * point.value) / length**2
+
+
 # -- many: Lanczos's method
 
 
@@ -154,25 +174,24 @@ def _by_products(objective, point, sizes, room):
     """The curvatures that products of the Hessian with vectors show: the smallest and the largest ones, as by Lanczos.
 
     The first vector is against the gradient but for a random part, which finds what lies across it: the smallest
-    curvature of a saddle.
+    curvature of a saddle. Of differences of values forward ones are enough: what they are off by is the same on both
+    sides, but for third orders.
     """
     n = point.params.size
     free = sizes > 0
     rng = np.random.RandomState(2)
-    gradient = np.where(free, point.gradient, 0.0)
-    differences = objective.function.differences
-    if differences is not None:
-        step = EPS ** (1 / 3) * np.where(free, sizes, 1.0)
-        differences.refine(step)
-        gradient = np.where(free, gradient_at(objective, point.params), 0.0)
-    length = GRADIENT_STEP if differences is None else VALUE_STEP
+    differentiates = objective.function.differentiates
+    steps = EPS ** (1 / 3) * np.where(free, sizes, 1.0) if differentiates else None
+    gradient = np.where(free, gradient_at(objective, point.params, "3-point", steps), 0.0)
+    length = VALUE_STEP if differentiates else GRADIENT_STEP
     scale = np.where(free, float(np.median(sizes[free])), 0.0) if free.any() else np.zeros(n)
     basis: list[np.ndarray] = []
     products: list[np.ndarray] = []
     vector, anew = _begin(rng, gradient * scale, free), 0
     while len(basis) < min(PRODUCTS, int(free.sum())) and vector is not None:
         step = length * scale * vector
-        there, back = (gradient_at(objective, _inside(objective, point.params + sign * step)) for sign in (1, -1))
+        ends = (_inside(objective, point.params + sign * step) for sign in (1, -1))
+        there, back = (gradient_at(objective, end, "2-point", steps) for end in ends)
         product = scale * np.where(free, there - back, 0.0) / (2 * length)
         basis.append(vector)
         products.append(product)
@@ -194,7 +213,7 @@ def _by_products(objective, point, sizes, room):
         return None
     vectors = scale[:, None] * (np.array(basis).T @ vectors)
     diagonal = np.where(free, scale**2 / max(float(np.abs(values).max()), TINY), 0.0)
-    return Curvature(vectors, values, vectors.T @ gradient, gradient, error, diagonal, None, False)
+    return Curvature(vectors, values, vectors.T @ gradient, gradient, error, diagonal, steps, False)
 
 
 def _inside(objective, params):

@@ -13,7 +13,9 @@ POINTS = 7  # on a line, whose differences tell noise from what is smooth
 SPACINGS = 1e-9, 1e-7, 1e-5  # between them, of variables up to one: the first at which most values differ
 ALIKE = 4.0  # what the estimates of three orders of differences may differ by, as a factor
 SHARE = 100.0  # times the noise that a second difference should be at least
-TRIALS = 4  # of steps, each ten times as long or short as the one before
+WIDE = 1e10  # times its rounding a second difference is more than any precision needs: third orders count, too
+FITTING = 1e8  # times it should be then
+TRIALS = 4  # of steps, one ten times as long or short as the one before
 
 
 class Differences:
@@ -35,8 +37,19 @@ class Differences:
         if self.adapts:
             self.method, self.steps = "3-point", steps
 
-    def gradient(self, value_at: Callable, params: np.ndarray, value: float) -> np.ndarray:
-        """The gradient where the function is `value`; value_at takes complex vectors, too, for complex steps."""
+    def gradient(
+        self,
+        value_at: Callable,
+        params: np.ndarray,
+        value: float,
+        method: str | None = None,
+        steps: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The gradient where the function is `value`, by another method and its steps if these are given.
+
+        value_at takes complex vectors, too, for complex steps.
+        """
+        method, steps = (self.method, self.steps) if method is None else (method, steps)
         free, gradient = self.free, np.zeros(params.size)
 
         def of_free(x):
@@ -45,10 +58,9 @@ class Differences:
             return value_at(whole)
 
         if free.any():
-            steps = None if self.steps is None else self.steps[free]
-            bounds = (self.low[free], self.high[free])
+            bounds, steps = (self.low[free], self.high[free]), None if steps is None else steps[free]
             gradient[free] = approx_derivative(
-                of_free, params[free], method=self.method, f0=value, bounds=bounds, abs_step=steps
+                of_free, params[free], method=method, f0=value, bounds=bounds, abs_step=steps
             )
         return gradient
 
@@ -85,12 +97,18 @@ def _noise_of(values: np.ndarray) -> float:
 
 
 def second_differences(
-    value_at: Callable[[np.ndarray], float], point: np.ndarray, value: float, steps: np.ndarray, noise: float
+    value_at: Callable[[np.ndarray], float],
+    point: np.ndarray,
+    value: float,
+    steps: np.ndarray,
+    noise: float,
+    largest: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values a step forward and a step backward along every axis, and the steps, so that their bend is seen.
 
     A step is made longer while the second difference is lost in noise (Gill, Murray, Saunders and Wright 1983,
-    Computing forward-difference intervals), and shorter while there are no values.
+    Computing forward-difference intervals), and shorter while there are no values, or while it is so far above the
+    rounding of the `largest` value that the function was seen to have that a shorter step shows as much.
     """
     steps, around = steps.copy(), np.full((2, point.size), np.nan)
     for j in np.flatnonzero(steps):
@@ -101,8 +119,12 @@ def second_differences(
                 around[side, j] = value_at(params)
             bend = abs(around[0, j] + around[1, j] - 2 * value)
             finite = bool(np.isfinite(bend))
-            floor = SHARE * max(noise, EPS * max(abs(value), *np.abs(around[:, j])))
-            if trial == TRIALS - 1 or (finite and bend > floor):
+            floor = max(noise, EPS * max(abs(value), *np.abs(around[:, j])))
+            rounding = max(floor, EPS * largest)
+            if trial == TRIALS - 1 or (finite and SHARE * floor < bend <= WIDE * rounding):
                 break
-            steps[j] *= 10.0 if finite else 0.1
+            if finite and bend > SHARE * floor:
+                steps[j] *= np.sqrt(FITTING * rounding / bend)
+            else:
+                steps[j] *= 10.0 if finite else 0.1
     return around[0], around[1], steps

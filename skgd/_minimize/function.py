@@ -53,6 +53,11 @@ class Function:
             return self.sign * self._vector(self.jac(self.shaped(params.copy()), *self.args))
         return self.sign * self.differences.gradient(self._scalar, params, self.sign * value)
 
+    def gradient_by(self, method: str, steps: np.ndarray, params: np.ndarray) -> np.ndarray:
+        """Gradient by differences of these steps, whichever others are in use."""
+        value = self._scalar(params)
+        return self.sign * self.differences.gradient(self._scalar, params, value, method, steps)
+
     def value_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Both; a gradient of NaN where the value isn't finite."""
         if self.jac is True and np.isfinite(params).all():

@@ -24,6 +24,7 @@ LENGTHS = 1e-3, 1e-2, 1e-1  # that are tried along them, of the variables' size
 GROWTH, GROWTHS = 3.0, 40  # of a step that leads down, while it does
 SHORTER = 1.0, 0.3, 0.1, 0.01, 1e-3  # Newton steps, as shares
 STEPS, MEMORY = 50, 10  # of a quasi-Newton search for a lower point
+PROMISE = 1e-4  # share of what is allowed, which each of these steps should promise
 LEAST_CURVATURES = 1e-5, 1e-8, 1e-11  # that Newton steps count with
 KINK_LENGTHS = 1e-3, 1e-5  # between which the function rises as a line does at a kink
 KINK = 0.1  # share of it
@@ -105,7 +106,7 @@ class Surroundings:
             if lower is not None:
                 return Finding(f"the function still goes {down} from there, along a kink", lower)
         doubtful = curvature is None or curvature.gain(LEAST_CURVATURES[-1]) > self.allowed
-        if doubtful and not self.searched and not self.function.refines:
+        if doubtful and not self.function.refines:
             lower = self._search(curvature)
             if lower is not None:
                 return Finding(f"the function still goes {down} from there, by quasi-Newton steps", lower, curvature)
@@ -236,7 +237,7 @@ class Surroundings:
         search = LimitedMemory(copy.copy(self.objective), self.point.params, MEMORY, inverse)
         with np.errstate(all="ignore"):
             for _ in range(STEPS):
-                if not search.look() > 0 or not search.move():
+                if not search.look() > PROMISE * self.allowed or not search.move():
                     break
         return search.params if search.objective < self.value - self.allowed else None
 
