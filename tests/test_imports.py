@@ -146,7 +146,7 @@ EXTRAS = {"skl2onnx": "onnx", "dask": "_dask"}  # the package that a module is n
 
 # Steps on the way to a first fit, one after the other.
 BEFORE_A_FIT = [
-    "import skgd; dir(skgd); skgd.__version__",
+    "import skgd; dir(skgd); skgd.__version__; skgd.TRUSTED_TYPES",
     "from skgd import *",
     """
     from sklearn.base import clone
@@ -210,9 +210,9 @@ def test_numba_is_never_imported_at_the_top_of_a_module(path):
             assert {each for each in heavy if EXTRAS.get(each) != room_of(path)} == set(), f"{path}:{node.lineno}"
 
 
-def test_fitting_needs_only_the_core_dependencies():
+def test_fitting_needs_only_the_core_dependencies_and_drawing_says_what_to_install():
     blocked = ["matplotlib", "pandas", "rich"]
-    score = in_new_process(
+    score, said = in_new_process(
         f"""
         import json, sys
 
@@ -223,12 +223,22 @@ def test_fitting_needs_only_the_core_dependencies():
 
         sys.meta_path.insert(0, Absent())
         import numpy as np
-        from skgd import GDLinearRegressor
+        from skgd import GDLinearRegressor, plotting
         X = np.arange(20.0).reshape(-1, 1)
-        print(json.dumps(GDLinearRegressor().fit(X, 3 * X[:, 0]).score(X, 3 * X[:, 0])))
+        score, said = GDLinearRegressor().fit(X, 3 * X[:, 0]).score(X, 3 * X[:, 0]), []
+        for draw in (
+            lambda: plotting.LossCurveDisplay({{"a": [2.0, 1.0]}}).plot(),
+            lambda: plotting.CoefficientPathDisplay.from_estimator(GDLinearRegressor(), X, X[:, 0]),
+        ):
+            try:
+                draw()
+            except ImportError as error:
+                said.append(str(error))
+        print(json.dumps([score, said]))
         """
     )
     assert score > 0.999
+    assert said == ['skgd.plotting needs matplotlib: pip install "skgd[plot]"'] * 2
 
 
 def test_a_module_whose_extra_is_absent_says_what_to_install():

@@ -2,12 +2,8 @@
 
 import functools
 import gc
-import json
 import pickle
 import re
-import subprocess
-import sys
-import textwrap
 import warnings
 
 import matplotlib.pyplot as plt
@@ -338,35 +334,6 @@ def test_pipelines_and_searches_stay_as_they_are(draw):
 def test_only_estimators_of_skgd_can_be_watched(draw):
     with pytest.raises(TypeError, match=r"estimator=LinearRegression\(\) must be .* of skgd"):
         draw(LinearRegression())
-
-
-def test_without_matplotlib_it_says_what_to_install():
-    code = """
-        import json, sys
-
-        class Absent:
-            def find_spec(self, name, path=None, target=None):
-                if name.split(".")[0] == "matplotlib":
-                    raise ModuleNotFoundError(name)
-
-        sys.meta_path.insert(0, Absent())
-        import numpy as np
-        from skgd import GDLinearRegressor, plotting
-        X = np.arange(20.0).reshape(-1, 1)
-        said = []
-        for draw in (
-            lambda: plotting.LossCurveDisplay({"a": [2.0, 1.0]}).plot(),
-            lambda: plotting.CoefficientPathDisplay.from_estimator(GDLinearRegressor(), X, X[:, 0]),
-        ):
-            try:
-                draw()
-            except ImportError as error:
-                said.append(str(error))
-        print(json.dumps(said))
-        """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(done.stdout) == ['skgd.plotting needs matplotlib: pip install "skgd[plot]"'] * 2
 
 
 def test_the_first_35_curves_look_different():
