@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 from scipy import sparse
 from scipy.optimize import OptimizeResult, rosen
@@ -37,6 +38,7 @@ from skgd.plotting import (
     LossCurveDisplay,
     PathDisplay,
     RangeTestDisplay,
+    _contour,
     animate,
 )
 from skgd.plotting._objective import TrainingObjective
@@ -66,6 +68,19 @@ def texts_of(display):
 
 def bowl(x):
     return x[0] ** 2 / 20 + x[1] ** 2
+
+
+@pytest.fixture(autouse=True)
+def quick_pictures(request, monkeypatch):
+    """Leave out the layout and most points of contours, half of the time of pictures, where no test looks at them."""
+    if "as_users_see_them" not in request.fixturenames:
+        monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
+        monkeypatch.setitem(_contour._GRID_POINTS, 2, 50)
+
+
+@pytest.fixture
+def as_users_see_them():
+    """For tests of where things are, and of points between those of contours."""
 
 
 ZIGZAG = np.array([[-7 * 0.9**k, 2 * (-0.8) ** k] for k in range(30)])
@@ -283,6 +298,7 @@ def test_it_can_be_drawn_again(make):
 
 
 @each_display
+@pytest.mark.usefixtures("as_users_see_them")
 def test_the_legend_hides_no_curve(make):
     display = make()
     display.figure_.draw_without_rendering()
@@ -505,6 +521,7 @@ def test_errors_name_what_is_wrong():
 # -- paths
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 def test_contours_are_those_of_the_function_and_the_path_is_that_given():
     display = make_path()
     x, rows = display.grid
@@ -606,6 +623,7 @@ def test_a_path_on_a_surface():
     assert plt.gcf().axes[0].name == "3d"
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 @pytest.mark.parametrize("projection", [None, "3d"])
 def test_pictures_of_which_parts_are_empty(projection):
     away = PathDisplay.from_function(bowl, ZIGZAG, bounds=[(5, 6), (5, 6)], projection=projection)
@@ -697,6 +715,7 @@ def test_paths_that_cannot_be_drawn():
 # -- the objective of linear estimators
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 def test_the_objective_over_two_coefficients_is_that_of_the_formula():
     model = descent(0.3, alpha=0.1, max_iter=30)
     display = PathDisplay.from_estimator(model, X, y, features=(2, 8))
@@ -713,6 +732,7 @@ def test_the_objective_over_two_coefficients_is_that_of_the_formula():
     assert display.ax_.get_xlabel() == "coefficient of feature 2"
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 def test_raw_features_are_shown_in_their_units():
     raw = Z[:, :2] * [1.0, 3.0] + [0.0, 2.0]
     display = PathDisplay.from_estimator(descent(0.02, standardize=False, alpha=0.0), raw, y)
@@ -733,6 +753,7 @@ def test_several_fits_end_at_the_optimum_of_the_contours():
     assert display.ax_.get_ylabel() == "coefficient of s5"
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 def test_classes_weights_and_sparse_features():
     balanced = GDLogisticClassifier(alpha=0.1, class_weight="balanced", standardize="max_abs")
     display = PathDisplay.from_estimator(balanced, sparse.csr_matrix(X_CANCER), y_cancer, features=(3, 7))
@@ -746,6 +767,7 @@ def test_classes_weights_and_sparse_features():
     assert display.values[j, i] == pytest.approx(by_hand)
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 def test_one_of_several_classes():
     display = PathDisplay.from_estimator(GDLogisticClassifier(alpha=0.01), X_IRIS, y_iris, output=2, features=(0, 3))
     model = GDLogisticClassifier(alpha=0.01).fit(X_IRIS, y_iris)
@@ -1157,18 +1179,18 @@ def test_training_at_the_suggested_rate_comes_near_the_optimum(case, optimizer):
 
 
 def test_the_same_test_has_the_same_result_on_all_kinds_of_features():
-    model = GDLogisticClassifier(optimizer="adam")
-    first = LearningRateDisplay.from_range_test(model, X_CANCER, y_cancer)
-    again = LearningRateDisplay.from_range_test(model, X_CANCER, y_cancer)
+    test = functools.partial(
+        LearningRateDisplay.from_range_test, GDLogisticClassifier(optimizer="adam"), low=1e-3, n_updates=40
+    )
+    first, again = test(X_CANCER, y_cancer), test(X_CANCER, y_cancer)
     np.testing.assert_array_equal(first.losses, again.losses)
-    frame = LearningRateDisplay.from_range_test(model, pd.DataFrame(X_CANCER), pd.Series(y_cancer))
+    frame = test(pd.DataFrame(X_CANCER), pd.Series(y_cancer))
     np.testing.assert_array_equal(first.losses, frame.losses)
-    listed = LearningRateDisplay.from_range_test(model, X_CANCER.tolist(), y_cancer.tolist())
+    listed = test(X_CANCER.tolist(), y_cancer.tolist())
     np.testing.assert_array_equal(first.losses, listed.losses)
-    assert LearningRateDisplay.from_range_test(model, sparse.csr_matrix(X_CANCER), y_cancer).suggested_rate_ > 0
-    labels = LearningRateDisplay.from_range_test(model, X_CANCER, np.array(["m", "b"])[y_cancer])
-    assert labels.suggested_rate_ > 0
-    other = LearningRateDisplay.from_range_test(model, X_CANCER, y_cancer, random_state=1)
+    assert test(sparse.csr_matrix(X_CANCER), y_cancer).suggested_rate_ > 0
+    assert test(X_CANCER, np.array(["m", "b"])[y_cancer]).suggested_rate_ > 0
+    other = test(X_CANCER, y_cancer, random_state=1)
     assert not np.array_equal(first.losses, other.losses)
 
 
