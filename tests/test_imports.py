@@ -1,8 +1,10 @@
 """Imports: only downwards, nothing heavy before it is needed, every public name where it is promised."""
 
 import ast
+import functools
 import graphlib
 import importlib
+import importlib.util
 import json
 import pkgutil
 import subprocess
@@ -39,12 +41,20 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)],
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
+@functools.cache
 def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def room_of(path):
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def files_of(room):
+    return [path for path in FILES if room_of(path) == room]
+
+
+each_room = pytest.mark.parametrize("room", sorted({room_of(path) for path in FILES}))
 
 
 def imported_names(path):
@@ -75,17 +85,16 @@ def test_every_room_has_its_floor():
     assert not missing, "a new module needs a line in the plan of the house"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_run_downwards(path):
-    room = room_of(path)
-    if path == PACKAGE / "__init__.py":
-        return  # the roof
-    for name, line in imported_names(path):
-        top, *rest = name.split(".")
-        if top != "skgd":
-            continue
-        assert rest, f"{path}:{line} imports all of skgd"
-        assert rest[0] == room or FLOOR_OF[rest[0]] < FLOOR_OF[room], f"{path}:{line}: {room} imports from {rest[0]}"
+@each_room
+def test_imports_run_downwards(room):
+    for path in set(files_of(room)) - {PACKAGE / "__init__.py"}:  # the roof
+        for name, line in imported_names(path):
+            top, *rest = name.split(".")
+            if top != "skgd":
+                continue
+            assert rest, f"{path}:{line} imports all of skgd"
+            below = rest[0] == room or FLOOR_OF[rest[0]] < FLOOR_OF[room]
+            assert below, f"{path}:{line}: {room} imports from {rest[0]}"
 
 
 def test_the_test_of_floors_sees_relative_imports():
@@ -107,17 +116,18 @@ def lines_of_code(path, node):
     return sum(bool(lines[n - 1].strip()) and not lines[n - 1].strip().startswith("#") for n in numbers)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_files_functions_and_classes_are_of_a_size_to_be_read(path):
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= MOST_LINES
-    for node in ast.walk(parsed(path)):
-        said = isinstance(node, ast.FunctionDef | ast.ClassDef) and "# long:" in lines[node.lineno - 1]  # and why
-        if isinstance(node, ast.FunctionDef):
-            assert said or lines_of_code(path, node) <= MOST_CODE, f"{path}:{node.lineno} {node.name}"
-        if isinstance(node, ast.ClassDef):
-            methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
-            assert said or len(methods) <= MOST_METHODS, f"{path}:{node.lineno} {node.name}"
+@each_room
+def test_files_functions_and_classes_are_of_a_size_to_be_read(room):
+    for path in files_of(room):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= MOST_LINES, path
+        for node in ast.walk(parsed(path)):
+            said = isinstance(node, ast.FunctionDef | ast.ClassDef) and "# long:" in lines[node.lineno - 1]  # and why
+            if isinstance(node, ast.FunctionDef):
+                assert said or lines_of_code(path, node) <= MOST_CODE, f"{path}:{node.lineno} {node.name}"
+            if isinstance(node, ast.ClassDef):
+                methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+                assert said or len(methods) <= MOST_METHODS, f"{path}:{node.lineno} {node.name}"
 
 
 def test_kernels_know_nothing_of_numba():
@@ -150,7 +160,7 @@ EXTRAS = {"skl2onnx": "onnx", "dask": "_dask"}  # the package that a module is n
 
 # Steps on the way to a first fit, one after the other.
 BEFORE_A_FIT = [
-    "import skgd; dir(skgd); skgd.__version__",
+    "import skgd; dir(skgd); skgd.__version__; skgd.TRUSTED_TYPES",
     "from skgd import *",
     """
     from sklearn.base import clone
@@ -196,27 +206,31 @@ def test_nothing_heavy_is_imported_before_the_first_fit():
     assert in_new_process(code) == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_core_dependencies_are_imported(path):
-    for name, line in imported_names(path):
-        top = name.split(".")[0]
-        known = top in CORE or top == "skgd" or top in sys.stdlib_module_names
-        known = known or (BROUGHT_ALONG | EXTRAS).get(top) == room_of(path)
-        assert known or room_of(path) == "plotting", f"{path}:{line} imports {name}"
+@each_room
+def test_only_core_dependencies_are_imported(room):
+    for path in files_of(room):
+        for name, line in imported_names(path):
+            top = name.split(".")[0]
+            known = top in CORE or top == "skgd" or top in sys.stdlib_module_names
+            known = known or (BROUGHT_ALONG | EXTRAS).get(top) == room_of(path)
+            assert known or room_of(path) == "plotting", f"{path}:{line} imports {name}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_numba_is_never_imported_at_the_top_of_a_module(path):
-    for node in parsed(path).body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            heavy = {name.split(".")[0] for name in names}.intersection(HEAVY)
-            assert {each for each in heavy if EXTRAS.get(each) != room_of(path)} == set(), f"{path}:{node.lineno}"
+@each_room
+def test_numba_is_never_imported_at_the_top_of_a_module(room):
+    for path in files_of(room):
+        for node in parsed(path).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = (
+                    [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                )
+                heavy = {name.split(".")[0] for name in names}.intersection(HEAVY)
+                assert {each for each in heavy if EXTRAS.get(each) != room_of(path)} == set(), f"{path}:{node.lineno}"
 
 
-def test_fitting_needs_only_the_core_dependencies():
+def test_fitting_needs_only_the_core_dependencies_and_drawing_says_what_to_install():
     blocked = ["matplotlib", "pandas", "rich"]
-    score = in_new_process(
+    score, said = in_new_process(
         f"""
         import json, sys
 
@@ -227,12 +241,22 @@ def test_fitting_needs_only_the_core_dependencies():
 
         sys.meta_path.insert(0, Absent())
         import numpy as np
-        from skgd import GDLinearRegressor
+        from skgd import GDLinearRegressor, plotting
         X = np.arange(20.0).reshape(-1, 1)
-        print(json.dumps(GDLinearRegressor().fit(X, 3 * X[:, 0]).score(X, 3 * X[:, 0])))
+        score, said = GDLinearRegressor().fit(X, 3 * X[:, 0]).score(X, 3 * X[:, 0]), []
+        for draw in (
+            lambda: plotting.LossCurveDisplay({{"a": [2.0, 1.0]}}).plot(),
+            lambda: plotting.CoefficientPathDisplay.from_estimator(GDLinearRegressor(), X, X[:, 0]),
+        ):
+            try:
+                draw()
+            except ImportError as error:
+                said.append(str(error))
+        print(json.dumps([score, said]))
         """
     )
     assert score > 0.999
+    assert said == ['skgd.plotting needs matplotlib: pip install "skgd[plot]"'] * 2
 
 
 def test_a_module_whose_extra_is_absent_says_what_to_install():
@@ -251,16 +275,16 @@ def test_a_module_whose_extra_is_absent_says_what_to_install():
     assert message == 'skgd.onnx needs skl2onnx: pip install "skgd[onnx]"'
 
 
-@pytest.mark.parametrize("name", ["skgd", *MODULES])
-def test_every_name_in_all_is_there(name):
-    for package, module in EXTRAS.items():
-        if name.startswith(f"skgd.{module}"):
-            pytest.importorskip(package)
-    module = importlib.import_module(name)
-    names = getattr(module, "__all__", [])
-    assert len(set(names)) == len(names)
-    for public in names:
-        assert hasattr(module, public), f"{name}.__all__ lists {public}"
+def test_every_name_in_all_is_there():
+    absent = tuple(f"skgd.{module}" for package, module in EXTRAS.items() if not importlib.util.find_spec(package))
+    for name in ["skgd", *MODULES]:
+        if name.startswith(absent):
+            continue
+        module = importlib.import_module(name)
+        names = getattr(module, "__all__", [])
+        assert len(set(names)) == len(names), name
+        for public in names:
+            assert hasattr(module, public), f"{name}.__all__ lists {public}"
 
 
 @pytest.mark.parametrize(
@@ -322,15 +346,14 @@ PRIVATE = {
 } - DOCUMENTED
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in FILES if path.name != "_validation.py"], ids=lambda path: str(path.relative_to(PACKAGE))
-)
-def test_only_one_module_touches_private_names_of_scikit_learn(path):
+@each_room
+def test_only_one_module_touches_private_names_of_scikit_learn(room):
     # so that a new release of scikit-learn can break one file only
-    for name, line in imported_names(path):
-        top, *rest = name.split(".")
-        if top == "sklearn":
-            assert not any(part.startswith("_") for part in rest), f"{path}:{line} imports {name}"
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Attribute):
-            assert node.attr not in PRIVATE, f"{path}:{node.lineno} uses BaseEstimator.{node.attr}"
+    for path in set(files_of(room)) - {PACKAGE / "_validation.py"}:
+        for name, line in imported_names(path):
+            top, *rest = name.split(".")
+            if top == "sklearn":
+                assert not any(part.startswith("_") for part in rest), f"{path}:{line} imports {name}"
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in PRIVATE, f"{path}:{node.lineno} uses BaseEstimator.{node.attr}"

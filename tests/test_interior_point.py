@@ -8,11 +8,14 @@ from scipy import sparse
 from scipy.optimize import linprog, minimize
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import ElasticNet
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor
 from skgd._auto import decide
 from skgd._solvers.interior_point import Program
+from skgd._solvers.line_search import PreconditionedSearch, gap_of
+from skgd._solvers.quasi_newton import QuasiNewton
 from skgd.linear_model import regularization_path
 from skgd.losses import EpsilonInsensitive, Quantile
 
@@ -151,3 +154,32 @@ def test_line_searches_claim_no_optimum_that_they_have_not_reached(alpha, rows, 
     least, value = program(X, hinge(positive), np.full(len(X), 1 / len(X)), alpha)
     near = value(model.coef_[0], model.intercept_[0]) <= 1.01 * least
     assert near or model.stop_reason_ != "converged"
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+def test_a_gap_is_no_less_than_what_is_left_to_gain(l2):
+    X, y, l1 = DIABETES, (TARGET - TARGET.mean()) / TARGET.std(), 0.05
+    exact = ElasticNet(alpha=l1 + l2, l1_ratio=l1 / (l1 + l2), fit_intercept=False, tol=1e-14).fit(X, y).coef_
+    ridge, ones = np.full(10, l2), np.ones(10)
+
+    def smooth(w):
+        residuals = X @ w - y
+        return 0.5 * np.mean(residuals**2) + 0.5 * l2 * w @ w, X.T @ residuals / len(y) + l2 * w
+
+    def search(w):
+        return QuasiNewton(smooth, w, memory=0, l1=l1 * ones, eps=1e-16)
+
+    least = search(exact).objective
+    assert abs(gap_of(search(exact), ridge)) < 1e-8
+    for w in 0 * exact, 0.5 * exact, -exact, exact + 0.3, exact - 0.3 * (exact == 0):
+        assert gap_of(search(w), ridge) >= search(w).objective - least > 1e-3
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_line_searches_that_make_no_step_have_not_converged(l1_ratio, monkeypatch):
+    monkeypatch.setattr(decide, "interior_point_suits", lambda *_: False)
+    monkeypatch.setattr(PreconditionedSearch, "move", lambda *_: False)
+    model = GDLinearClassifier("hinge", penalty="elasticnet", l1_ratio=l1_ratio, alpha=0.01, standardize=False)
+    with pytest.warns(ConvergenceWarning, match="no step leads on"):
+        model.fit(WINE, KIND == 1)
+    assert not model.coef_.any()  # where it began

@@ -61,7 +61,9 @@ def test_early_stopping_copies_no_rows(mapped, name):
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.float16, bool])
-@pytest.mark.parametrize("make", [GDLinearRegressor, lambda: GDMLPRegressor(hidden_layer_sizes=(4,), max_iter=2)])
+@pytest.mark.parametrize(
+    "make", [GDLinearRegressor, lambda: GDMLPRegressor(hidden_layer_sizes=(4,), max_iter=2, n_members=1)]
+)
 def test_predictions_convert_some_rows_at_a_time(make, dtype):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 2 if dtype is bool else 5, (200_000, 50)).astype(dtype)

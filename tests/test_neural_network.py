@@ -731,8 +731,8 @@ def test_a_stream_of_single_rows_on_any_scale_is_learned(rows):
     X = rng.standard_normal((300, 5))
     y = X[:, 0] + X[:, 1] ** 2
     X, y = 1000 + 1000 * X, 1000 * y
-    model = GDMLPRegressor(hidden_layer_sizes=(30,), learning_rate=0.003, random_state=0)
-    for _ in range(8):
+    model = GDMLPRegressor(hidden_layer_sizes=(30,), learning_rate=0.01, random_state=0)
+    for _ in range(3):
         for i in range(0, 300, rows):
             model.partial_fit(X[i : i + rows], y[i : i + rows])
     assert model.score(X, y) > 0.9

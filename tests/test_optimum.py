@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 from scipy.special import logsumexp
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
-from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, QuantileRegressor, Ridge
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
@@ -139,8 +139,9 @@ def test_quantiles_reach_the_optimum_of_the_linear_programme(n_rows, quantile):
     if n_rows > len(y):
         X = RNG.standard_normal((n_rows, 3))
         y = X.sum(axis=1) + RNG.standard_exponential(n_rows)
-    exact = QuantileRegressor(quantile=quantile, alpha=0).fit(StandardScaler().fit_transform(X), y)
-    best = pinball(y - exact.predict(StandardScaler().fit_transform(X)), quantile)
+    # the dual linear programme, whose optimum is the same, and which HiGHS solves in a tenth of the time
+    A = np.column_stack([StandardScaler().fit_transform(X), np.ones(len(y))])
+    best = -linprog(-y / len(y), A_eq=A.T, b_eq=np.zeros(A.shape[1]), bounds=(quantile - 1, quantile)).fun
     model = GDLinearRegressor(loss="quantile", quantile=quantile, alpha=0).fit(X, y)
     assert pinball(y - model.predict(X), quantile) <= (1 + 5e-5) * best
 

@@ -2,12 +2,8 @@
 
 import functools
 import gc
-import json
 import pickle
 import re
-import subprocess
-import sys
-import textwrap
 import warnings
 
 import matplotlib.pyplot as plt
@@ -15,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 from scipy import sparse
 from scipy.optimize import OptimizeResult, rosen
@@ -41,6 +38,7 @@ from skgd.plotting import (
     LossCurveDisplay,
     PathDisplay,
     RangeTestDisplay,
+    _contour,
     animate,
 )
 from skgd.plotting._objective import TrainingObjective
@@ -70,6 +68,19 @@ def texts_of(display):
 
 def bowl(x):
     return x[0] ** 2 / 20 + x[1] ** 2
+
+
+@pytest.fixture(autouse=True)
+def quick_pictures(request, monkeypatch):
+    """Leave out the layout and most points of contours, half of the time of pictures, where no test looks at them."""
+    if "as_users_see_them" not in request.fixturenames:
+        monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
+        monkeypatch.setitem(_contour._GRID_POINTS, 2, 50)
+
+
+@pytest.fixture
+def as_users_see_them():
+    """For tests of where things are, and of points between those of contours."""
 
 
 ZIGZAG = np.array([[-7 * 0.9**k, 2 * (-0.8) ** k] for k in range(30)])
@@ -287,6 +298,7 @@ def test_it_can_be_drawn_again(make):
 
 
 @each_display
+@pytest.mark.usefixtures("as_users_see_them")
 def test_the_legend_hides_no_curve(make):
     display = make()
     display.figure_.draw_without_rendering()
@@ -338,35 +350,6 @@ def test_pipelines_and_searches_stay_as_they_are(draw):
 def test_only_estimators_of_skgd_can_be_watched(draw):
     with pytest.raises(TypeError, match=r"estimator=LinearRegression\(\) must be .* of skgd"):
         draw(LinearRegression())
-
-
-def test_without_matplotlib_it_says_what_to_install():
-    code = """
-        import json, sys
-
-        class Absent:
-            def find_spec(self, name, path=None, target=None):
-                if name.split(".")[0] == "matplotlib":
-                    raise ModuleNotFoundError(name)
-
-        sys.meta_path.insert(0, Absent())
-        import numpy as np
-        from skgd import GDLinearRegressor, plotting
-        X = np.arange(20.0).reshape(-1, 1)
-        said = []
-        for draw in (
-            lambda: plotting.LossCurveDisplay({"a": [2.0, 1.0]}).plot(),
-            lambda: plotting.CoefficientPathDisplay.from_estimator(GDLinearRegressor(), X, X[:, 0]),
-        ):
-            try:
-                draw()
-            except ImportError as error:
-                said.append(str(error))
-        print(json.dumps(said))
-        """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(done.stdout) == ['skgd.plotting needs matplotlib: pip install "skgd[plot]"'] * 2
 
 
 def test_the_first_35_curves_look_different():
@@ -538,6 +521,7 @@ def test_errors_name_what_is_wrong():
 # -- paths
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 def test_contours_are_those_of_the_function_and_the_path_is_that_given():
     display = make_path()
     x, rows = display.grid
@@ -639,6 +623,7 @@ def test_a_path_on_a_surface():
     assert plt.gcf().axes[0].name == "3d"
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 @pytest.mark.parametrize("projection", [None, "3d"])
 def test_pictures_of_which_parts_are_empty(projection):
     away = PathDisplay.from_function(bowl, ZIGZAG, bounds=[(5, 6), (5, 6)], projection=projection)
@@ -730,6 +715,7 @@ def test_paths_that_cannot_be_drawn():
 # -- the objective of linear estimators
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 def test_the_objective_over_two_coefficients_is_that_of_the_formula():
     model = descent(0.3, alpha=0.1, max_iter=30)
     display = PathDisplay.from_estimator(model, X, y, features=(2, 8))
@@ -746,6 +732,7 @@ def test_the_objective_over_two_coefficients_is_that_of_the_formula():
     assert display.ax_.get_xlabel() == "coefficient of feature 2"
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 def test_raw_features_are_shown_in_their_units():
     raw = Z[:, :2] * [1.0, 3.0] + [0.0, 2.0]
     display = PathDisplay.from_estimator(descent(0.02, standardize=False, alpha=0.0), raw, y)
@@ -766,6 +753,7 @@ def test_several_fits_end_at_the_optimum_of_the_contours():
     assert display.ax_.get_ylabel() == "coefficient of s5"
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 def test_classes_weights_and_sparse_features():
     balanced = GDLogisticClassifier(alpha=0.1, class_weight="balanced", standardize="max_abs")
     display = PathDisplay.from_estimator(balanced, sparse.csr_matrix(X_CANCER), y_cancer, features=(3, 7))
@@ -779,6 +767,7 @@ def test_classes_weights_and_sparse_features():
     assert display.values[j, i] == pytest.approx(by_hand)
 
 
+@pytest.mark.usefixtures("as_users_see_them")
 def test_one_of_several_classes():
     display = PathDisplay.from_estimator(GDLogisticClassifier(alpha=0.01), X_IRIS, y_iris, output=2, features=(0, 3))
     model = GDLogisticClassifier(alpha=0.01).fit(X_IRIS, y_iris)
@@ -1199,18 +1188,18 @@ def test_training_at_the_suggested_rate_comes_near_the_optimum(case, optimizer):
 
 
 def test_the_same_test_has_the_same_result_on_all_kinds_of_features():
-    model = GDLogisticClassifier(optimizer="adam")
-    first = LearningRateDisplay.from_range_test(model, X_CANCER, y_cancer)
-    again = LearningRateDisplay.from_range_test(model, X_CANCER, y_cancer)
+    test = functools.partial(
+        LearningRateDisplay.from_range_test, GDLogisticClassifier(optimizer="adam"), low=1e-3, n_updates=40
+    )
+    first, again = test(X_CANCER, y_cancer), test(X_CANCER, y_cancer)
     np.testing.assert_array_equal(first.losses, again.losses)
-    frame = LearningRateDisplay.from_range_test(model, pd.DataFrame(X_CANCER), pd.Series(y_cancer))
+    frame = test(pd.DataFrame(X_CANCER), pd.Series(y_cancer))
     np.testing.assert_array_equal(first.losses, frame.losses)
-    listed = LearningRateDisplay.from_range_test(model, X_CANCER.tolist(), y_cancer.tolist())
+    listed = test(X_CANCER.tolist(), y_cancer.tolist())
     np.testing.assert_array_equal(first.losses, listed.losses)
-    assert LearningRateDisplay.from_range_test(model, sparse.csr_matrix(X_CANCER), y_cancer).suggested_rate_ > 0
-    labels = LearningRateDisplay.from_range_test(model, X_CANCER, np.array(["m", "b"])[y_cancer])
-    assert labels.suggested_rate_ > 0
-    other = LearningRateDisplay.from_range_test(model, X_CANCER, y_cancer, random_state=1)
+    assert test(sparse.csr_matrix(X_CANCER), y_cancer).suggested_rate_ > 0
+    assert test(X_CANCER, np.array(["m", "b"])[y_cancer]).suggested_rate_ > 0
+    other = test(X_CANCER, y_cancer, random_state=1)
     assert not np.array_equal(first.losses, other.losses)
 
 

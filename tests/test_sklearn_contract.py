@@ -99,7 +99,11 @@ def of_an_optimizer(name, make, optimizer):
 
 
 def settings_to_check():
-    """Settings that pass every check: defaults, and each optimizer; then those that pass all checks of learning."""
+    """Settings that pass every check, and those that pass all checks of learning.
+
+    Every check: defaults, and each optimizer in a linear model and in a network, one of numbers and one of classes. Of
+    the ways to set an optimizer two are tried with each kind of estimator, and all with several kinds.
+    """
     whole, of_learning = [], []
     for turn, (name, make) in enumerate(ESTIMATORS.items()):
         if name == "GDLinearClassifier":  # but for the loss that is GDLogisticClassifier
@@ -110,8 +114,9 @@ def settings_to_check():
             continue
         for place, optimizer in enumerate([*OPTIMIZERS, "auto"] if name in LINEAR else OPTIMIZERS):
             settings = list(of_an_optimizer(name, make, optimizer))
-            whole.append(settings.pop((place + turn) % len(settings)))  # each way with each kind of estimator
-            of_learning += settings
+            one = settings.pop((place + turn) % len(settings))
+            (whole if (place + (turn % 3 == 0)) % 2 else of_learning).append(one)
+            of_learning.append(settings[(place + turn) // 3 % len(settings)])
         whole.append(pytest.param(type(make())(), id=f"{name}-defaults"))
         of_learning += other_parameters(name, make)
     return whole, of_learning
