@@ -7,7 +7,8 @@ from scipy.optimize import rosen, rosen_der
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import minimize
-from skgd._minimize.differences import noise_along
+from skgd._minimize.curvature import VALUE_STEP, curvature_at
+from skgd._minimize.differences import noise_along, second_differences
 from skgd._minimize.function import Function, FunctionObjective
 from skgd._minimize.kinks import shortest_mean
 from skgd._minimize.surroundings import Surroundings
@@ -24,7 +25,7 @@ def ridge_slope(x):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
-@pytest.mark.parametrize(("n", "jac"), [(2, None), (2, ridge_slope), (30, None), (50, None), (200, ridge_slope)])
+@pytest.mark.parametrize(("n", "jac"), [(2, None), (2, ridge_slope), (50, None), (100, None), (200, ridge_slope)])
 def test_saddles_are_left_and_told_of(n, jac, optimizer):
     result = minimize(ridge, np.append(np.ones(n - 1), 0.0), jac=jac, optimizer=optimizer)
     assert result.success, result.message
@@ -45,9 +46,11 @@ def monkey_slope(x):
     return np.array([first, -6 * x[0] * x[1] + 4 * x[1] * square, *2 * x[2:]])
 
 
-@pytest.mark.parametrize("n", [2, 10, 40])
-def test_a_saddle_of_third_order(n):
-    result = minimize(monkey, np.append([0.0, 0.0], np.ones(n - 2)), jac=monkey_slope, optimizer="lbfgs")
+@pytest.mark.parametrize(
+    ("n", "jac"), [(2, monkey_slope), (10, monkey_slope), (40, monkey_slope), (10, None), (80, None)]
+)
+def test_a_saddle_of_third_order(n, jac):
+    result = minimize(monkey, np.append([0.0, 0.0], np.ones(n - 2)), jac=jac, optimizer="lbfgs")
     assert result.success, result.message
     assert result.fun == pytest.approx(-27 / 256)  # at r = 3/4
 
@@ -81,6 +84,54 @@ def test_the_path_leads_over_the_saddle_and_counts_on():
     assert len(result.path) == result.nit + 1
     np.testing.assert_array_equal(result.path[-1], result.x)
     assert (np.diff(result.fun_path) <= 0).all()
+
+
+@pytest.mark.parametrize(("n", "most"), [(20, 300), (60, 2_200), (80, 10_500)])
+def test_the_smallest_curvature_is_known_from_values_and_what_it_costs(n, most):
+    bends = np.append(np.linspace(1, 3, n - 1), -1e-2)
+    Q = np.linalg.qr(np.random.default_rng(0).normal(size=(n, n)))[0]
+    function = Function(lambda x: float(0.5 * bends @ (Q @ x) ** 2), None, (), (n,), 1.0, None)
+    objective = FunctionObjective(function)
+    objective.begin(Q.T @ np.eye(n)[0])
+    before = function.counts["nfev"]
+    found = curvature_at(objective, objective.first, np.ones(n))
+    assert function.counts["nfev"] - before < most
+    down = found.vectors[:, np.argmin(found.values)]
+    assert -1e-2 <= bends @ (Q @ down) ** 2 / (down @ down) < -4e-3  # Lanczos's method ends once it is below zero
+
+
+def test_steps_of_second_differences_fit_the_bend_but_at_a_kink():
+    def steep(x):
+        return float(np.cosh(1e4 * x[0]) + 1e3 * abs(x[1]))
+
+    given = np.full(2, VALUE_STEP)
+    forward, backward, steps = second_differences(steep, np.zeros(2), 1.0, given, 0.0, 1.0)
+    assert (forward[0] + backward[0] - 2) / steps[0] ** 2 == pytest.approx(1e8, rel=1e-5)
+    assert steps[1] == given[1]
+    assert forward[1] == steep([0.0, steps[1]])
+
+
+# -- valleys without end
+
+
+def beale(x):
+    return float(sum((c - x[0] + x[0] * x[1] ** k) ** 2 for k, c in ((1, 1.5), (2, 2.25), (3, 2.625))))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("start", [(-2.0, 2.0), (-5.0, 5.0), (0.0, 3.0), (1.0, 2.2)])
+def test_a_valley_that_falls_for_ever_has_no_minimum_that_is_a_success(start):
+    result = minimize(beale, start, optimizer="lbfgs")
+    assert result.fun > 0.45  # it goes to infinity beside the minimum, which is 0
+    assert not result.success
+
+
+def test_rough_differences_end_where_they_lead_nowhere():
+    A = np.outer(np.arange(1, 36), np.arange(1, 8.0))  # of rank one: Moré, Garbow and Hillstrom 1981, function 33
+    result = minimize(lambda x: float(np.sum((A @ x - 1) ** 2)), np.full(7, 10.0), optimizer="lbfgs")
+    assert result.success, result.message
+    assert result.fun == pytest.approx(35 * 34 / (2 * (2 * 35 + 1)))
+    assert result.nfev < 500
 
 
 # -- noise
@@ -221,9 +272,10 @@ def test_quasi_newton_steps_find_what_curvatures_hide_that_are_lost_in_the_error
     function.differences.refine(np.full(9, 6e-6))
     objective = FunctionObjective(function)
     objective.begin(np.array(end))
-    finding = Surroundings(objective, objective.first, np.full(9, 5.0), allowed=1e-7).look(gained=1.0)
-    assert "quasi-Newton" in finding.words
-    assert watson(finding.lower) == pytest.approx(1.39976e-6, rel=1e-3)
+    surroundings = Surroundings(objective, objective.first, np.full(9, 5.0), allowed=1e-7)
+    curvature = curvature_at(objective, objective.first, np.abs(end))
+    assert watson(surroundings._search(curvature)) == pytest.approx(1.39976e-6, rel=1e-3)
+    assert watson(surroundings.look(gained=1.0).lower) < watson(np.array(end)) - 1e-7
 
 
 # -- limits

@@ -108,22 +108,28 @@ def second_differences(
 
     A step is made longer while the second difference is lost in noise (Gill, Murray, Saunders and Wright 1983,
     Computing forward-difference intervals), and shorter while there are no values, or while it is so far above the
-    rounding of the `largest` value that the function was seen to have that a shorter step shows as much.
+    rounding of the `largest` value that the function was seen to have that a shorter step shows as much; at a kink it
+    doesn't.
     """
     steps, around = steps.copy(), np.full((2, point.size), np.nan)
     for j in np.flatnonzero(steps):
+        longer: tuple[float, np.ndarray, float] | None = None  # step, values, bend
         for trial in range(TRIALS):
             for side, sign in enumerate((1, -1)):
                 params = point.copy()
                 params[j] += sign * steps[j]
                 around[side, j] = value_at(params)
             bend = abs(around[0, j] + around[1, j] - 2 * value)
+            if longer is not None and bend > longer[2] * (steps[j] / longer[0]) ** 1.5:  # as the step, not its square
+                steps[j], around[:, j], _ = longer
+                break
             finite = bool(np.isfinite(bend))
             floor = max(noise, EPS * max(abs(value), *np.abs(around[:, j])))
             rounding = max(floor, EPS * largest)
             if trial == TRIALS - 1 or (finite and SHARE * floor < bend <= WIDE * rounding):
                 break
             if finite and bend > SHARE * floor:
+                longer = float(steps[j]), around[:, j].copy(), bend
                 steps[j] *= np.sqrt(FITTING * rounding / bend)
             else:
                 steps[j] *= 10.0 if finite else 0.1

@@ -152,8 +152,7 @@ class FunctionRun:
             reasons = "converged", "rounding", "diverged"
             if self.is_fixed or self.reason not in reasons or not np.isfinite(self.value):
                 return
-            searched = self.plan.solver == "quasi_newton"
-            surroundings = Surroundings(self.objective, self.point, self.start, self._allowed(), searched)
+            surroundings = Surroundings(self.objective, self.point, self.start, self._allowed())
             if self.reason == "diverged":
                 if not self.function.differentiates and surroundings.contradict_gradient():
                     self.message += " But jac isn't the gradient of the function, by finite differences there."

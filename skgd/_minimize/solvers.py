@@ -14,9 +14,12 @@ from .._solvers.prospects import Prospects
 from .._solvers.stopping import CRITERIA, SearchCriterion
 from .._solvers.training import Training
 from ..schedules import Constant, ReduceOnPlateau, factor_at
+from .differences import EPS
 from .function import FunctionObjective
 from .limited_memory import LimitedMemory
 from .searches import SteepestDescent
+
+ROUNDING = 4 * EPS  # of a value: what a line search allows it to be off by
 
 
 class RuleDescent:
@@ -69,7 +72,8 @@ class FunctionLineSearch:
 
     def __init__(self, training: Training, plan: Plan, objective: FunctionObjective, inverse: np.ndarray | None = None):
         self.training, self.criterion, self.prospects = training, SearchCriterion(plan), Prospects()
-        self.noise = objective.noise
+        self.noise, self.function = objective.noise, objective.function
+        self.ends_when_spent = plan.solver == "quasi_newton" and plan.criterion == "step"
         start = training.state.params.copy()
         self.search: SteepestDescent | LimitedMemory = (
             SteepestDescent(objective, start, objective.box)
@@ -86,7 +90,8 @@ class FunctionLineSearch:
                 if training.epochs == 0:
                     self._count()
                 return Outcome.CONVERGED
-            self.idle = self.prospects.lost or not search.move(training.learning_rate)
+            before = search.objective
+            self.idle = self.prospects.lost or not search.move(training.learning_rate) or self._is_spent(before)
         if self.idle:
             return Outcome.CONVERGED  # as near as rounding allows
         self._count()
@@ -98,6 +103,11 @@ class FunctionLineSearch:
         size = max(abs(search.objective), TINY)  # the start may be anywhere: the measure is the value now
         self.prospects.see(promise, search.objective, rounding=max(search.eps * size, self.noise))
         return self.criterion.is_met(search, self.prospects, size)
+
+    def _is_spent(self, before: float) -> bool:
+        """Whether rough differences lead to nothing lower any more: steps would go on at random."""
+        rough = self.ends_when_spent and self.function.refines
+        return rough and not self.search.objective < before - ROUNDING * abs(before)
 
     def _count(self) -> None:
         self.training.state.params[:] = self.search.params

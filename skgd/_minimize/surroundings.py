@@ -43,13 +43,10 @@ class Finding(NamedTuple):
 class Surroundings:
     """The function around a point: values in random directions, always the same, and how it bends.
 
-    `allowed` is what a minimum may be lower by; whoever has `searched` has come there by quasi-Newton steps.
+    `allowed` is what a minimum may be lower by.
     """
 
-    def __init__(
-        self, objective: FunctionObjective, point: Point, start: np.ndarray, allowed: float, searched: bool = False
-    ):
-        self.searched = searched
+    def __init__(self, objective: FunctionObjective, point: Point, start: np.ndarray, allowed: float):
         self.objective, self.function, self.point, self.start = objective, objective.function, point, start
         self.value, self.gradient = point.value, objective.projected(point)
         params = point.params
