@@ -14,7 +14,14 @@ from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd import (
+    GDLinearClassifier,
+    GDLinearRegressor,
+    GDLogisticClassifier,
+    GDMLPClassifier,
+    GDMLPRegressor,
+    _validation,
+)
 from skgd._partitions import partitions_of
 from skgd._problem.objective import Objective
 from skgd._problem.partitioned import PartitionedObjective
@@ -160,6 +167,17 @@ def test_frames_are_as_good_as_arrays(dtype):
     several = GDLinearRegressor().fit(rows, both)
     close(several, GDLinearRegressor().fit(frame, both.compute()), 1e-5 if dtype == np.float64 else 1e-3)
     assert several.coef_.shape == (2, D)
+
+
+def test_parts_that_are_as_kernels_take_them_are_not_converted(monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("converted")
+
+    y = X @ np.linspace(-1, 1, D)
+    expected = GDLinearRegressor().fit(X, y)
+    monkeypatch.setattr(_validation, "check_X_y", refuse)
+    for rows, targets in ((parts(X), parts(y)), (frame_parts(X), frame_parts(y))):
+        close(GDLinearRegressor().fit(rows, targets), expected, 1e-5)
 
 
 @pytest.mark.parametrize("y", [TWO, TWO.astype(bool), TWO.astype(np.uint8), np.array(["a", "b"], object)[TWO]])
