@@ -54,7 +54,8 @@ class Function:
         return self.sign * self.differences.gradient(self._scalar, params, self.sign * value)
 
     def gradient_by(self, method: str, steps: np.ndarray, params: np.ndarray) -> np.ndarray:
-        """Gradient by differences of these steps, whichever others are in use."""
+        """Gradient by differences of these steps, whichever others are in use; there must be some."""
+        assert self.differences is not None
         value = self._scalar(params)
         return self.sign * self.differences.gradient(self._scalar, params, value, method, steps)
 
