@@ -289,22 +289,12 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             given = partitions, validation, parameters, rng, first, classes, streaming, dtype
             return [described_in_parts(self, *given)]
         dtypes = FLOATS if dtype is None else (dtype,)
-        # moments of all rows tell what isn't finite, too: linear models' rows need no look of their own then
-        scales = parameters.standardize in (True, "auto") and not self._encodes
-        told = scales and first is None and sample_weight is None and not (parameters.early_stopping or is_sparse)
-        X_given, total = X, functools.partial(threads.total, n_jobs=self.n_jobs)
-        options = {"dtypes": dtypes, "fill": None if first is None else first.scaling.center, **self._checks_of_y}
-
-        def check(X, y, reset=False, total=total):
-            return check_training_data(self, X, y, reset=reset, total=total, **options)
-
-        def look(array):
-            return 0.0 if told and array is X_given else total(array)
-
-        X, y = check(X, y, first is None, look)
+        told = first is None and not self._encodes and moments_tell(X, sample_weight, parameters)
+        options = {"reset": first is None, "dtypes": dtypes, **self._checks_of_y}
+        options |= {"total": functools.partial(threads.total, n_jobs=self.n_jobs)}
+        options |= {"fill": None if first is None else first.scaling.center}
+        X, y = check_training_data(self, X, y, looks=not told, **options)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
-        if told and targets.weight.size:
-            check(X, y)
         how = treatment(parameters, self._model, streaming)
         n_rows = int(np.count_nonzero(targets.weight)) if targets.weight.size else X.shape[0]
         settle_held_out(parameters, n_rows, streaming, targets.validation is not None)
@@ -314,8 +304,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         try:
             return [describe(*of_all, split, training, streaming) for split, training in each]
         except ValueError:
-            if told:  # what isn't finite is told of first
-                check(X, y)
+            if told:
+                check_training_data(self, X, y, **options)  # raises where X isn't finite, in scikit-learn's words
             raise
 
     def _penalty(self) -> ElasticNet:
@@ -362,6 +352,13 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         with np.errstate(over="ignore", invalid="ignore"):
             parameters = self._published_parameters(training, *others)
         return parameters | attributes_of((training, *others))
+
+
+def moments_tell(X: Any, sample_weight: Any, parameters: Any) -> bool:
+    """Whether moments are taken of all entries, and refused where one isn't finite: X needs no look of its own then."""
+    weighted = sample_weight is not None or getattr(parameters, "class_weight", None) is not None
+    of_all = not (weighted or parameters.early_stopping) and parameters.standardize in (True, "auto")
+    return of_all and type(X) is np.ndarray
 
 
 def problem_of(estimator: Any, X: Any, y: Any) -> Problem:

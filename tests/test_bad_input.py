@@ -395,6 +395,23 @@ def test_wrong_features_are_refused_and_a_fitted_model_survives(make, problem):
     np.testing.assert_array_equal(predictions(model.partial_fit(X, targets(make))), predictions(untouched))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"class_weight": {0: 0.0, 1: 1.0}}, {"early_stopping": True}, {"standardize": False}, {"warm_start": True}],
+    ids=str,
+)
+def test_the_last_entry_of_many_rows_is_looked_at(settings, bad):
+    of_classes = "class_weight" in settings
+    X, y = np.random.default_rng(0).standard_normal((3_000, 2)), np.arange(3_000) % (2 if of_classes else 3_000)
+    model = (GDLogisticClassifier if of_classes else GDLinearRegressor)(**settings)
+    if "warm_start" in settings:
+        model.fit(X, y)
+    X[-2 if of_classes else -1, 1] = bad  # a row without weight, where there are classes
+    with pytest.raises(ValueError, match="X contains " + ("NaN" if np.isnan(bad) else "infinity")):
+        model.fit(X, y)
+
+
 @each_estimator
 def test_another_number_of_features_is_refused(make):
     model = make().fit(X, targets(make))
