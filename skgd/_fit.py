@@ -115,7 +115,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = tags.input_tags.categorical = self._encodes
+        tags.input_tags.allow_nan = self._encodes  # `categorical` would say that X is made of nothing else
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
