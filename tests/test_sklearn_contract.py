@@ -137,7 +137,13 @@ def other_parameters(name, make):
         {"optimizer": Adam(learning_rate=RATE, amsgrad=True), "max_iter": 60, "tol": None},
         *({"schedule": schedule, "max_iter": (1 if schedule == "plateau" else 5) * EPOCHS} for schedule in SCHEDULES),
         *([{"penalty": None}] if name == "GDLinearRegressor" else []),
-        *({"loss": loss} for loss in sorted(REGRESSION_LOSSES) if name in REGRESSORS),
+        # with kinks the objective has seven digits: coefficients that a weak penalty alone holds have too few for checks
+        # of weights, on some processors
+        *(
+            {"loss": loss} | ({} if name not in LINEAR or LOSSES[loss].smooth else {"alpha": 1e-3})
+            for loss in sorted(REGRESSION_LOSSES)
+            if name in REGRESSORS
+        ),
         *({"loss": loss} for loss in sorted(CLASS_LOSSES) if name == "GDMLPClassifier"),
         # without intercepts LogisticRegression fails check_class_weight_classifiers, too: the data need one
         *([{"fit_intercept": False}] if name == "GDLinearRegressor" else []),
@@ -184,8 +190,9 @@ def test_checks_of_learning_pass_whatever_the_parameters(estimator):
         if name in CHECKS_OF_LEARNING:
             check(fresh)
             ran.add(name)
-    of_others = "regressor" if is_classifier(estimator) else "classifier"
-    assert ran >= {name for name in CHECKS_OF_LEARNING if not re.search(f"{of_others}|decision", name)}
+    others = "regressor|decision" if is_classifier(estimator) else "classifier|decision"
+    others += "|nan_inf" if estimator.__sklearn_tags__().input_tags.allow_nan else ""
+    assert ran >= {name for name in CHECKS_OF_LEARNING if not re.search(others, name)}
 
 
 @pytest.mark.parametrize(

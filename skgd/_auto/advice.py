@@ -37,7 +37,7 @@ def report(
     """Warn of what went wrong, in words for users of an estimator; the beginning is what other rates are tried from."""
 
     def train(training, plan):
-        return Driver(training, plan, problem.without_validation()).train()
+        return Driver(training, plan, replace(problem, validation=None)).train()
 
     def warn(reason, message, more=None):
         warn_user(message, ConvergenceWarning, kind=f"{reason} {estimator}", more=more)

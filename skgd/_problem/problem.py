@@ -1,6 +1,6 @@
 """What is minimised: a model's loss over rows, and a penalty."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -49,21 +49,9 @@ class Problem:
         """The loss's hyper-parameters, in scaled units."""
         return self.loss.hyper(self.scaling.target_scale)
 
-    @property
-    def targets_vary(self) -> np.ndarray:
-        """Which targets differ among rows by more than rounding; all, where they are classes or nobody has looked."""
-        data, of_y = getattr(self.rows, "data", None), self.moments[1]
-        if of_y is not None:
-            return of_y.varies(EPS)
-        if self.loss.for_classes or data is None:
-            return np.ones(self.model.n_outputs, dtype=bool)
-        few, used = data.sample_rows(FEW_ROWS), data.subset if data.subset.size else slice(None)
-        vary = (data.y[few] != data.y[few[0]]).any(axis=0)
-        return vary if vary.all() else (data.y[used] != data.y[few[0]]).any(axis=0)
-
     def start(self, rng: np.random.RandomState) -> np.ndarray:
         """Parameters that training starts from."""
-        return self.model.start(self.constant, self.targets_vary, self.scaling, rng)
+        return self.model.start(self.constant, targets_vary(self), self.scaling, rng)
 
     @cached_property
     def penalised(self) -> np.ndarray:
@@ -126,10 +114,6 @@ class Problem:
             return False
         return bool(loss < TOSS_UP * self.rows.least_share)
 
-    def without_validation(self) -> "Problem":
-        """The same with nothing but the rows to learn from."""
-        return replace(self, validation=None)
-
     def reference(self, dtype: np.dtype) -> float:
         """Loss of the constant model on some thousand rows: the measure of what is much and what is little."""
         if isinstance(self.rows, Rows):  # without a copy of features that nobody looks at
@@ -146,3 +130,15 @@ class Problem:
         if not np.isfinite(value):
             raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
         return value
+
+
+def targets_vary(problem: Problem) -> np.ndarray:
+    """Which targets differ among rows by more than rounding; all, where they are classes or nobody has looked."""
+    data, of_y = getattr(problem.rows, "data", None), problem.moments[1]
+    if of_y is not None:
+        return of_y.varies(EPS)
+    if problem.loss.for_classes or data is None:
+        return np.ones(problem.model.n_outputs, dtype=bool)
+    few, used = data.sample_rows(FEW_ROWS), data.subset if data.subset.size else slice(None)
+    vary = (data.y[few] != data.y[few[0]]).any(axis=0)
+    return vary if vary.all() else (data.y[used] != data.y[few[0]]).any(axis=0)
