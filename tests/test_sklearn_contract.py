@@ -137,8 +137,7 @@ def other_parameters(name, make):
         {"optimizer": Adam(learning_rate=RATE, amsgrad=True), "max_iter": 60, "tol": None},
         *({"schedule": schedule, "max_iter": (1 if schedule == "plateau" else 5) * EPOCHS} for schedule in SCHEDULES),
         *([{"penalty": None}] if name == "GDLinearRegressor" else []),
-        # with kinks the objective has seven digits: coefficients that a weak penalty alone holds have too few for checks
-        # of weights, on some processors
+        # of losses with kinks the objective has some seven digits: too few for coefficients that a weak penalty holds
         *(
             {"loss": loss} | ({} if name not in LINEAR or LOSSES[loss].smooth else {"alpha": 1e-3})
             for loss in sorted(REGRESSION_LOSSES)
