@@ -90,7 +90,8 @@ def columns_of(X: Any, categorical: np.ndarray) -> Columns:
 def has_gaps(numbers: Any) -> bool:
     """Whether numbers are missing, which sparse ones may not be."""
     if not sparse.issparse(numbers):
-        return bool(np.isnan(numbers).any())
+        with np.errstate(over="ignore", invalid="ignore"):  # a sum tells without a mask as large as an eighth of X
+            return not np.isfinite(numbers.sum()) and bool(np.isnan(numbers).any())
     if np.isnan(numbers.data).any():
         raise ValueError("X is sparse and contains NaN: numbers may be missing in arrays and data frames")
     return False

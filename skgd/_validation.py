@@ -333,7 +333,10 @@ def _validated(estimator, X, *y, reset: bool, dtypes: Sequence[Any], fill: np.nd
         return found
     numbers, *others = found if y else (found,)
     if reset:
-        estimator._encoding = known = Encoding.of(columns, numbers)
+        known = Encoding.of(columns, numbers)
+        estimator.__dict__.pop("_encoding", None)
+        if known is not None:
+            estimator._encoding = known
     numbers = filled(numbers, fill) if known is None else known.encoded(columns, numbers)
     return (numbers, *others) if others else numbers
 

@@ -1153,7 +1153,7 @@ def test_a_failed_refit_leaves_the_earlier_model(kind):
     X, y = make_data(kind)
     model = ESTIMATORS[kind](max_iter=5, tol=None).fit(X, y)
     before, state = model.predict(X), set(vars(model))
-    for bad_X, bad_y in ((X[:, :2] * np.nan, y), (X[:5], y), (X, y[:-1])):
+    for bad_X, bad_y in ((np.full((len(X), 2), np.inf), y), (X[:5], y), (X, y[:-1])):
         with pytest.raises(ValueError):  # noqa: PT011
             model.fit(bad_X, bad_y)
     with pytest.raises(ValueError, match="schedule"):

@@ -190,7 +190,7 @@ def test_what_is_wrong_with_them_is_said_by_name_and_a_fitted_model_survives(mak
         ({"y_val": y_val}, "X_val is missing"),
         ({"sample_weight_val": np.ones(80)}, "sample_weight_val needs X_val and y_val"),
         ({"X_val": X_val[:, :2], "y_val": y_val}, r"X_val: X has 2 features, but .* is expecting 3.*transform_input"),
-        ({"X_val": nan, "y_val": y_val}, "X_val: Input X contains NaN"),
+        ({"X_val": nan, "y_val": y_val}, "X_val: (Input )?X contains NaN"),
         ({"X_val": X_val[0], "y_val": y_val}, "X_val: Expected 2D array"),
         ({"X_val": X_val[:0], "y_val": y_val[:0]}, r"X_val: Found array with 0 sample"),
         ({"X_val": X_val[:-1], "y_val": y_val}, "X_val has 79 rows and y_val 80"),

@@ -199,7 +199,7 @@ def test_weak_penalties_are_reached_from_stronger_and_from_weaker_ones(l1_ratio)
         left = smallest_subgradients(X, residuals, model.coef_, alpha * l1_ratio, alpha * (1 - l1_ratio))
         assert np.abs(left).max() <= 1e-9 * largest
         assert model.converged_
-        assert model.n_iter_ - before <= 15  # where signs turn again and again it took hundreds
+        assert model.n_iter_ - before <= 20  # where signs turn again and again it took hundreds
         before = model.n_iter_
 
 
