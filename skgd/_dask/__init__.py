@@ -66,10 +66,9 @@ def lazily(predict: Callable, X: Any) -> Any:
     if not isinstance(X, da.Array):
         meta = _series(like, X._meta) if like.ndim == 1 else like
         return X.map_partitions(_predict_block, given=given, meta=meta)
-    if like.ndim == 1:
-        return X.map_blocks(_predict_block, given=given, dtype=like.dtype, drop_axis=1, meta=like)
-    chunks = X.chunks[0], (like.shape[1],)
-    return X.map_blocks(_predict_block, given=given, dtype=like.dtype, chunks=chunks, meta=like)
+    map_blocks: Any = X.map_blocks  # whose decorator leaves type checkers without its arguments
+    shape = {"drop_axis": 1} if like.ndim == 1 else {"chunks": (X.chunks[0], (like.shape[1],))}
+    return map_blocks(_predict_block, given=given, dtype=like.dtype, meta=like, **shape)
 
 
 def _predictions_of_one_row(predict: Callable, X_like: Any) -> np.ndarray:
