@@ -115,8 +115,15 @@ def objects_at(X: Any, numbers: np.ndarray) -> np.ndarray:
         column = X.iloc[:, j] if hasattr(X, "iloc") else X[names[j]] if names else columns_at(X, [j])[:, 0]
         # NumPy makes something else of pyarrow's dictionaries
         of_column[:] = column.to_pylist() if hasattr(column, "to_pylist") else np.asarray(column, dtype=object)
-        of_column[np.asarray(column.isna()) if hasattr(column, "isna") else of_column != of_column] = None
+        of_column[np.asarray(column.isna()) if hasattr(column, "isna") else [*map(_is_missing, of_column)]] = None
     return objects
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas's NA, which may be anything
+        return True
 
 
 def named_columns(X: Any) -> Iterable[tuple[Any, str]]:

@@ -46,7 +46,10 @@ class Encoding:
         if not columns.categorical.any() and not has_gaps(numbers):
             return None
         missing = np.isnan(numbers)
-        categories = _one_hot_encoder().fit(columns.words).categories_ if columns.words.shape[1] else []
+        try:
+            categories = _one_hot_encoder().fit(columns.words).categories_ if columns.words.shape[1] else []
+        except TypeError as error:
+            raise ValueError("categories of one column must be all words or all numbers") from error
         n_known = np.maximum(len(numbers) - missing.sum(axis=0), 1)
         unit = 2.0 ** np.ceil(np.log2(len(numbers)))  # which rounds nothing: sums of large numbers stay among floats
         means = np.nansum(numbers / unit, axis=0, dtype=np.float64) / (n_known / unit)
@@ -77,7 +80,7 @@ class Encoding:
 def _one_hot_encoder(**options: Any) -> Any:
     from sklearn.preprocessing import OneHotEncoder  # which takes long to import, and `minimize` needs none of
 
-    return OneHotEncoder(**options)
+    return OneHotEncoder(**options).set_output(transform="default")  # whatever the user has others put out
 
 
 def columns_of(X: Any, categorical: np.ndarray) -> Columns:

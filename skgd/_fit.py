@@ -199,7 +199,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         attributes, drivers = self.__dict__.copy(), []
         try:
             # nobody shall see those of an earlier fit beside what this one has learnt so far
-            for name in OF_ROWS if goes_on_in_the_end else (*OF_ROWS, *self._BESIDE):
+            for name in OF_ROWS if goes_on_in_the_end else (*OF_ROWS, "_encoding", *self._BESIDE):
                 self.__dict__.pop(name, None)
             rng = generator(self.random_state) if saved is None else saved.rng
             random = None if tasks is None else rng.get_state(legacy=False)
@@ -290,7 +290,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             return [described_in_parts(self, *given)]
         dtypes = FLOATS if dtype is None else (dtype,)
         told = first is None and not self._encodes and moments_tell(X, sample_weight, parameters)
-        options = {"reset": first is None, "dtypes": dtypes, **self._checks_of_y}
+        options = {"reset": first is None and self._encoding is None, "dtypes": dtypes, **self._checks_of_y}
         options |= {"total": functools.partial(threads.total, n_jobs=self.n_jobs)}
         options |= {"fill": None if first is None else first.scaling.center}
         X, y = check_training_data(self, X, y, looks=not told, **options)

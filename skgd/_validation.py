@@ -313,6 +313,13 @@ def _validated(estimator, X, *y, reset: bool, dtypes: Sequence[Any], fill: np.nd
     X, known = checked_table(X), None if reset else estimator._encoding
     if known is not None:
         categorical = known.categorical
+        if sparse.issparse(X):
+            raise ValueError(
+                "X is sparse, and the fit was of columns with categories or gaps: give an array or a frame"
+            )
+        if len(np.shape(X)) != 2:
+            check_array(X, dtype=None)  # raises
+        check_columns(estimator, X, reset=False)
     else:
         categorical = categorical_columns(X, estimator.categorical_features if estimator._encodes and reset else None)
     columns = columns_of(X, categorical)
@@ -321,10 +328,11 @@ def _validated(estimator, X, *y, reset: bool, dtypes: Sequence[Any], fill: np.nd
     options |= {"dtype": [*dtypes], "accept_sparse": "csr", "ensure_all_finite": not estimator._encodes or "allow-nan"}
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # sums that tell whether all is finite may not be
-            if columns.others is X:
+            if columns.others is X and known is None:
                 found = validate_data(estimator, X, *y, reset=reset, **options)
             else:
-                check_columns(estimator, X, reset=reset)
+                if reset:
+                    check_columns(estimator, X, reset=True)
                 check = check_X_y if y else check_array
                 found = check(columns.others, *y, estimator=estimator, ensure_min_features=0, **options)
     except (TypeError, ValueError) as error:
@@ -332,6 +340,8 @@ def _validated(estimator, X, *y, reset: bool, dtypes: Sequence[Any], fill: np.nd
     if not estimator._encodes:
         return found
     numbers, *others = found if y else (found,)
+    if sparse.issparse(numbers) and (known is not None or categorical.any()):  # columns of a frame
+        numbers = numbers.toarray()
     if reset:
         known = Encoding.of(columns, numbers)
         estimator.__dict__.pop("_encoding", None)

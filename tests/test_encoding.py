@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
@@ -130,8 +131,8 @@ def test_none_takes_categories_that_are_numbers_as_numbers():
     assert_array_equal(model.coefs_[0], network().fit(table.astype(float).to_numpy(), Y).coefs_[0])
 
 
-def test_categories_of_several_kinds_in_a_column_are_an_error_as_of_scikit_learn():
-    with pytest.raises(TypeError, match="uniformly strings or numbers"):
+def test_categories_of_several_kinds_in_a_column_are_an_error():
+    with pytest.raises(ValueError, match="all words or all numbers"):
         network().fit(frame().assign(kind=pd.Series([1, "red"] * 32).astype("category")), Y)
 
 
@@ -279,6 +280,52 @@ def test_a_checkpoint_goes_on_with_categories(tmp_path):
     assert_array_equal(network().resume(path, table, Y).predict(table), expected)
     with pytest.raises(ValueError, match="the data aren't those"):
         network().resume(path, table.assign(kind=table["kind"].cat.rename_categories({"red": "a"})), Y)
+
+
+def test_a_warm_fit_is_resumed_by_who_has_the_categories_that_it_began_with(tmp_path):
+    file, later = tmp_path / "checkpoint", frame(range(9)).assign(a=50 + NUMBERS[:, 0])
+    model = network(warm_start=True).fit(frame(range(32)), Y)
+    again = copy.deepcopy(model)
+    model.set_callbacks(Checkpoint(file)).fit(later, Y)
+    with pytest.raises(ValueError, match="categories or gaps in its columns, which the checkpoint doesn't hold"):
+        network(warm_start=True).resume(file, later, Y)
+    assert_array_equal(again.resume(file, later, Y).predict(TABLES["gaps"]), model.predict(TABLES["gaps"]))
+
+
+@pytest.mark.parametrize("of", ["whole", "gaps"])
+def test_other_columns_than_the_fits_are_refused_by_scikit_learn(of):
+    table = TABLES[of] if of == "whole" else TABLES[of][["a", "b"]]
+    model = network().fit(table, Y)
+    with pytest.raises(ValueError, match="X is sparse, and the fit was of columns with categories or gaps"):
+        model.predict(sparse.csr_array(np.ones((3, table.shape[1]))))
+    for bad, said in [
+        (table[["a"]], "yet now missing"),
+        (table[[*table][::-1]], "same order"),
+        ([], "2D"),
+        (None, "2D"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            model.predict(bad)
+
+
+def test_sparse_columns_of_a_frame_may_stand_beside_categories():
+    table = TABLES["whole"]
+    stored = table.assign(**{name: pd.arrays.SparseArray(table[name], fill_value=0.0) for name in "ab"})
+    assert_array_equal(network().fit(stored, Y).predict(stored), network().fit(table, Y).predict(table))
+
+
+def test_what_others_are_to_put_out_does_not_matter():
+    many = pd.DataFrame({"a": NUMBERS[:, 0], "code": pd.Categorical(np.arange(N).astype(str))})
+    expected = network().fit(many, Y).predict(many)
+    with config_context(transform_output="pandas"):
+        assert_array_equal(network().fit(many, Y).predict(many), expected)
+
+
+def test_na_of_pandas_is_missing_in_arrays_of_objects():
+    X, with_none = (np.column_stack([NUMBERS, COLOURS]).astype(object) for _ in range(2))
+    X[::7, 2], with_none[::7, 2] = pd.NA, None
+    found, expected = (network(categorical_features=[2]).fit(each, Y).predict(each) for each in (X, with_none))
+    assert_array_equal(found, expected)
 
 
 def test_in_cross_validation_folds_may_lack_gaps_and_categories():

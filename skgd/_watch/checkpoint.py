@@ -121,7 +121,8 @@ def other_estimator(state: dict, estimator: Any) -> str:
 
 def beside(estimator: Any) -> list[str]:
     """Names of what goes on beside the trainings, and isn't in a checkpoint, where there is something."""
-    return [name for name, nothing in estimator._BESIDE.items() if vars(estimator).get(name, nothing) != nothing]
+    known = {"_encoding": None} | estimator._BESIDE
+    return [name for name, nothing in known.items() if vars(estimator).get(name, nothing) != nothing]
 
 
 def other_data(state: dict, problem: Problem) -> str:

@@ -58,7 +58,7 @@ class NetworkEstimator(GradientDescentEstimator):
     _linear: tuple[Training, ...] = ()  # of an ensemble whose members have a linear model beside them
     linear_weight_: float
     _BESIDE: ClassVar[dict] = {"_linear": (), "linear_weight_": 0.0}
-    _HAS_BESIDE = "an ensemble with linear models beside its members"
+    _HAS_BESIDE = "a fit with linear models beside its members, or with categories or gaps in its columns"
 
     @property
     def _trainings(self) -> tuple[Training, ...]:

@@ -407,7 +407,7 @@ class Turning:
         (GDLogisticClassifier(), 1),
         (GDLogisticClassifier(), 2),
         (GDLinearRegressor(), 1),
-        (GDLinearRegressor(), 2),
+        (GDLinearRegressor(loss="huber"), 2),
         (GDLogisticClassifier(optimizer="adam", batch_size=100, max_iter=5), 3),
         (GDLogisticClassifier(early_stopping=True), 2),
     ],
