@@ -69,7 +69,7 @@ class Support:
         complement = -border.T @ border
         complement[n_gone:, n_gone:] += matrix[np.ix_(come, come)]
         right = np.concatenate([np.zeros(n_gone), full[come]]) - solution @ border
-        of_border = np.linalg.lstsq(complement, right)[0]
+        of_border = np.linalg.lstsq(complement, right, rcond=None)[0]
         full[come] = of_border[n_gone:]
         full[self.base] = self._back(solution - border @ of_border)
         return full[free]
