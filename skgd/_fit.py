@@ -290,9 +290,13 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             return [described_in_parts(self, *given)]
         dtypes = FLOATS if dtype is None else (dtype,)
         told = first is None and not self._encodes and moments_tell(X, sample_weight, parameters)
-        options = {"reset": first is None and self._encoding is None, "dtypes": dtypes, **self._checks_of_y}
-        options |= {"total": functools.partial(threads.total, n_jobs=self.n_jobs)}
-        options |= {"fill": None if first is None else first.scaling.center}
+        options = {
+            "reset": first is None and self._encoding is None,
+            "dtypes": dtypes,
+            "total": functools.partial(threads.total, n_jobs=self.n_jobs),
+            "fill": None if first is None else first.scaling.center,
+            **self._checks_of_y,
+        }
         X, y = check_training_data(self, X, y, looks=not told, **options)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
         how = treatment(parameters, self._model, streaming)

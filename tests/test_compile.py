@@ -137,10 +137,16 @@ def test_functions_that_differ_in_their_parts_or_signature_have_files_of_their_o
 
     assert bound(vectors.add_into, forward=vectors.largest) is vectors.add_into  # which names no such function
     activations = [skgd.activations.ReLU, skgd.activations.Tanh]
+    from skgd._kernels import network
     from skgd._kernels.layers import activate
 
     parts = [jit._name(bound(activate, function=activation.function)) for activation in activations]
     assert len({names(part, "void(f8)", "options") for part in [*parts, "activate"]}) == 3
+    rows = {"copy_rows": network.leave_rows, "product_in_place": network.sparse_product}
+    one_after_the_other = network.network_forward
+    for name, part in rows.items():
+        one_after_the_other = bound(one_after_the_other, **{name: part})
+    assert jit._name(one_after_the_other) == jit._name(bound(network.network_forward, **rows))
     assert len({names("activate", signature, "options") for signature in ("void(f8)", "void(f4)")}) == 2
     assert len({names("activate", "void(f8)", options) for options in ("lean", "other")}) == 2
 

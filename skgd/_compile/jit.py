@@ -65,7 +65,7 @@ def bound(function: Callable, /, **parts: Callable) -> Callable:
         return function
     copy = types.FunctionType(function.__code__, function.__globals__ | names, function.__name__)
     copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
-    copy.parts = names  # type: ignore[attr-defined]
+    copy.parts = getattr(function, "parts", {}) | names  # type: ignore[attr-defined]
     return copy
 
 
