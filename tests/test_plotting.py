@@ -1233,9 +1233,15 @@ def test_many_rows_cost_no_more_than_some():
 def test_range_tests_that_tell_nothing():
     with pytest.warns(UserWarning, match=r"the loss never fell: low=100 is too large a rate already"):
         LearningRateDisplay.from_range_test(descent(), X, y, low=100, high=1000)
-    for low, high, named in ((0, 1, "low=0"), (1e-3, np.inf, "high=inf"), (1, 0.1, "low=1 must be below high=0.1")):
+    refused = (0, 1, "low=0"), (1e-3, np.inf, "high=inf"), (1, 0.1, "low=1 must be below high=0.1")
+    of_axes = (1e-200, 1, r"low=1e-200 must be a number from 1e-100 to 1e\+100"), (1, 1e200, "high=1e.200")
+    for low, high, named in (*refused, *of_axes):
         with pytest.raises(ValueError, match=named):
             LearningRateDisplay.from_range_test(descent(), X, y, low=low, high=high)
+    widest = LearningRateDisplay.from_range_test(descent(), X, y, low=1e-100, high=1e100)
+    widest.figure_.canvas.draw()
+    with pytest.raises(ValueError, match=r"low=1e\+99 is too large a rate: the loss isn't finite after an update"):
+        LearningRateDisplay.from_range_test(descent(), X, 1e80 * y, low=1e99, high=1e100)
     with pytest.raises(ValueError, match="n_updates=5 must be a whole number, at least 20"):
         LearningRateDisplay.from_range_test(descent(), X, y, n_updates=5)
 

@@ -22,6 +22,7 @@ from ._style import COLORS, LIGHT_GREY, LINE_WIDTH, add_legend, axes_for, tidy
 _MOST_ROWS = 20_000  # to train on
 _MEASURED_ROWS = 1_000  # that the loss is measured on after every update
 _FEWEST_UPDATES = 20
+_LEAST_RATE, _LARGEST_RATE = 1e-100, 1e100  # beyond them axes overflow
 _EXPLODED = 4.0  # times what had been gained, above the first loss: there is nothing to see behind
 _SMOOTHING = 0.2  # decades of the learning rate: standard deviation of the Gaussian
 # Measured on 63 fits, of linear models and networks by sgd, momentum and adam, on seven data sets: with other shares,
@@ -156,8 +157,8 @@ def range_test(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Learning rates of the updates, and the loss after each, until it has exploded."""
     for name, rate in ("low", low), ("high", high):
-        if not is_positive(rate):
-            raise ValueError(f"{name}={rate!r} must be a positive, finite number")
+        if not (is_positive(rate) and _LEAST_RATE <= rate <= _LARGEST_RATE):
+            raise ValueError(f"{name}={rate!r} must be a number from {_LEAST_RATE} to {_LARGEST_RATE}")
     if low >= high:
         raise ValueError(f"low={low!r} must be below high={high!r}")
     if not (isinstance(n_updates, int | np.integer) and n_updates >= _FEWEST_UPDATES):
@@ -174,6 +175,8 @@ def range_test(
             gained = losses[0] - min(losses)
             if loss - losses[0] > _EXPLODED * max(gained, abs(losses[0]) / _EXPLODED):
                 break
+    if not losses:
+        raise ValueError(f"low={low!r} is too large a rate: the loss isn't finite after an update")
     return rates[: len(losses)], np.array(losses)
 
 
