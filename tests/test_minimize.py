@@ -903,11 +903,12 @@ def test_starts_iterations_and_nans_are_taken_as_by_scipy():
         assert nit is None or result.status == 1
     with pytest.raises(ValueError, match="maxiter must be a number; it is 'many'"):
         optimize.minimize(rosen, [-1.2, 1.0], method=scipy_method(), options={"maxiter": "many"})
-    nowhere = optimize.minimize(lambda x: np.nan, [1.0, 2.0], method=scipy_method())
-    theirs = optimize.minimize(lambda x: np.nan, [1.0, 2.0], method="BFGS")
-    assert (nowhere.success, nowhere.status) == (theirs.success, theirs.status)
-    assert np.isnan(nowhere.fun)
-    np.testing.assert_array_equal(nowhere.x, [1.0, 2.0])
+    for fun, start in (lambda x: np.nan, [1.0, 2.0]), (rosen, [np.nan, 2.0]):
+        nowhere = optimize.minimize(fun, start, method=scipy_method(), bounds=[(0, 3)] * 2)
+        theirs = optimize.minimize(fun, start, method="BFGS")
+        assert (nowhere.success, nowhere.status, nowhere.nit) == (theirs.success, theirs.status, theirs.nit)
+        assert np.isnan(nowhere.fun)
+        np.testing.assert_array_equal(nowhere.x, start)
 
 
 def test_basin_hopping_over_descent():

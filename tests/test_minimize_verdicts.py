@@ -275,7 +275,7 @@ def test_quasi_newton_steps_find_what_curvatures_hide_that_are_lost_in_the_error
     surroundings = Surroundings(objective, objective.first, np.full(9, 5.0), allowed=1e-7)
     curvature = curvature_at(objective, objective.first, np.abs(end))
     assert watson(surroundings._search(curvature)) == pytest.approx(1.39976e-6, rel=1e-3)
-    assert watson(surroundings.look(gained=1.0).lower) < watson(np.array(end)) - 1e-7
+    assert watson(surroundings.look().lower) < watson(np.array(end)) - 1e-7
 
 
 # -- limits
@@ -333,3 +333,38 @@ def test_the_rate_that_is_told_is_that_of_the_step():
     result = minimize(lambda x: x**2, 1.0, jac=lambda x: 2 * x, callback=watch, return_path=True, **settings)
     np.testing.assert_allclose(np.diff(result.path), -np.array(rates) * 2 * result.path[:-1])
     assert result.learning_rate == rates[-1] < rates[0]
+
+
+def mancino(x):
+    """Zero at its minimum, 3e9 at the start: Moré, Garbow and Hillstrom 1981, function 21 as Moré and Wild have it."""
+    i = np.arange(1, x.size + 1)
+    v = np.sqrt(x[:, None] ** 2 + i[:, None] / i)
+    return float(
+        np.sum((1400 * x + (i - 50) ** 3 + (v * (np.sin(np.log(v)) ** 5 + np.cos(np.log(v)) ** 5)).sum(1)) ** 2)
+    )
+
+
+@pytest.mark.parametrize("function", [mancino, rosen])
+def test_differences_cost_no_more_until_the_value_that_scipy_ends_at(function):
+    start, values = np.linspace(90.0, 110.0, 8) if function is mancino else np.array([-1.2, 1.0]), []
+
+    def counted(x):
+        values.append(function(x))
+        return values[-1]
+
+    theirs = optimize.minimize(function, start, method="L-BFGS-B")
+    minimize(counted, start, optimizer="lbfgs")
+    assert np.argmax(np.array(values) <= theirs.fun + 1e-10) < 1.5 * theirs.nfev
+    assert min(values) <= theirs.fun + 1e-10
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "function"),
+    [("lbfgs", lambda x: (x[0] ** 2 + x[1] ** 2) ** 0.75 + x[2]), ("lbfgs", np.sum), ("sgd", np.sum)],
+)
+def test_a_descent_without_end_is_followed_no_farther_than_it_takes_to_tell(optimizer, function):
+    with pytest.warns(ConvergenceWarning, match="seems to go down without end.*1e.20 times as large"):
+        result = minimize(function, [1.3, 0.4, 1.0], optimizer=optimizer)
+    assert (result.status, result.success) == (3, False)
+    assert -1e60 < result.fun < -1e18
+    assert result.nfev < 1_000

@@ -16,12 +16,14 @@ SHARE = 100.0  # times the noise that a second difference should be at least
 WIDE = 1e10  # times its rounding a second difference is more than any precision needs: third orders count, too
 FITTING = 1e8  # times it should be then
 TRIALS = 4  # of steps, one ten times as long or short as the one before
+SHORTEST = 1e-3  # of forward steps, as a share of SciPy's
 
 
 class Differences:
     """The gradient of a function by finite differences within a box; where the user leaves it open, they are refined.
 
-    They begin as SciPy's forward differences. Central ones, with steps that fit the curvature and noise of the
+    They begin as SciPy's forward differences. For quasi-Newton steps, which come nearer than these can see, they become
+    shorter as the function does: what it bends by on them counts for more then, and it has less rounding. Central ones, with steps that fit the curvature and noise of the
     function, come in once these are known.
     """
 
@@ -31,6 +33,8 @@ class Differences:
         self.low, self.high = np.broadcast_to(low, size), np.broadcast_to(high, size)
         self.free = self.low < self.high  # there are no differences where there is no room
         self.steps: np.ndarray | None = None
+        self.first: float | None = None  # value of the function
+        self.shortens = False  # whether the first steps follow the function's value
 
     def refine(self, steps: np.ndarray) -> None:
         """Go on with central differences of these steps, if that is open."""
@@ -57,6 +61,12 @@ class Differences:
             whole[free] = x
             return value_at(whole)
 
+        if self.first is None:
+            self.first = abs(value)
+        if steps is None and self.shortens and abs(value) < self.first:
+            # rounding is that of squares whose terms stay as large as they were: of the root of first * value
+            share = max((abs(value) / self.first) ** 0.25, SHORTEST)
+            steps = share * EPS**0.5 * np.where(params < 0, -1.0, 1.0) * np.maximum(np.abs(params), 1.0)
         if free.any():
             bounds, steps = (self.low[free], self.high[free]), None if steps is None else steps[free]
             gradient[free] = approx_derivative(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._kernels.constants import IMMENSE
 from .differences import EPS, Box, Differences, noise_along
 
 NOISY = 1e3  # times the rounding of a value from which noise is more than that
@@ -153,6 +154,10 @@ class FunctionObjective:
                 raise NotFiniteAtStartError(f"{name} is not finite at x0: it is {found!s:.200} at {at}", told)
         self.first = self.last = self.best = Point(params.copy(), value, gradient)
         self.at = params.tobytes()
+
+    def is_endless(self, value: float) -> bool:
+        """Whether the function has fallen as far as this as if it did without end."""
+        return self.first.value - value > IMMENSE * max(abs(self.first.value), 1.0)
 
     def reference(self, dtype: np.dtype) -> float:
         """Where it began: the measure of what is much and what is little."""

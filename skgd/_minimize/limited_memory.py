@@ -36,6 +36,7 @@ class LimitedMemory:
         self.pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
         self.inverse = scaling  # of the Hessian: a matrix, or a diagonal; None where nothing is known
         self.first_length = first_length(params, self.steepest)
+        self.lowest = self.point.value
         self.halts = 0  # steps on end that led nowhere
         self.longest_step = np.inf  # largest change of a parameter in the last step
 
@@ -72,8 +73,10 @@ class LimitedMemory:
             found = self._search(length)
         if found is None:
             return False
-        # no other float lies that way, which ends the criterion "step" soon, and all others here
-        self.halts = self.halts + 1 if np.array_equal(found.params, self.params) else 0
+        # no other float lies that way, which ends the criterion "step" soon, and all others here; or all is noise
+        lost = self.function.noise > 0 and not found.value < self.lowest
+        self.halts = self.halts + 1 if lost or np.array_equal(found.params, self.params) else 0
+        self.lowest = min(self.lowest, found.value)
         if self.halts > MOST_HALTS:
             return False
         step, change = found.params - self.params, found.gradient - self.gradient

@@ -9,7 +9,7 @@ from scipy.optimize import OptimizeResult
 
 from .._auto.advice import rate_that_works
 from .._auto.function import decide
-from .._kernels.constants import DIVERGENCE_FACTOR, IMMENSE
+from .._kernels.constants import DIVERGENCE_FACTOR
 from .._kernels.structures import FLOAT64
 from .._solvers.driver import Driver
 from .._solvers.plan import Plan
@@ -85,6 +85,9 @@ class FunctionRun:
             self.point = self.objective.first
             return
         self.plan = decide(self.arguments, self.start, lambda: rate_on(self.objective))
+        differences = self.function.differences
+        if differences is not None:
+            differences.shortens = differences.adapts and self.plan.solver == "quasi_newton"
         constant = isinstance(self.arguments.schedule, Constant)
         escape = self.arguments.escape
         self.escapes = self.plan.rate_is_auto and constant if escape == "auto" else escape
@@ -97,7 +100,7 @@ class FunctionRun:
         training = _training_from(start, plan)
         solver, beginning = self._drive(training, plan, inverse)
         self.n_iter += training.epochs
-        endless = first - objective.best.value > IMMENSE * max(abs(first), 1.0)
+        endless = objective.is_endless(objective.best.value)
         # wherever the line search looked
         lost = solver.idle and not np.isfinite(objective.last.value) and not endless
         self.point = objective.evaluate(training.params)
@@ -157,7 +160,7 @@ class FunctionRun:
                 if not self.function.differentiates and surroundings.contradict_gradient():
                     self.message += " But jac isn't the gradient of the function, by finite differences there."
                 return
-            finding = surroundings.look(self.objective.first.value - self.value)
+            finding = surroundings.look()
             before = self.value
             if look == MOST_LOOKS or not useful or not self._goes_on(finding):
                 self._judge(finding)

@@ -72,7 +72,7 @@ class FunctionLineSearch:
 
     def __init__(self, training: Training, plan: Plan, objective: FunctionObjective, inverse: np.ndarray | None = None):
         self.training, self.criterion, self.prospects = training, SearchCriterion(plan), Prospects()
-        self.noise, self.function = objective.noise, objective.function
+        self.noise, self.function, self.is_endless = objective.noise, objective.function, objective.is_endless
         self.ends_when_spent = plan.solver == "quasi_newton" and plan.criterion == "step"
         start = training.state.params.copy()
         self.search: SteepestDescent | LimitedMemory = (
@@ -91,9 +91,14 @@ class FunctionLineSearch:
                     self._count()
                 return Outcome.CONVERGED
             before = search.objective
-            self.idle = self.prospects.lost or not search.move(training.learning_rate) or self._is_spent(before)
+            self.idle = (
+                self.prospects.lost
+                or self.is_endless(before)
+                or not search.move(training.learning_rate)
+                or self._is_spent(before)
+            )
         if self.idle:
-            return Outcome.CONVERGED  # as near as rounding allows
+            return Outcome.CONVERGED  # as near as rounding allows, or as far as anybody wants to go
         self._count()
         return Outcome.PAUSED
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels.constants import IMMENSE, TINY
+from .._kernels.constants import TINY
 from .curvature import LEAST, Curvature, curvature_at, sizes_of
 from .differences import EPS
 from .function import FunctionObjective, Point
@@ -82,11 +82,11 @@ class Surroundings:
         closer = np.array([self._both_ways(CLOSER * direction) for direction in self.directions])
         return bool((off(CLOSER, closer) > 0.5 * CLOSER * doubtful).all())  # else it was a bend of third order
 
-    def look(self, gained: float) -> Finding:
-        """What the point is; gained is what the descent has brought."""
+    def look(self) -> Finding:
+        """What the point is."""
         value, values = self.value, self.values
         down = "down" if self.function.sign > 0 else "up"
-        if gained > IMMENSE * max(abs(value + gained), 1.0):
+        if self.objective.is_endless(value):
             return Finding(f"the function seems to go {down} without end")
         if not self.function.differentiates and self.contradict_gradient():
             hint = "" if self.gradient.any() else "; if it takes differences itself, its step is lost in rounding there"

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from .._kernels.constants import IMMENSE
+
 
 def end_in_words(run: Any, idle: bool, tol: float | None, criterion: str) -> str:
     """Why the descent ended."""
@@ -17,6 +19,8 @@ def end_in_words(run: Any, idle: bool, tol: float | None, criterion: str) -> str
         if tol is None:
             return f"All max_iter={run.n_iter} iterations were made, as tol=None asks for; {last}."
         return f"All max_iter={run.n_iter} iterations were made; {last}; tol={tol} ({criterion}) was not met."
+    if idle and run.objective.is_endless(run.value):
+        return f"Stopped: its values are {IMMENSE:.0e} times as large as at the start."
     if idle:
         end = "Converged" if run.reason == "converged" else f"Stopped before the gradient was within tol={tol}"
         turn = "decreases" if run.function.sign > 0 else "increases"
