@@ -20,7 +20,7 @@ NESTED = re.compile(r"(List|Array|Struct|(large_|fixed_size_)?list(_view)?|struc
 
 SORTED_ENTRIES = 2**16  # of CSR that are sorted at a time, to look for equal ones
 
-NO_TIMES = "column {!r} holds times: give numbers for them, as days since one"
+NO_TIMES = "{} holds times: give numbers for them, as days since one"
 ENCODE = "encode such columns first, as sklearn.preprocessing.OneHotEncoder does"
 NAME_IT = "name it in categorical_features, or give it a type of categories, as astype('category') does"
 NO_PARTS = "column {!r} holds lists or structures: give a column of numbers for each of their parts"
@@ -50,11 +50,22 @@ def checked_table(X: Any) -> Any:
         return X
     for name, dtype in named_columns(X):
         if TIMES.match(dtype):  # which some libraries make numbers of, in units that nobody has chosen
-            raise ValueError(NO_TIMES.format(name))
+            raise ValueError(NO_TIMES.format(f"column {name!r}"))
         if NESTED.match(dtype):
             raise ValueError(NO_PARTS.format(name))
     if type(X).__name__ == "RecordBatch":  # of which scikit-learn doesn't know that its columns have names
         return sys.modules["pyarrow"].Table.from_batches([X])
+    return X
+
+
+def of_numbers(X: Any) -> Any:
+    """X, of a list its array: not one of times, words or records, which NumPy makes numbers of if it is asked to."""
+    X = X if hasattr(X, "shape") else np.asarray(X)
+    dtype = getattr(X, "dtype", None)
+    if (kind := getattr(dtype, "kind", "")) in ("m", "M"):
+        raise ValueError(NO_TIMES.format("X"))
+    if kind in ("S", "U", "V"):
+        raise ValueError(f"X holds {dtype}, no numbers: convert it, as X.astype(float) does, or {ENCODE}")
     return X
 
 
@@ -79,7 +90,7 @@ def raise_for_columns(X: Any, error: Exception, advice: str = ENCODE) -> NoRetur
         if values.dtype.kind in "iufb":
             continue
         if values.dtype.kind in "mM" or any(isinstance(value, date | time | timedelta) for value in values):
-            raise ValueError(NO_TIMES.format(name)) from error
+            raise ValueError(NO_TIMES.format(f"column {name!r}")) from error
         if any(isinstance(value, list | tuple | dict | np.ndarray) for value in values):
             raise ValueError(NO_PARTS.format(name)) from error
         word = next((value for value in values if isinstance(value, str) and not _is_number(value)), None)
@@ -99,13 +110,14 @@ def names_of(X: Any) -> list:
 
 
 def columns_at(X: Any, numbers: Sequence[int] | np.ndarray) -> Any:
-    """Some columns of an array, a list of rows or a data frame; an array if there are none."""
+    """Some columns of an array, CSR, a list of rows or a data frame; an array if there are none."""
     if not len(numbers):
         return np.empty((len(X), 0))  # polars and pyarrow would have no rows then
     if hasattr(X, "iloc"):
         return X.iloc[:, numbers]
-    names = names_of(X)
-    return X.select([names[j] for j in numbers]) if names else np.asarray(X, dtype=object)[:, numbers]
+    if names := names_of(X):
+        return X.select([names[j] for j in numbers])
+    return (X if hasattr(X, "shape") else np.asarray(X, dtype=object))[:, numbers]
 
 
 def objects_at(X: Any, numbers: np.ndarray) -> np.ndarray:

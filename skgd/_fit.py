@@ -290,12 +290,12 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             return [described_in_parts(self, *given)]
         dtypes = FLOATS if dtype is None else (dtype,)
         told = first is None and not self._encodes and moments_tell(X, sample_weight, parameters)
-        options = {
+        options = self._checks_of_y | {
             "reset": first is None and self._encoding is None,
             "dtypes": dtypes,
             "total": functools.partial(threads.total, n_jobs=self.n_jobs),
+            "sample_weight": sample_weight,
             "fill": None if first is None else first.scaling.center,
-            **self._checks_of_y,
         }
         X, y = check_training_data(self, X, y, looks=not told, **options)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)

@@ -24,10 +24,11 @@ from ._containers import (
     as_numpy,
     check_structure,
     checked_table,
+    of_numbers,
     raise_for_columns,
     without_duplicates,
 )
-from ._encoding import Encoding, categorical_columns, columns_of, filled
+from ._encoding import Encoding, categorical_columns, columns_of, filled, missing_in
 
 if TYPE_CHECKING:  # scikit-learn's decorators have no types: what they decorate would be anything
     Method = TypeVar("Method", bound=Callable)
@@ -38,8 +39,7 @@ else:
     from sklearn.base import _fit_context as fit_context
     from sklearn.utils.metaestimators import available_if
 
-# Of an array, a list, a data frame or CSR, by their numbers
-some_rows, some_columns = _safe_indexing, functools.partial(_safe_indexing, axis=1)
+some_rows = _safe_indexing  # of an array, a list, a data frame or CSR, by their numbers
 
 FLOATS = (np.float64, np.float32)
 WHOLE = tuple(np.dtype(f"{sign}int{bits}").type for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -188,11 +188,13 @@ def check_training_data(
     multi_output: bool,
     total: Callable = np.sum,
     looks: bool = True,
+    sample_weight: Any = None,
     fill: np.ndarray | None = None,
 ) -> tuple:
     """X as :func:`check_features` returns it, with no entry twice, and y of the same length.
 
-    total(X) is its sum; an array that needs no conversion may hold anything where nobody looks.
+    total(X) is its sum; an array that needs no conversion may hold anything where nobody looks. What columns become is
+    learnt with `reset`, by the weights of the rows.
     """
     X, y = as_numpy(X, "X"), as_numpy(y, "y")
     by_dtype = not estimator._encodes or isinstance(estimator.categorical_features, str | None)
@@ -204,7 +206,7 @@ def check_training_data(
         if _has_columns_of(estimator, X):
             return X, y
     options: dict[str, Any] = {"multi_output": multi_output, "y_numeric": y_numeric, "order": "C"}
-    options |= {"reset": reset, "dtypes": dtypes, "fill": fill}
+    options |= {"reset": reset, "dtypes": dtypes, "sample_weight": sample_weight, "fill": fill}
 
     def check(X):
         nonlocal y
@@ -237,7 +239,7 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
         table = checked_table(X)
         _check_nothing_is_missing(y)
         try:
-            X, y = check_X_y(table, y, **options)
+            X, y = check_X_y(of_numbers(table), y, **options)
         except (TypeError, ValueError) as error:
             raise_for_columns(table, error)
         return X
@@ -305,10 +307,10 @@ def _is_finite(total: Callable[[], Any]) -> bool:
         return math.isfinite(total())
 
 
-def _validated(estimator, X, *y, reset: bool, dtypes: Sequence[Any], fill: np.ndarray | None = None, **options) -> Any:
+def _validated(estimator, X, *y, reset: bool, dtypes: Sequence, sample_weight=None, fill=None, **options) -> Any:
     """What scikit-learn makes of X, and y; its own choice among dtypes would be float64 for most data frames.
 
-    An estimator that encodes columns learns how with `reset`.
+    An estimator that encodes columns learns how with `reset`, by the weights of the rows.
     """
     X, known = checked_table(X), None if reset else estimator._encoding
     if known is not None:
@@ -329,7 +331,7 @@ def _validated(estimator, X, *y, reset: bool, dtypes: Sequence[Any], fill: np.nd
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # sums that tell whether all is finite may not be
             if columns.others is X and known is None:
-                found = validate_data(estimator, X, *y, reset=reset, **options)
+                found = validate_data(estimator, of_numbers(X), *y, reset=reset, **options)
             else:
                 if reset:
                     check_columns(estimator, X, reset=True)
@@ -342,12 +344,13 @@ def _validated(estimator, X, *y, reset: bool, dtypes: Sequence[Any], fill: np.nd
     numbers, *others = found if y else (found,)
     if sparse.issparse(numbers) and (known is not None or categorical.any()):  # columns of a frame
         numbers = numbers.toarray()
+    missing = missing_in(numbers)
     if reset:
-        known = Encoding.of(columns, numbers)
+        known = Encoding.of(columns, numbers, missing, check_sample_weight(sample_weight, numbers))
         estimator.__dict__.pop("_encoding", None)
         if known is not None:
             estimator._encoding = known
-    numbers = filled(numbers, fill) if known is None else known.encoded(columns, numbers)
+    numbers = filled(numbers, missing, fill) if known is None else known.encoded(columns, numbers, missing)
     return (numbers, *others) if others else numbers
 
 

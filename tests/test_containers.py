@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.special import expit
+from sklearn.linear_model import Ridge
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd._containers import all_single
@@ -213,10 +214,36 @@ def test_a_column_of_parts_is_named(part):
         GDLinearRegressor().fit(frame().assign(parts=pd.Series([part] * 40)), Y)
 
 
-@pytest.mark.parametrize("given", [pd.Series(X[:, 0]), [["red"]] * 40, [[{}]] * 40])
+@pytest.mark.parametrize("given", [pd.Series(X[:, 0]), np.array([["red"]] * 40, object), [[{}]] * 40])
 def test_other_errors_are_left_as_they_are(given):
     with pytest.raises((TypeError, ValueError), match=r"2-dimensional|could not convert|must be a string or"):
         GDLinearRegressor().fit(given, Y)
+
+
+DAYS = (np.datetime64("2026-01-01") + np.arange(40)).reshape(-1, 1)
+NO_NUMBERS = {
+    "times": (DAYS, "X holds times: give numbers"),
+    "no time": (np.where(np.arange(40)[:, None] == 3, np.datetime64("NaT"), DAYS), "X holds times"),
+    "durations": (DAYS - DAYS[0], "X holds times"),
+    "list of times": ([*map(list, DAYS)], "X holds times"),
+    "words": (np.arange(40).astype(str).reshape(-1, 1), r"X holds <U\d+, no numbers: convert it"),
+    "list of words": ([["1"]] * 40, "X holds <U1, no numbers"),
+    "bytes": (np.arange(40).astype("S2").reshape(-1, 1), r"X holds \|S2, no numbers"),
+    "records": (np.zeros((40, 1), dtype=[("a", float)]), "X holds .*, no numbers"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_NUMBERS)
+def test_arrays_that_hold_no_numbers_are_refused_where_scikit_learn_refuses_them(kind):
+    given, said = NO_NUMBERS[kind]
+    with pytest.raises((TypeError, ValueError)):
+        Ridge().fit(given, Y).predict(given)
+    network = GDMLPRegressor(hidden_layer_sizes=(2,), n_members=1, max_iter=1, tol=None)
+    for model in GDLinearRegressor(), network:
+        with pytest.raises(ValueError, match=said):
+            model.fit(given, Y)
+        with pytest.raises(ValueError, match=said):
+            model.fit(np.arange(40.0).reshape(-1, 1), Y).predict(given)
 
 
 # -- tensors

@@ -142,11 +142,49 @@ def test_categories_of_several_kinds_in_a_column_are_an_error():
 def test_unknown_categories_are_none_of_the_known_ones():
     model, unknown = network().fit(frame(), Y), frame()
     encode = by_scikit_learn(frame())
-    for kind in "grey", None, 7:
+    for kind in "grey", None:
         unknown["kind"] = pd.Series([kind] * N).astype("category")
         rows = encode.transform(unknown.astype({"kind": object}))
         assert not rows[:, 2:5].any()
         assert_array_equal(model.predict(unknown), network().fit(encode.transform(frame()), Y).predict(rows))
+
+
+@pytest.mark.parametrize(
+    ("learnt", "given", "said"),
+    [
+        ([1, 2], ["1", "2"], "'kind' holds categories that are words, as '1', and those of the fit are numbers, as 1:"),
+        (["1", "2"], [1, 2], "'kind' holds categories that are numbers, as 1, and those of the fit are words, as '1':"),
+        ([1, None], ["1", None], "words"),
+    ],
+)
+def test_categories_of_another_type_than_the_fits_are_warned_of(learnt, given, said):
+    learnt, given = ({"kind": pd.Series(each * (N // 2), dtype=object)} for each in (learnt, given))
+    model = network(categorical_features=["kind"]).fit(frame().assign(**learnt), Y)
+    with pytest.warns(UserWarning, match=said):
+        found = model.predict(frame().assign(**given))
+    unknown = 9 if learnt["kind"][0] == 1 else "9"
+    assert_array_equal(found[0], model.predict(frame().assign(kind=unknown))[0])
+
+
+@pytest.mark.parametrize("given", [[1.0, 2.0], [True, 2], [1, 3], [3, 4], [None, 1], [None, None]])
+def test_of_categories_that_are_equal_or_new_nothing_is_said(given):
+    model = network(categorical_features=["kind"]).fit(frame().assign(kind=[1, 2] * 32), Y)
+    assert np.isfinite(model.predict(frame().assign(kind=pd.Series(given * 32, dtype=object)))).all()
+
+
+def test_weights_mean_repetition_for_means_gaps_and_categories_too():
+    table = frame(gaps=range(32), missing=range(3)).astype({"grade": float, "kind": object})
+    weight = np.random.default_rng(1).integers(0, 3, N)
+    weight[:6], table.loc[:5, "a"], table.loc[4:5, "kind"] = 0, np.nan, "grey"  # what only rows without weight have
+    table = table.astype({"kind": "category"})
+    repeated = np.repeat(np.arange(N), weight)
+    options = {"batch_size": None, "shuffle": False}
+    model = network(**options).fit(table, Y, weight)
+    expected = network(**options).fit(table.iloc[repeated].reset_index(drop=True), Y[repeated])
+    assert_allclose(model._encoding.means, np.nanmean(table[["a", "grade", "b"]].to_numpy()[repeated], axis=0))
+    assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-9)
+    assert_allclose(model.predict(table), expected.predict(table), rtol=1e-9)
+    assert_allclose(network(**options).fit(table, Y, 1e9 * weight).predict(table), expected.predict(table), rtol=1e-9)
 
 
 def test_missing_categories_are_the_same_whatever_says_so():

@@ -6,10 +6,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.class_weight import compute_sample_weight
 
+from .._containers import columns_at
 from .._kernels.structures import FLOAT64
 from .._problem.objective import pointwise
 from .._solvers.training import same
-from .._validation import some_columns, some_rows
+from .._validation import some_rows
 
 _MOST_ROWS = 5_000  # that a picture looks at, evenly spread: 10,000 points of a plane in a fraction of a second
 _MOST_ENTRIES = 10_000  # rows times outputs
@@ -92,7 +93,7 @@ class LinearSlice:
         self.raw = self.objective.raw(model)
         self.params = np.array(model._training.params, dtype=np.float64)
         self.at = output * (model.n_features_in_ + 1) + np.array(features)
-        columns = some_columns(rows, features)
+        columns = columns_at(rows, features)
         columns = np.asarray(columns.toarray() if sparse.issparse(columns) else columns, dtype=np.float64)
         self.columns = (columns - scaling.center[features]) / scaling.scale[features]
 
