@@ -133,6 +133,28 @@ def test_targets_that_are_all_the_same_are_predicted_exactly(target, loss, param
     np.testing.assert_allclose(model.fit(X, one_of_two).predict(9 * X)[:, 1], target, rtol=1e-12)
 
 
+@pytest.mark.parametrize("parameters", [{}, {"n_members": 1}, {"optimizer": "nadam"}], ids=str)
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson", "gamma"])
+@pytest.mark.parametrize("n_rows", [23, 60])
+@pytest.mark.parametrize("target", [7.3, 1e-6, 1e9])
+def test_targets_that_are_all_the_same_are_predicted_whatever_the_link(target, n_rows, loss, parameters):
+    X = np.random.default_rng(0).normal(size=(n_rows, 3))
+    model = GDMLPRegressor(loss, hidden_layer_sizes=(8,), max_iter=20, random_state=0, **parameters)
+    model.fit(X, np.full(n_rows, target))
+    np.testing.assert_allclose(model.predict(9 * X), target, rtol=1e-12)
+    assert model.linear_weight_ == 0
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-6, -1e9])
+@pytest.mark.parametrize("n_rows", [23, 60])
+def test_targets_that_differ_by_rounding_alone_count_as_the_same(n_rows, unit):
+    X = np.random.default_rng(0).normal(size=(n_rows, 3))
+    y = unit * np.where(np.arange(n_rows) % 3 == 0, 0.1 + 0.2, 0.3)  # two floats next to each other
+    assert len(np.unique(y)) == 2
+    model = GDMLPRegressor(hidden_layer_sizes=(8,), max_iter=20, random_state=0).fit(X, y)
+    np.testing.assert_allclose(model.predict(9 * X), 0.3 * unit, rtol=1e-14)
+
+
 def test_weights_times_the_largest_targets_overflow_nowhere():
     X = np.linspace(-1, 1, 24).reshape(-1, 1)
     with warnings.catch_warnings():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .._problem.network import NetworkModel
-from .._problem.problem import Problem
+from .._problem.problem import Problem, targets_vary
 from .._solvers.plan import Plan
 from .._solvers.training import Training
 from ..optimizers import Adam, NAdam, Optimizer
@@ -84,6 +84,8 @@ def _anneals(parameters: Any, problem: Problem, optimizer: Optimizer) -> bool:
 def _course(parameters: Any, problem: Problem, optimizer: Optimizer, anneals: bool) -> Course:
     """The rate, its schedule and the end of training."""
     customary = optimizer.default_learning_rate if isinstance(optimizer, Adam | NAdam) else None
+    if isinstance(parameters.init, str) and not targets_vary(problem).any():
+        customary = 0.0  # it starts at the optimum, where rounding is all that is left of gradients
     max_iter, patience = parameters.max_iter, parameters.n_iter_no_change
     if not anneals:
         return Course(None, *_schedule_and_tol(parameters, optimizer), max_iter, patience)
