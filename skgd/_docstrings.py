@@ -284,8 +284,9 @@ class Network(Shared):
         ``best_validation_score_`` are means, ``n_iter_`` and ``t_`` the largest of them.
     linear_weight_ : float
         Weight of linear models in the predictions of an ensemble, from 0 to 1: beside each member that held rows out
-        there is one of the other rows, where the loss is smooth and the rows that were held out are predicted best
-        with both. Set it to 0 for the networks alone, whose parameters ``coefs_`` are.
+        there is one of the other rows, where the loss is smooth and rows that were held out are predicted best with
+        both; it is the mean of the members' best weights. Set it to 0 for the networks alone, whose parameters
+        ``coefs_`` are.
     oob_score_ : float
         What ``score`` says of ``oob_prediction_``, with weights as in the loss. There is none where members held no
         rows out, or went on from an earlier fit and so may have seen them before.

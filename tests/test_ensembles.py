@@ -94,6 +94,18 @@ def test_linear_models_beside_the_members_have_the_weight_that_predicts_rows_hel
     assert np.corrcoef(given[1.0].ravel(), its.ravel())[0, 1] > 0.99
 
 
+def test_the_weight_of_linear_models_is_the_mean_of_those_that_members_find():
+    X, y = DIABETES
+    model, losses = GDMLPRegressor(**SMALL).fit(X, y), []
+    for k, (train, unseen) in enumerate(folds(len(y), 0.2, np.empty(0), None, 5, np.random.RandomState(0))):
+        linear = make_pipeline(StandardScaler(), Ridge(1e-4 * len(train))).fit(X[train], y[train]).predict(X[unseen])
+        mine = forward(model, k, X[unseen])[:, 0]
+        losses.append([np.sum((weight * linear + (1 - weight) * mine - y[unseen]) ** 2) for weight in WEIGHTS])
+    mean = WEIGHTS[np.argmin(losses, axis=1)].mean()
+    assert model.linear_weight_ == pytest.approx(mean, abs=0.011)  # one of five is the next one in the grid at most
+    assert abs(WEIGHTS[np.sum(losses, axis=0).argmin()] - mean) > 0.02  # that of all rows together is another one
+
+
 def test_the_linear_part_goes_on_and_is_stored():
     X, y = DIABETES
     model = GDMLPRegressor(**SMALL | {"max_iter": 2}).fit(X, y)
@@ -222,11 +234,11 @@ def test_folds_are_disjoint_cover_all_rows_and_have_classes_in_proportion(classe
 def test_out_of_bag_predictions_are_of_members_that_never_saw_the_row():
     X = np.arange(200.0).reshape(-1, 1)
     y = np.random.default_rng(0).permutation(200).astype(float)  # to be learnt by heart, and in no other way
-    model = GDMLPRegressor(hidden_layer_sizes=(100, 100), n_members=5, random_state=0).fit(X, y)
+    alone = GDMLPRegressor("absolute_error", hidden_layer_sizes=(100, 100), n_members=5, random_state=0)
+    model = alone.fit(X, y)  # with no linear models beside them
     assert model.oob_prediction_.shape == (200,)
     assert model.oob_score_ == pytest.approx(r2_score(y, model.oob_prediction_))
     assert model.oob_score_ < 0.05
-    assert model.linear_weight_ == 0  # there is nothing to learn
     predictions = np.stack([forward(model, k, X)[:, 0] for k in range(5)])
     which = np.abs(predictions - model.oob_prediction_).argmin(axis=0)
     np.testing.assert_allclose(predictions[which, np.arange(200)], model.oob_prediction_, rtol=1e-6)

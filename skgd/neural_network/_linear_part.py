@@ -1,7 +1,8 @@
 """The linear part of an ensemble: beside each network a linear model of the same rows, and the weight that it has.
 
 A network contains every linear model, but doesn't find it among few rows. How much the linear models count, rows say
-that members held out.
+that members held out: those of each member find a weight, and the mean of these counts. That of all rows together,
+which depends on few of them where they are few, predicted worse.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from .. import _parallel as threads
 from .._auto.network import decide
 from .._problem.network import NetworkModel
 from .._problem.objective import pointwise
-from .._problem.problem import Problem
+from .._problem.problem import Problem, targets_vary
 from .._solvers.driver import Driver
 from .._solvers.training import Training, begin
 from ._ensemble import Raw, held_out, mixed, raw_of_rows
@@ -47,18 +48,23 @@ def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw],
     none = {"held_out": raw}
     if not problem.loss.smooth or len(problem.model.sizes) == 2:  # which has no optimum that is soon found; is linear
         return none
+    if not targets_vary(problem).any():  # there is nothing to learn
+        return none
     own: Any = type(parameters)(**vars(parameters) | OWN_WAY)
     trainings = [*threads.run(lambda driver: _fitted(driver, own), drivers, n_threads)]
     if any(each is None for each in trainings):
         return none
-    rows = [driver.problem.validation for driver in drivers]
+    rows: Any = [driver.problem.validation for driver in drivers]
     with np.errstate(all="ignore"):
-        of_linear = held_out(drivers, [raw_of_rows(*each, n_threads) for each in zip(rows, trainings, strict=True)])
-        seen = np.flatnonzero(np.isfinite(raw).all(axis=1))
-        weight = best_weight(problem, seen, raw[seen], of_linear[seen]) if np.isfinite(of_linear[seen]).all() else 0.0
+        of_linear = [raw_of_rows(*each, n_threads) for each in zip(rows, trainings, strict=True)]
+        if not all(np.isfinite(each).all() for each in of_linear):
+            return none
+        parts = zip((each.data.subset for each in rows), raws, of_linear, strict=True)
+        weight = float(np.mean([best_weight(problem, *part, MOST_ROWS // len(drivers)) for part in parts]))
         if weight == 0:
             return none
-        raw[seen] = mixed(problem.loss, raw[seen], of_linear[seen], weight)
+        seen = np.isfinite(raw).all(axis=1)
+        raw[seen] = mixed(problem.loss, raw[seen], held_out(drivers, of_linear)[seen], weight)
     return {"_linear": tuple(trainings), "linear_weight_": weight, "held_out": raw}
 
 
@@ -90,9 +96,9 @@ def gone_on(drivers: Sequence[Driver], parameters: Any, befores: Sequence[Traini
     return tuple(trainings)
 
 
-def best_weight(problem: Problem, rows: np.ndarray, raw: Raw, of_linear: Raw) -> float:
-    """The weight of linear predictions with which these rows of the problem are predicted best."""
-    some = slice(None, None, max(1, -(-len(rows) // MOST_ROWS)))
+def best_weight(problem: Problem, rows: np.ndarray, raw: Raw, of_linear: Raw, most_rows: int) -> float:
+    """The weight of linear predictions with which some of these rows of the problem are predicted best."""
+    some = slice(None, None, max(1, -(-len(rows) // most_rows)))
     rows, raw, of_linear = rows[some], raw[some], of_linear[some]
     data, scaling, dtype = problem.rows.data, problem.scaling, problem.dtype  # type: ignore[union-attr]
     targets, shares = data.targets_of(rows).astype(dtype), data.shares_of(rows).astype(dtype)
@@ -103,7 +109,7 @@ def best_weight(problem: Problem, rows: np.ndarray, raw: Raw, of_linear: Raw) ->
         scaled = ((together - scaling.target_center) / scaling.target_scale).astype(dtype)
         return float(kernel.call(scaled, targets, shares, problem.loss_hyper, np.empty_like(scaled)))
 
-    values = np.array([value(weight) for weight in WEIGHTS]) if len(rows) else np.full(1, np.nan)
+    values = np.array([value(weight) for weight in WEIGHTS])
     return float(WEIGHTS[np.nanargmin(values)]) if np.isfinite(values).any() else 0.0
 
 
