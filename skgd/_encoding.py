@@ -65,7 +65,7 @@ class Encoding:
         share = share / 2.0 ** np.ceil(np.log2(len(numbers)))  # rounds nothing: sums of large numbers stay among floats
         total = (known * share).sum(axis=0)
         means = np.nansum(numbers * share, axis=0, dtype=np.float64) / np.where(total > 0, total, 1.0)
-        return cls(columns.categorical, categories, means, (~known).any(axis=0))
+        return cls(columns.categorical, categories, means, np.array(~known.all(axis=0)))
 
     def state(self) -> dict[str, Any]:
         """The plain values that make it."""
