@@ -359,7 +359,7 @@ WRONG_FEATURES = {
     "infinity": (with_entry(np.inf), ValueError, "X contains infinity"),
     "minus infinity": (with_entry(-np.inf), ValueError, "X contains infinity"),
     "complex": (X + 0j, ValueError, "Complex data not supported"),
-    "words": (np.full((60, 3), "a"), ValueError, "could not convert string to float"),
+    "words": (np.full((60, 3), "a"), ValueError, "X holds <U1, no numbers"),
     "objects": (np.full((60, 3), object()), (ValueError, TypeError), "float"),
     "no columns": (np.empty((60, 0)), ValueError, r"0 feature\(s\).*minimum of 1"),
     "no rows": (np.empty((0, 3)), ValueError, r"(0 sample\(s\).*minimum of 1|inconsistent)"),
