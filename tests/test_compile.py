@@ -20,6 +20,7 @@ import skgd
 from skgd import GDLinearRegressor, GDMLPRegressor
 from skgd._compile import cache, intrinsics, jit, private
 from skgd._compile.jit import bound, compiled, have_numba
+from skgd._compile.kernels import kernel
 from skgd._kernels import matrices, vectors
 from skgd.activations import Activation
 from skgd.losses import Loss
@@ -296,6 +297,35 @@ def test_addresses_that_are_not_found(fresh, what, monkeypatch):
     with pytest.warns(RuntimeWarning, match="without the addresses of functions of numba"):
         function = compiled.__wrapped__(vectors.add_into, f"void({VECTOR}, {VECTOR})")
     assert function.pointer is function
+
+
+def test_a_function_for_kernels_can_be_called_by_python_and_has_no_code_for_that_before():
+    signature = f"void({VECTOR}, {VECTOR})"
+    pointer = jit.pointer(vectors.subtract_from, signature)
+    (result,) = pointer.dispatcher.overloads.values()
+    assert result.library.get_pointer_to_function(result.fndesc.llvm_cpython_wrapper_name) == 0
+    assert result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name) == pointer.address
+    a = np.arange(3.0)
+    pointer(a, np.ones(3))
+    np.testing.assert_array_equal(a, [-1.0, 0.0, 1.0])
+
+
+def test_a_kernel_that_only_python_calls_has_no_code_for_kernels():
+    (result,) = kernel("moments", np.dtype(float)).overloads.values()
+    assert result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name) == 0
+
+
+def test_a_function_for_kernels_without_addresses(fresh, monkeypatch):
+    from numba.experimental import function_type
+
+    monkeypatch.delattr(function_type, "_get_wrapper_address")
+    compiled.cache_clear()
+    with pytest.warns(RuntimeWarning, match="without the addresses of functions of numba"):
+        function = jit.pointer(vectors.subtract_from, f"void({VECTOR}, {VECTOR})")
+    compiled.cache_clear()
+    a = np.arange(3.0)
+    function(a, np.ones(3))
+    np.testing.assert_array_equal(a, [-1.0, 0.0, 1.0])
 
 
 @pytest.mark.parametrize("result", [types.SimpleNamespace(), types.SimpleNamespace(entry_point=None)])

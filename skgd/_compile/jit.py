@@ -26,6 +26,8 @@ OPTIONS = {"fastmath": set(SAFE_FASTMATH), "nogil": True, "error_model": "numpy"
 # For functions that allocate nothing. Without numba's runtime nothing counts references to arrays either, which took
 # half the time of a mini-batch of one row.
 LEAN_OPTIONS = OPTIONS | {"_nrt": False}
+# What calls a function: each of the two takes code of its own, up to a third of what a kernel takes to compile.
+EITHER, PYTHON, KERNELS = (), ("no_cfunc_wrapper",), ("no_cpython_wrapper",)
 # An array is seven words to a call, and mini-batches of few rows are done in the time that calls spend on them.
 _INLINE_OPTIONS: dict = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
 _PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -126,7 +128,7 @@ asked_for: set[tuple[str, str]] = set()  # functions and signatures that this pr
 
 
 @functools.cache
-def compiled(function: Callable, signature, lean: bool = True) -> Callable:
+def compiled(function: Callable, signature, lean: bool = True, callers: tuple[str, ...] = EITHER) -> Callable:
     """Compile a function for one explicit signature, or take it from the cache on disk.
 
     Raises whatever numba raises where the function is beyond it.
@@ -137,20 +139,20 @@ def compiled(function: Callable, signature, lean: bool = True) -> Callable:
     if lean and is_ours(function) and _calls(function, [matrix_at]) and intrinsic_for(matrix_at) is None:
         lean = False  # views that aren't made by an intrinsic need numba's runtime
     try:
-        return _compiled(function, signature, lean)
+        return _compiled(function, signature, lean, callers)
     except Exception as error:
         # what is ours compiles, unless a private part of numba's has changed
         uses_intrinsics = is_ours(function) and _calls(function, INTRINSICS) and give_up_intrinsics(error)
         if not (uses_intrinsics or (is_ours(function) and private.give_up_compilers(error))):
             raise
         _compiled_part.cache_clear()
-        return compiled(function, signature, lean)
+        return compiled(function, signature, lean, callers)
 
 
-def _compiled(function: Callable, signature, lean: bool) -> Callable:
+def _compiled(function: Callable, signature, lean: bool, callers: tuple[str, ...]) -> Callable:
     import numba
 
-    options = private.accepted(LEAN_OPTIONS if lean else OPTIONS)
+    options = private.accepted((LEAN_OPTIONS if lean else OPTIONS) | dict.fromkeys(callers, True))
     by_compiler = private.compilers().whole if is_ours(function) else {}
     dispatcher = numba.njit(**options, **by_compiler)(_with_compiled_parts(function, lean))
     if is_ours(function) and function.__closure__ is None:  # a user's globals would be frozen with the function
@@ -158,7 +160,8 @@ def _compiled(function: Callable, signature, lean: bool) -> Callable:
     with _without_collection():
         dispatcher.compile(signature)
     dispatcher.disable_compile()
-    private.remember_addresses(dispatcher)
+    if callers != PYTHON:
+        private.remember_addresses(dispatcher)
     return dispatcher
 
 
@@ -180,10 +183,13 @@ def _calls(function: Callable, others: Collection[Callable]) -> bool:
     return any(callee in others or _calls(callee, others) for callee in callees if _is_source(callee))
 
 
-def pointer(function: Callable, signature) -> object:
+def pointer(function: Callable, signature) -> Callable:
     """Compile a function that travels inside a named tuple, where numba takes addresses only."""
-    ready = compiled(function, signature)
-    return getattr(ready, "pointer", ready)
+    ready = getattr(compiled(function, signature, callers=KERNELS), "pointer", None)
+    if not isinstance(ready, private.Pointer):
+        return compiled(function, signature)
+    ready.call = lambda *args: compiled(function, signature)(*args)  # what Python calls is compiled when it does
+    return ready
 
 
 compiles_users_code = False  # whether a function of a user's has been compiled in this process

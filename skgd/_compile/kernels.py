@@ -78,7 +78,9 @@ def _kernel(name, dtype, model, index, loss):
         source = _jit.bound(source, **_passes(name, model, index))
         if loss is not None:
             source = _jit.bound(source, pointwise=_jit.bound(epochs.pointwise_by_formula, formula=loss))
-    return _jit.compiled(source, signature)
+    if name in PASSES and model is Network:
+        return _jit.pointer(source, signature)
+    return _jit.compiled(source, signature, callers=_jit.PYTHON)
 
 
 @functools.cache

@@ -153,13 +153,13 @@ class Pointer:
 
         (signature,) = dispatcher.nopython_signatures
         self._numba_type_ = FunctionType(signature)
-        self.function, self.address = dispatcher, address
+        self.dispatcher, self.address, self.call = dispatcher, address, dispatcher
 
     def __wrapper_address__(self) -> int:
         return self.address
 
     def __call__(self, *args):
-        return self.function(*args)
+        return self.call(*args)
 
 
 def remember_addresses(dispatcher) -> None:
