@@ -17,7 +17,7 @@ from skgd._solvers import teams
 from skgd.activations import get_activation
 
 pytestmark = pytest.mark.skipif(not have_numba(), reason="nothing is compiled")
-SETTINGS = {"hidden_layer_sizes": (24, 16), "batch_size": 100, "max_iter": 3, "tol": None, "random_state": 0}
+SETTINGS = {"hidden_layer_sizes": (48, 16), "batch_size": 100, "max_iter": 3, "tol": None, "random_state": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +25,7 @@ def small_blocks(monkeypatch):
     """Networks are shared that would be done in no time."""
     monkeypatch.setattr(teams, "LEAST_WORK", 0)
     monkeypatch.setattr(teams, "FEWEST_ROWS", 16)
+    monkeypatch.setattr(teams, "FEWEST_ACROSS", 8)  # and several tiles of the layers that aren't narrow
 
 
 @pytest.fixture
@@ -101,8 +102,8 @@ def test_a_step_follows_the_gradient_of_the_formula(n_jobs):
     weight = np.linspace(0.5, 1.5, len(X))
     settings = SETTINGS | {"max_iter": 1, "batch_size": None, "optimizer": "sgd", "learning_rate": 0.1, "alpha": 0.0}
     model = GDMLPRegressor(**settings, activation="tanh", standardize=False, n_jobs=n_jobs)
-    start = [np.random.default_rng(1).standard_normal(shape) / 3 for shape in ((5, 24), (24, 16), (16, 1))]
-    biases = [np.full(24, 0.1), np.full(16, -0.1), np.zeros(1)]
+    start = [np.random.default_rng(1).standard_normal(shape) / 3 for shape in ((5, 48), (48, 16), (16, 1))]
+    biases = [np.full(48, 0.1), np.full(16, -0.1), np.zeros(1)]
     model.set_params(init=(start, biases)).fit(X, y, weight)
     assert teams.block_rows(model._training.model, Storage(X.dtype), len(X)) == 20
 
@@ -174,9 +175,9 @@ def test_without_instructions_for_threads_one_works_alone(monkeypatch):
     [
         ((100,), 200, None),
         ((100,), 20_000, None),
-        ((256, 256), 256, 128),
+        ((256, 256), 256, 64),
         ((256, 256), 100, None),
-        ((1024, 1024), 1024, 128),
+        ((1024, 1024), 1024, 103),
     ],
 )
 def test_what_is_worth_it_is_shared(hidden, batch_size, rows, monkeypatch):
@@ -192,12 +193,12 @@ def test_items_are_taken_once_and_rounds_dont_mix():
     numbers = np.zeros(team.N_NUMBERS, np.int64)
     numbers[team.WORD] = team.WAIT
     assert team.take(numbers) == (team.NOTHING, team.BLOCKS)
-    for kind, n_items in ((team.BLOCKS, 3), (team.SLICES, team.MOST_ITEMS), (team.BLOCKS, 1)):
+    for kind, n_items in ((team.BLOCKS, 3), (team.TILES, team.MOST_ITEMS), (team.BLOCKS, 1)):
         numbers[team.WORD] = team.next_round(int(numbers[team.WORD]), kind, n_items)
         taken = [team.take(numbers) for _ in range(n_items + 1)]
         assert taken == [*((item, kind) for item in range(n_items)), (team.NOTHING, kind)]
-    numbers[team.WORD] = team.next_round((2**28 - 1) << team.ROUND_SHIFT, team.SLICES, 7)  # the last one comes first
-    assert team.take(numbers) == (0, team.SLICES)
+    numbers[team.WORD] = team.next_round((2**28 - 1) << team.ROUND_SHIFT, team.TILES, 7)  # the last one comes first
+    assert team.take(numbers) == (0, team.TILES)
     numbers[team.WORD] = team.STOP
     assert team.take(numbers) == (team.NOTHING, team.STOP)
 

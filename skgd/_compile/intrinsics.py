@@ -147,12 +147,17 @@ def _multiply():
             def length(array, axis):
                 return cgutils.unpack_tuple(builder, array.shape)[axis]
 
+            def row_length(array, number):  # and what lies between the rows of a part of a matrix
+                if signature.args[number].layout == "C":
+                    return length(array, 1)
+                return builder.sdiv(cgutils.unpack_tuple(builder, array.strides)[0], array.itemsize)
+
             def by_reference(value):
                 return builder.bitcast(cgutils.alloca_once_value(builder, value), byte.as_pointer())
 
             one, zero = by_reference(ir.Constant(real, 1.0)), by_reference(ir.Constant(real, 0.0))
             inner = builder.select(turns_a, length(a, 0), length(a, 1))
-            sizes = length(c, 0), length(c, 1), inner, length(a, 1), length(b, 1), length(c, 1)
+            sizes = length(c, 0), length(c, 1), inner, row_length(a, 1), row_length(b, 3), row_length(c, 5)
             m, n, k, lda, ldb, ldc = (by_reference(builder.trunc(size, integer)) for size in sizes)
             # matrices that lie row by row are their transposes to BLAS: c' = b' a'
             turns = by_reference(letter(turns_b)), by_reference(letter(turns_a))

@@ -101,16 +101,22 @@ def _passes(loop: str, model: type, index: np.dtype | None) -> dict[str, Callabl
     if model is LinearByProducts:
         return dict(linear.BY_PRODUCTS)
     if model is TeamNetwork:
-        return network.IN_LOOPS | team.IN_TEAMS
+        first_layer = _first_layer(index is not None)
+        return network.IN_LOOPS | {part: _jit.bound(source, **first_layer) for part, source in team.IN_TEAMS.items()}
     if model is Network:  # they are compiled by themselves, as they are long
         return dict(network.IN_LOOPS)
     return {part: _source(part, model, index is not None) for part in PASSES}
 
 
+def _first_layer(of_sparse: bool) -> dict[str, Callable]:
+    return network.SPARSE_ROWS if of_sparse else network.DENSE_ROWS
+
+
 def _source(name: str, model: type, of_sparse: bool) -> Callable:
     if name in PASSES and model is Network:
-        first_layer = network.SPARSE_ROWS if of_sparse else network.DENSE_ROWS
-        return _jit.bound(getattr(network, f"network_{name}"), **first_layer)
+        return _jit.bound(getattr(network, f"network_{name}"), **_first_layer(of_sparse))
+    if model is TeamNetwork and name not in LOOPS:
+        return _jit.bound(getattr(ROOMS[name], name), **_first_layer(of_sparse))
     if model is Linear and of_sparse and hasattr(sparse, f"sparse_{name}"):
         return getattr(sparse, f"sparse_{name}")
     return getattr(linear, f"linear_{name}") if name in PASSES else getattr(ROOMS[name], name)

@@ -160,13 +160,14 @@ def _of_models(plug_ins: tuple, data, real, training: tuple) -> dict[str, dict]:
     layers = types.NamedTuple([_array(from_dtype(Layer), 1), *activations, types.boolean, random, products], Layers)
     forward, backward, run_epochs, evaluate = {}, {}, {}, {}
     for cls, model in {Linear: linear, Network: layers}.items():
-        forward[cls] = void(data[0], indices, model, vector, vector, matrix)
-        backward[cls] = void(data[0], indices, model, vector, vector, matrix, vector)
+        place = (i8, i8) if cls is Network else ()  # of the rows in the workspace
+        forward[cls] = void(data[0], indices, model, vector, vector, matrix, *place)
+        backward[cls] = void(data[0], indices, model, vector, vector, matrix, vector, *place)
     network = types.NamedTuple([layers, Function(forward[Network]), Function(backward[Network])], Network)
     _know(by=activations[0], as_type=layers)
     _know(by=network.types[1], as_type=network)
-    batch = indices, matrix, vector, matrix, double, double, random
-    team = types.NamedTuple([*network.types, types.NamedTuple([indices, *batch, i8, i8], Team)], TeamNetwork)
+    shared = types.NamedTuple([indices, double, _array(i8, 2), random, i8, i8, i8], Team)
+    team = types.NamedTuple([*network.types, shared], TeamNetwork)
     help_team = {TeamNetwork: void(Function(loss), data[0], team, vector, buffers, double, vector)}
     for cls, model in {Linear: linear, Network: network, TeamNetwork: team}.items():
         of_model = data, model, state, anchor, buffers, settings

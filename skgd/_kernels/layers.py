@@ -86,3 +86,9 @@ def undo_drop(a, mask, rate, gradient):
         for j in range(a.shape[1]):
             gradient[i, j] *= mask[i, j]
             a[i, j] *= 1.0 - rate
+
+
+def enlarge(grads, factor, first, last, left, right):
+    for i in range(first, last):
+        for j in range(left, right):
+            grads[i, j] *= factor

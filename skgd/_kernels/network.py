@@ -25,8 +25,8 @@ def product_in_place(features, rows, weights, z):
     raise NotImplementedError
 
 
-def gradients_in_place(features, rows, delta, grads):
-    """Add a' delta to grads, likewise."""
+def gradients_in_place(features, rows, delta, grads, first, last):
+    """Add a' delta to grads, of the units from first to last, likewise."""
     raise NotImplementedError
 
 
@@ -49,13 +49,13 @@ def sparse_product(features, rows, weights, z):
                 z[i, j] += x * w[j]
 
 
-def sparse_gradients(features, rows, delta, grads):
+def sparse_gradients(features, rows, delta, grads, first, last):
     entries, columns, starts, _, inverse_scale = features
     for i in range(rows.size):
         for at in range(starts[rows[i]], starts[rows[i] + 1]):
             column = columns[at]
             x, of_column = entries[at] * inverse_scale[column], grads[column]
-            for j in range(of_column.size):
+            for j in range(first, last):
                 of_column[j] += x * delta[i, j]
 
 
@@ -67,7 +67,7 @@ def no_product(features, rows, weights, z):
     pass
 
 
-def no_gradients(features, rows, delta, grads):
+def no_gradients(features, rows, delta, grads, first, last):
     pass
 
 
@@ -81,12 +81,14 @@ SPARSE_ROWS = {
 
 
 # -- the passes
+#
+# Work has matrices for n_rows rows, of which the given ones are those from `start` on.
 
 
-def network_forward(features, rows, model, params, work, raw):
+def network_forward(features, rows, model, params, work, raw, start, n_rows):
     """Raw predictions of the given rows: a_0 = (x - center) / scale, a_k+1 = activation(a_k W_k + b_k)."""
     m, n_layers = rows.size, model.table.size
-    a = matrix_at(work, 0, m, model.table[0]["width"])
+    a = matrix_at(work, start * model.table[0]["width"], m, model.table[0]["width"])
     copy_rows(features, rows, a)
     for k in range(n_layers):
         layer = model.table[k]
@@ -95,7 +97,8 @@ def network_forward(features, rows, model, params, work, raw):
         z = output = raw
         if k < n_layers - 1:
             above = model.table[k + 1]
-            z, output = matrix_at(work, m * above["z_at"], m, n_out), matrix_at(work, m * above["a_at"], m, n_out)
+            z = matrix_at(work, n_rows * above["z_at"] + start * n_out, m, n_out)
+            output = matrix_at(work, n_rows * above["a_at"] + start * n_out, m, n_out)
         if k == 0:
             product_in_place(features, rows, weights, z)
         if k > 0 or model.keeps_rows:
@@ -106,61 +109,74 @@ def network_forward(features, rows, model, params, work, raw):
             break
         model.activation(z, bias, output)
         if above["dropout"] > 0.0:
-            drop(output, matrix_at(work, m * above["mask_at"], m, n_out), above["dropout"], model.random)
+            mask = matrix_at(work, n_rows * above["mask_at"] + start * n_out, m, n_out)
+            drop(output, mask, above["dropout"], model.random)
         a = output
 
 
-def network_backward(features, rows, model, params, work, derivative, grads):
-    """Gradient of the block's loss, layer by layer from the last (Rumelhart, Hinton and Williams 1986)."""
-    m, delta = rows.size, derivative
-    for k in range(model.table.size):  # what is added to; products are written over whatever is there
-        layer = model.table[k]
-        n_in, n_out, at = layer["n_in"], layer["n_out"], layer["params_at"]
-        sums = n_out == 1 if k > 0 else not model.keeps_rows
-        set_zero(grads[at + (0 if sums else n_in * n_out) : at + (n_in + 1) * n_out])
-    add_rows(derivative, grads[grads.size - derivative.shape[1] :])
+def network_backward(features, rows, model, params, work, derivative, grads, start, n_rows):
+    """Gradient of the block's loss, layer by layer from the last (Rumelhart, Hinton and Williams 1986).
+
+    Where grads is empty, those by units alone, which stay in work.
+    """
+    m, delta, by_weights = rows.size, derivative, grads.size > 0
+    if by_weights:
+        set_sums_zero(model, grads)
+        add_rows(derivative, grads[grads.size - derivative.shape[1] :])
     for k in range(model.table.size - 1, -1, -1):
         layer = model.table[k]
         n_in, n_out, at = layer["n_in"], layer["n_out"], layer["params_at"]
-        weights, of_weights = matrix_at(params, at, n_in, n_out), matrix_at(grads, at, n_in, n_out)
-        a = matrix_at(work, m * layer["a_at"], m, layer["width"])
+        weights = matrix_at(params, at, n_in, n_out)
+        of_weights = matrix_at(grads, at if by_weights else 0, n_in if by_weights else 0, n_out)
+        a = matrix_at(work, n_rows * layer["a_at"] + start * layer["width"], m, layer["width"])
         turned = matrix_at(work, work.size - layer["few"] * layer["width"], layer["few"], layer["width"])
-        if (k > 0 and n_out > 1) or (k == 0 and model.keeps_rows):
+        one_column = by_weights and k > 0 and n_out == 1  # both gradients at once
+        if by_weights and not one_column and (k > 0 or model.keeps_rows):
             weight_gradients(model.products, a, delta, turned, of_weights)
         if k == 0:
-            gradients_in_place(features, rows, delta, of_weights)
+            if by_weights:
+                gradients_in_place(features, rows, delta, of_weights, 0, n_out)
             break
-        below = matrix_at(work, m * layer["below_at"], m, n_in)
+        below = matrix_at(work, n_rows * layer["below_at"] + start * n_in, m, n_in)
         if n_out > MOST_OUTPUTS:
             multiply(model.products.gemm, delta, False, weights, True, below)
-        elif n_out > 1:
+        elif not one_column:
             turn(weights, turned)
-        for start in range(0, m, ROWS_IN_CACHE):
-            part = ROWS_IN_CACHE if start + ROWS_IN_CACHE < m else m - start
-            first, above = start * n_in, delta[start : start + part]
-            below_part = matrix_at(work, m * layer["below_at"] + first, part, n_in)
-            a_part = matrix_at(work, m * layer["a_at"] + first, part, n_in)
-            if n_out == 1:
+        for first in range(0, m, ROWS_IN_CACHE):
+            part = ROWS_IN_CACHE if first + ROWS_IN_CACHE < m else m - first
+            above, at_row = delta[first : first + part], start + first
+            below_part = matrix_at(work, n_rows * layer["below_at"] + at_row * n_in, part, n_in)
+            a_part = matrix_at(work, n_rows * layer["a_at"] + at_row * n_in, part, n_in)
+            if one_column:
                 back_through_column(a_part, above, weights, of_weights, below_part)
             elif n_out <= MOST_OUTPUTS:
                 model.products.narrow(above, turned, below_part)
             if layer["dropout"] > 0.0:
-                mask = matrix_at(work, m * layer["mask_at"] + first, part, n_in)
+                mask = matrix_at(work, n_rows * layer["mask_at"] + at_row * n_in, part, n_in)
                 undo_drop(a_part, mask, layer["dropout"], below_part)
-            z_part = matrix_at(work, m * layer["z_at"] + first, part, n_in)
+            z_part = matrix_at(work, n_rows * layer["z_at"] + at_row * n_in, part, n_in)
             model.activation_derivative(z_part, a_part, below_part, grads[at - n_in : at])
         delta = below
+
+
+def set_sums_zero(model, grads):
+    """Set the gradients to zero that are added to; products are written over whatever is there."""
+    for k in range(model.table.size):
+        layer = model.table[k]
+        n_in, n_out, at = layer["n_in"], layer["n_out"], layer["params_at"]
+        sums = n_out == 1 if k > 0 else not model.keeps_rows
+        set_zero(grads[at + (0 if sums else n_in * n_out) : at + (n_in + 1) * n_out])
 
 
 # -- what loops over batches call
 
 
 def forward_by_pointer(features, rows, model, params, work, raw):
-    model.forward(features, rows, model.layers, params, work, raw)
+    model.forward(features, rows, model.layers, params, work, raw, 0, rows.size)
 
 
 def backward_by_pointer(features, rows, model, params, work, derivative, grads):
-    model.backward(features, rows, model.layers, params, work, derivative, grads)
+    model.backward(features, rows, model.layers, params, work, derivative, grads, 0, rows.size)
 
 
 def no_lasso(params, counts, strength, grads, side):

@@ -116,6 +116,11 @@ def sum_of_outer_products(a, b, total):
             add_to_row(total, k, b, i, a[i, k])
 
 
+def by_loops(n_in, n_out):
+    """Whether gradients of so many weights are computed without BLAS."""
+    return n_out <= MOST_OUTPUTS or (n_in <= MOST_ROWS and n_out >= FEWEST_COLUMNS)
+
+
 def weight_gradients(products, a, delta, turned, grads):
     """Grads = a' delta."""
     n_in, n_out = grads.shape

@@ -171,17 +171,14 @@ class Network(NamedTuple):
 
 
 class Team(NamedTuple):
-    """What threads share that work on the blocks of a batch."""
+    """What threads share that work on a batch, besides the buffers of who leads them."""
 
     numbers: np.ndarray  # (N_NUMBERS,) int64: what is to be done, and how far that is
-    rows: np.ndarray  # (most_rows,) int64, of the batch, and so are the next
-    targets: np.ndarray  # (most_rows, n_targets)
-    weights: np.ndarray  # (most_rows,)
-    gradients: np.ndarray  # (n_blocks, n_params)
     losses: np.ndarray  # (n_blocks,) float64
-    sums: np.ndarray  # (n_params,) float64
+    tiles: np.ndarray  # (n_tiles, 5) int64: a layer, from which to which of its inputs and of its units
     random: np.ndarray  # (1,) uint64, state of the training's generator
     block_size: int
+    turned_size: int  # numbers of the workspace for weights on their side, which each block has
     give_way: int  # address of the system's function
 
 

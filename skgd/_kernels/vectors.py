@@ -29,6 +29,12 @@ def set_all_zero(a):
             a[i, j] = 0
 
 
+def set_columns_zero(a, first, last):
+    for i in range(a.shape[0]):
+        for j in range(first, last):
+            a[i, j] = 0
+
+
 def largest(vector):
     """Largest absolute entry; NaN where there is one."""
     biggest = 0.0

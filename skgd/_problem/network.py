@@ -167,9 +167,9 @@ def layer_table(model: NetworkModel, storage: Storage, drops: bool) -> tuple[np.
         rate = model.dropout[k - 1] if k > 0 and drops else 0.0
         table[k] = n_in, n_out, params_at, width, at, z_at, mask_at, 0, few, rate
         params_at, at = params_at + (n_in + 1) * n_out, mask_at + width
-    widest = max(model.sizes[1:-1], default=0)
-    table["below_at"] = at + widest * (np.arange(len(shapes)) % 2)  # two places in turn
-    return table, at + 2 * widest
+    below = np.concatenate([[0, 0], np.cumsum(model.sizes[1:-1])])  # the first layer has none
+    table["below_at"] = at + below[:-1]
+    return table, int(at + below[-1])
 
 
 def hidden_widths(hidden_layer_sizes) -> list[int]:

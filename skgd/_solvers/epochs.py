@@ -63,16 +63,15 @@ class Epochs:
             self.shared_rows = block_rows(model, self.storage, min(plan.batch_size, self.n_rows))
         self.settings = self._settings()
         self.order, self.settings = self._row_order()
-        n_fetched = 0 if self.lazy else FETCHED_ROWS
         block_size = self.settings.block_size
-        n_work = model.n_work(self.shared_rows or block_size, self.storage)
-        self.buffers = buffers(model, self.data, block_size, training.dtype, n_fetched, n_work)
         self.sharing: Sharing | None = None
         if self.shared_rows is None:
+            n_fetched = 0 if self.lazy else FETCHED_ROWS
+            self.buffers = buffers(model, self.data, block_size, training.dtype, n_fetched)
             self.model = model.for_kernels(self.storage, training.progress["random"])
         else:
-            self.sharing = Sharing(training, problem, self.shared_rows, self.settings.block_size, plan.n_at_once)
-            self.model = self.sharing.network
+            self.sharing = Sharing(training, problem, self.shared_rows, block_size, plan.n_at_once)
+            self.buffers, self.model = self.sharing.buffers, self.sharing.network
         self.hyper = optimizer.hyper()
         self.budget = self._first_budget()
         self.kernel = self.call = self._kernel()

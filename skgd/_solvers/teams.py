@@ -9,38 +9,63 @@ from .. import _parallel as threads
 from .._compile.intrinsics import give_way_address, intrinsic_for
 from .._compile.kernels import kernel
 from .._kernels import atomics
+from .._kernels.products import by_loops
 from .._kernels.structures import Network, Storage, Team, TeamNetwork
-from .._kernels.team import MOST_ITEMS, N_NUMBERS, SLICE, STOP, WAIT, WORD
+from .._kernels.team import N_NUMBERS, STOP, WAIT, WORD
 from .._problem.model import Model
+from .._problem.network import layer_table
 from .._problem.objective import buffers
 from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .training import Training
 
-# Rows of a block: fewer make slow products of matrices. One thread takes some 10 % longer over a batch in such blocks
-# than over one in blocks of 512; with 64, where gradients don't stay in the processor's second-level cache, 30 %.
-FEWEST_ROWS, FEWEST_ROWS_OF_MANY = 64, 128
+# Rows of a block: fewer make slow products of matrices, for which BLAS copies all weights of a layer. With 64 of 1,024
+# where these aren't in the processor's second-level cache one thread takes 30 % longer, and sixteen don't take less.
+FEWEST_ROWS, FEWEST_ROWS_OF_MANY = 64, 96
 CACHED_PARAMETERS = 2**18
-LEAST_WORK = 2**23  # rows of a block times parameters: below, small products cost more than a second thread brings
-MOST_BLOCKS = 16  # that are worked on at once, each with a gradient of its own
-MOST_NUMBERS = 2**25  # in these gradients
+LEAST_WORK = 2**22  # rows of a block times parameters: below, threads take longer to meet than a second one brings
+MOST_BLOCKS = 16  # that are worked on at once, and tiles of a layer
+MOST_NUMBERS = 2**25  # that such blocks leave for the tiles
+FEWEST_ACROSS, MOST_ACROSS = 128, 4  # sides of tiles: squares need the least copies for their products
 
 
 def block_rows(model: Model, storage: Storage, batch_size: int) -> int | None:
     """Rows of the blocks that a batch is shared in, whatever the number of threads; None where that doesn't pay."""
     n_params = model.n_params
-    if model.kind is not Network or batch_size < 2 * FEWEST_ROWS or -(-n_params // SLICE) > MOST_ITEMS:
+    if model.kind is not Network or batch_size < 2 * FEWEST_ROWS:
         return None
     n_in, n_out = model.shapes[0]  # type: ignore[attr-defined]
     with_each_row = n_params - (n_in * n_out if storage.index_dtype is not None else 0)
     if 2 * with_each_row < n_params:
         return None
+    _, of_row = layer_table(model, storage, drops=True)  # type: ignore[arg-type]
     fewest = FEWEST_ROWS if n_params <= CACHED_PARAMETERS else FEWEST_ROWS_OF_MANY
-    fewest, most = max(fewest, LEAST_WORK // with_each_row), model.block_size(batch_size, storage.dtype.itemsize)
-    n_blocks = min(batch_size // fewest, MOST_BLOCKS, MOST_NUMBERS // n_params)
+    fewest = max(fewest, LEAST_WORK // with_each_row)
+    most = min(model.block_size(batch_size, storage.dtype.itemsize), MOST_NUMBERS // (MOST_BLOCKS * of_row))
+    n_blocks = min(batch_size // fewest, MOST_BLOCKS)
     if n_blocks < 2 or fewest > most or not can_meet():
         return None
     return min(-(-batch_size // n_blocks), most)
+
+
+def tiles(model: Model, storage: Storage) -> np.ndarray:
+    """Layers, and from which to which of their inputs and units weights have their gradients computed at once."""
+    found = []
+    for k, (n_in, n_out) in enumerate(model.shapes):  # type: ignore[attr-defined]
+        in_place = k == 0 and storage.index_dtype is not None
+        whole = not in_place and by_loops(n_in, n_out)
+        across = 1 if whole else parts_of(n_out, MOST_ACROSS)
+        down = 1 if whole or in_place else parts_of(n_in, MOST_BLOCKS // across)
+        found += [
+            (k, n_in * i // down, n_in * (i + 1) // down, n_out * j // across, n_out * (j + 1) // across)
+            for i in range(down)
+            for j in range(across)
+        ]
+    return np.array(found)
+
+
+def parts_of(length: int, most: int) -> int:
+    return min(max(length // FEWEST_ACROSS, 1), most)
 
 
 def can_meet() -> bool:
@@ -54,7 +79,7 @@ class Sharing:
 
     def __init__(self, training: Training, problem: Problem, block_size: int, n_rows: int, n_at_once: int):
         assert isinstance(problem.rows, Rows)
-        model, data, dtype = problem.model, problem.rows.data, training.dtype
+        model, data = problem.model, problem.rows.data
         self.features = data.features
         self.training, self.problem, self.storage = training, problem, problem.rows.storage
         n_blocks = -(-n_rows // block_size)
@@ -62,20 +87,18 @@ class Sharing:
         self.n_helpers = min(problem.rows.n_threads // self.n_at_once, n_blocks) - 1
         self.team = Team(
             numbers=np.zeros(N_NUMBERS, np.int64),
-            rows=np.empty(n_rows, np.int64),
-            targets=np.empty((n_rows, data.y.shape[1]), dtype),
-            weights=np.empty(n_rows, dtype),
-            gradients=np.empty((n_blocks, model.n_params), dtype),
             losses=np.empty(n_blocks),
-            sums=np.empty(model.n_params),
+            tiles=tiles(model, self.storage),
             random=training.progress["random"],
             block_size=block_size,
+            turned_size=model.n_work(0, self.storage),
             give_way=give_way_address(),
         )
+        n_turned = max(n_blocks, len(model.shapes))
+        n_work = model.n_work(n_rows, self.storage) + (n_turned - 1) * self.team.turned_size
+        self.buffers = buffers(model, data, n_rows, training.dtype, n_work=n_work)
         self.network = self.network_of_thread()
-        self.of_helpers = [
-            (self.network_of_thread(), buffers(model, data, block_size, dtype)) for _ in range(self.n_helpers)
-        ]
+        self.of_helpers = [self.network_of_thread() for _ in range(self.n_helpers)]
 
     def network_of_thread(self) -> TeamNetwork:
         """The network with a random state of its own."""
@@ -92,8 +115,8 @@ class Sharing:
         state, features, waiting = self.training.state, self.features, list(self.of_helpers)
 
         def work():
-            network, room = waiting.pop()
-            help_team(loss, features, network, state.params, room, self.problem.loss_hyper, state.grads)
+            hyper = self.problem.loss_hyper
+            help_team(loss, features, waiting.pop(), state.params, self.buffers, hyper, state.grads)
 
         self.team.numbers[WORD] = WAIT
         helpers = threads.start(work, self.n_helpers, self.n_helpers * self.n_at_once)
