@@ -22,6 +22,7 @@ from ._validation import openmp_threads
 PART_ENTRIES = 2**20  # entries of X that one thread works on at a time: some milliseconds
 FEW_ENTRIES = 2**17  # of work that takes no longer than to limit the threads of BLAS, which it would hardly use
 ENTRIES_PER_PARAMETER = 8  # of a part, at least: the sums of its own that it needs are few beside them
+MANY_PARTS = 16  # more are a multiple of it: on so many cores, or 8, or 4, no thread is left without work at the end
 ADDED_AT_ONCE = 2**15  # entries of each vector, where the sum of many long ones is shared
 
 
@@ -41,7 +42,10 @@ def parts(
     """
     rows = max(part_entries or PART_ENTRIES, ENTRIES_PER_PARAMETER * n_params) // max(row_entries, 1)
     n_parts = max(1, n_rows // max(rows, 1))
-    n_parts += n_parts > 1 and n_parts % 2  # an odd one would leave one of two threads without work at the end
+    if n_parts > MANY_PARTS:
+        n_parts = round(n_parts / MANY_PARTS) * MANY_PARTS
+    else:
+        n_parts += n_parts > 1 and n_parts % 2  # an odd one would leave one of two threads without work at the end
     rows = max(1, -(-n_rows // (n_parts * multiple)) * multiple)
     return [(start, min(start + rows, n_rows)) for start in range(0, n_rows, rows)]
 

@@ -131,6 +131,15 @@ def test_parts_cover_every_row_once(n_rows, row_entries):
     assert all(start < stop for start, stop in parts)
 
 
+@pytest.mark.parametrize("n_parts", [20, 36, 77])
+def test_many_parts_leave_none_of_sixteen_threads_without_work(n_parts):
+    parts = threads.parts(n_parts * 1_000, 1, n_params=0, multiple=1, part_entries=1_000)
+    assert len(parts) % 16 == 0
+    assert abs(len(parts) - n_parts) <= 8
+    rows = [stop - start for start, stop in parts]
+    assert max(rows) - min(rows) <= len(parts)  # of nearly one size
+
+
 def blas_threads():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
