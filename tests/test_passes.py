@@ -5,10 +5,12 @@ import pytest
 from scipy import sparse
 from scipy.special import expit, logsumexp, softmax
 
+from skgd import GDLinearRegressor
 from skgd._kernels.structures import Data
 from skgd._problem.features import NO_TARGETS, raw_features, read_only
 from skgd._problem.model import LinearModel
 from skgd._problem.objective import Objective
+from skgd._problem.products import NEAR_ROWS, products_of
 from skgd._problem.rows import Rows
 from skgd._problem.squares import SquaresByMoments
 from skgd._solvers.curvature import LEADING_COLUMNS, Curvature
@@ -114,7 +116,7 @@ def test_squared_error_by_second_moments_is_its_formula(dtype, K, intercept, wei
     value, gradient = by_moments(params)
 
     features = of_rows.data.features
-    Z = ((X - features.center) * features.inverse_scale).astype(float)
+    Z = (X.astype(float) - features.center) * features.inverse_scale
     Z, W = np.column_stack([Z, np.full(n, float(intercept))]), params.reshape(K, -1)
     residuals = Z @ W.T - (Y - Y.mean(axis=0)) / Y.std(axis=0)
     share = np.full(n, 1 / n) if weight is None else weight / weight.sum()
@@ -134,3 +136,76 @@ def test_rows_tell_the_squared_error_whose_digits_cancel_among_second_moments():
     params = np.append(np.full(d, inverse) * X.std(axis=0), (signal.mean() - (signal + residuals).mean()) * inverse)
     expected = 0.5 * np.mean((residuals * inverse) ** 2)
     assert by_moments.loss_alone(params) == pytest.approx(expected, rel=1e-6, abs=0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("some", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_one_look_tells_moments_and_second_moments_in_any_scaling(dtype, some, weighted):
+    n, d = 5_003, 7
+    X = (10.0 ** np.arange(-3, 4) * (3 + RNG.standard_normal((n, d)))).astype(dtype)
+    X[RNG.random(n) < 0.7, 0] = 0.0
+    X[:, 1] = 0.1  # a mean of equal numbers may be rounded
+    Y = np.column_stack([X[:, 2] + RNG.standard_normal(n), 1e6 + RNG.standard_normal(n)])
+    weight, subset = RNG.uniform(0.1, 3, n) if weighted else None, np.flatnonzero(RNG.random(n) < 0.6)
+    data = data_of(X, Y[:, 0], np.zeros(d), np.ones(d), weight)._replace(
+        doubles=read_only(Y), target_center=np.zeros(2), target_inverse_scale=np.ones(2)
+    )
+    if some:
+        data = data._replace(subset=read_only(subset.astype(np.uint32)))
+    found = products_of(data, 2)
+
+    rows = subset if some else slice(None)
+    x, y, share = X[rows].astype(float), Y[rows], np.ones(n)[rows] if weight is None else weight[rows]
+    share = share / share.sum()
+    for moments, values in zip(found.moments, (x, y), strict=True):
+        mean = share @ values
+        np.testing.assert_allclose(moments.mean, mean, rtol=1e-12)
+        deviation = np.sqrt(share @ (values - mean) ** 2)
+        deviation[np.ptp(values, axis=0) == 0] = 0.0
+        np.testing.assert_allclose(moments.std, deviation, rtol=1e-12)
+        np.testing.assert_allclose(moments.filled, share @ (values != 0), rtol=1e-12)
+    assert found.moments[0].std[1] == 0
+    assert found.moments[0].filled[2] == 1
+
+    center, stretch = x.mean(axis=0), 1 / np.maximum(x.std(axis=0), 1e-3)
+    features = data.features._replace(center=center.astype(dtype), inverse_scale=stretch.astype(dtype))
+    of_y = y.mean(axis=0), 1 / y.std(axis=0)
+    scaled = data._replace(features=features, target_center=of_y[0], target_inverse_scale=of_y[1])
+    Z = np.column_stack(
+        [
+            (x - features.center.astype(float)) * features.inverse_scale.astype(float),
+            np.ones(len(x)),
+            (y - of_y[0]) * of_y[1],
+        ]
+    )
+    expected = (Z * share[:, None]).T @ Z
+    np.testing.assert_allclose(found.second_moments(scaled, 2), expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(found.second_moments(scaled, 0), expected[: d + 1, : d + 1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", ["far from what some rows tell", "small", "large", "not finite"])
+def test_products_that_lose_digits_are_none(case):
+    n = 20_000
+    X, y = RNG.standard_normal((n, 3)), RNG.standard_normal(n)
+    assert products_of(data_of(X, y, np.zeros(3), np.ones(3)), 1) is not None
+    if case == "far from what some rows tell":
+        X[data_of(X, y, np.zeros(3), np.ones(3)).sample_rows(NEAR_ROWS), 1] += 1e6
+    else:
+        X[:, 1] *= {"small": 1e-170, "large": 1e170, "not finite": np.inf}[case]
+    assert products_of(data_of(X, y, np.zeros(3), np.ones(3)), 1) is None
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-170])
+def test_least_squares_of_many_rows_are_those_of_lstsq(unit, monkeypatch):
+    n, d = 20_000, 5
+    X = 100.0 + RNG.standard_normal((n, d))
+    y, weight = X @ np.arange(d) + RNG.standard_normal(n), RNG.uniform(0.1, 3, n)
+    monkeypatch.setattr(Objective, "sums", None)
+    if unit == 1.0:  # one look is enough
+        monkeypatch.setattr("skgd._problem.scaling._sums", None)
+    model = GDLinearRegressor(alpha=0).fit(X * unit, y, sample_weight=weight)
+    root = np.sqrt(weight)[:, None]
+    coef = np.linalg.lstsq(np.column_stack([X, np.ones(n)]) * root, y * root[:, 0])[0]
+    np.testing.assert_allclose(model.coef_ * unit, coef[:-1], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(model.predict(X * unit), X @ coef[:-1] + coef[-1], rtol=1e-8)

@@ -30,6 +30,7 @@ class Treatment(NamedTuple):
     standardization: bool | str  # the parameter `standardize`
     most_distinct: int  # up to so many rows those that say the same become one
     centers_far: bool = False  # whether columns far from zero are centred, though the standardization leaves them
+    takes_products: bool = False  # whether all rows of squared error are summed up in one look, if that is to be had
 
 
 def treatment(parameters: Any, model: type, streaming: bool) -> Treatment:
@@ -38,20 +39,25 @@ def treatment(parameters: Any, model: type, streaming: bool) -> Treatment:
     if standardize not in ("auto", "max_abs"):
         standardize = bool(standardize)
     most_distinct = 0 if streaming else _most_distinct(parameters, model)
-    return Treatment(standardize, most_distinct, not streaming and _searches_line(parameters, model))
+    # A rule's steps are those among the features that the user gave; a line search's optimum is the same if these are
+    # centred, and its curvature then has no digits to lose.
+    searches = not streaming and _searches_line(parameters, model)
+    takes_products = searches and _takes_matrices(parameters) and standardize in (True, "auto")
+    return Treatment(standardize, most_distinct, searches and parameters.fit_intercept, takes_products)
 
 
 def _searches_line(parameters: Any, model: type) -> bool:
-    """Whether a linear model with an intercept is trained by line searches, whatever the data are, or nearly so.
-
-    A rule's steps are those among the features that the user gave; a line search's optimum is the same if these are
-    centred, and its curvature then has no digits to lose.
-    """
-    if model is not LinearModel or not parameters.fit_intercept:
+    """Whether a linear model is trained by line searches, whatever the data are, or nearly so."""
+    if model is not LinearModel:
         return False
     if parameters.optimizer != "auto":
         return get_optimizer(parameters.optimizer).searches_line
     return parameters.batch_size in ("auto", None) and not own_steps(parameters)
+
+
+def _takes_matrices(parameters: Any) -> bool:
+    """Whether line searches go by a matrix of few columns."""
+    return parameters.optimizer == "auto" or get_optimizer(parameters.optimizer).preconditioner in ("auto", "subsample")
 
 
 def own_steps(parameters: Any) -> bool:

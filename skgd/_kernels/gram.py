@@ -1,37 +1,70 @@
-"""Second moments of standardised rows: Z' diag(weight) Z, with a column of ones for the intercept, and the targets."""
+"""Second moments of standardised rows: Z' diag(weight) Z, with a column of ones for the intercept, and the targets.
+
+Four rows at a time become parts of columns, whose products are sums along them, nine at a time.
+"""
+
+import numpy as np
 
 ROWS_AT_ONCE = 128
-ROOM_FOR_ROWS = ROWS_AT_ONCE + 8  # of a column: at distances of a power of two they would share few places in a cache
+ROOM_FOR_ROWS = ROWS_AT_ONCE + 4  # of a column: at distances of a power of two they would share few places in a cache
 COLUMNS_AT_ONCE = 3  # nine products at a time: as many as there are registers to sum them in
 
 
-def gather_columns(data, n_targets, position, m, columns):
-    """Fill columns (n_columns, ROOM_FOR_ROWS) with sqrt(weight) times the standardised rows, and zeros at the end."""
-    X, center, inverse_scale = data.features
-    weights, subset, d = data.weight, data.subset, center.size
+def row_at(data, position):
+    """Number of the row in use at a position."""
+    return data.subset[position] if data.subset.size > 0 else position
+
+
+def gather_columns(data, n_targets, position, m, columns, zeros):
+    """Fill columns (n_columns, ROOM_FOR_ROWS) with sqrt(weight) times the standardised rows, and zeros at the end.
+
+    The weights of the rows in which a column of X is zero are added to `zeros`.
+    """
+    d, last, weights = data.features.center.size, position + m - 1, data.weight
+    roots = columns[d]
     for i in range(ROWS_AT_ONCE):
-        if i >= m:
-            for j in range(columns.shape[0]):
-                columns[j, i] = 0.0
-            continue
-        row = subset[position + i] if subset.size > 0 else position + i
+        row = row_at(data, min(position + i, last))
         root = weights[row] ** 0.5 if weights.size > 0 else 1.0
-        for j in range(d):
-            columns[j, i] = (X[row, j] - center[j]) * inverse_scale[j] * root
-        columns[d, i] = root
+        roots[i] = root if i < m else 0.0
         for k in range(n_targets):
             y = data.doubles[row, k] if data.doubles.shape[0] > 0 else data.singles[row, k]
-            columns[d + 1 + k, i] = (y - data.target_center[k]) * data.target_inverse_scale[k] * root
-        for j in range(d + 1 + n_targets, columns.shape[0]):
-            columns[j, i] = 0.0
+            columns[d + 1 + k, i] = (y - data.target_center[k]) * data.target_inverse_scale[k]
+    for i in range(0, ROWS_AT_ONCE, 4):
+        gather_four(data, position + i, last, i, columns, zeros)
+    if weights.size > 0 or m < ROWS_AT_ONCE:
+        for j in range(d + 1 + n_targets):
+            if j != d:
+                for i in range(ROWS_AT_ONCE):
+                    columns[j, i] *= roots[i]
+
+
+def gather_four(data, position, last, i, columns, zeros):
+    """Fill places i to i + 3 of columns with the standardised rows from a position on, but for weights."""
+    X, center, inverse_scale = data.features
+    roots = columns[center.size]
+    row0, row1 = row_at(data, min(position, last)), row_at(data, min(position + 1, last))
+    row2, row3 = row_at(data, min(position + 2, last)), row_at(data, min(position + 3, last))
+    for j in range(center.size):
+        x0, x1, x2, x3 = X[row0, j], X[row1, j], X[row2, j], X[row3, j]
+        c, s = np.float64(center[j]), inverse_scale[j]
+        columns[j, i] = (x0 - c) * s
+        columns[j, i + 1] = (x1 - c) * s
+        columns[j, i + 2] = (x2 - c) * s
+        columns[j, i + 3] = (x3 - c) * s
+        if x0 * x1 * x2 * x3 == 0.0:  # seldom, or tiny
+            for k, x in enumerate((x0, x1, x2, x3)):
+                zeros[j] += roots[i + k] ** 2 if x == 0.0 else 0.0
 
 
 def gram(data, n_targets, start, stop, columns, total):
-    """Add the lower triangle of Z'Z over rows start..stop-1; columns and total have room for multiples of three."""
+    """Add the lower triangle of Z'Z over rows start..stop-1, and below it the weights of zeros among X.
+
+    Columns, and the rows of Z'Z, have room for multiples of three; what is beyond Z is zero.
+    """
     for position in range(start, stop, ROWS_AT_ONCE):
         m = min(ROWS_AT_ONCE, stop - position)
-        gather_columns(data, n_targets, position, m, columns)
-        for j in range(0, total.shape[0], COLUMNS_AT_ONCE):
+        gather_columns(data, n_targets, position, m, columns, total[columns.shape[0]])
+        for j in range(0, columns.shape[0], COLUMNS_AT_ONCE):
             a0, a1, a2 = columns[j], columns[j + 1], columns[j + 2]
             for k in range(0, j + 1, COLUMNS_AT_ONCE):
                 b0, b1, b2 = columns[k], columns[k + 1], columns[k + 2]

@@ -26,6 +26,7 @@ from .features import (
     targets_by_precision,
 )
 from .problem import Problem
+from .products import are_few, products_of
 from .rows import Rows
 from .scaling import Scaling, dense_moments, feature_scales
 
@@ -69,7 +70,14 @@ def describe(
     workers = n_threads(parameters.n_jobs)
     centers_far = treatment.centers_far and not loss.trivial_optimum
     scaler = Scaler(treatment.standardization, parameters, kind, sparse.issparse(X), workers, centers_far)
-    data, moments = scaler.scaled(X, targets, rows, before.moments if streaming and before else (None, None))
+    data, products = unscaled(X, targets.y, weight, rows), None
+    if treatment.takes_products and loss.quadratic and before is None and are_few(data):
+        products = products_of(data, workers)
+    if products is None:
+        moments = scaler.moments(data, loss, before.moments if streaming and before else (None, None))
+    else:
+        moments = products.moments
+    data = scaler.apply(data, moments)
     scaling = scaling_of(data)
     model = _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming)
 
@@ -77,7 +85,7 @@ def describe(
     if targets.validation is not None:
         unseen = of_validation_set(targets.validation, data)
     return Problem(
-        rows=Rows(data, workers),
+        rows=Rows(data, workers, products),
         validation=None if unseen is None else Rows(unseen, workers),
         model=model,
         loss=loss,
@@ -133,12 +141,6 @@ class Scaler:
         self.centers_features = self.centers_targets and not is_sparse and standardization != "max_abs"
         self.centers_far = centers_far and not self.centers_features
         self.scales_targets = kind.scales_targets_of_raw_features or bool(standardization)
-
-    def scaled(self, X, targets: Targets, rows: np.ndarray, before: tuple) -> tuple[Data, tuple]:
-        """The data as kernels take it, with the scaling of its own rows and of those of the moments before."""
-        data = unscaled(X, targets.y, targets.weight, rows)
-        moments = self.moments(data, targets.loss, before)
-        return self.apply(data, moments), moments
 
     def moments(self, data: Data, loss: Loss, before: tuple = (None, None)) -> tuple:
         """Moments of features and targets, None where nothing follows from them."""

@@ -4,15 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import _parallel as threads
 from .._compile.kernels import PlugIn, kernel
-from .._kernels.gram import ROOM_FOR_ROWS, ROWS_AT_ONCE
 from .._kernels.structures import Data, Features
 from ..losses import Loss
 from .features import dense_rows, rows_apart, scaled_rows
-from .objective import Objective, weight_factor
+from .objective import Objective
+from .products import Products, sums_of_products
 from .sample import Sample
-from .scaling import mean_squares
+from .scaling import mean_squares, total_weight
 
 
 class Rows:
@@ -24,8 +23,8 @@ class Rows:
 
     in_memory = True
 
-    def __init__(self, data: Data, n_threads: int):
-        self.data, self.n_threads = data, n_threads
+    def __init__(self, data: Data, n_threads: int, products: Products | None = None):
+        self.data, self.n_threads, self.products = data, n_threads, products
         self.n_rows = self.n_sampled = self.most_at_hand = data.n_rows
         self.n_features = data.features.center.size
         self.storage = data.features.storage
@@ -106,20 +105,14 @@ class Rows:
 
         With targets: Z has these as further columns.
         """
-        data, d = self.data, self.n_features
-        if not isinstance(data.features, Features):
+        if not self.is_dense:
             return None
-        add, p = kernel("gram", data.features.X.dtype), d + 1 + n_targets
-        room = -(-p // 3) * 3
-
-        def of_part(part):
-            total = np.zeros((room, room))
-            add(data, n_targets, *part, np.empty((room, ROOM_FOR_ROWS)), total)
-            return total
-
-        parts = threads.parts(data.n_rows, p - 1, p * p, ROWS_AT_ONCE)
-        total = sum(threads.run(of_part, parts, self.n_threads))[:p, :p]
-        total = np.tril(total) + np.tril(total, -1).T
+        found = self.products
+        if found is None:
+            moments = sums_of_products(self.data, n_targets, self.n_threads)[0] / total_weight(self.data)
+        else:
+            moments = found.second_moments(self.data, n_targets)
+        d = self.n_features
         if not trains_intercept:
-            total[d], total[:, d] = 0.0, 0.0
-        return total * (weight_factor(data) / data.n_rows)
+            moments[d], moments[:, d] = 0.0, 0.0
+        return moments

@@ -12,7 +12,7 @@ from .._kernels.constants import TINY
 from .._kernels.structures import Data, SparseFeatures
 
 _CHUNK_ENTRIES = 2**15  # of X, of which each thread may need a copy that stays in the cache
-_LEAST_SQUARE = TINY**0.5
+LEAST_SQUARE = TINY**0.5  # smaller ones may have lost digits
 # Columns are rare that aren't zero in a share q of the rows below r = 0.01 / the same share of all entries, at most 1:
 # of text all are, of tables few. They are divided by std (r / q)^0.625. With 1/2 entries that aren't zero would have
 # about the same mean square, however rare; a little more penalises rare columns more than others. Both predicted best.
@@ -189,25 +189,38 @@ def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: s
     """Moments of a matrix in one pass, with sums in float64 of distances from a point near the mean."""
     shift = X[subset[0] if subset.size else 0].astype(np.float64)  # exact for constant columns
     n_rows = subset.size or len(X)
-    used = _used(weight, subset) if weight.size else None
-    weight_sum = float(n_rows if used is None else used.sum())
+    weight_sum = float(_used(weight, subset).sum() if weight.size else n_rows)
 
     def means(shift):
-        """Weighted means of the distances from `shift` and of their squares, the variance, and shares of non-zeros."""
+        """Weighted means of the distances from `shift` and of their squares, and shares of non-zeros."""
         arrays, shape = (X, weight, subset, shift), (3, shift.size)
-        sums = _sums(kernel("moments", X.dtype), arrays, shape, n_rows, X.shape[1], n_threads)
-        total, squares, filled = sums / weight_sum
-        return total, squares, squares - total**2, filled
+        return _sums(kernel("moments", X.dtype), arrays, shape, n_rows, X.shape[1], n_threads) / weight_sum
 
     with np.errstate(over="ignore", invalid="ignore"):
-        distance, squares, variance, filled = means(shift)
-        if not (variance >= _LOST_SHARE * squares).all():
+        distance, squares, filled = means(shift)
+        if not keeps_digits(distance, squares):
             # the row was far from the mean, in units of the spread: an outlier costs a second pass
             shift = shift + np.where(np.isfinite(distance), distance, 0.0)
-            distance, squares, variance, filled = means(shift)
+            distance, squares, filled = means(shift)
+    return moments_by_means(shift, distance, squares, filled, weight_sum, (X, weight, subset, name))
+
+
+def keeps_digits(distance: np.ndarray, squares: np.ndarray, share: float = _LOST_SHARE) -> bool:
+    """Whether variances are at least a share of the mean squares of distances from a point, whose mean is taken off."""
+    return bool((squares - distance**2 >= share * squares).all())
+
+
+def moments_by_means(
+    shift: np.ndarray, distance: np.ndarray, squares: np.ndarray, filled: np.ndarray, weight_sum: float, columns: tuple
+) -> Moments:
+    """Moments by means of distances from `shift` and of their squares; columns are X, weights, subset and a name."""
+    X, weight, subset, name = columns
+    with np.errstate(over="ignore", invalid="ignore"):
+        variance = squares - distance**2
         result = Moments(weight_sum, shift + distance, np.sqrt(np.maximum(variance, 0.0)), filled)
     # squares that overflowed, or fell below what float64 resolves, need a unit of their own
-    lost = ~((squares >= _LEAST_SQUARE) & np.isfinite(variance))
+    lost = ~((squares >= LEAST_SQUARE) & np.isfinite(variance))
+    used = _used(weight, subset) if weight.size else None
     for j in lost.nonzero()[0]:
         column = _used(X[:, j], subset).astype(np.float64)
         result.mean[j], result.std[j] = _column_moments(column, used, f"column {j} of {name}")

@@ -12,10 +12,11 @@ from .._problem.features import row_numbers
 from .._problem.model import LinearModel
 from .._problem.partitioned import PartitionedRows
 from .._problem.problem import Problem
+from .._problem.products import MOST_COLUMNS, rescaled
 from .._problem.rows import Rows
 from ..penalties import ElasticNet, smallest_subgradient
 from .continuation import AT_LARGEST, Solution
-from .curvature import ALL_ROWS_COLUMNS, SubSample, second_moments
+from .curvature import SubSample, second_moments
 from .plan import Plan
 from .working_sets import JITTER, MARGIN, OVERFLOWS, least_with_l1
 
@@ -88,11 +89,7 @@ class Covariances:
         left = (total - share * _moments_of(self.problem, those)) / (1 - share)
         # a column in their scaling is z * stretch + shift
         stretch, shift = np.append(ours.scale / theirs.scale, 1.0), (ours.center - theirs.center) / theirs.scale
-        left *= stretch
-        left *= stretch[:, None]
-        shift = np.append(shift * left[-1, -1], 0.0)
-        left += np.outer(shift, left[-1] + 0.5 * shift) + np.outer(left[-1] + 0.5 * shift, shift)
-        other.known = left
+        other.known = rescaled(left, stretch, np.append(shift, 0.0), ones=-1)
 
     def _counts(self, counts: np.ndarray) -> np.ndarray:
         """How much a penalty counts for each output."""
@@ -177,4 +174,4 @@ def _moments_of(problem: Problem, rows: Rows | PartitionedRows) -> np.ndarray:
     """Second moments of some rows of a problem, in its scaling, with those of a column of ones."""
     model = LinearModel(problem.model.n_features, 1, True, True)
     with threads.single_threaded_blas():
-        return second_moments(SubSample(rows, model, problem.loss, rows.n_rows), model.n_params <= ALL_ROWS_COLUMNS)
+        return second_moments(SubSample(rows, model, problem.loss, rows.n_rows), model.n_params <= MOST_COLUMNS)

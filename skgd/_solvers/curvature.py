@@ -12,6 +12,7 @@ from .._problem.features import dense_columns, left_to_center, squared
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.partitioned import PartitionedRows
+from .._problem.products import MOST_COLUMNS, MOST_TARGETS
 from .._problem.rows import Rows
 from .._problem.sample import PART_ENTRIES, SAMPLE_ENTRIES, Sample, gram, second_derivatives
 from ..losses import Loss
@@ -23,8 +24,6 @@ from .working_sets import WorkingSets
 FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
 MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
-ALL_ROWS_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
-MOST_TARGETS = 8  # whose products with columns cost little beside those of columns
 GROWTH = 8
 MOST_MATRIX_WORK = 1e11
 PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
@@ -235,7 +234,7 @@ class Curvature:
         ridge = self.ridge.reshape(K, p)
         if self.loss.quadratic:
             moments = moments_of_all(self)
-            moments = second_moments(self.some, p <= ALL_ROWS_COLUMNS) if moments is None else moments[:p, :p].copy()
+            moments = second_moments(self.some, p <= MOST_COLUMNS) if moments is None else moments[:p, :p].copy()
             return Blocks([Factor(moments, ridge[0])] * K)
         if self.coupled:
             total = self._mean_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
@@ -314,7 +313,7 @@ def is_even(rows: Rows | PartitionedRows, loss: Loss) -> bool:
 def moments_of_all(curvature: Curvature) -> np.ndarray | None:
     """Second moments of all rows with their targets at the end, where a quadratic loss asks rows for no more."""
     if curvature.moments is None:
-        few_columns = curvature.n_columns <= ALL_ROWS_COLUMNS and curvature.n_outputs <= MOST_TARGETS
+        few_columns = curvature.n_columns <= MOST_COLUMNS and curvature.n_outputs <= MOST_TARGETS
         if curvature.kind == "subsample" and not curvature.few_rows and curvature.loss.quadratic and few_columns:
             given = curvature.linear.trains_intercept, curvature.n_outputs
             curvature.moments = curvature.rows.second_moments(*given)
