@@ -202,7 +202,7 @@ def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: s
             # the row was far from the mean, in units of the spread: an outlier costs a second pass
             shift = shift + np.where(np.isfinite(distance), distance, 0.0)
             distance, squares, filled = means(shift)
-    return moments_by_means(shift, distance, squares, filled, weight_sum, (X, weight, subset, name))
+        return moments_by_means(shift, distance, squares, filled, weight_sum, (X, weight, subset, name))
 
 
 def keeps_digits(distance: np.ndarray, squares: np.ndarray, share: float = _LOST_SHARE) -> bool:
@@ -215,9 +215,8 @@ def moments_by_means(
 ) -> Moments:
     """Moments by means of distances from `shift` and of their squares; columns are X, weights, subset and a name."""
     X, weight, subset, name = columns
-    with np.errstate(over="ignore", invalid="ignore"):
-        variance = squares - distance**2
-        result = Moments(weight_sum, shift + distance, np.sqrt(np.maximum(variance, 0.0)), filled)
+    variance = squares - distance**2
+    result = Moments(weight_sum, shift + distance, np.sqrt(np.maximum(variance, 0.0)), filled)
     # squares that overflowed, or fell below what float64 resolves, need a unit of their own
     lost = ~((squares >= LEAST_SQUARE) & np.isfinite(variance))
     used = _used(weight, subset) if weight.size else None
