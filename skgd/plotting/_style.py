@@ -89,9 +89,8 @@ def add_legend(ax, own_axes: bool, **options):
 
     Above the curves of other axes room is made for it.
     """
-    figure = ax.get_figure()
     legend = ax.legend(fontsize=SMALL, framealpha=0.9, **options)
-    figure.draw_without_rendering()  # which lays the figure out; a legend within its axes leaves them as they are
+    _lay_out(ax)  # once: a legend within its axes leaves them as they are
     for place in ("best", "upper right", "upper left", "lower left", "lower right"):
         legend.set_loc(place)
         box = legend.get_window_extent().padded(_MARKER_RADIUS)
@@ -109,7 +108,7 @@ def add_legend_outside(ax, own_axes: bool, **options):
     for n_columns in (4, 3, 2, 1):
         legend = make.legend(loc=place, fontsize=SMALL, ncols=n_columns, frameon=not own_axes, **options)
         legend.set_in_layout(own_axes)  # a wide one would squeeze the axes that it stands in
-        figure.draw_without_rendering()
+        _lay_out(ax)
         box = legend.get_window_extent()
         if box.width <= room or n_columns == 1:
             break
@@ -126,6 +125,15 @@ def add_legend_outside(ax, own_axes: bool, **options):
 def add_legend_beside(ax, **options):
     """A legend at the right of axes that are the only ones of their figure."""
     return ax.get_figure().legend(loc="outside right upper", fontsize=SMALL, frameon=False, **options)
+
+
+def _lay_out(ax):
+    """Put axes where they will be drawn; drawing itself, which also does that, sets every text of the figure again."""
+    engine = ax.get_figure().get_layout_engine()
+    if engine is not None:
+        engine.execute(ax.get_figure())
+    ax.apply_aspect()
+    ax.get_xlim(), ax.get_ylim()  # limits that follow the data do so when somebody asks for them
 
 
 def _is_crossed(ax, box) -> bool:
