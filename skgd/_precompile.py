@@ -48,11 +48,7 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
     for dtype in given:
         if dtype not in (np.float64, np.float32):
             raise ValueError(f"dtypes may hold float64 and float32, not {dtype}")
-    jobs = [job for dtype in given for job in _of_dtype(dtype)]
-    jobs += [job for dtype in given if sparse for job in _of_sparse(dtype)]
-    jobs += [(kernel, name, FLOAT64) for name in WHATEVER_X_IS]
-    jobs += [job for dtype in dict.fromkeys([*given, FLOAT64]) for job in _plug_ins(dtype)]
-    jobs = list(dict.fromkeys(jobs))
+    jobs = jobs_for(given, sparse)
     for number, (what, *arguments) in enumerate(jobs, 1):
         name = " ".join(str(getattr(part, "__name__", part)) for part in arguments if part is not None)
         print(f"skgd.precompile: {number} of {len(jobs)}: {name}", file=sys.stderr, flush=True)
@@ -60,6 +56,15 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
 
 
 Job = tuple[Any, ...]  # a function and its arguments
+
+
+def jobs_for(dtypes: list[np.dtype], sparse: bool) -> list[Job]:
+    """What is to be compiled, each thing once."""
+    jobs = [job for dtype in dtypes for job in _of_dtype(dtype)]
+    jobs += [job for dtype in dtypes if sparse for job in _of_sparse(dtype)]
+    jobs += [(kernel, name, FLOAT64) for name in WHATEVER_X_IS]
+    jobs += [job for dtype in dict.fromkeys([*dtypes, FLOAT64]) for job in _plug_ins(dtype)]
+    return list(dict.fromkeys(jobs))
 
 
 def _of_dtype(dtype: np.dtype) -> list[Job]:

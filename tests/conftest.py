@@ -21,6 +21,23 @@ collect_ignore = ["peer_suites.py", "peers", "killed.py", "integrations/callback
 os.environ.setdefault("NUMBA_CACHE_DIR", str(pathlib.Path(tempfile.gettempdir()) / "skgd-tests"))
 
 
+MANY_TESTS = 1000  # which need most of what skgd compiles; those of a file need some of it
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compile_by_turns(request, tmp_path_factory):
+    """Workers share out what most tests need compiled, as those of a cold start would all compile the same."""
+    if not hasattr(request.config, "workerinput") or len(request.session.items) < MANY_TESTS:
+        return
+    from skgd._precompile import jobs_for
+
+    of_all_workers = tmp_path_factory.getbasetemp().parent
+    for number, (what, *arguments) in enumerate(jobs_for([np.dtype(float), np.dtype(np.float32)], sparse=True)):
+        with contextlib.suppress(FileExistsError):
+            (of_all_workers / f"compiled {number}").touch(exist_ok=False)
+            what(*arguments)
+
+
 class Twin(NamedTuple):
     """An activation in NumPy and SciPy, with the slope in closed form of its input."""
 
