@@ -102,7 +102,8 @@ def settings_to_check():
     """Settings that pass every check, and those that pass all checks of learning.
 
     Every check: defaults, and each optimizer in a linear model and in a network, one of numbers and one of classes. Of
-    the ways to set an optimizer two are tried with each kind of estimator, and all with several kinds.
+    the ways to set an optimizer two are tried with each kind of estimator, and all with several kinds. What all kinds
+    share beside it is tried in two of the four, of numbers and of classes, a linear model and a network.
     """
     whole, of_learning = [], []
     for turn, (name, make) in enumerate(ESTIMATORS.items()):
@@ -118,13 +119,15 @@ def settings_to_check():
             (whole if (place + (turn % 3 == 0)) % 2 else of_learning).append(one)
             of_learning.append(settings[(place + turn) // 3 % len(settings)])
         whole.append(pytest.param(type(make())(), id=f"{name}-defaults"))
-        of_learning += other_parameters(name, make)
+        few = {"learning_rate": RATE, "max_iter": EPOCHS} if name not in LINEAR else {}
+        others = [*shared_parameters(name)[turn % 3 == 0 :: 2], *own_parameters(name)]
+        of_learning += [named(name, partial(make, **few), **parameters) for parameters in others]
     return whole, of_learning
 
 
-def other_parameters(name, make):
-    """Every other parameter once."""
-    others = [
+def shared_parameters(name):
+    """Every other parameter once, that others have too; each half is for every other kind of estimator."""
+    return [
         {"optimizer": "sgd", "batch_size": "auto"},
         {"average": True},
         {"clip_norm": 1.0},
@@ -136,6 +139,13 @@ def other_parameters(name, make):
         {"alpha": 0.0} if name not in LINEAR or name in REGRESSORS else {"alpha": 0.0, "optimizer": "nesterov"},
         {"optimizer": Adam(learning_rate=RATE, amsgrad=True), "max_iter": 60, "tol": None},
         *({"schedule": schedule, "max_iter": (1 if schedule == "plateau" else 5) * EPOCHS} for schedule in SCHEDULES),
+        *([{"activation": activation} for activation in ACTIVATIONS] if name not in LINEAR else []),
+    ]
+
+
+def own_parameters(name):
+    """Those that some kinds alone have, and losses, which are what each learns."""
+    return [
         *([{"penalty": None}] if name == "GDLinearRegressor" else []),
         # of losses with kinks the objective has some seven digits: too few for coefficients that a weak penalty holds
         *(
@@ -146,10 +156,7 @@ def other_parameters(name, make):
         *({"loss": loss} for loss in sorted(CLASS_LOSSES) if name == "GDMLPClassifier"),
         # without intercepts LogisticRegression fails check_class_weight_classifiers, too: the data need one
         *([{"fit_intercept": False}] if name == "GDLinearRegressor" else []),
-        *([{"activation": activation} for activation in ACTIVATIONS] if name not in LINEAR else []),
     ]
-    few = {"learning_rate": RATE, "max_iter": EPOCHS} if name not in LINEAR else {}
-    return [named(name, partial(make, **few), **parameters) for parameters in others]
 
 
 WITH_EVERY_CHECK, WITH_CHECKS_OF_LEARNING = settings_to_check()
