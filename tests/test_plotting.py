@@ -42,7 +42,7 @@ from skgd.plotting import (
     animate,
 )
 from skgd.plotting._objective import TrainingObjective
-from skgd.plotting._style import color, line_style
+from skgd.plotting._style import _lay_out, add_legend_outside, color, line_style
 
 X, y = load_diabetes(return_X_y=True)
 FRAME, _ = load_diabetes(return_X_y=True, as_frame=True)
@@ -308,6 +308,30 @@ def test_the_legend_hides_no_curve(make):
         if line.get_transform() == display.ax_.transData:
             points = display.ax_.transData.transform(line.get_xydata())
             assert not ((points > box.min) & (points < box.max)).all(axis=1).any()
+
+
+@pytest.mark.parametrize(("layout", "aspect"), [(None, "auto"), (None, "equal"), ("constrained", "equal")])
+@pytest.mark.usefixtures("as_users_see_them")
+def test_legends_are_placed_in_axes_as_they_will_be_drawn(layout, aspect):
+    figure, (ax, _) = plt.subplots(1, 2, layout=layout)
+    ax.plot([0.0, 700.0], [-300.0, 1e4])
+    ax.set_ylabel("a label\nof several\nlines")
+    ax.set_aspect(aspect)
+    corners = [(0.0, -300.0), (700.0, 1e4)]
+    _lay_out(ax)
+    placed = ax.transData.transform(corners)
+    figure.draw_without_rendering()
+    np.testing.assert_allclose(placed, ax.transData.transform(corners), atol=1.0)  # pixels
+
+
+@pytest.mark.usefixtures("as_users_see_them")
+def test_a_legend_below_has_as_many_columns_as_there_is_room_for():
+    figure, ax = plt.subplots(layout="constrained")
+    for k in range(8):
+        ax.plot([0, 1], [0, k], label=f"a curve whose name has letters {k}")
+    box = add_legend_outside(ax, True).get_window_extent()
+    room = figure.get_window_extent().width
+    assert room / 2 < box.width <= room
 
 
 FITTED = [
