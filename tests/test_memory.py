@@ -74,6 +74,8 @@ def test_predictions_convert_some_rows_at_a_time(make, dtype):
     X = rng.integers(0, 2 if dtype is bool else 5, (200_000, 50)).astype(dtype)
     model = make().set_params(n_jobs=2).fit(X[:1000], X[:1000, 0].astype(float))
     predictions = model.predict(X.astype(float))
+    if make is GDLinearRegressor:
+        np.testing.assert_allclose(predictions, X @ model.coef_ + model.intercept_, rtol=1e-9, atol=1e-9)
     assert most_memory(lambda: np.testing.assert_array_equal(model.predict(X), predictions)) < 0.5 * 8 * X.size
     np.testing.assert_array_equal(model.predict(np.asfortranarray(X)), predictions)
 

@@ -248,7 +248,7 @@ def test_training_goes_on_where_it_has_settled():
     np.testing.assert_allclose(parameters(again), parameters(model), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("average", "first"), [(True, 4), (0, 0), (7, 7), (1, 1)])
+@pytest.mark.parametrize(("average", "first"), [(True, 4), (0, 0), (7, 7), (1, 1), (0.8, 0)])
 def test_averaging_is_the_mean_of_the_parameters(average, first):
     # True: from the second epoch on; 4 batches an epoch
     X, y = make_data()
@@ -258,9 +258,12 @@ def test_averaging_is_the_mean_of_the_parameters(average, first):
     for rows in 3 * in_order(61, 16):
         replay.theta = replay.theta - 0.1 * replay.step_gradient(rows)
         path.append(replay.theta)
-    if average is not False:
-        expected = np.mean(path[first:], axis=0)
-        np.testing.assert_allclose(parameters(model), replay.parameters(expected), rtol=1e-9, atol=1e-12)
+    expected = np.mean(path[first:], axis=0)
+    if isinstance(average, float):  # an exponential mean, and that of all while these are few
+        expected = path[0]
+        for k, theta in enumerate(path[1:], start=2):
+            expected = expected + max(1 / k, 1 - average) * (theta - expected)
+    np.testing.assert_allclose(parameters(model), replay.parameters(expected), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("momentum", "rate", "clip_norm"), [(0.0, 0.5, None), (0.9, 0.1, None), (0.0, 0.5, 0.3)])
