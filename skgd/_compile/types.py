@@ -63,6 +63,8 @@ class Signatures(NamedTuple):
     gram: object = None
     coordinate_descent: object = None
     coordinate_path: object = None
+    add_rows: object = None
+    among: object = None
     newton: object = None
     function_update: object = None
     full_step: object = None
@@ -212,7 +214,8 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     rule, loss, *_ = plug_ins
     vector, matrix, double, square = _array(real, 1), _array(real, 2), _array(f8, 1), _array(f8, 2)
     double_in, rows_in, progress = _array(f8, 1, True), _array(from_dtype(ROW_NUMBER), 1, True), training[-1][4]
-    of_path = double, double, square, double, *[_array(i8, 1)] * 2, square, square
+    numbers = _array(i8, 1)
+    of_path = double, double, square, double, numbers, numbers, square, square
     few_rows = types.NamedTuple([square, square, double, double], FewRows)
     newton_settings = types.NamedTuple([i8, f8, i8, f8, f8, flag], NewtonSettings)
     work = types.NamedTuple([square, _array(f8, 3), square, square], NewtonWork)
@@ -223,6 +226,8 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, double, i8, i8),
         "gram": void(data, i8, i8, i8, square, square),
         "coordinate_descent": i8(square, double, double, double, double, i8),
+        "add_rows": void(square, numbers, double, double),
+        "among": void(square, numbers, square),
         "coordinate_path": i8(square, double, double, f8, i8, i8, *of_path),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),
         "function_update": i8(Function(rule), f8, function_state, function_settings, double, f8, progress),

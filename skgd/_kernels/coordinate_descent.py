@@ -29,6 +29,22 @@ def coordinate_descent(matrix, params, l1, slope, step, most_sweeps):
     return 0
 
 
+def add_rows(matrix, numbers, factors, total):
+    """Add some rows of a matrix times their factors, as far as the total goes."""
+    for i in range(numbers.size):
+        factor, row = factors[i], matrix[numbers[i]]
+        for k in range(total.size):
+            total[k] += factor * row[k]
+
+
+def among(matrix, numbers, found):
+    """Fill in the rows and columns of a matrix with these numbers."""
+    for i in range(numbers.size):
+        row = matrix[numbers[i]]
+        for k in range(numbers.size):
+            found[i, k] = row[numbers[k]]
+
+
 def _move(matrix, params, slope, j, new):
     """Change a parameter, and the gradient with it."""
     change, row = new - params[j], matrix[j]

@@ -15,14 +15,15 @@ MATRIX_PER_ENTRY = 2  # entries of a matrix for each of the columns that it is w
 MOST_SWEEPS = 1_000
 SMALL = 1e-3  # share of what the first sweep has brought: the rest is left to the next step
 LEAST_CURVATURE = 1e-12  # share of the largest one
+ROOM = 1.5  # times the columns that there are to be: growing by a few, they are copied seldom
 PART_ENTRIES = 2**18  # of CSR that one thread works on at a time
 
 
 class Columns:
     """Columns as models see them, in an order of their own: a copy of their entries, no more.
 
-    Under weights h of the rows `matrix` holds sum_i h_i z_ij z_ik and `mean` sum_i h_i z_ij / sum_i h_i. Where an
-    intercept is free to follow, the entries are those less the mean.
+    Under weights h of the rows `matrix` begins with sum_i h_i z_ij z_ik, beside which there may be room for more columns;
+    `mean` holds sum_i h_i z_ij / sum_i h_i. Where an intercept is free to follow, the entries are those less the mean.
     """
 
     def __init__(self, rows: Rows, centred: bool):
@@ -91,18 +92,21 @@ class DenseColumns(Columns):
     def add(self, numbers):
         if not numbers.size:
             return
-        known, values = self.numbers.size, self._entries(numbers)
-        self.numbers, self.known[numbers] = np.concatenate([self.numbers, numbers]), True
+        values, known, n = self._entries(numbers), self.numbers.size, self.numbers.size + numbers.size
+        mean = self._mean(values)
+        if n > len(self.matrix):
+            self._make_room(int(ROOM * n))
+        self.rooted[known:n] = self._rooted(values, mean)
+        self.matrix[known:n, :n] = self._products(self.rooted[known:n], self.rooted[:n])
+        self.matrix[:known, known:n] = self.matrix[known:n, :known].T
+        self.numbers, self.mean = np.concatenate([self.numbers, numbers]), np.concatenate([self.mean, mean])
+        self.known[numbers] = True
         self.parts.append(numbers)
-        mean, n = self._mean(values), self.numbers.size
-        rooted, matrix = self._rooted(values, mean), np.empty((n, n))
-        matrix[:known, :known] = self.matrix
-        matrix[known:, known:] = self._products(rooted, rooted)
-        if known:
-            matrix[known:, :known] = self._products(rooted, self.rooted)
-            matrix[:known, known:] = matrix[known:, :known].T
-            rooted = np.concatenate([self.rooted, rooted])
-        self.matrix, self.rooted, self.mean = matrix, rooted, np.concatenate([self.mean, mean])
+
+    def _make_room(self, size):
+        known, matrix, rooted = self.numbers.size, np.empty((size, size)), np.empty((size, self.rows.n_rows))
+        matrix[:known, :known], rooted[:known] = self.matrix[:known, :known], self.rooted[:known]
+        self.matrix, self.rooted = matrix, rooted
 
     def _entries(self, numbers):
         rows, features = self.rows, self.rows.data.features

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtrs
+from scipy.linalg.lapack import dpotrf, dsysv, dtrtrs
 
 from .._compile.kernels import kernel
 from .._kernels.constants import TINY
@@ -54,12 +54,12 @@ class Support:
         is_free, is_base = np.zeros((2, len(matrix)), dtype=bool)
         is_free[free] = is_base[self.base] = True
         gone, come = np.flatnonzero(~is_free[self.base]), free[~is_base[free]]
-        self.is_own = gone.size + come.size > CHANGED * self.base.size
-        if self.is_own:
-            self._factorise(matrix, free)
+        n_changed = gone.size + come.size
+        self.is_own = n_changed > CHANGED * self.base.size
+        if self.is_own or self.lower is None:
+            self._factorise(matrix, free if self.is_own else self.base)
+        if self.is_own or not n_changed:
             return self._back(self._forth(vector))
-        if self.lower is None:
-            self._factorise(matrix, self.base)
         full, n_gone = np.zeros(len(matrix)), gone.size
         full[free] = vector
         border = np.zeros((self.base.size, n_gone + come.size), order="F")
@@ -69,7 +69,10 @@ class Support:
         complement = -border.T @ border
         complement[n_gone:, n_gone:] += matrix[np.ix_(come, come)]
         right = np.concatenate([np.zeros(n_gone), full[come]]) - solution @ border
-        of_border = np.linalg.lstsq(complement, right, rcond=None)[0]
+        of_border, failed = dsysv(complement, right)[2:]
+        if failed:
+            self.forget()
+            return self.solve(matrix, free, vector)
         full[come] = of_border[n_gone:]
         full[self.base] = self._back(solution - border @ of_border)
         return full[free]
@@ -81,13 +84,12 @@ class Support:
         return dtrtrs(self.lower, vectors, lower=1, trans=1)[0]
 
     def _factorise(self, matrix, free):
-        of_free = matrix[np.ix_(free, free)]
-        jitter = JITTER * float(np.diagonal(of_free).mean())
-        failed = True
+        among, of_free = kernel("among", FLOAT64), np.empty((free.size, free.size))
+        jitter, failed = JITTER * float(np.diagonal(matrix)[free].mean()), True
         while failed:
-            lower = of_free.copy()
-            lower.flat[:: free.size + 1] += jitter
-            self.lower, failed = dpotrf(lower.T, lower=1, overwrite_a=1)
+            among(matrix, free, of_free)
+            of_free.flat[:: free.size + 1] += jitter
+            self.lower, failed = dpotrf(of_free.T, lower=1, overwrite_a=1, clean=0)
             jitter = max(100 * jitter, TINY)
         self.base = free
 
@@ -103,8 +105,9 @@ def least_with_l1(
     """Step to the minimum of g'step + step'H step / 2 + sum_j l1_j |params_j + step_j|, or as far as rounds lead.
 
     Coordinate descent finds signs, a Newton step among the parameters that aren't zero the minimum that these have.
+    H is the first rows and columns of the matrix, which may have room for more.
     """
-    if not np.isfinite(matrix).all():
+    if not np.isfinite(np.diagonal(matrix)[: params.size]).all():  # all others lie between its entries
         raise ValueError(OVERFLOWS)
     descend, support = kernel("coordinate_descent", FLOAT64), support or Support()
     slope, step = gradient.copy(), np.zeros_like(params)
@@ -132,10 +135,9 @@ def _newton(matrix, params, l1, slope, step, support) -> bool:
     crossed = np.flatnonzero((aim * sign < 0) & (l1[free] > 0))
     if crossed.size:
         aim = _between_orthants(matrix[np.ix_(free[crossed], free)], downhill, now[free], direction, crossed)
-    change = np.zeros_like(step)
-    change[free] = aim - now[free]
-    step[free] = np.where(aim == 0, -params[free], step[free] + change[free])
-    slope += change @ matrix
+    change = aim - now[free]
+    step[free] = np.where(aim == 0, -params[free], step[free] + change)
+    kernel("add_rows", FLOAT64)(matrix, free, change, slope)
     if crossed.size:
         return False
     left = np.abs(slope[free] + l1[free] * sign).max()
@@ -274,11 +276,11 @@ class WorkingSets:
         if at.size:
             along = gradient[at] - columns.mean * of_intercept if self.model.trains_intercept else gradient[at]
             if columns.has_matrix:
-                diagonal = np.diagonal(columns.matrix).copy()
-                least = LEAST_RIDGE * max(float(diagonal.mean()), TINY)
-                np.fill_diagonal(columns.matrix, diagonal + np.maximum(ridge[at], least))
+                diagonal = np.einsum("ii->i", columns.matrix)[: at.size]
+                before, least = diagonal.copy(), LEAST_RIDGE * max(float(diagonal.mean()), TINY)
+                diagonal += np.maximum(ridge[at], least)
                 step[at] = least_with_l1(columns.matrix, params[at], along, l1[at], most_rounds, support)
-                np.fill_diagonal(columns.matrix, diagonal)
+                diagonal[:] = before
             else:
                 step[at] = columns.least_with_l1(params[at], along, l1[at], ridge[at])
         if self.model.trains_intercept:
