@@ -14,9 +14,10 @@ from .._problem.partitioned import PartitionedRows
 from .._problem.problem import Problem
 from .._problem.products import MOST_COLUMNS, rescaled
 from .._problem.rows import Rows
+from .._problem.sample import Sample, gram
 from ..penalties import ElasticNet, smallest_subgradient
 from .continuation import AT_LARGEST, Solution
-from .curvature import SubSample, second_moments
+from .curvature import PRODUCTS_PER_ENTRY, SubSample
 from .plan import Plan
 from .working_sets import JITTER, MARGIN, OVERFLOWS, least_with_l1
 
@@ -36,7 +37,8 @@ class Covariances:
 
     def __init__(self, problem: Problem, plan: Plan):
         self.problem, self.plan = problem, plan
-        self.known: np.ndarray | None = None  # the moments, where others have looked at the rows
+        self.known: np.ndarray | None = None  # the moments, where rows were looked at for several problems
+        self.parts: list[tuple] = []  # numbers of some rows, their share of the weight, their moments
 
     @cached_property
     def _at_start(self) -> tuple[np.ndarray, np.ndarray]:
@@ -54,18 +56,26 @@ class Covariances:
         return self._at_start[1]
 
     def _gradient(self, params: np.ndarray) -> np.ndarray:
-        return self.problem.objective.sums(params, params.size)[1].reshape(self.problem.model.n_outputs, -1)
+        if self.known is None:
+            return self.problem.objective.sums(params, params.size)[1].reshape(self.problem.model.n_outputs, -1)
+        n_columns, model = self.problem.model.n_features + 1, self.problem.model
+        of_columns = self.known[:, :n_columns]
+        gradient = params.reshape(model.n_outputs, -1) @ of_columns[:n_columns] - of_columns[n_columns:]
+        gradient[:, -1] *= model.trains_intercept
+        return gradient
 
     @cached_property
     def mean(self) -> np.ndarray:
         """Of the columns, where the intercept follows them; else zeros."""
-        mean = self._moments[-1, :-1]
+        n_features = self.problem.model.n_features
+        mean = self._moments[n_features, :n_features]
         return mean if self.problem.model.trains_intercept else np.zeros_like(mean)
 
     @cached_property
     def matrix(self) -> np.ndarray:
         """The covariances."""
-        found = self._moments[:-1, :-1].copy()
+        n_features = self.problem.model.n_features
+        found = self._moments[:n_features, :n_features].copy()
         if self.mean.any():
             found -= np.outer(self.mean, self.mean)
         if not np.isfinite(found).all():
@@ -76,20 +86,38 @@ class Covariances:
     def _moments(self) -> np.ndarray:
         return _moments_of(self.problem, self.problem.rows) if self.known is None else self.known
 
+    def look_at_parts(self, parts: Sequence[np.ndarray]) -> None:
+        """Take the moments of rows part by part, by their numbers, if all are in one: those of parts will be asked for."""
+        few = all(self._are_few(part) for part in parts)
+        if few and sum(map(len, parts)) == self.problem.rows.n_rows:  # as one where rows that say the same are one
+            self.parts = [(part, *self._share_and_moments(part)) for part in parts]
+            self.known = sum(share * moments for _, share, moments in self.parts)
+
     def share_with(self, other: "Covariances", left_out: np.ndarray) -> None:
         """Tell those of the same rows without a few of them their moments: by those of these few."""
-        rows, ours, theirs = self.problem.rows, self.problem.scaling, other.problem.scaling
-        few = len(left_out) <= MOST_LEFT_OUT * rows.n_rows and rows.n_rows >= MANY_ROWS
-        if not (few and isinstance(rows, Rows) and rows.n_rows == other.problem.rows.n_rows + len(left_out)):
-            return  # rows that say the same may be one here and several there
-        those = Rows(rows.data._replace(subset=row_numbers(left_out)), rows.n_threads)
-        total, share = self._moments, those.weight.sum() / rows.weight.sum()
+        if not self._are_few(left_out) or self.problem.rows.n_rows != other.problem.rows.n_rows + len(left_out):
+            return
+        known = [found for part, *found in self.parts if part is left_out]
+        total, (share, moments) = self._moments, known[0] if known else self._share_and_moments(left_out)
         if not share < 1:
             return
-        left = (total - share * _moments_of(self.problem, those)) / (1 - share)
+        left = (total - share * moments) / (1 - share)
         # a column in their scaling is z * stretch + shift
-        stretch, shift = np.append(ours.scale / theirs.scale, 1.0), (ours.center - theirs.center) / theirs.scale
-        other.known = rescaled(left, stretch, np.append(shift, 0.0), ones=-1)
+        ours, theirs = self.problem.scaling, other.problem.scaling
+        stretch = np.concatenate([ours.scale / theirs.scale, [1.0], ours.target_scale / theirs.target_scale])
+        of_columns, of_targets = ours.center - theirs.center, ours.target_center - theirs.target_center
+        shift = np.concatenate([of_columns / theirs.scale, [0.0], of_targets / theirs.target_scale])
+        other.known = rescaled(left, stretch, shift, ones=of_columns.size)
+
+    def _are_few(self, numbers: np.ndarray) -> bool:
+        """Whether some rows are so few of the many that the others are known by them."""
+        rows = self.problem.rows
+        return isinstance(rows, Rows) and rows.n_rows >= MANY_ROWS and len(numbers) <= MOST_LEFT_OUT * rows.n_rows
+
+    def _share_and_moments(self, numbers: np.ndarray) -> tuple[float, np.ndarray]:
+        rows = self.problem.rows
+        those = Rows(rows.data._replace(subset=row_numbers(numbers)), rows.n_threads)
+        return float(those.weight.sum() / rows.weight.sum()), _moments_of(self.problem, those)
 
     def _counts(self, counts: np.ndarray) -> np.ndarray:
         """How much a penalty counts for each output."""
@@ -171,7 +199,17 @@ class Covariances:
 
 
 def _moments_of(problem: Problem, rows: Rows | PartitionedRows) -> np.ndarray:
-    """Second moments of some rows of a problem, in its scaling, with those of a column of ones."""
-    model = LinearModel(problem.model.n_features, 1, True, True)
+    """Second moments of some rows of a problem, in its scaling: of columns, one of ones, and targets."""
+    n_columns, n_targets = problem.model.n_features + 1, problem.model.n_outputs
+    size = n_columns + n_targets
     with threads.single_threaded_blas():
-        return second_moments(SubSample(rows, model, problem.loss, rows.n_rows), model.n_params <= MOST_COLUMNS)
+        if n_columns <= MOST_COLUMNS:
+            found = rows.second_moments(True, n_targets)
+            if found is not None:
+                return found
+        some = SubSample(rows, LinearModel(n_columns - 1, n_targets, True, True), problem.loss, rows.n_rows)
+        return some.mean(_gram_with_targets, max(size, size**2 // PRODUCTS_PER_ENTRY), size**2)
+
+
+def _gram_with_targets(sample: Sample) -> np.ndarray:
+    return gram(np.hstack([sample.Z, sample.targets]), sample.weight)

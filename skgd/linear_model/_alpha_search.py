@@ -151,15 +151,19 @@ class AlphaSearchCV(GridSearchCV):
             of_scores = weight if _takes_weights(scorer) else None
         model = model_for_path(self.estimator)
         whole = solver_of(model, X, y, weight)
-        alphas = alphas_of(model, whole, self.alphas, self.n_alphas, self.eps)
         X, y, weight, of_scores = indexable(X, y, weight, of_scores)
         cv = check_cv(self.cv, y, classifier=is_classifier(model))
+        numbers = np.arange(len(y))  # rows may be numbered from the end, or be said by a mask
+        folds = [(numbers[rows], numbers[unseen]) for rows, unseen in cv.split(X, y, **params)]
+        if isinstance(whole, Covariances) and _hold([unseen for _, unseen in folds], numbers):
+            whole.look_at_parts([unseen for _, unseen in folds])
+        alphas = alphas_of(model, whole, self.alphas, self.n_alphas, self.eps)
         scores: list[Any] = []
-        for rows, unseen in cv.split(X, y, **params):
+        for rows, unseen in folds:
             X_rows, y_rows, w_rows = _some((X, y, weight), rows)
             held_out = _some((X, y, of_scores), unseen)
             solver = solver_of(model, X_rows, y_rows, w_rows, self.tol)
-            if isinstance(whole, Covariances) and isinstance(solver, Covariances) and _are_the_others(rows, unseen, y):
+            if isinstance(whole, Covariances) and isinstance(solver, Covariances) and _hold([rows, unseen], numbers):
                 whole.share_with(solver, unseen)
             path = path_of(model, solver, alphas)
             if self.scoring is None:
@@ -197,10 +201,9 @@ class AlphaSearchCV(GridSearchCV):
         self.alpha_ = float(alphas[self.best_index_])
 
 
-def _are_the_others(rows: np.ndarray, unseen: np.ndarray, y) -> bool:
-    """Whether some rows are all but those that aren't seen, each of them once."""
-    numbers = np.arange(len(y))  # rows may be numbered from the end, or be said by a mask
-    return np.array_equal(np.sort(np.concatenate([numbers[rows], numbers[unseen]])), numbers)
+def _hold(parts: list[np.ndarray], numbers: np.ndarray) -> bool:
+    """Whether each number is in one of these parts."""
+    return np.array_equal(np.sort(np.concatenate(parts)), numbers)
 
 
 def _takes_weights(scorer: Callable) -> bool:
