@@ -17,7 +17,16 @@ from .optimizers import OPTIMIZERS, SGD
 
 OF_PARAMETERS = "full_step", "finish_epoch"  # kernels that are given no rows
 # Kernels that are given float64, or are where it isn't the dtype of X that is computed in.
-WHATEVER_X_IS = "moments", "newton", "coordinate_descent", "coordinate_path", "add_rows", "among", "function_update", *OF_PARAMETERS
+WHATEVER_X_IS = (
+    "moments",
+    "newton",
+    "coordinate_descent",
+    "coordinate_path",
+    "add_rows",
+    "among",
+    "function_update",
+    *OF_PARAMETERS,
+)
 
 
 def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: bool = False) -> None:

@@ -120,6 +120,38 @@ def test_ends_unproven_where_no_step_leads_anywhere(monkeypatch):
     assert model.n_iter_ == 6
 
 
+@pytest.mark.parametrize("seed", [0, 3, 5])
+def test_the_elastic_net_that_interpolates_is_proven(seed):
+    random, alpha = np.random.default_rng(seed), 1e-5
+    X, y = random.normal(size=(8, 40)), random.normal(size=8)
+    model = GDLinearRegressor("absolute_error", penalty="elasticnet", l1_ratio=0.5, alpha=alpha, standardize=False)
+    model.fit(X, y)
+    assert model.stop_reason_ == "converged"
+    # so weak a penalty leaves no residuals: of all interpolating parameters the least ones by the penalty
+    constraints = {"type": "eq", "fun": lambda v: X @ (v[:40] - v[40:80]) + v[80] - y}
+    w = np.linalg.pinv(np.c_[X, np.ones(8)]) @ y
+    start = np.concatenate([np.maximum(w[:40], 0), np.maximum(-w[:40], 0), w[40:]])
+    least = minimize(
+        lambda v: 0.5 * v[:80].sum() + 0.25 * ((v[:40] - v[40:80]) ** 2).sum(),
+        start,
+        bounds=[(0, None)] * 80 + [(None, None)],
+        constraints=constraints,
+        options={"maxiter": 1000, "ftol": 1e-12},
+    )
+    found, short = model.coef_, np.abs(model.predict(X) - y).mean() / alpha
+    may_lack = 1.001e-9 * np.abs(y - np.median(y)).mean() / alpha
+    assert 0.5 * np.abs(found).sum() + 0.25 * found @ found + short <= least.fun + may_lack
+    assert np.count_nonzero(found) < 30
+
+
+def test_targets_that_a_constant_meets_leave_zeros():
+    y = np.where(np.arange(len(DIABETES)) % 3, 0.2, -0.2)  # within the width
+    model = GDLinearRegressor(EpsilonInsensitive(0.5), penalty="l1", alpha=1e-3).fit(DIABETES, y)
+    assert model.stop_reason_ == "converged"
+    assert not model.coef_.any()
+    assert np.abs(model.predict(DIABETES) - y).max() <= 0.5
+
+
 def test_the_elastic_net_against_a_quadratic_program():
     X, positive, l1, l2 = WINE[:, :3], KIND == 1, 0.02, 0.03
     model = GDLinearClassifier("hinge", penalty="elasticnet", alpha=l1 + l2, l1_ratio=l1 / (l1 + l2), standardize=False)

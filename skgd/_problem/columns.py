@@ -22,7 +22,7 @@ PART_ENTRIES = 2**18  # of CSR that one thread works on at a time
 class Columns:
     """Columns as models see them, in an order of their own: a copy of their entries, no more.
 
-    Under weights h of the rows `matrix` begins with sum_i h_i z_ij z_ik, beside which there may be room for more columns;
+    Under weights h of the rows `matrix` begins with sum_i h_i z_ij z_ik, and may have room for more columns beside it;
     `mean` holds sum_i h_i z_ij / sum_i h_i. Where an intercept is free to follow, the entries are those less the mean.
     """
 

@@ -87,7 +87,7 @@ class Covariances:
         return _moments_of(self.problem, self.problem.rows) if self.known is None else self.known
 
     def look_at_parts(self, parts: Sequence[np.ndarray]) -> None:
-        """Take the moments of rows part by part, by their numbers, if all are in one: those of parts will be asked for."""
+        """Take the moments of rows part by part, by their numbers, if all are in one; those of parts are kept."""
         few = all(self._are_few(part) for part in parts)
         if few and sum(map(len, parts)) == self.problem.rows.n_rows:  # as one where rows that say the same are one
             self.parts = [(part, *self._share_and_moments(part)) for part in parts]
@@ -116,6 +116,7 @@ class Covariances:
 
     def _share_and_moments(self, numbers: np.ndarray) -> tuple[float, np.ndarray]:
         rows = self.problem.rows
+        assert isinstance(rows, Rows)
         those = Rows(rows.data._replace(subset=row_numbers(numbers)), rows.n_threads)
         return float(those.weight.sum() / rows.weight.sum()), _moments_of(self.problem, those)
 

@@ -43,6 +43,11 @@ class Program:
         residuals = self.forward(w) - self.at
         inside = np.abs(residuals).mean() + TINY
         self.above, self.below = np.maximum(residuals, 0.0) + inside, np.maximum(-residuals, 0.0) + inside
+        self.proof, self.least = (
+            self.slopes.copy(),
+            np.array([-np.inf]),
+        )  # slopes that prove how small the objective can be
+        self.rounding = ROUNDING * float(np.maximum(-self.low, self.high) @ np.abs(self.at))
         self.largest = float(np.abs(rows).T.dot(np.maximum(*np.abs([low, high])).sum(axis=0)).max())
 
     def forward(self, w):
@@ -88,6 +93,10 @@ class Program:
         """By how much the objective lies above its least, at most, if the subgradient is zero."""
         residuals = self.forward(w) - self.at
         return float((np.maximum(self.low * residuals, self.high * residuals) - self.slopes * residuals).sum())
+
+    def learn(self) -> None:
+        """Take note of how small the objective can be at least, by slopes with nothing left of the subgradient."""
+        self.least[0], self.proof = self.value(self.w) - self.gap(self.w), self.slopes.copy()
 
     def rounded(self) -> np.ndarray:
         """The parameters, zero where the slope of the penalty is farther from its end than they are from zero."""
@@ -232,16 +241,24 @@ class InteriorPoint:
         """Whether slopes prove that a program has nothing left to gain."""
         plan, objective, reference = self.plan, self._objective, float(self.training.progress["reference"][0])
         gain = max(reference - objective, LEAST_GAIN * abs(reference), TINY) / len(self.programs)
-        tol, slope = max(plan.tol or 0.0, GAP) if plan.criterion == "objective" else GAP, SLOPE * program.largest
-        if plan.criterion == "gradient":
-            slope = plan.tol or 0.0
-        return program.gap(program.w) <= tol * gain and float(np.abs(program.subgradient).max()) <= slope
+        tol = max(plan.tol or 0.0, GAP) if plan.criterion == "objective" else GAP
+        if plan.criterion == "gradient" and not self._is_flat(program):
+            return False
+        return program.value(program.w) - program.least[0] <= tol * gain + program.rounding
+
+    def _is_flat(self, program: Program) -> bool:
+        """Whether slopes leave next to nothing of the subgradient, as those do that prove anything."""
+        by_gradient = self.plan.criterion == "gradient"
+        most = self.plan.tol or 0.0 if by_gradient else SLOPE * program.largest
+        return float(np.abs(program.subgradient).max()) <= most
 
     def _settles(self, program: Program) -> bool:
         """Make zero what is next to nothing, if slopes prove that nothing is left to gain then; whether they do.
 
         Where the gap is small but what is zero at the optimum isn't small enough yet, it takes some more steps.
         """
+        if self._is_flat(program):
+            program.learn()
         if not self._is_there(program):
             return False
         before, program.w = program.w, program.rounded()
@@ -256,8 +273,10 @@ class InteriorPoint:
                 rounded = each.rounded()
                 if each.value(rounded) <= each.value(each.w):
                     each.w = rounded
+                if self._is_there(each):
+                    each.slopes[:] = each.proof  # the last ones may have lost their digits
         self.training.state.params[:] = np.concatenate([each.w for each in self.programs])
         self.training.gradient_norm = max(float(np.abs(each.subgradient).max()) for each in self.programs)
 
 
-PARTS = "w", "slopes", "above", "below", "to_low", "to_high"  # of a program, which change
+PARTS = "w", "slopes", "above", "below", "to_low", "to_high", "proof", "least"  # of a program, which change

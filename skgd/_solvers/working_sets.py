@@ -269,7 +269,8 @@ class WorkingSets:
         else:
             raw = raw_predictions_of(self.rows, self.model, params)
         for columns, weight in zip(self.sets, self.second_derivatives(raw).T, strict=True):
-            columns.weigh(np.ascontiguousarray(weight))
+            # where all rows lie on straight pieces, as outliers of Huber's loss do, steps are those of squared error
+            columns.weigh(np.ascontiguousarray(weight) if weight.any() else self.rows.shares)
 
     def _step(self, columns, support, ridge, params, gradient, l1, step, most_rounds=MOST_ROUNDS):
         at, of_intercept = columns.numbers, float(gradient[-1])
