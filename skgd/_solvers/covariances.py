@@ -88,17 +88,19 @@ class Covariances:
 
     def look_at_parts(self, parts: Sequence[np.ndarray]) -> None:
         """Take the moments of rows part by part, by their numbers, if all are in one; those of parts are kept."""
-        few = all(self._are_few(part) for part in parts)
+        few = all(_are_few(self.problem, part) for part in parts)
         if few and sum(map(len, parts)) == self.problem.rows.n_rows:  # as one where rows that say the same are one
-            self.parts = [(part, *self._share_and_moments(part)) for part in parts]
+            self.parts = [(part, *_share_and_moments(self.problem, part)) for part in parts]
             self.known = sum(share * moments for _, share, moments in self.parts)
 
     def share_with(self, other: "Covariances", left_out: np.ndarray) -> None:
         """Tell those of the same rows without a few of them their moments: by those of these few."""
-        if not self._are_few(left_out) or self.problem.rows.n_rows != other.problem.rows.n_rows + len(left_out):
+        if not _are_few(self.problem, left_out) or self.problem.rows.n_rows != other.problem.rows.n_rows + len(
+            left_out
+        ):
             return
         known = [found for part, *found in self.parts if part is left_out]
-        total, (share, moments) = self._moments, known[0] if known else self._share_and_moments(left_out)
+        total, (share, moments) = self._moments, known[0] if known else _share_and_moments(self.problem, left_out)
         if not share < 1:
             return
         left = (total - share * moments) / (1 - share)
@@ -109,31 +111,18 @@ class Covariances:
         shift = np.concatenate([of_columns / theirs.scale, [0.0], of_targets / theirs.target_scale])
         other.known = rescaled(left, stretch, shift, ones=of_columns.size)
 
-    def _are_few(self, numbers: np.ndarray) -> bool:
-        """Whether some rows are so few of the many that the others are known by them."""
-        rows = self.problem.rows
-        return isinstance(rows, Rows) and rows.n_rows >= MANY_ROWS and len(numbers) <= MOST_LEFT_OUT * rows.n_rows
-
-    def _share_and_moments(self, numbers: np.ndarray) -> tuple[float, np.ndarray]:
-        rows = self.problem.rows
-        assert isinstance(rows, Rows)
-        those = Rows(rows.data._replace(subset=row_numbers(numbers)), rows.n_threads)
-        return float(those.weight.sum() / rows.weight.sum()), _moments_of(self.problem, those)
-
-    def _counts(self, counts: np.ndarray) -> np.ndarray:
-        """How much a penalty counts for each output."""
-        return counts.reshape(len(self.slopes), -1)[:, 0]
-
     def largest_strength(self) -> float:
         """The least strength of an L1 penalty from which on no coefficient is other than zero."""
-        return AT_LARGEST * float((np.abs(self.slopes).max(axis=1) / self._counts(self.problem.l1_counts)).max())
+        return AT_LARGEST * float(
+            (np.abs(self.slopes).max(axis=1) / _counts(self.slopes, self.problem.l1_counts)).max()
+        )
 
     def solutions(self, penalties: Sequence[ElasticNet]) -> list[Solution]:
         """The optimum under each penalty, in their order: weaker ones shall follow."""
         coefs = np.empty((len(penalties), *self.slopes.shape))
         norms, steps = np.zeros((len(self.slopes), len(penalties))), np.zeros((len(self.slopes), len(penalties)), int)
         l1s, l2s = (np.array([getattr(each, name) for each in penalties]) for name in ("l1", "l2"))
-        counts = self._counts(self.problem.l1_counts), self._counts(self.problem.penalised)
+        counts = _counts(self.slopes, self.problem.l1_counts), _counts(self.slopes, self.problem.penalised)
         tols = self._tols()
         with threads.single_threaded_blas():
             for k, (slope, of_l1, of_l2) in enumerate(zip(self.slopes, *counts, strict=True)):
@@ -197,6 +186,24 @@ class Covariances:
         params[at] += step
         slope += step @ self.matrix[at]
         return float(np.abs(smallest_subgradient(params, slope + ridge * params, l1)).max(initial=0.0))
+
+
+def _counts(slopes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """How much a penalty counts for each output."""
+    return counts.reshape(len(slopes), -1)[:, 0]
+
+
+def _are_few(problem: Problem, numbers: np.ndarray) -> bool:
+    """Whether some rows are so few of the many that the others are known by them."""
+    rows = problem.rows
+    return isinstance(rows, Rows) and rows.n_rows >= MANY_ROWS and len(numbers) <= MOST_LEFT_OUT * rows.n_rows
+
+
+def _share_and_moments(problem: Problem, numbers: np.ndarray) -> tuple[float, np.ndarray]:
+    rows = problem.rows
+    assert isinstance(rows, Rows)
+    those = Rows(rows.data._replace(subset=row_numbers(numbers)), rows.n_threads)
+    return float(those.weight.sum() / rows.weight.sum()), _moments_of(problem, those)
 
 
 def _moments_of(problem: Problem, rows: Rows | PartitionedRows) -> np.ndarray:

@@ -153,7 +153,7 @@ class AlphaSearchCV(GridSearchCV):
         whole = solver_of(model, X, y, weight)
         X, y, weight, of_scores = indexable(X, y, weight, of_scores)
         cv = check_cv(self.cv, y, classifier=is_classifier(model))
-        numbers = np.arange(whole.problem.n_given)  # rows may be numbered from the end, or be said by a mask
+        numbers = np.arange(len(y))  # type: ignore[arg-type]  # for rows numbered from the end, or said by a mask
         folds = [(numbers[rows], numbers[unseen]) for rows, unseen in cv.split(X, y, **params)]
         if isinstance(whole, Covariances) and _hold([unseen for _, unseen in folds], numbers):
             whole.look_at_parts([unseen for _, unseen in folds])
