@@ -23,8 +23,8 @@ class Differences:
     """The gradient of a function by finite differences within a box; where the user leaves it open, they are refined.
 
     They begin as SciPy's forward differences. For quasi-Newton steps, which come nearer than these can see, they become
-    shorter as the function does: what it bends by on them counts for more then, and it has less rounding. Central ones, with steps that fit the curvature and noise of the
-    function, come in once these are known.
+    shorter as the function does: what it bends by on them counts for more then, and it has less rounding. Central ones,
+    with steps that fit the curvature and noise of the function, come in once these are known.
     """
 
     def __init__(self, method: str | None, size: int, box: Box | None):
