@@ -1,12 +1,14 @@
-"""Errors of constructors: they name the class that was called, and tell who comes from elsewhere what to write."""
+"""Errors of calls: they name the class or function called, and tell who comes from elsewhere what to write."""
 
 import difflib
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from sklearn.base import BaseEstimator
+
+Function = TypeVar("Function", bound=Callable)
 
 
 class AdvisesCallers:
@@ -45,23 +47,41 @@ def _advising(construct: Callable) -> Callable:
     return __init__
 
 
-def _why_not_called(cls: type, signature: inspect.Signature, args: tuple, kwargs: dict) -> str | None:
-    """What is wrong with the arguments of a class; None if nothing is."""
+def advises_callers(written_elsewhere: dict[str, str]) -> Callable[[Function], Function]:
+    """Decorate a function that says what to write in place of parameters that it doesn't take, likewise."""
+
+    def advising(function: Any) -> Any:
+        function._written_elsewhere = written_elsewhere
+
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            words = _why_not_called(function, inspect.signature(function), args, kwargs)
+            if words is not None:
+                raise TypeError(words)
+            return function(*args, **kwargs)
+
+        return call
+
+    return advising
+
+
+def _why_not_called(called: Any, signature: inspect.Signature, args: tuple, kwargs: dict) -> str | None:
+    """What is wrong with the arguments of a class or function; None if nothing is."""
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        known = list(signature.parameters)[1:]
+        known = [name for name in signature.parameters if name != "self"]
         unknown = [name for name in kwargs if name not in known]
-        return _no_parameter(cls, unknown[0], known) if unknown else f"{cls.__name__}(): {error}"
+        return _no_parameter(called, unknown[0], known) if unknown else f"{called.__name__}(): {error}"
     return None
 
 
-def _no_parameter(cls: Any, name: str, known: list[str]) -> str:
-    advice = cls._written_elsewhere.get(name)
+def _no_parameter(called: Any, name: str, known: list[str]) -> str:
+    advice = called._written_elsewhere.get(name)
     if advice is None:
         close = difflib.get_close_matches(name, known, 1, 0.7)
         advice = f"did you mean {close[0]}?" if close else f"it has {', '.join(known) or 'no parameters'}"
-    return f"{cls.__name__}() takes no {name}: {advice}"
+    return f"{called.__name__}() takes no {name}: {advice}"
 
 
 RATES = dict.fromkeys(("lr", "eta0", "eta", "learning_rate_init"), "write learning_rate")
@@ -70,6 +90,12 @@ MOMENTUM = "write optimizer=skgd.optimizers.SGD(momentum=..., nesterov=...)"
 ADAM = "write optimizer=skgd.optimizers.Adam(beta1=..., beta2=..., epsilon=...)"
 NEEDLESS = "leave it out, "
 
+OF_MINIMIZE = RATES | {
+    "method": "write optimizer",
+    "maxiter": "write max_iter",
+    "options": "its parameters stand by themselves, as max_iter and tol",
+    **dict.fromkeys(("hess", "hessp"), NEEDLESS + "curvature is found from gradients"),
+}
 OF_OPTIMIZERS = RATES | {
     "eps": "write epsilon",
     "betas": "write beta1 and beta2",

@@ -72,6 +72,10 @@ class Defective(Optimizer):
         (lambda: Huber(epsilonn=1), r"^Huber\(\) takes no epsilonn: did you mean epsilon\?"),
         (lambda: InverseScaling(powr=1), r"^InverseScaling\(\) takes no powr"),
         (lambda: Defective(), "unsupported operand"),
+        (lambda: minimize(abs, 1.0, lr=0.1), r"^minimize\(\) takes no lr: write learning_rate"),
+        (lambda: minimize(abs, 1.0, maxiter=3), r"^minimize\(\) takes no maxiter: write max_iter"),
+        (lambda: minimize(abs), r"^minimize\(\): missing a required argument: 'x0'"),
+        (lambda: minimize(lambda x: x + None, 1.0), "unsupported operand"),
     ],
 )
 def test_errors_of_constructors(call, words):

@@ -111,7 +111,7 @@ def _passes(loop: str, model: type, index: np.dtype | None) -> dict[str, Callabl
 
 
 def _first_layer(of_sparse: bool) -> dict[str, Callable]:
-    return dict(network.SPARSE_ROWS if of_sparse else network.DENSE_ROWS)
+    return network.SPARSE_ROWS if of_sparse else network.DENSE_ROWS
 
 
 def _source(name: str, model: type, of_sparse: bool) -> Callable:

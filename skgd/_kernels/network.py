@@ -72,8 +72,12 @@ def no_gradients(features, rows, delta, grads, first, last):
 
 
 # What the first layer's names stand for.
-DENSE_ROWS = {"copy_rows": copy_dense_rows, "product_in_place": no_product, "gradients_in_place": no_gradients}
-SPARSE_ROWS = {
+DENSE_ROWS: dict[str, Callable] = {
+    "copy_rows": copy_dense_rows,
+    "product_in_place": no_product,
+    "gradients_in_place": no_gradients,
+}
+SPARSE_ROWS: dict[str, Callable] = {
     "copy_rows": leave_rows,
     "product_in_place": sparse_product,
     "gradients_in_place": sparse_gradients,

@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .._auto.decide import users_optimizer
+from .._constructors import OF_MINIMIZE, advises_callers
 from .._validation import Interval, StrOptions, check_arguments
 from .._warnings import warn_user
 from ..optimizers import OPTIMIZERS, Optimizer, OptimizerName
@@ -47,6 +48,7 @@ CONSTRAINTS: dict = {
 }
 
 
+@advises_callers(OF_MINIMIZE)
 def minimize(
     fun: Callable,
     x0: ArrayLike,
