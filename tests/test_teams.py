@@ -118,6 +118,23 @@ def test_a_step_follows_the_gradient_of_the_formula(n_jobs):
         delta = delta @ start[k].T * (1 - outputs[k] ** 2)
 
 
+def test_units_that_dropout_keeps_count_for_those_that_it_drops():
+    # from a last layer of zeros predictions are zero whatever is dropped, so that the gradient's mean over masks is known
+    X, y = rows(320)
+    y = 2.0 + 0.1 * y
+    start = np.random.default_rng(1).standard_normal((5, 48)) / 10, np.zeros((48, 1))
+    settings = SETTINGS | {"max_iter": 1, "batch_size": None, "optimizer": "sgd", "learning_rate": 0.1, "alpha": 0.0}
+    model = GDMLPRegressor(
+        **settings | {"hidden_layer_sizes": (48,)}, activation="tanh", dropout=0.5, standardize=False
+    )
+    model.set_params(init=(start, (np.ones(48), np.zeros(1)))).fit(X, y)
+    assert teams.block_rows(model._training.model, Storage(X.dtype), len(X)) == 20
+    expected = 0.1 * np.tanh(X @ start[0] + 1).T @ y / len(y)
+    ratio = model.coefs_[1][:, 0] / expected
+    assert abs(ratio.mean() - 1) < 0.03  # a standard deviation of 0.056 for each of 48
+    assert 0.03 < ratio.std() < 0.09
+
+
 def test_sparse_rows_are_shared_where_most_parameters_meet_every_row(all_come):
     # in float32, as the dense ones above are in float64: both of both would compile for seconds
     X, y = (array.astype(np.float32) for array in rows())

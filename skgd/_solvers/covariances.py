@@ -95,9 +95,8 @@ class Covariances:
 
     def share_with(self, other: "Covariances", left_out: np.ndarray) -> None:
         """Tell those of the same rows without a few of them their moments: by those of these few."""
-        if not _are_few(self.problem, left_out) or self.problem.rows.n_rows != other.problem.rows.n_rows + len(
-            left_out
-        ):
+        n_left = self.problem.rows.n_rows - len(left_out)
+        if not _are_few(self.problem, left_out) or other.problem.rows.n_rows != n_left:
             return
         known = [found for part, *found in self.parts if part is left_out]
         total, (share, moments) = self._moments, known[0] if known else _share_and_moments(self.problem, left_out)
