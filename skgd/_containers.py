@@ -8,6 +8,7 @@ from datetime import date, time, timedelta
 from typing import Any, NoReturn
 
 import numpy as np
+from scipy import sparse
 
 # float32 as columns name it: of pandas and polars; of pyarrow, also in pandas; sparse ones of pandas
 SINGLE = re.compile(r"[Ff]loat32|float(\[pyarrow\])?|Sparse\[float32, .*\]")
@@ -67,6 +68,11 @@ def of_numbers(X: Any) -> Any:
     if kind in ("S", "U", "V"):
         raise ValueError(f"X holds {dtype}, no numbers: convert it, as X.astype(float) does, or {ENCODE}")
     return X
+
+
+def becomes_sparse(X: Any) -> bool:
+    """Whether X is sparse, or a data frame whose columns all are, of which scikit-learn makes CSR."""
+    return sparse.issparse(X) or (hasattr(X, "columns") and hasattr(X, "sparse"))
 
 
 def all_single(X: Any) -> bool:

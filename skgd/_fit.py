@@ -11,14 +11,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
 from sklearn.utils import check_random_state
 
 from . import _parallel as threads
 from ._auto.advice import report
 from ._auto.description import settle_held_out, treatment
 from ._constructors import VALUES, AdvisesCallers
-from ._containers import all_single
+from ._containers import all_single, becomes_sparse
 from ._encoding import Encoding, categorical_columns
 from ._partitions import Partitions, adapter_of, partitions_of
 from ._pickles import Pickles
@@ -277,7 +276,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         decided by the number of rows is settled.
         """
         partitions, first = partitions_of(X, y, sample_weight), before[0] if before else None
-        is_sparse = sparse.issparse(X if partitions is None else partitions.X_like)
+        is_sparse = becomes_sparse(X if partitions is None else partitions.X_like)
         either = is_sparse and self._model is LinearModel  # computes in float64 then
         either = either or first is None or first.optimizer.searches_line
         if dtype is None and not either:
@@ -390,9 +389,9 @@ def described_in_parts(
             unseen = functools.partial(encoded_validation_set, estimator, validation)
         else:
             check_columns(estimator, unseen.X_like, reset=False)
-            if sparse.issparse(unseen.X_like) != sparse.issparse(X_like):
+            if becomes_sparse(unseen.X_like) != becomes_sparse(X_like):
                 raise ValueError("of X and X_val one is sparse, the other dense: give collections that are alike")
-    is_sparse = sparse.issparse(X_like)
+    is_sparse = becomes_sparse(X_like)
     how = treatment(parameters, kind, streaming)
     reading = Reading(dtype, is_sparse, X_like.shape[1], estimator._checks_of_y, columns=columns_of(X_like))
     return describe_partitions(

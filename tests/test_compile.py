@@ -20,8 +20,9 @@ import skgd
 from skgd import GDLinearRegressor, GDMLPRegressor
 from skgd._compile import cache, intrinsics, jit, private
 from skgd._compile.jit import bound, compiled, have_numba
-from skgd._compile.kernels import kernel
+from skgd._compile.kernels import _kernel, kernel
 from skgd._kernels import matrices, vectors
+from skgd._kernels.structures import Linear
 from skgd.activations import Activation
 from skgd.losses import Loss
 from skgd.optimizers import Optimizer
@@ -305,7 +306,7 @@ def test_a_function_for_kernels_can_be_called_by_python_and_has_no_code_for_that
 
 
 def test_a_kernel_that_only_python_calls_has_no_code_for_kernels():
-    (result,) = kernel("moments", np.dtype(float)).overloads.values()
+    (result,) = _kernel("moments", np.dtype(float), Linear, None, None).overloads.values()
     assert result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name) == 0
 
 

@@ -631,12 +631,12 @@ def run_passes(objective, features, rows, params, derivative, random=None, in_py
     room = np.full(objective.n_work(n_rows, storage) + 2, np.nan, dtype)
     work = room[1:-1]
     raw, grads = np.full((n_rows, objective.n_outputs), np.nan, dtype), np.full(params.size, np.nan, dtype)
-    forward(features, rows, model.layers, params, work, raw)
+    forward(features, rows, model.layers, params, work, raw, 0, len(rows))
     masks = [
         work[n_rows * layer["mask_at"] :][: n_rows * layer["n_in"]].reshape(n_rows, -1).copy()
         for layer in model.layers.table[1:]
     ]
-    backward(features, rows, model.layers, params, work, derivative.astype(dtype), grads)
+    backward(features, rows, model.layers, params, work, derivative.astype(dtype), grads, 0, len(rows))
     assert np.isnan(room[[0, -1]]).all()  # they keep to the room that they ask for
     return raw, grads, masks
 

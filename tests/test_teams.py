@@ -119,7 +119,7 @@ def test_a_step_follows_the_gradient_of_the_formula(n_jobs):
 
 
 def test_units_that_dropout_keeps_count_for_those_that_it_drops():
-    # from a last layer of zeros predictions are zero whatever is dropped, so that the gradient's mean over masks is known
+    # from a last layer of zeros predictions are zero whatever is dropped: the gradient's mean over masks is known
     X, y = rows(320)
     y = 2.0 + 0.1 * y
     start = np.random.default_rng(1).standard_normal((5, 48)) / 10, np.zeros((48, 1))

@@ -18,7 +18,7 @@ from dask.optimization import cull
 
 from .._containers import checked_table
 from .._partitions import Part
-from .cluster import OnCluster, client_in_force, compute, on_this_machine
+from .cluster import OnCluster, client_in_force, compute, on_this_machine, told_in_plain_words
 from .collections import (
     NO_ROWS,
     blocks_alike,
@@ -188,6 +188,11 @@ class Number(da.Array):
     """A number that isn't computed yet; scikit-learn's cross-validation asks for it as it does for NumPy's."""
 
     __slots__ = ()
+
+    def compute(self, **kwargs: Any) -> Any:
+        """The number, on the scheduler in force."""
+        with told_in_plain_words():
+            return super().compute(**kwargs)
 
     def item(self) -> float:
         """The number itself."""

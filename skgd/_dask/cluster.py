@@ -75,15 +75,10 @@ class OnCluster:
     def result(self) -> Any:
         """What the task gives; a RuntimeError where the cluster can't say it."""
         try:
-            with _beside_other_tasks():
+            with told_in_plain_words(), _beside_other_tasks():
                 if not concurrent.futures.wait([self.gathered], timeout=PATIENCE).done and not self.client.nthreads():
                     warn_user(NO_WORKERS, RuntimeWarning)
                 return self.gathered.result()
-        except Exception as error:
-            words = _in_plain_words(error)
-            if words is None:
-                raise
-            raise RuntimeError(words) from error
         finally:
             self.cancel()
 
@@ -105,6 +100,18 @@ def _beside_other_tasks() -> Iterator[None]:
     finally:
         if inside:
             distributed.rejoin()
+
+
+@contextlib.contextmanager
+def told_in_plain_words() -> Iterator[None]:
+    """Errors of clusters as a RuntimeError that says what they mean."""
+    try:
+        yield
+    except Exception as error:
+        words = _in_plain_words(error)
+        if words is None:
+            raise
+        raise RuntimeError(words) from error
 
 
 def _in_plain_words(error: Exception) -> str | None:

@@ -100,7 +100,7 @@ def blocks_alike(data: Any, X: Any, blocks: list, name: str) -> list:
     if len(found) != len(blocks):
         raise ValueError(
             f"X has {len(blocks)} partitions and {name} {len(found)}, and how many rows there are in each isn't known: "
-            "repartition them alike, or call compute_chunk_sizes() of both first"
+            "repartition them alike, or find out: arrays have compute_chunk_sizes(), frames to_dask_array(lengths=True)"
         )
     return found
 

@@ -128,6 +128,14 @@ def test_rows_of_csr_have_it_too():
     assert_same_optimum(GDLinearRegressor(alpha=1e-3), "squared_error", NUMBERS, csr_parts(X), weight=WEIGHT)
 
 
+def test_frames_of_sparse_columns_have_it_too():
+    frame = pd.DataFrame.sparse.from_spmatrix(sparse.csr_array(X), columns=NAMES[: X.shape[1]])
+    in_parts = dd.from_pandas(frame, npartitions=5), dd.from_pandas(pd.Series(TWO), npartitions=5)
+    one, other = (GDLogisticClassifier(alpha=1e-3).fit(*rows) for rows in ((sparse.csr_array(X), TWO), in_parts))
+    np.testing.assert_allclose(other.coef_, one.coef_, rtol=1e-4, atol=1e-6)
+    assert float(other.score(*in_parts)) == pytest.approx(one.score(X, TWO), abs=1e-12)
+
+
 def test_scikit_learn_has_the_same_coefficients():
     Z, alpha = (X - X.mean(axis=0)) / X.std(axis=0), 1e-2
     rows = parts(Z, 700)

@@ -181,13 +181,16 @@ def scattered(client):
 
 def test_rows_that_are_lost_for_good_are_a_clear_error(client, expected, fit_while):
     rows = scattered(client)
-    assert_same_bits(clone(MODEL).fit(rows, data()[1]), expected)
+    model = clone(MODEL).fit(rows, data()[1])
+    assert_same_bits(model, expected)
     message = r"rows are lost with the worker that held them.*load them from files"
     start = time.monotonic()
     with pytest.raises(RuntimeError, match=message):  # in a pass
         fit_while(soon(lambda: kill_a_worker(client)), rows)
     with pytest.raises(RuntimeError, match=message):  # or before a fit
         clone(MODEL).fit(rows, data()[1])
+    with pytest.raises(RuntimeError, match=message):
+        float(model.score(rows, data()[1]))
     assert time.monotonic() - start < SOON
 
 
