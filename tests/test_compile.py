@@ -20,7 +20,7 @@ import skgd
 from skgd import GDLinearRegressor, GDMLPRegressor
 from skgd._compile import cache, intrinsics, jit, private
 from skgd._compile.jit import bound, compiled, have_numba
-from skgd._compile.kernels import _kernel, kernel
+from skgd._compile.kernels import _kernel
 from skgd._kernels import matrices, vectors
 from skgd._kernels.structures import Linear
 from skgd.activations import Activation
