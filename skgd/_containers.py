@@ -72,7 +72,7 @@ def of_numbers(X: Any) -> Any:
 
 def becomes_sparse(X: Any) -> bool:
     """Whether X is sparse, or a data frame whose columns all are, of which scikit-learn makes CSR."""
-    return sparse.issparse(X) or (hasattr(X, "columns") and hasattr(X, "sparse"))
+    return sparse.issparse(X) or (hasattr(X, "iloc") and hasattr(X, "sparse"))
 
 
 def all_single(X: Any) -> bool:
