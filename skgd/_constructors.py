@@ -33,18 +33,20 @@ class AdvisesCallers:
         return super().set_params(**params)  # type: ignore[misc]
 
 
-def _advising(construct: Callable) -> Callable:
-    @functools.wraps(construct)
-    def __init__(self, *args, **kwargs):
+def _advising(function: Callable, called: Any = None) -> Callable:
+    """The same, but for words on what is wrong with the arguments of a constructor's class, or of what is called."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
         try:
-            construct(self, *args, **kwargs)
+            return function(*args, **kwargs)
         except TypeError as error:
-            words = _why_not_called(type(self), inspect.signature(construct), (self, *args), kwargs)
-            if words is None:  # it is an error of the constructor's own
+            words = _why_not_called(called or type(args[0]), inspect.signature(function), args, kwargs)
+            if words is None:  # it is an error of the function's own
                 raise
             raise TypeError(words) from error
 
-    return __init__
+    return call
 
 
 def advises_callers(written_elsewhere: dict[str, str]) -> Callable[[Function], Function]:
@@ -52,15 +54,7 @@ def advises_callers(written_elsewhere: dict[str, str]) -> Callable[[Function], F
 
     def advising(function: Any) -> Any:
         function._written_elsewhere = written_elsewhere
-
-        @functools.wraps(function)
-        def call(*args, **kwargs):
-            words = _why_not_called(function, inspect.signature(function), args, kwargs)
-            if words is not None:
-                raise TypeError(words)
-            return function(*args, **kwargs)
-
-        return call
+        return _advising(function, function)
 
     return advising
 

@@ -228,15 +228,16 @@ def minimize(
 
 
 def _start(x0: ArrayLike) -> np.ndarray:
-    words = f"x0 must be a number or an array of finite real numbers; it is {x0!r:.200}"
     try:
         start = np.empty(0) if np.iscomplexobj(x0) else np.array(x0, dtype=np.float64)
     except (TypeError, ValueError):
         start = np.empty(0)
-    if start.size == 0:
-        raise ValueError(words)
-    if not np.isfinite(start).all():
-        raise NotFiniteAtStartError(words, {"x": start, "fun": np.nan, "jac": np.full_like(start, np.nan), "nfev": 0})
+    if start.size == 0 or not np.isfinite(start).all():
+        words = f"x0 must be a number or an array of finite real numbers; it is {x0!r:.200}"
+        if start.size == 0:
+            raise ValueError(words)
+        nothing = {"x": start, "fun": np.nan, "jac": np.full_like(start, np.nan), "nfev": 0}
+        raise NotFiniteAtStartError(words, nothing)
     return start
 
 

@@ -14,10 +14,9 @@ from .._problem.partitioned import PartitionedRows
 from .._problem.problem import Problem
 from .._problem.products import MOST_COLUMNS, rescaled
 from .._problem.rows import Rows
-from .._problem.sample import Sample, gram
 from ..penalties import ElasticNet, smallest_subgradient
 from .continuation import AT_LARGEST, Solution
-from .curvature import PRODUCTS_PER_ENTRY, SubSample
+from .curvature import SubSample, second_moments
 from .plan import Plan
 from .working_sets import JITTER, MARGIN, OVERFLOWS, least_with_l1
 
@@ -207,16 +206,7 @@ def _share_and_moments(problem: Problem, numbers: np.ndarray) -> tuple[float, np
 
 def _moments_of(problem: Problem, rows: Rows | PartitionedRows) -> np.ndarray:
     """Second moments of some rows of a problem, in its scaling: of columns, one of ones, and targets."""
-    n_columns, n_targets = problem.model.n_features + 1, problem.model.n_outputs
-    size = n_columns + n_targets
+    model = LinearModel(problem.model.n_features, problem.model.n_outputs, True, True)
+    some = SubSample(rows, model, problem.loss, rows.n_rows)
     with threads.single_threaded_blas():
-        if n_columns <= MOST_COLUMNS:
-            found = rows.second_moments(True, n_targets)
-            if found is not None:
-                return found
-        some = SubSample(rows, LinearModel(n_columns - 1, n_targets, True, True), problem.loss, rows.n_rows)
-        return some.mean(_gram_with_targets, max(size, size**2 // PRODUCTS_PER_ENTRY), size**2)
-
-
-def _gram_with_targets(sample: Sample) -> np.ndarray:
-    return gram(np.hstack([sample.Z, sample.targets]), sample.weight)
+        return second_moments(some, problem.model.n_features < MOST_COLUMNS, problem.model.n_outputs)

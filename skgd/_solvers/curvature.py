@@ -336,14 +336,18 @@ def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.nd
     return LowRank(np.maximum(ridge, RIDGE * max(typical, TINY)), rows)
 
 
-def second_moments(some: SubSample, of_all_rows: bool = False) -> np.ndarray:
-    """Z'Z / n of some rows, or of all where one pass takes them, Z with a column of ones at the end."""
-    found = some.rows.second_moments(some.model.trains_intercept) if of_all_rows else None
+def second_moments(some: SubSample, of_all_rows: bool = False, n_targets: int = 0) -> np.ndarray:
+    """Z'Z / n of some rows, or of all where one pass takes them, Z with a column of ones, then targets, at the end."""
+    found = some.rows.second_moments(some.model.trains_intercept, n_targets) if of_all_rows else None
     if found is not None:
         return found
-    p = some.model.n_features + 1
-    return some.mean(_plain_gram, max(p, p**2 // PRODUCTS_PER_ENTRY), p**2)
+    p = some.model.n_features + 1 + n_targets
+    return some.mean(_gram_with_targets if n_targets else _plain_gram, max(p, p**2 // PRODUCTS_PER_ENTRY), p**2)
 
 
 def _plain_gram(sample: Sample) -> np.ndarray:
     return gram(sample.Z, sample.weight)
+
+
+def _gram_with_targets(sample: Sample) -> np.ndarray:
+    return gram(np.hstack([sample.Z, sample.targets]), sample.weight)

@@ -43,10 +43,7 @@ class Program:
         residuals = self.forward(w) - self.at
         inside = np.abs(residuals).mean() + TINY
         self.above, self.below = np.maximum(residuals, 0.0) + inside, np.maximum(-residuals, 0.0) + inside
-        self.proof, self.least = (
-            self.slopes.copy(),
-            np.array([-np.inf]),
-        )  # slopes that prove how small the objective can be
+        self.proof, self.least = self.slopes.copy(), np.array([-np.inf])  # slopes, and what they prove is the least
         self.rounding = ROUNDING * float(np.maximum(-self.low, self.high) @ np.abs(self.at))
         self.largest = float(np.abs(rows).T.dot(np.maximum(*np.abs([low, high])).sum(axis=0)).max())
 
