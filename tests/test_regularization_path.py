@@ -239,6 +239,24 @@ def test_finds_the_alpha_of_lasso_cv(tol, rtol, order, monkeypatch):
     np.testing.assert_allclose(search.best_estimator_.coef_, peer.coef_, atol=1e-6)
 
 
+def test_moments_of_many_folds_are_not_kept(monkeypatch):
+    kept = []
+
+    def share(self, other, left_out, share=covariances.Covariances.share_with):
+        kept.append(sum(moments.nbytes for _, _, moments in self.parts))
+        share(self, other, left_out)
+
+    monkeypatch.setattr(covariances.Covariances, "share_with", share)
+    monkeypatch.setattr(covariances, "MANY_ROWS", 1)
+    scores = []
+    for most in covariances.MOST_KEPT, 5 * 14**2 - 1:  # five folds of twelve features, of ones and of y
+        monkeypatch.setattr(covariances, "MOST_KEPT", most)
+        search = AlphaSearchCV(GDLinearRegressor(penalty="l1"), n_alphas=3, cv=5).fit(X, y)
+        scores.append(search.cv_results_["mean_test_score"])
+    np.testing.assert_allclose(*scores, rtol=1e-9)
+    assert kept == [5 * 14**2 * 8] * 5 + [0] * 5
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("model", [GDLinearRegressor(penalty="l1"), GDLogisticClassifier()])
 def test_the_search_passes_the_checks_of_estimators(model):

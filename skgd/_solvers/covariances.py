@@ -22,6 +22,7 @@ from .working_sets import JITTER, MARGIN, OVERFLOWS, least_with_l1
 
 ROUNDING = 1e-12  # of the largest slope, for that along an intercept
 MOST_LEFT_OUT = 0.25  # of all rows: of more it costs as much to look at the others
+MOST_KEPT = 2**24  # entries of the moments of parts: 128 MB
 MANY_ROWS = 500  # fewer make a matrix as fast as two of them make another
 TOL = 1e-10  # of the largest slope
 # Of the largest slope, times the root of what may be left to gain, which goes with the square of the subgradient: found
@@ -86,9 +87,13 @@ class Covariances:
         return _moments_of(self.problem, self.problem.rows) if self.known is None else self.known
 
     def look_at_parts(self, parts: Sequence[np.ndarray]) -> None:
-        """Take the moments of rows part by part, by their numbers, if all are in one; those of parts are kept."""
-        few = all(_are_few(self.problem, part) for part in parts)
-        if few and sum(map(len, parts)) == self.problem.rows.n_rows:  # as one where rows that say the same are one
+        """Take the moments of rows part by part, by their numbers, if all are in one; those of parts are kept.
+
+        Many parts, as of one row each, aren't: they take more room than their rows.
+        """
+        rows, size = self.problem.rows, self.problem.model.n_features + 1 + self.problem.model.n_outputs
+        few = len(parts) * size**2 <= MOST_KEPT and all(_are_few(self.problem, part) for part in parts)
+        if few and sum(map(len, parts)) == rows.n_rows:  # as one where rows that say the same are one
             self.parts = [(part, *_share_and_moments(self.problem, part)) for part in parts]
             self.known = sum(share * moments for _, share, moments in self.parts)
 
