@@ -22,7 +22,7 @@ WHATEVER_X_IS = (
     "newton",
     "coordinate_descent",
     "coordinate_path",
-    "add_rows",
+    "add_multiples",
     "among",
     "function_update",
     *OF_PARAMETERS,

@@ -40,7 +40,7 @@ ROOMS = {
     "gram": gram,
     "coordinate_descent": coordinate_descent,
     "coordinate_path": coordinate_descent,
-    "add_rows": coordinate_descent,
+    "add_multiples": coordinate_descent,
     "among": coordinate_descent,
     "newton": newton,
     "function_update": function_update,

@@ -63,7 +63,7 @@ class Signatures(NamedTuple):
     gram: object = None
     coordinate_descent: object = None
     coordinate_path: object = None
-    add_rows: object = None
+    add_multiples: object = None
     among: object = None
     newton: object = None
     function_update: object = None
@@ -226,7 +226,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, double, i8, i8),
         "gram": void(data, i8, i8, i8, square, square),
         "coordinate_descent": i8(square, double, double, double, double, i8),
-        "add_rows": void(square, numbers, double, double),
+        "add_multiples": void(square, numbers, double, double),
         "among": void(square, numbers, square),
         "coordinate_path": i8(square, double, double, f8, i8, i8, *of_path),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),

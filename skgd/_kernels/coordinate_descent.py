@@ -29,7 +29,7 @@ def coordinate_descent(matrix, params, l1, slope, step, most_sweeps):
     return 0
 
 
-def add_rows(matrix, numbers, factors, total):
+def add_multiples(matrix, numbers, factors, total):
     """Add some rows of a matrix times their factors, as far as the total goes."""
     for i in range(numbers.size):
         factor, row = factors[i], matrix[numbers[i]]

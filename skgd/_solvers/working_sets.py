@@ -137,7 +137,7 @@ def _newton(matrix, params, l1, slope, step, support) -> bool:
         aim = _between_orthants(matrix[np.ix_(free[crossed], free)], downhill, now[free], direction, crossed)
     change = aim - now[free]
     step[free] = np.where(aim == 0, -params[free], step[free] + change)
-    kernel("add_rows", FLOAT64)(matrix, free, change, slope)
+    kernel("add_multiples", FLOAT64)(matrix, free, change, slope)
     if crossed.size:
         return False
     left = np.abs(slope[free] + l1[free] * sign).max()
