@@ -1,9 +1,12 @@
 """Working sets: steps on the columns that an L1 penalty leaves, against the conditions of the optimum."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.special import expit
+from scipy.special import expit, softmax
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
@@ -168,7 +171,55 @@ def test_many_sparse_columns_have_no_matrix():
     assert np.abs(left).max() <= 2e-9
 
 
-def test_auto_keeps_one_matrix_for_few_columns_and_the_diagonal_for_coupled_outputs():
+def left_of_softmax(X, y, model, l1, l2=0.0, weight=None):
+    """The largest of the smallest subgradients of a softmax regression on X as it is, by its formula."""
+    differences = softmax(X @ model.coef_.T + model.intercept_, axis=1) - (y[:, None] == model.classes_)
+    pairs = zip(differences.T, model.coef_, strict=True)
+    return np.abs([smallest_subgradients(X, each, coef, l1, l2, weight) for each, coef in pairs]).max()
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+@pytest.mark.parametrize("stored", ["wide", "wide, CSR, weights", "many columns, CSR"])
+def test_classes_that_softmax_couples_step_by_turns(stored, l1_ratio):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 800)), rng.integers(0, 4, 60)  # noise, which many columns tell apart
+    weight = rng.uniform(0.5, 2.0, 60) if "weights" in stored else None
+    if "CSR" in stored:
+        X[np.abs(X) < (1.5 if "many" in stored else 0.7)] = 0.0
+        X = sparse.csr_array(X)
+    model = GDLogisticClassifier(penalty="elasticnet", alpha=0.02, l1_ratio=l1_ratio, standardize=False)
+    model.set_params(criterion="gradient", tol=1e-8).fit(X, y, sample_weight=weight)
+    assert model.converged_
+    assert model.n_iter_ <= 60
+    assert model.optimizer_.preconditioner == "working_sets"
+    assert 0 < np.count_nonzero(model.coef_) < model.coef_.size
+    assert left_of_softmax(X, y, model, 0.02 * l1_ratio, 0.02 * (1 - l1_ratio), weight) <= 2e-8
+
+
+def test_few_rows_of_many_classes_and_columns_converge_by_default():
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((60, 2000)), rng.integers(0, 3, 60)
+    model = GDLogisticClassifier(penalty="l1", alpha=0.02, standardize=False).fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ <= 30
+    assert left_of_softmax(X, y, model, 0.02) <= 1e-4 * 0.02
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_a_diagonal_learnt_from_few_rows_comes_down_as_far(kind):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 2000))
+    y = X[:, :5] @ rng.standard_normal(5) * 2 + rng.standard_normal(60)
+    model, y = (GDLinearRegressor(), y) if kind == "numbers" else (GDLogisticClassifier(), y > 0)
+    model.set_params(penalty="l1", alpha=0.02, max_iter=300, standardize=False)
+    best = model.fit(X, y).loss_curve_[-1]
+    model.set_params(optimizer=LBFGS(preconditioner="diagonal"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert model.fit(X, y).loss_curve_[-1] <= best * (1 + 1e-3)
+
+
+def test_auto_keeps_one_matrix_for_few_columns():
     X, y = data(TALL)
     assert GDLinearRegressor(penalty="l1").fit(X[:, :5], y).optimizer_.preconditioner == "auto"
     classes = np.digitize(y, [-3, 3])

@@ -94,8 +94,9 @@ def working_sets_suit(problem: Problem) -> bool:
     rows, n_columns = problem.rows, problem.rows.n_features
     many = n_columns > FEWER_MATRIX_COLUMNS and (problem.loss.quadratic or not rows.is_dense)
     suits = many or rows.n_rows < ROWS_FOR_ALL_COLUMNS * n_columns
-    coupled = problem.loss.coupling(np.zeros((1, problem.model.n_outputs))) is not None  # steps of an output by itself
-    return suits and not coupled and can_choose_columns(problem)
+    if problem.loss.coupling(np.zeros((1, problem.model.n_outputs))) is not None:
+        suits = suits and problem.model.n_params > COUPLED_PARAMETERS_L1  # one matrix knows what outputs share
+    return suits and can_choose_columns(problem)
 
 
 def covariances_suit(problem: Problem) -> bool:

@@ -64,6 +64,10 @@ class Columns:
         """Sum of the columns times their coefficients."""
         raise NotImplementedError
 
+    def sums(self, of_rows: np.ndarray) -> np.ndarray:
+        """Sum of each column's entries times numbers of the rows."""
+        raise NotImplementedError
+
     def _read(self) -> None:
         raise NotImplementedError
 
@@ -80,6 +84,9 @@ class DenseColumns(Columns):
 
     def raw(self, coef):
         return coef @ self.values
+
+    def sums(self, of_rows):
+        return self.values @ of_rows
 
     def _read(self):
         self.values = self._entries(self.numbers)
@@ -160,6 +167,11 @@ class SparseColumns(Columns):
             self.values, self.places, self.starts, coef, raw
         )
         return raw
+
+    def sums(self, of_rows):
+        n_entries, lengths = self.starts[-1], np.diff(self.starts)
+        of_entries = self.values[:n_entries] * np.repeat(of_rows, lengths)
+        return np.bincount(self.places[:n_entries], of_entries, self.numbers.size)
 
     @property
     def has_matrix(self):

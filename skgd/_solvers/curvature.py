@@ -32,6 +32,7 @@ MOST_PATIENCE = 20
 EVEN_ROWS = 100  # tell whether columns have about the same scale:
 EVEN = 100.0  # times the smallest mean square, at most
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
+ROWS_PER_LEADING = 4  # under an L1 penalty
 CONJUGATE_ROWS = 16  # so many make a matrix of all as dear as one more pass
 TRIED_ROWS = 600  # from which on it is
 LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
@@ -100,12 +101,12 @@ class Curvature:
         loss: Loss,
         ridge: np.ndarray,
         plan: CurvaturePlan,
-        shifts: bool = False,
+        has_l1: bool = False,
     ):
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
         self.kind, self.few_rows, size, most_coupled = plan
-        self.shifts = shifts
+        self.has_l1 = has_l1
         K, p = self.n_outputs, self.n_columns
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
         self.coupled = self.couples and K * p <= most_coupled  # whether one matrix holds all of them
@@ -218,10 +219,11 @@ class Curvature:
             return Identity()
         if self.sets is not None:
             self.sets.second_derivatives = functools.partial(self.some.weighted_derivatives, self.sets.rows, hyper)
+            self.sets.coupling = self.loss.coupling
             model: CurvatureModel = self.sets
         else:
             model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
-            if self.couples and not self.coupled and self.shifts:
+            if self.couples and not self.coupled and not self.has_l1:
                 model = Unshifted(model, self.ridge, self.n_outputs)
         if self.loss.quadratic:
             self.constant_model = model
@@ -286,6 +288,8 @@ class Curvature:
     def _leading(self, rows, center, second, curvature) -> tuple[np.ndarray, list[Factor]]:
         """Where the intercepts and the parameters of the columns that weigh most stand, and their matrices."""
         n_leading = min(LEADING_COLUMNS, len(curvature))
+        if self.has_l1:  # steps end where signs change: long ones, by a matrix of too few rows, end nowhere
+            n_leading = min(n_leading, max(len(second) // ROWS_PER_LEADING, 1))
         columns = np.sort(np.argpartition(-curvature.mean(axis=1), n_leading - 1)[:n_leading])
         leading = np.add.outer(np.arange(self.n_outputs) * self.n_columns, np.append(columns, self.n_columns - 1))
         Z = np.empty((len(second), n_leading + 1))

@@ -133,7 +133,7 @@ class LineSearch:
         self.curvature = None
         if plan.curvature is not None:
             self.curvature = Curvature(
-                problem.rows, problem.model, problem.loss, problem.ridge, plan.curvature, problem.l1 is None
+                problem.rows, problem.model, problem.loss, problem.ridge, plan.curvature, problem.l1 is not None
             )
         self.search: PreconditionedSearch | None = None
 

@@ -27,6 +27,8 @@ SET_FACTOR = 2.0  # times the root of the number of columns: a matrix of so many
 WEAKER = 0.2  # times the largest slope, the weakest penalty that a step is made under
 FEW_NEW = 0.05  # of a set's columns: with more, its minimum is none for long, and not worth more than one round
 RESTING = 1e-12  # share of the penalty: smaller subgradients are rounding
+MOST_TURNS = 10  # of coupled outputs
+SETTLED = 1e-2  # of the first turn's largest change: the next step begins with other curvature
 
 OVERFLOWS = (
     "the features are so large that the curvature of the objective overflows; standardize=True brings them to one scale"
@@ -185,6 +187,7 @@ class WorkingSets:
         # CSR has matrices of few columns alone
         self.most, self.growth = (MOST_COLUMNS, DENSE_GROWTH) if rows.is_dense else (rows.n_features, SPARSE_GROWTH)
         self.second_derivatives: Function  # of the rows' losses at raw predictions, by the shares of the rows
+        self.coupling: Callable[[np.ndarray], np.ndarray | None]  # of the outputs at raw predictions, as losses have it
         make = DenseColumns if rows.is_dense else SparseColumns
         self.sets = [make(rows, model.trains_intercept) for _ in self.ridge]
         self.supports = [Support() for _ in self.ridge]
@@ -222,13 +225,39 @@ class WorkingSets:
                 self._step_down(*each)
             return step
         wanted = [chosen(*of_output[:3], self.most, self.growth) for of_output in zip(*parts, strict=True)]
-        self._renew(params, wanted)
-        for columns, support, numbers, *of_output in zip(
-            self.sets, self.supports, wanted, self.ridge, *parts, strict=True
-        ):
-            self._hold(columns, support, numbers)
+        share = self.coupling(self._renew(params, wanted))
+        if share is not None:
+            self._step_by_turns(share, *parts)
+            return step
+        for columns, *of_output in zip(self.sets, self.ridge, *parts, strict=True):
             self._step(columns, Support(), *of_output)
         return step
+
+    def _step_by_turns(self, share, params, gradient, l1, step):
+        """Step by one output after the other, each after what the steps of the others have changed, until little is.
+
+        The Hessian of a row's loss by its outputs is diag(h + share^2) - share share'.
+        """
+        supports = [Support() for _ in self.sets]
+        moved, mixed = np.zeros_like(share), np.zeros(len(share))  # raw predictions, and share'moved
+        first = 0.0
+        for _ in range(MOST_TURNS):
+            largest = 0.0
+            for k, (columns, support) in enumerate(zip(self.sets, supports, strict=True)):
+                others = self.rows.shares * share[:, k] * (mixed - share[:, k] * moved[:, k])
+                of_rows = columns.weight * moved[:, k] - others
+                slope, change = gradient[k] + self.ridge[k] * step[k], np.zeros_like(step[k])
+                slope[columns.numbers] += columns.sums(of_rows)
+                slope[-1] += of_rows.sum()
+                self._step(columns, support, self.ridge[k], params[k] + step[k], slope, l1[k], change)
+                raw = columns.raw(change[columns.numbers]) + change[-1]
+                step[k] += change
+                moved[:, k] += raw
+                mixed += share[:, k] * raw
+                largest = max(largest, float(np.abs(change).max()))
+            first = first or largest
+            if largest <= SETTLED * first:
+                return
 
     def _step_down(self, columns, support, ridge, params, gradient, l1, step):
         """Step by penalties that come down to the one that is wanted: under most of them few columns aren't zero.
@@ -257,7 +286,7 @@ class WorkingSets:
         return lacking.size
 
     def _renew(self, params, wanted):
-        """Take the curvature at these parameters."""
+        """Take the curvature at these parameters; the raw predictions there."""
         blocks = params.reshape(self.ridge.shape)
         for columns, numbers in zip(self.sets, wanted, strict=True):
             if columns.lacking(numbers).size:
@@ -271,6 +300,7 @@ class WorkingSets:
         for columns, weight in zip(self.sets, self.second_derivatives(raw).T, strict=True):
             # where all rows lie on straight pieces, as outliers of Huber's loss do, steps are those of squared error
             columns.weigh(np.ascontiguousarray(weight) if weight.any() else self.rows.shares)
+        return raw
 
     def _step(self, columns, support, ridge, params, gradient, l1, step, most_rounds=MOST_ROUNDS):
         at, of_intercept = columns.numbers, float(gradient[-1])
