@@ -723,8 +723,9 @@ class Raises(Optimizer):
     @staticmethod
     def rule(params, grads, slots, hyper, learning_rate, t):
         if t == 3:
-            raise ZeroDivisionError(f"in update {t}")
-        params -= learning_rate * grads
+            raise ZeroDivisionError("in update", t)
+        for j in range(params.size):
+            params[j] -= learning_rate * grads[j]
 
 
 class TooFewArguments(Optimizer):
@@ -758,7 +759,7 @@ class SlotsBeyondTheEnd(Optimizer):
 
 BROKEN_RULES = {
     ShapeChanger: (ValueError, "ShapeChanger.*shape"),
-    Raises: (ZeroDivisionError, "update 3"),
+    Raises: (ZeroDivisionError, "update', 3"),
     TooFewArguments: (TypeError, "argument"),
     NoRule: (NotImplementedError, "rule"),
     WordsAsHyperparameters: (ValueError, "(?i)hyper|could not convert"),

@@ -47,8 +47,10 @@ def test_no_lucky_first_batch_makes_a_sound_fit_diverge(optimizer, batch_size):
         assert model.score(X, y) > -0.1
 
 
-@pytest.mark.parametrize("optimizer", ["auto", "sgd", "momentum", "nesterov", "adam"])
-@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(
+    ("optimizer", "fit_intercept"),
+    [("auto", True), ("auto", False), ("sgd", True), ("momentum", False), ("nesterov", True), ("adam", False)],
+)
 def test_a_stream_of_single_rows_neither_explodes_nor_loses_its_rate(optimizer, fit_intercept):
     X, y = make_data(400)
     y = y if fit_intercept else y - 5

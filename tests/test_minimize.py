@@ -108,15 +108,15 @@ def test_a_narrow_valley_across_the_axes(name):
     assert result.fun < 1e-10 * fun(start)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_restarts_find_the_least_of_many_minima(seed):
-    settings = {"n_restarts": 150, "bounds": [(-3.0, 3.0)] * 2, "random_state": seed}  # 36 minima
+    settings = {"n_restarts": 100, "bounds": [(-3.0, 3.0)] * 2, "random_state": seed}  # 36 minima
     result = minimize(rastrigin, [2.7, 2.7], **settings)
     assert result.success
     np.testing.assert_allclose(result.x, 0, atol=1e-5)
     values = [each.fun for each in result.restarts]
     assert values == sorted(values)
-    assert len(values) == 150
+    assert len(values) == 100
     assert result.fun == values[0] < 1e-9 < values[-1]
     assert result.nfev == sum(each.nfev for each in result.restarts)
     if seed == 0:
