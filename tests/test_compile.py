@@ -348,6 +348,16 @@ def test_a_dispatcher_without_a_cache(fresh):
     assert not hasattr(dispatcher, "_cache")
 
 
+def test_where_numba_finds_no_place_for_its_cache_kernels_compile_all_the_same(folder, monkeypatch):
+    import numba.core.dispatcher
+
+    def no_locator(py_func):
+        raise RuntimeError(f"cannot cache function {py_func.__qualname__!r}: no locator available")
+
+    monkeypatch.setattr(numba.core.dispatcher, "FunctionCache", no_locator)
+    assert not compile_anew()
+
+
 @pytest.mark.parametrize("what", ["signature", "product", "capsule"])
 def test_a_blas_that_is_another(fresh, what, monkeypatch):
     from scipy.linalg import cython_blas
