@@ -184,8 +184,9 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         classes=None,
         streaming: bool = False,
         saved: SavedFit | None = None,
+        described: list[Problem] | None = None,
     ) -> Self:
-        """Fit the data; saved is a fit of them that was cut short, to go on with."""
+        """Fit the data; saved is a fit of them that was cut short, described are their problems, if known."""
         if streaming:
             check_parameters(self)  # in every call: scikit-learn's decorator would look at the first one alone
         goes_on = (streaming or self.warm_start) and saved is None and hasattr(self, "_training")
@@ -198,7 +199,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         attributes, drivers = self.__dict__.copy(), []
         try:
             # nobody shall see those of an earlier fit beside what this one has learnt so far
-            for name in OF_ROWS if goes_on_in_the_end else (*OF_ROWS, "_encoding", *self._BESIDE):
+            for name in OF_ROWS if goes_on_in_the_end or described else (*OF_ROWS, "_encoding", *self._BESIDE):
                 self.__dict__.pop(name, None)
             rng = generator(self.random_state) if saved is None else saved.rng
             random = None if tasks is None else rng.get_state(legacy=False)
@@ -207,7 +208,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
 
             # describe
             given = X, y, sample_weight, validation
-            problems = self._problems(*given, parameters, rng, before, classes, streaming, dtype)
+            problems = described or self._problems(*given, parameters, rng, before, classes, streaming, dtype)
             if saved is not None:  # the other members' rows follow from the same data and random numbers
                 problems[0] = saved.checked(problems[0])
             # decide

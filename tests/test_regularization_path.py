@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, UnsetMetadataPassedError
 from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, Ridge, enet_path, lasso_path
+from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
-from skgd._solvers import covariances
+from skgd._solvers import shared_moments
 from skgd.linear_model import AlphaSearchCV, _path, regularization_path
 from skgd.penalties import L1, ElasticNet
 from skgd.plotting import CoefficientPathDisplay
@@ -207,7 +209,7 @@ SEARCHES = {
 
 @pytest.mark.parametrize("case", SEARCHES)
 def test_the_search_is_a_grid_search_over_alpha(case, monkeypatch):
-    monkeypatch.setattr(covariances, "MANY_ROWS", 1)  # from which on folds have the moments of all rows less others
+    monkeypatch.setattr(shared_moments, "MANY_ROWS", 1)  # from which on folds have the moments of all rows less others
     model, targets, settings = SEARCHES[case]
     rows = sparse.csr_array(X) if "CSR" in case else X
     weight = 1 + (y > 0) if case == "lasso" else None
@@ -218,8 +220,12 @@ def test_the_search_is_a_grid_search_over_alpha(case, monkeypatch):
     for key in set(grid.cv_results_) & set(search.cv_results_) - {"params", f"param_{name}"}:
         np.testing.assert_allclose(search.cv_results_[key], grid.cv_results_[key], atol=1e-4, err_msg=key)
     assert search.alpha_ == grid.best_params_[name] == search.best_estimator_.get_params()[name]
-    np.testing.assert_array_equal(search.predict(rows), grid.predict(rows))
-    assert search.score(rows, targets) == grid.score(rows, targets)
+    same = np.testing.assert_allclose if case == "lasso" else np.testing.assert_array_equal  # by the folds' moments
+    for of_search, of_grid in (
+        (search.predict(rows), grid.predict(rows)),
+        (search.score(rows, targets), grid.score(rows, targets)),
+    ):
+        same(of_search, of_grid, **({"rtol": 1e-11} if case == "lasso" else {}))
     if "classes" in case:
         assert list(search.classes_) == ["a", "b", "c"]
 
@@ -227,7 +233,7 @@ def test_the_search_is_a_grid_search_over_alpha(case, monkeypatch):
 @pytest.mark.parametrize("order", [slice(None), np.argsort(y)], ids=["as they are", "folds of other means and scales"])
 @pytest.mark.parametrize(("tol", "rtol"), [({}, 2e-3), ({"tol": 1e-14}, 1e-6)])
 def test_finds_the_alpha_of_lasso_cv(tol, rtol, order, monkeypatch):
-    monkeypatch.setattr(covariances, "MANY_ROWS", 1)
+    monkeypatch.setattr(shared_moments, "MANY_ROWS", 1)
     rows, targets = X[order], y[order]
     model = GDLinearRegressor(penalty="l1", standardize=False)
     search = AlphaSearchCV(model, scoring="neg_mean_squared_error", **tol).fit(rows, targets)
@@ -242,15 +248,15 @@ def test_finds_the_alpha_of_lasso_cv(tol, rtol, order, monkeypatch):
 def test_moments_of_many_folds_are_not_kept(monkeypatch):
     kept = []
 
-    def share(self, other, left_out, share=covariances.Covariances.share_with):
+    def without(self, left_out, without=shared_moments.SharedMoments.without):
         kept.append(sum(moments.nbytes for _, _, moments in self.parts))
-        share(self, other, left_out)
+        return without(self, left_out)
 
-    monkeypatch.setattr(covariances.Covariances, "share_with", share)
-    monkeypatch.setattr(covariances, "MANY_ROWS", 1)
+    monkeypatch.setattr(shared_moments.SharedMoments, "without", without)
+    monkeypatch.setattr(shared_moments, "MANY_ROWS", 1)
     scores = []
-    for most in covariances.MOST_KEPT, 5 * 14**2 - 1:  # five folds of twelve features, of ones and of y
-        monkeypatch.setattr(covariances, "MOST_KEPT", most)
+    for most in shared_moments.MOST_KEPT, 5 * 14**2 - 1:  # five folds of twelve features, of ones and of y
+        monkeypatch.setattr(shared_moments, "MOST_KEPT", most)
         search = AlphaSearchCV(GDLinearRegressor(penalty="l1"), n_alphas=3, cv=5).fit(X, y)
         scores.append(search.cv_results_["mean_test_score"])
     np.testing.assert_allclose(*scores, rtol=1e-9)
@@ -313,3 +319,56 @@ def test_weights_go_where_they_are_asked_for():
     plain.fit(X, y, sample_weight=weight)  # a scorer that takes no weights
     with pytest.raises(ValueError, match="scoring"):
         AlphaSearchCV(GDLinearRegressor(), scoring=["r2"]).fit(X, y)
+
+
+FOLDS = {
+    "weights": {"sample_weight": 1.0 + (y > 0)},
+    "several targets": {"targets": np.c_[y, X @ np.arange(12)]},
+    "zeros": {"rows": np.where(X > 1, X, 0.0)},
+    "far from zero": {"rows": X + 1e4},
+    "a column that one fold alone tells": {"rows": np.c_[X, np.where(np.arange(len(X)) == 3, 1e6, np.sin(X[:, 0]))]},
+    "a column that is constant in the others": {"rows": np.c_[X, np.arange(len(X)) == 3]},
+    "no noise": {"targets": X @ np.arange(12.0)},
+}
+
+
+@pytest.mark.parametrize("standardize", ["auto", "max_abs", False])
+@pytest.mark.parametrize("case", FOLDS)
+def test_scores_by_moments_are_those_of_rows(case, standardize, monkeypatch):
+    monkeypatch.setattr(shared_moments, "MANY_ROWS", 1)
+    given = {"rows": X, "targets": y, "sample_weight": None} | FOLDS[case]
+    rows, targets, weight = given.values()
+    model = GDLinearRegressor(penalty="l1", standardize=standardize, max_iter=10**4)
+    fit = {"X": rows, "y": targets, "sample_weight": weight}
+    search = AlphaSearchCV(model, n_alphas=4, eps=1e-2, tol=1e-14).fit(**fit)
+    for fold, (train, test) in enumerate(KFold(5).split(rows)):
+        for k, params in enumerate(search.cv_results_["params"]):
+            alone = (
+                clone(model)
+                .set_params(**params, tol=1e-14)
+                .fit(rows[train], targets[train], None if weight is None else weight[train])
+            )
+            expected = r2_score(
+                targets[test], alone.predict(rows[test]), sample_weight=None if weight is None else weight[test]
+            )
+            np.testing.assert_allclose(search.cv_results_[f"split{fold}_test_score"][k], expected, rtol=1e-6, atol=1e-7)
+    last = clone(model).set_params(**search.best_params_).fit(**fit)
+    np.testing.assert_allclose(search.best_estimator_.coef_, last.coef_, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("case", SEARCHES)
+def test_folds_in_threads_change_no_bit(case, monkeypatch):
+    monkeypatch.setattr(shared_moments, "MANY_ROWS", 1)
+    model, targets, settings = SEARCHES[case]
+    searches = [AlphaSearchCV(model, n_alphas=3, n_jobs=n, **settings).fit(X, targets) for n in (None, 2, 5)]
+    for each in searches[1:]:
+        for key, scores in searches[0].cv_results_.items():
+            np.testing.assert_array_equal(each.cv_results_[key], scores, err_msg=key)
+        np.testing.assert_array_equal(each.best_estimator_.coef_, searches[0].best_estimator_.coef_)
+
+
+def test_folds_in_threads_warn_whoever_has_called():
+    model = GDLogisticClassifier(penalty="l1", max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="max_iter=1") as told:
+        AlphaSearchCV(model, n_alphas=3, n_jobs=2).fit(X, KIND)
+    assert {each.filename for each in told} == {__file__}

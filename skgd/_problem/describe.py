@@ -48,14 +48,15 @@ def describe(
     kind: type,
     penalty,
     treatment,
-    split: Split | None,
+    split: Split | tuple[np.ndarray, None] | None,
     before=None,
     streaming=False,
+    moments: tuple | None = None,
 ) -> Problem:
     """The problem that an estimator's parameters make of the data; `kind` is the class of its model.
 
     treatment says how rows are described, split which of them are held out; before is the training that goes on, if
-    one does: with `streaming` its rows count for the scaling, too.
+    one does: with `streaming` its rows count for the scaling, too. moments are those of the rows, where they are known.
     """
     loss, weight = targets.loss, targets.weight
     rows, held_out = split or (ALL_ROWS, None)
@@ -71,12 +72,13 @@ def describe(
     centers_far = treatment.centers_far and not loss.trivial_optimum
     scaler = Scaler(treatment.standardization, parameters, kind, sparse.issparse(X), workers, centers_far)
     data, products = unscaled(X, targets.y, weight, rows), None
-    if treatment.takes_products and loss.quadratic and before is None and are_few(data):
-        products = products_of(data, workers)
-    if products is None:
-        moments = scaler.moments(data, loss, before.moments if streaming and before else (None, None))
-    else:
-        moments = products.moments
+    if moments is None:
+        if treatment.takes_products and loss.quadratic and before is None and are_few(data):
+            products = products_of(data, workers)
+        if products is None:
+            moments = scaler.moments(data, loss, before.moments if streaming and before else (None, None))
+        else:
+            moments = products.moments
     data = scaler.apply(data, moments)
     scaling = scaling_of(data)
     model = _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming)

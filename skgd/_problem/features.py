@@ -59,6 +59,14 @@ def raw_features(X) -> Features | SparseFeatures:
     return SparseFeatures(read_only(X.data), read_only(X.indices), read_only(indptr), np.zeros(d), np.ones(d))
 
 
+def as_stored(features: Features | SparseFeatures) -> np.ndarray | sparse.csr_array:
+    """The array or CSR matrix that kernels take as features."""
+    if isinstance(features, Features):
+        return features.X
+    shape = features.indptr.size - 1, features.center.size
+    return sparse.csr_array((features.data, features.indices, features.indptr), shape=shape)
+
+
 def in_double(features: Features | SparseFeatures) -> Features | SparseFeatures:
     """The features in float64."""
     name = "X" if isinstance(features, Features) else "data"

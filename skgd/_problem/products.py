@@ -33,6 +33,18 @@ class Products:
         return rescaled(self.means[:p, :p], stretch, (self.center[:p] - center) * stretch, d)
 
 
+@dataclass(frozen=True)
+class KnownMoments:
+    """Second moments of the columns as the data scale them, one of ones and the targets."""
+
+    means: np.ndarray
+
+    def second_moments(self, data: Data, n_targets: int) -> np.ndarray:
+        """The same, but for some targets."""
+        p = data.features.center.size + 1 + n_targets
+        return self.means[:p, :p].copy()
+
+
 def rescaled(means: np.ndarray, stretch: np.ndarray, shift: np.ndarray, ones: int) -> np.ndarray:
     """Means of the products of columns times `stretch`, plus `shift`; `ones` is the number of the column of ones."""
     found = means * stretch * stretch[:, None]

@@ -9,7 +9,7 @@ from .._kernels.structures import Data, Features
 from ..losses import Loss
 from .features import dense_rows, rows_apart, scaled_rows
 from .objective import Objective
-from .products import Products, sums_of_products
+from .products import KnownMoments, Products, sums_of_products
 from .sample import Sample
 from .scaling import mean_squares, total_weight
 
@@ -23,7 +23,7 @@ class Rows:
 
     in_memory = True
 
-    def __init__(self, data: Data, n_threads: int, products: Products | None = None):
+    def __init__(self, data: Data, n_threads: int, products: Products | KnownMoments | None = None):
         self.data, self.n_threads, self.products = data, n_threads, products
         self.n_rows = self.n_sampled = self.most_at_hand = data.n_rows
         self.n_features = data.features.center.size

@@ -18,7 +18,7 @@ LEAST_SQUARE = TINY**0.5  # smaller ones may have lost digits
 # about the same mean square, however rare; a little more penalises rare columns more than others. Both predicted best.
 RARE = 0.01
 SPARED = 0.625
-_LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
+LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
 
 
 @dataclass
@@ -179,7 +179,7 @@ def _sparse_moments(data: Data, features: SparseFeatures, n_threads: int) -> Mom
         distance = (total - unseen * shift) / weight_sum
         squares = (squares + unseen * shift**2) / weight_sum
         variance = np.maximum(squares - distance**2, 0.0)
-        if shift.any() or not (variance < _LOST_SHARE * squares).any():
+        if shift.any() or not (variance < LOST_SHARE * squares).any():
             break
         shift = distance  # a column far from zero costs a second pass
     return Moments(weight_sum, unit * (shift + distance), unit * np.sqrt(variance), filled / weight_sum)
@@ -205,7 +205,7 @@ def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: s
         return moments_by_means(shift, distance, squares, filled, weight_sum, (X, weight, subset, name))
 
 
-def keeps_digits(distance: np.ndarray, squares: np.ndarray, share: float = _LOST_SHARE) -> bool:
+def keeps_digits(distance: np.ndarray, squares: np.ndarray, share: float = LOST_SHARE) -> bool:
     """Whether variances are at least a share of the mean squares of distances from a point, whose mean is taken off."""
     return bool((squares - distance**2 >= share * squares).all())
 

@@ -1,6 +1,7 @@
 """Least squares under one penalty after another, from second moments alone: rows are looked at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -8,11 +9,10 @@ import numpy as np
 from .. import _parallel as threads
 from .._compile.kernels import kernel
 from .._kernels.structures import FLOAT64
-from .._problem.features import row_numbers
 from .._problem.model import LinearModel
 from .._problem.partitioned import PartitionedRows
 from .._problem.problem import Problem
-from .._problem.products import MOST_COLUMNS, rescaled
+from .._problem.products import MOST_COLUMNS, KnownMoments
 from .._problem.rows import Rows
 from ..penalties import ElasticNet, smallest_subgradient
 from .continuation import AT_LARGEST, Solution
@@ -21,9 +21,6 @@ from .plan import Plan
 from .working_sets import JITTER, MARGIN, OVERFLOWS, least_with_l1
 
 ROUNDING = 1e-12  # of the largest slope, for that along an intercept
-MOST_LEFT_OUT = 0.25  # of all rows: of more it costs as much to look at the others
-MOST_KEPT = 2**24  # entries of the moments of parts: 128 MB
-MANY_ROWS = 500  # fewer make a matrix as fast as two of them make another
 TOL = 1e-10  # of the largest slope
 # Of the largest slope, times the root of what may be left to gain, which goes with the square of the subgradient: found
 # to leave less than a tenth of that, on Lasso paths of 10 to 1,000 columns.
@@ -38,7 +35,6 @@ class Covariances:
     def __init__(self, problem: Problem, plan: Plan):
         self.problem, self.plan = problem, plan
         self.known: np.ndarray | None = None  # the moments, where rows were looked at for several problems
-        self.parts: list[tuple] = []  # numbers of some rows, their share of the weight, their moments
 
     @cached_property
     def _at_start(self) -> tuple[np.ndarray, np.ndarray]:
@@ -68,14 +64,14 @@ class Covariances:
     def mean(self) -> np.ndarray:
         """Of the columns, where the intercept follows them; else zeros."""
         n_features = self.problem.model.n_features
-        mean = self._moments[n_features, :n_features]
+        mean = self.moments[n_features, :n_features]
         return mean if self.problem.model.trains_intercept else np.zeros_like(mean)
 
     @cached_property
     def matrix(self) -> np.ndarray:
         """The covariances."""
         n_features = self.problem.model.n_features
-        found = self._moments[:n_features, :n_features].copy()
+        found = self.moments[:n_features, :n_features].copy()
         if self.mean.any():
             found -= np.outer(self.mean, self.mean)
         if not np.isfinite(found).all():
@@ -83,36 +79,16 @@ class Covariances:
         return found
 
     @cached_property
-    def _moments(self) -> np.ndarray:
-        return _moments_of(self.problem, self.problem.rows) if self.known is None else self.known
+    def moments(self) -> np.ndarray:
+        """Second moments of all rows, in their scaling: of columns, one of ones, and targets."""
+        return moments_of(self.problem, self.problem.rows) if self.known is None else self.known
 
-    def look_at_parts(self, parts: Sequence[np.ndarray]) -> None:
-        """Take the moments of rows part by part, by their numbers, if all are in one; those of parts are kept.
-
-        Many parts, as of one row each, aren't: they take more room than their rows.
-        """
-        rows, size = self.problem.rows, self.problem.model.n_features + 1 + self.problem.model.n_outputs
-        few = len(parts) * size**2 <= MOST_KEPT and all(_are_few(self.problem, part) for part in parts)
-        if few and sum(map(len, parts)) == rows.n_rows:  # as one where rows that say the same are one
-            self.parts = [(part, *_share_and_moments(self.problem, part)) for part in parts]
-            self.known = sum(share * moments for _, share, moments in self.parts)
-
-    def share_with(self, other: "Covariances", left_out: np.ndarray) -> None:
-        """Tell those of the same rows without a few of them their moments: by those of these few."""
-        n_left = self.problem.rows.n_rows - len(left_out)
-        if not _are_few(self.problem, left_out) or other.problem.rows.n_rows != n_left:
-            return
-        known = [found for part, *found in self.parts if part is left_out]
-        total, (share, moments) = self._moments, known[0] if known else _share_and_moments(self.problem, left_out)
-        if not share < 1:
-            return
-        left = (total - share * moments) / (1 - share)
-        # a column in their scaling is z * stretch + shift
-        ours, theirs = self.problem.scaling, other.problem.scaling
-        stretch = np.concatenate([ours.scale / theirs.scale, [1.0], ours.target_scale / theirs.target_scale])
-        of_columns, of_targets = ours.center - theirs.center, ours.target_center - theirs.target_center
-        shift = np.concatenate([of_columns / theirs.scale, [0.0], of_targets / theirs.target_scale])
-        other.known = rescaled(left, stretch, shift, ones=of_columns.size)
+    def problem_with_moments(self) -> Problem:
+        """The problem, whose rows know their moments if these have been taken."""
+        rows = self.problem.rows
+        if self.known is None or not isinstance(rows, Rows):
+            return self.problem
+        return replace(self.problem, rows=Rows(rows.data, rows.n_threads, KnownMoments(self.known)))
 
     def largest_strength(self) -> float:
         """The least strength of an L1 penalty from which on no coefficient is other than zero."""
@@ -196,20 +172,7 @@ def _counts(slopes: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return counts.reshape(len(slopes), -1)[:, 0]
 
 
-def _are_few(problem: Problem, numbers: np.ndarray) -> bool:
-    """Whether some rows are so few of the many that the others are known by them."""
-    rows = problem.rows
-    return isinstance(rows, Rows) and rows.n_rows >= MANY_ROWS and len(numbers) <= MOST_LEFT_OUT * rows.n_rows
-
-
-def _share_and_moments(problem: Problem, numbers: np.ndarray) -> tuple[float, np.ndarray]:
-    rows = problem.rows
-    assert isinstance(rows, Rows)
-    those = Rows(rows.data._replace(subset=row_numbers(numbers)), rows.n_threads)
-    return float(those.weight.sum() / rows.weight.sum()), _moments_of(problem, those)
-
-
-def _moments_of(problem: Problem, rows: Rows | PartitionedRows) -> np.ndarray:
+def moments_of(problem: Problem, rows: Rows | PartitionedRows) -> np.ndarray:
     """Second moments of some rows of a problem, in its scaling: of columns, one of ones, and targets."""
     model = LinearModel(problem.model.n_features, problem.model.n_outputs, True, True)
     some = SubSample(rows, model, problem.loss, rows.n_rows)

@@ -128,7 +128,7 @@ class Curvature:
     @property
     def holds_all(self) -> bool:
         """Whether the rows that models are made of are all, in an array by whose products sums go fastest."""
-        return self.kind == "subsample" and self.some.is_all and not self.conjugate
+        return self.kind == "subsample" and self.some.is_all and not self.conjugate and not knows_moments(self)
 
     @property
     def chooses_columns(self) -> bool:
@@ -314,11 +314,17 @@ def is_even(rows: Rows | PartitionedRows, loss: Loss) -> bool:
     return squares.size > 0 and bool(squares.max() <= EVEN * squares.min())
 
 
+def knows_moments(curvature: Curvature) -> bool:
+    """Whether somebody has looked at all rows before."""
+    return getattr(curvature.rows, "products", None) is not None
+
+
 def moments_of_all(curvature: Curvature) -> np.ndarray | None:
     """Second moments of all rows with their targets at the end, where a quadratic loss asks rows for no more."""
     if curvature.moments is None:
         few_columns = curvature.n_columns <= MOST_COLUMNS and curvature.n_outputs <= MOST_TARGETS
-        if curvature.kind == "subsample" and not curvature.few_rows and curvature.loss.quadratic and few_columns:
+        costs_little = few_columns or knows_moments(curvature)
+        if curvature.kind == "subsample" and not curvature.few_rows and curvature.loss.quadratic and costs_little:
             given = curvature.linear.trains_intercept, curvature.n_outputs
             curvature.moments = curvature.rows.second_moments(*given)
     return curvature.moments

@@ -5,26 +5,41 @@ from __future__ import annotations  # signatures as they are written: numpy's ar
 import inspect
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 from sklearn import get_config
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import BaseCrossValidator, GridSearchCV, check_cv
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metadata_routing import process_routing
 
+from .. import _parallel as threads
 from .._scores import R2, Deviations
 from .._solvers.covariances import Covariances
+from .._solvers.shared_moments import Others, SharedMoments
 from .._solvers.training import begin
 from .._validation import Interval, StrOptions, check_parameters, check_rows_to_predict, some_rows
 from ._base import LinearEstimator
-from ._path import OF_ALPHAS, RegularizationPath, alphas_of, model_for_path, path_of, solver_of
+from ._path import (
+    OF_ALPHAS,
+    RegularizationPath,
+    alphas_of,
+    model_for_path,
+    path_of,
+    penalty_at,
+    solver_of,
+    solver_without,
+    warn_of,
+)
 
 MOST_PREDICTIONS = 2**22  # at a time: 32 MB
 
@@ -52,6 +67,9 @@ class AlphaSearchCV(GridSearchCV):
     tol : float, default=1e-5
         Tolerance of the solutions in the folds, if the estimator leaves its own to skgd: the share of what they gain on
         the constant model that they may lack. The model that is fitted to all rows in the end has the estimator's.
+    n_jobs : int or None, default=None
+        Folds at a time, in threads; -1 is one a core. None is one, unless a context of joblib says otherwise, and the
+        estimator's ``n_jobs`` threads share its work. The result is the same, bit for bit.
 
     Attributes
     ----------
@@ -92,7 +110,7 @@ class AlphaSearchCV(GridSearchCV):
     """
 
     _parameter_constraints: dict = OF_ALPHAS | {
-        **{name: GridSearchCV._parameter_constraints[name] for name in ("estimator", "cv")},
+        **{name: GridSearchCV._parameter_constraints[name] for name in ("estimator", "cv", "n_jobs")},
         "tol": [Interval(Real, 0, None, closed="neither")],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
     }
@@ -109,6 +127,7 @@ class AlphaSearchCV(GridSearchCV):
         scoring: str | Callable | None = None,
         cv: int | BaseCrossValidator | Any = None,
         tol: float = 1e-5,
+        n_jobs: int | None = None,
     ):
         self.estimator = estimator
         self.alphas = alphas
@@ -117,6 +136,7 @@ class AlphaSearchCV(GridSearchCV):
         self.scoring = scoring
         self.cv = cv
         self.tol = tol
+        self.n_jobs = n_jobs
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -149,31 +169,47 @@ class AlphaSearchCV(GridSearchCV):
         else:
             weight = params.pop("sample_weight", None)
             of_scores = weight if _takes_weights(scorer) else None
-        model = model_for_path(self.estimator)
-        whole = solver_of(model, X, y, weight)
+        model, given = model_for_path(self.estimator), (X, y, weight)
+        whole = solver_of(model, *given)
         X, y, weight, of_scores = indexable(X, y, weight, of_scores)
         cv = check_cv(self.cv, y, classifier=is_classifier(model))
         numbers = np.arange(len(y))  # type: ignore[arg-type]  # for rows numbered from the end, or said by a mask
         folds = [(numbers[rows], numbers[unseen]) for rows, unseen in cv.split(X, y, **params)]
-        if isinstance(whole, Covariances) and _hold([unseen for _, unseen in folds], numbers):
-            whole.look_at_parts([unseen for _, unseen in folds])
+        # of classes some may be missing in a fold, and weights be others
+        shares = not is_classifier(model) and whole.problem.rows.n_rows == len(numbers)
+        shared = SharedMoments(whole) if shares and isinstance(whole, Covariances) else None
+        if shared and _hold([unseen for _, unseen in folds], numbers):
+            shared.look_at([unseen for _, unseen in folds])
         alphas = alphas_of(model, whole, self.alphas, self.n_alphas, self.eps)
-        scores: list[Any] = []
-        for rows, unseen in folds:
-            X_rows, y_rows, w_rows = _some((X, y, weight), rows)
+        n_threads = effective_n_jobs(self.n_jobs)
+
+        def scored(fold):
+            rows, unseen = fold
+            own: Any = copy(model)  # with what is known of columns
+            own.n_jobs = model.n_jobs if n_threads == 1 else 1
+            found = None
+            if shared and _hold([rows, unseen], numbers):
+                found = solver_without(unseen, rows, shared, own, self.tol)
+            solver, others = found or (solver_of(own, *_some((X, y, weight), rows), self.tol), None)
+            path = path_of(own, solver, alphas)
+            if others and self.scoring is None and of_scores is weight:
+                known = _r2_by_moments(others, path, len(unseen))
+                if known is not None:
+                    return known, path
             held_out = _some((X, y, of_scores), unseen)
-            solver = solver_of(model, X_rows, y_rows, w_rows, self.tol)
-            if isinstance(whole, Covariances) and isinstance(solver, Covariances) and _hold([rows, unseen], numbers):
-                whole.share_with(solver, unseen)
-            path = path_of(model, solver, alphas)
             if self.scoring is None:
-                scores.append(scores_by_default(model, solver, path, *held_out))
-            else:
-                scores.append([score(scorer, each, *held_out) for each in fitted(model, solver, path)])
+                return scores_by_default(own, solver, path, *held_out), path
+            return [score(scorer, each, *held_out) for each in fitted(own, solver, path)], path
+
+        scores, paths = zip(*threads.run(scored, folds, n_threads), strict=True)
+        for path in paths:
+            warn_of(path, model)
         self._publish(model, alphas, np.array(scores), scorer)
         started = time.perf_counter()
-        self.best_estimator_ = clone(model).set_params(**self.best_params_)
-        self.best_estimator_.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
+        problem = whole.problem_with_moments() if isinstance(whole, Covariances) else whole.problem
+        model.set_params(**self.best_params_)
+        described = [replace(problem, penalty=penalty_at(model, self.alpha_))]
+        self.best_estimator_ = model._fit(*given, described=described)
         self.refit_time_ = time.perf_counter() - started
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
@@ -251,6 +287,12 @@ def scores_by_default(model: LinearEstimator, solver: Any, path: RegularizationP
         raw += intercepts
         scores.append(tell(solver.problem.loss, raw, y, weight, path))
     return np.concatenate(scores)
+
+
+def _r2_by_moments(others: Others, path: RegularizationPath, n_rows: int) -> np.ndarray | None:
+    """The same of rows whose moments tell it."""
+    found = others.deviations(path.coefs, path.intercepts)
+    return None if found is None else np.broadcast_to(R2.finish(Deviations(n_rows, *found)), len(path.alphas))
 
 
 def _r2(loss, raw, y, weight, path) -> np.ndarray:

@@ -12,11 +12,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .._auto.curvature import covariances_suit
+from .._auto.description import treatment
 from .._auto.linear import LEAST_PENALTY
+from .._problem.describe import describe
+from .._problem.features import as_stored
 from .._problem.problem import Problem
+from .._problem.rows import Rows
 from .._solvers.continuation import Continuation
 from .._solvers.covariances import Covariances
 from .._solvers.plan import Plan
+from .._solvers.shared_moments import Others, SharedMoments
+from .._targets.targets import Targets
 from .._validation import Interval, check_arguments, check_parameters
 from .._warnings import warn_user
 from ..penalties import ElasticNet, get_penalty
@@ -160,7 +166,9 @@ def regularization_path(
     check_arguments("regularization_path", OF_ALPHAS, {"alphas": alphas, "n_alphas": n_alphas, "eps": eps})
     model = model_for_path(estimator)
     solver = solver_of(model, X, y, sample_weight)
-    return path_of(model, solver, alphas_of(model, solver, alphas, n_alphas, eps))
+    path = path_of(model, solver, alphas_of(model, solver, alphas, n_alphas, eps))
+    warn_of(path, model)
+    return path
 
 
 def model_for_path(estimator: LinearEstimator) -> LinearEstimator:
@@ -189,7 +197,28 @@ def solver_of(model: LinearEstimator, X, y, sample_weight, tol: float | None = N
     """What solves the problem that the data pose to the model, under any penalty; tol is for who leaves it to skgd."""
     parameters = model._parameters(X)
     problem = model._problems(X, y, sample_weight, (None, None, None), parameters, check_random_state(0))[0]
+    return _solver_for(problem, model, parameters, tol)
 
+
+def solver_without(
+    left_out: np.ndarray, rows: np.ndarray, shared: SharedMoments, model: LinearEstimator, tol: float
+) -> tuple[Covariances, Others] | None:
+    """What solves the problem of all rows but a few, and what is known of them, if the moments of these few tell."""
+    others = shared.without(left_out)
+    if others is None:
+        return None
+    problem, parameters = shared.whole.problem, model._parameters()
+    assert isinstance(problem.rows, Rows)
+    data, how = problem.rows.data, treatment(parameters, model._model, False)
+    targets = Targets(data.y, data.weight, problem.loss, problem.model.n_outputs, None, problem.facts)
+    given = as_stored(data.features), targets, parameters, model._model, problem.penalty, how
+    solver = _solver_for(describe(*given, (rows, None), moments=others.moments), model, parameters, tol)
+    assert isinstance(solver, Covariances)
+    solver.known = others.moments_in(solver.problem.scaling)
+    return solver, others
+
+
+def _solver_for(problem: Problem, model, parameters, tol: float | None) -> Continuation | Covariances:
     def decide(problem: Problem) -> Plan:
         plan = model._decide(parameters, problem, None)
         if plan.curvature is not None:
@@ -227,12 +256,6 @@ def path_of(model: LinearEstimator, solver, alphas: np.ndarray) -> Regularizatio
     """The solutions, in the units of X and y."""
     solutions = solver.solutions([penalty_at(model, float(alpha)) for alpha in alphas])
     params, norms, n_iter, converged = map(np.array, zip(*solutions, strict=True))
-    if not converged.all():
-        warn_user(
-            f"{np.count_nonzero(~converged)} of {len(alphas)} solutions along alpha are not at their optimum after "
-            f"max_iter={model.max_iter} epochs each: increase max_iter or tol, or leave the least alphas out",
-            ConvergenceWarning,
-        )
     problem = solver.problem
     coefs, intercepts = problem.model.unpack(params, problem.scaling)
     dtype = problem.rows.storage.dtype
@@ -247,3 +270,13 @@ def path_of(model: LinearEstimator, solver, alphas: np.ndarray) -> Regularizatio
         feature_names=getattr(model, "feature_names_in_", None),
         classes=problem.facts.get("classes"),
     )
+
+
+def warn_of(path: RegularizationPath, model: LinearEstimator) -> None:
+    """Tell who is to be told of solutions that aren't at their optimum."""
+    if not path.converged.all():
+        warn_user(
+            f"{np.count_nonzero(~path.converged)} of {len(path.alphas)} solutions along alpha are not at their optimum "
+            f"after max_iter={model.max_iter} epochs each: increase max_iter or tol, or leave the least alphas out",
+            ConvergenceWarning,
+        )
