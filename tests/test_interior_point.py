@@ -215,3 +215,15 @@ def test_line_searches_that_make_no_step_have_not_converged(l1_ratio, monkeypatc
     with pytest.warns(ConvergenceWarning, match="no step leads on"):
         model.fit(WINE, KIND == 1)
     assert not model.coef_.any()  # where it began
+
+
+def test_what_slopes_prove_is_the_least_whatever_the_parameters():
+    share, l1 = np.full(len(TARGET), 1 / len(TARGET)), 0.05
+    least, value = program(DIABETES, [(-0.3, 0.7, TARGET)], share, l1)
+    rows, penalty = np.c_[DIABETES, np.ones(len(TARGET))], np.append(np.full(10, l1), 0.0)
+    solved = Program(rows, [-0.3 * share], [0.7 * share], [TARGET], penalty, np.zeros(11), np.zeros(11))
+    while np.abs(solved.subgradient).max() > 1e-12 or solved.gap(solved.w) > 1e-9:
+        assert solved.step()
+    for w in solved.w, np.zeros(11), np.linspace(-1, 1, 11):
+        np.testing.assert_allclose(solved.value(w), value(w[:-1], w[-1]), rtol=1e-12)
+        np.testing.assert_allclose(solved.gap(w), value(w[:-1], w[-1]) - least, atol=1e-8)

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 from sklearn import datasets
@@ -11,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDRegressor
 
 from skgd import GDLinearRegressor, GDLogisticClassifier
+from skgd._problem import predictions
 
 ALPHA = 1e-4
 # The share of the gain over the constant model that a fit with defaults may leave.
@@ -512,3 +514,12 @@ def test_log_probabilities_are_exact_where_probabilities_underflow(n_classes):
     assert log_proba.min() < -800
     assert proba.min() == 0
     np.testing.assert_allclose(proba.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("stored", [np.asarray, np.float32, sparse.csr_array])
+def test_predictions_of_several_blocks_of_rows(stored, monkeypatch):
+    monkeypatch.setattr(predictions, "BLOCK_ENTRIES", 3 * 4)  # three rows at a time, the last ones fewer
+    rng = np.random.default_rng(0)
+    X, coef, intercept = rng.standard_normal((10, 4)).round(1), rng.standard_normal((2, 4)), np.array([5.0, -7.0])
+    found = predictions.raw_predictions(stored(X), coef, intercept, n_threads=1)
+    np.testing.assert_allclose(found, X @ coef.T + intercept, rtol=1e-6)

@@ -17,6 +17,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from skgd import GDMLPClassifier, GDMLPRegressor
+from skgd._problem import predictions
 from skgd.activations import ACTIVATIONS, Tanh
 from skgd.optimizers import SGD, Adam
 
@@ -900,3 +901,14 @@ def test_partial_dependence_and_permutation_importance(data):
     np.testing.assert_allclose(found, expected, rtol=1e-9)
     scores = learning_curve(model, X, y, cv=2, train_sizes=[0.5, 1.0])[2]
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("stored", [np.asarray, sparse.csr_array])
+def test_predictions_of_several_blocks_of_rows(stored, data, monkeypatch):
+    X, y = data
+    model = GDMLPRegressor(
+        hidden_layer_sizes=(5,), activation="tanh", max_iter=3, tol=None, n_members=1, random_state=0
+    ).fit(stored(X), y)
+    monkeypatch.setattr(predictions, "NETWORK_BLOCK_ENTRIES", 7 * 5)  # seven rows at a time, the last ones fewer
+    raw = forward(X, model.coefs_, model.intercepts_, np.tanh)
+    np.testing.assert_allclose(model.predict(stored(X)), raw[:, 0], rtol=1e-9)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tracemalloc
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd._solvers.stopping import SearchCriterion
 from skgd._targets.held_out import hold_out
 from skgd._watch.printing import is_due
 from skgd.losses import SquaredError
@@ -453,6 +455,13 @@ def test_the_gradient_criterion_is_a_certificate(kind, batch_size, tol):
     assert model.converged_ == (gradient <= tol * (1 + 1e-6))
     assert model.converged_ or batch_size is not None
     assert model.stop_reason_ == ("converged" if model.converged_ else "max_iter")
+
+
+def test_the_gradient_criterion_of_line_searches_asks_for_the_largest_component():
+    plan = SimpleNamespace(criterion_of_solver="gradient", tol=2.0, n_iter_no_change=1)
+    for steepest, met in ([3.0, 0.0, 0.0], False), ([0.0, -3.0, 0.0], False), ([2.0, -2.0, 2.0], True):
+        search = SimpleNamespace(steepest=np.array(steepest))
+        assert SearchCriterion(plan).is_met(search, None, gain=1.0) == met == (np.linalg.norm(steepest, np.inf) <= 2.0)
 
 
 def test_the_gradient_criterion_holds_for_networks():
