@@ -402,7 +402,14 @@ def test_wrong_features_are_refused_and_a_fitted_model_survives(make, problem):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"class_weight": {0: 0.0, 1: 1.0}}, {"early_stopping": True}, {"standardize": False}, {"warm_start": True}],
+    [
+        {},
+        {"class_weight": {0: 0.0, 1: 1.0}},
+        {"early_stopping": True},
+        {"early_stopping": True, "validation_fraction": 0.999, "random_state": 0},  # a row that is held out
+        {"standardize": False},
+        {"warm_start": True},
+    ],
     ids=str,
 )
 def test_the_last_entry_of_many_rows_is_looked_at(settings, bad):

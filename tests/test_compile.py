@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import importlib
 import json
 import os
 import pathlib
@@ -131,6 +132,25 @@ def test_code_of_another_machine_or_version_is_not_loaded(folder, part, monkeypa
     monkeypatch.setattr(cache, part, lambda: "another")
     assert not compile_anew()
     assert compile_anew()
+
+
+@pytest.mark.parametrize("of", ["numba", "llvmlite", "processor", "python"])
+def test_the_name_of_a_file_tells_versions_and_the_processor(folder, of, monkeypatch):
+    from numba.core.registry import cpu_target
+
+    monkeypatch.setattr(cache, "_environment", cache._environment.__wrapped__)
+    compile_anew()
+    if of == "processor":
+        codegen = type(cpu_target.target_context.codegen())
+        kind, name, features = cpu_target.target_context.codegen().magic_tuple()
+        monkeypatch.setattr(codegen, "magic_tuple", lambda self: (kind, f"another {name}", features))
+    elif of == "python":
+        monkeypatch.setattr(cache.sys, "version", "another")
+    else:
+        monkeypatch.setattr(importlib.import_module(of), "__version__", "another")
+    assert not compile_anew()
+    assert compile_anew()
+    assert len(list(folder.iterdir())) == 2
 
 
 def test_functions_that_differ_in_their_parts_or_signature_have_files_of_their_own():

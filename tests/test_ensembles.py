@@ -27,6 +27,10 @@ CASES = {
     "counts": (GDMLPRegressor("poisson", **SMALL), DIABETES),
     "two classes": (GDMLPClassifier(**SMALL), CANCER),
     "three classes": (GDMLPClassifier(**SMALL), IRIS),
+    "labels": (
+        GDMLPClassifier(**SMALL),
+        (IRIS[0], np.column_stack([IRIS[1] == 0, IRIS[1] > 0, IRIS[1] > 1]).astype(int)),
+    ),
     "margins": (GDMLPClassifier("hinge", **SMALL), CANCER),
 }
 
@@ -55,6 +59,8 @@ def test_predictions_are_the_means_of_the_members(case):
         expected, given = np.mean(expit(raws), axis=0)[:, 0], model.predict_proba(X)[:, 1]
     elif case == "three classes":
         expected, given = np.mean(softmax(raws, axis=2), axis=0), model.predict_proba(X)
+    elif case == "labels":
+        expected, given = np.mean(expit(raws), axis=0), model.predict_proba(X)
     else:
         expected, given = np.mean(raws, axis=0)[:, 0], model.decision_function(X)
     np.testing.assert_allclose(given, expected, rtol=1e-6, atol=1e-9)
@@ -379,6 +385,17 @@ def test_rows_without_weight_and_rows_seen_before():
     few = GDMLPRegressor(**SMALL).fit(X[:90], y[:90], X_val=X[90:], y_val=y[90:])
     assert few.stop_reason_ in ("early_stopping", "max_iter")
     assert few.best_validation_score_ is not None
+
+
+def test_a_single_network_takes_the_place_of_an_ensemble():
+    X, y = DIABETES
+    model = GDMLPRegressor(**SMALL).fit(X, y)
+    assert model.n_members_ == 5
+    alone = GDMLPRegressor(n_members=1, **SMALL).fit(X, y)
+    model.set_params(n_members=1).fit(X, y)
+    assert model.n_members_ == 1
+    np.testing.assert_array_equal(model.predict(X), alone.predict(X))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), alone.predict(X))
 
 
 def test_published_parameters_may_be_changed():
