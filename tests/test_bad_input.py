@@ -399,6 +399,13 @@ def test_wrong_features_are_refused_and_a_fitted_model_survives(make, problem):
     np.testing.assert_array_equal(predictions(model.partial_fit(X, targets(make))), predictions(untouched))
 
 
+def test_a_number_of_another_type_is_refused_where_one_that_equals_it_was_accepted():
+    few = {"max_iter": 5, "tol": None}
+    GDLinearRegressor(n_iter_no_change=3, **few).fit(X, X[:, 0])
+    with pytest.raises(InvalidParameterError, match="n_iter_no_change"):
+        GDLinearRegressor(n_iter_no_change=3.0, **few).fit(X, X[:, 0])
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize(
     "settings",

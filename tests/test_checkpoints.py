@@ -319,6 +319,7 @@ def test_how_many_are_kept_and_how_often(tmp_path):
     path = tmp_path / "fit.npz"
     model.set_callbacks(Checkpoint(path, every=10, keep=2), Slow()).fit(X, Y)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["fit-000020.npz", "fit-000025.npz", "fit.npz"]
+    assert path.samefile(tmp_path / "fit-000025.npz")  # two names: nothing is copied that a kill could leave half done
     earlier = GDLinearRegressor(optimizer="adam", max_iter=25, tol=None, random_state=0)
     np.testing.assert_array_equal(earlier.resume(tmp_path / "fit-000020.npz", X, Y).coef_, model.coef_)
     other = tmp_path / "other.npz"
@@ -367,6 +368,16 @@ def test_data_that_changed_are_noticed(kept, data, message):
     with pytest.raises(ValueError, match=f"data aren't those that the checkpoint was made with: .*({message})"):
         model.resume(path, *data)
     assert model.coef_ is before
+
+
+def test_a_row_of_many_that_changed_is_noticed_by_means_and_deviations(tmp_path):
+    random = np.random.default_rng(0)
+    many, targets = random.standard_normal((5000, 2)), random.standard_normal(5000)
+    model = GDLinearRegressor(optimizer="adam", max_iter=2, tol=None, random_state=0)
+    clone(model).set_callbacks(Checkpoint(tmp_path / "fit.npz")).fit(many, targets)
+    for row in range(1, 6):  # of which a sample of a fifth has one
+        with pytest.raises(ValueError, match="means and deviations changed"):
+            model.resume(tmp_path / "fit.npz", changed(many, (row, 1)), targets)
 
 
 def test_validation_rows_that_changed_are_noticed(tmp_path):

@@ -759,6 +759,16 @@ def test_the_objective_over_two_coefficients_is_that_of_the_formula():
 
 
 @pytest.mark.usefixtures("as_users_see_them")
+def test_what_is_not_shown_is_held_as_the_best_fit_left_it():
+    models = {"far": descent(0.01, alpha=0.1, max_iter=1), "near": descent(0.3, alpha=0.1, max_iter=30)}
+    display = PathDisplay.from_estimator(models, X, y, features=(2, 8))
+    coef = models["near"].fit(X, y).coef_ * X.std(axis=0)
+    coef[[2, 8]] = display.grid[0][20], display.grid[1][70]
+    by_hand = 0.5 * np.mean((y - y.mean() - Z @ coef) ** 2) + 0.1 * 0.5 * coef @ coef
+    assert display.values[70, 20] == pytest.approx(by_hand)
+
+
+@pytest.mark.usefixtures("as_users_see_them")
 def test_raw_features_are_shown_in_their_units():
     raw = Z[:, :2] * [1.0, 3.0] + [0.0, 2.0]
     display = PathDisplay.from_estimator(descent(0.02, standardize=False, alpha=0.0), raw, y)
@@ -1343,6 +1353,11 @@ def test_two_classes_and_one_target_have_a_row_without_a_name():
     assert display.ax_.get_ylabel() == "coefficient of the scaled feature"
     several = CoefficientPathDisplay.from_estimator(descent(), X[:, :2], np.column_stack([y, -y]), output=None)
     assert list(several.lines_) == [f"feature {j}, output {k}" for k in range(2) for j in range(2)]
+    words = np.array(["ill", "sound"])[y_cancer]  # the row is of the second class
+    display = CoefficientPathDisplay.from_estimator(descent_of_classes(), X_CANCER, words, output="sound")
+    assert display.ax_.get_ylabel() == "coefficient of the scaled feature"
+    with pytest.raises(ValueError, match="output='ill' must be a number"):
+        CoefficientPathDisplay.from_estimator(descent_of_classes(), X_CANCER, words, output="ill")
 
 
 # -- curves

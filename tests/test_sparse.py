@@ -543,6 +543,14 @@ def test_entries_given_twice_count_for_their_sum(batch_size):
         np.testing.assert_array_equal(given.indices, before)
 
 
+def test_entries_given_twice_whose_sum_is_infinite_are_refused():
+    twice = sparse.csr_matrix((np.full(4, 1e308), [0, 0, 1, 2], [0, 2, 3, 4]), shape=(3, 3))
+    assert np.isfinite(twice.data).all()
+    for model in GDLinearRegressor(), GDLinearRegressor(optimizer="adam"):
+        with pytest.raises(ValueError, match="entries twice whose sum is infinite"):
+            model.fit(twice, np.arange(3.0))
+
+
 def test_raw_features_too_small_to_learn_from_are_refused():
     X, y = make_data()
     with pytest.raises(ValueError, match="standardize=False"):
