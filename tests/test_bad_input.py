@@ -554,6 +554,16 @@ def test_half_precision_and_integers_are_fitted_like_floats(make, dtype):
     np.testing.assert_allclose(predictions(model, small), exact, atol=2e-2)
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64])
+@each_linear_model
+def test_whole_numbers_are_fitted_with_all_digits_of_float64(make, dtype):
+    large = (X * 1e6).astype(np.int64) + 2**30  # more digits than float32 holds
+    model, expected = (make(alpha=0.01).fit(rows, targets(make)) for rows in (large.astype(dtype), large.astype(float)))
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    assert model.coef_.dtype == np.float64
+    np.testing.assert_array_equal(predictions(model, large.astype(dtype)), predictions(expected, large.astype(float)))
+
+
 def test_largest_half_precision_numbers_do_not_overflow():
     big = np.array([[60000.0], [-60000.0], [30000.0], [0.0]], dtype=np.float16)
     model = GDLinearRegressor(alpha=0).fit(big, [2.0, -2.0, 1.0, 0.0])
