@@ -260,6 +260,22 @@ def test_all_epochs_where_there_is_no_tolerance(made):
     assert made[0].line_search is not None  # where rounding was reached
 
 
+def test_what_is_left_is_measured_by_what_there_is_to_gain():
+    y = (np.arange(80) + (X[:, 1] > 5)) % 2 == 0  # which columns hardly tell
+    model = GDLogisticClassifier(alpha=ALPHA, tol=0.05).fit(X, y)
+    signs = np.where(y, 1.0, -1.0)
+
+    def objective(theta):
+        return np.logaddexp(0, -signs * (Z @ theta[:4] + theta[4])).mean() + ALPHA / 2 * theta[:4] @ theta[:4]
+
+    share = y.mean()
+    constant, least = -(share * np.log(share) + (1 - share) * np.log(1 - share)), minimize(objective, np.zeros(5)).fun
+    assert constant - least < 0.04 * least  # a small part of the objective
+    coef = model.coef_[0] * X.std(axis=0)
+    found = objective(np.append(coef, model.intercept_ + model.coef_ @ X.mean(axis=0)))
+    assert found - least <= 0.1 * (constant - least)
+
+
 def test_criteria():
     by_gradient = GDLogisticClassifier(criterion="gradient", tol=1e-9).fit(X, CLASSES)
     assert by_gradient.converged_
