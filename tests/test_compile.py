@@ -450,6 +450,28 @@ def test_a_broken_intrinsic_of_networks_stops_neither_them_nor_linear_models(tmp
         np.testing.assert_allclose(ours, other, rtol=1e-9)
 
 
+COUNTED = """
+    import json, warnings
+    import numpy as np
+    from skgd import GDMLPRegressor
+    from skgd._compile import private
+
+    if {counts}:
+        private._refused_options = lambda: frozenset({{"_nrt"}})
+    X = np.linspace(-1, 1, 300).reshape(100, 3) ** 2
+    model = GDMLPRegressor(hidden_layer_sizes=(8,), n_members=1, max_iter=3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        print(json.dumps(model.fit(X, X[:, 0]).predict(X).tolist()))
+"""
+
+
+def test_where_numba_counts_references_views_are_counted_too(tmp_path, answer_here):
+    # a view that is none is given back once too often: the memory of others is lost
+    counted = answer_of(start(COUNTED.format(counts=True), NUMBA_CACHE_DIR=str(tmp_path)))
+    np.testing.assert_allclose(counted, answer_here(COUNTED.format(counts=False)), rtol=1e-9)
+
+
 # -- exceptions in users' code
 
 

@@ -103,6 +103,7 @@ def _check_product(address: int, dtype: np.dtype) -> None:
 
 def _matrix_at():
     from numba.core import types
+    from numba.core.imputils import impl_ret_borrowed
     from numba.extending import intrinsic
     from numba.np.arrayobj import make_array, populate_array
 
@@ -117,7 +118,8 @@ def _matrix_at():
             populate_array(
                 view, data, [n_rows, n_columns], [row_bytes, source.itemsize], source.itemsize, source.meminfo
             )
-            return view._getvalue()
+            # where numba counts references, it takes one away when the view goes
+            return impl_ret_borrowed(context, builder, signature.return_type, view._getvalue())
 
         return types.Array(vector.dtype, 2, "C")(vector, types.int64, types.int64, types.int64), generate
 
