@@ -11,6 +11,7 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd._kernels.coordinate_descent import coordinate_descent
 from skgd._solvers.working_sets import Support
 from skgd.losses import Huber
 from skgd.optimizers import LBFGS
@@ -54,12 +55,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("stored", ["wide", "wide, CSR, weights", "tall, not standardised"])
+@pytest.mark.parametrize("stored", ["wide", "wide, CSR, weights", "few columns, CSR, weights", "tall, not standardised"])
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 @pytest.mark.parametrize("loss", CASES)
 def test_conditions_of_the_optimum(loss, l1_ratio, stored):
     model, targets_of, derivative = CASES[loss]
-    X, y = data(TALL if "tall" in stored else WIDE)
+    X, y = data(WIDE if "wide" in stored else TALL)
+    X = X[:, :40] if "few" in stored else X
     y, alpha, weight = targets_of(y), 0.05, None
     X[:, 3], X[:, 5] = 0.0, X[:, 4]  # a column of zeros, and one twice
     standardize = "not" not in stored
@@ -222,6 +224,8 @@ def test_a_diagonal_learnt_from_few_rows_comes_down_as_far(kind):
 def test_auto_keeps_one_matrix_for_few_columns():
     X, y = data(TALL)
     assert GDLinearRegressor(penalty="l1").fit(X[:, :5], y).optimizer_.preconditioner == "auto"
+    of_sparse = GDLinearRegressor(penalty="l1").fit(sparse.csr_array(X[:, :5]), y)
+    assert of_sparse.optimizer_.preconditioner == "working_sets"
     classes = np.digitize(y, [-3, 3])
     assert GDLogisticClassifier(penalty="l1", alpha=0.1).fit(X[:60], classes[:60]).optimizer_.preconditioner == "auto"
     # without anything to choose by it is what auto is
@@ -252,6 +256,16 @@ def test_weak_penalties_are_reached_from_stronger_and_from_weaker_ones(l1_ratio)
         assert model.converged_
         assert model.n_iter_ - before <= 20  # where signs turn again and again it took hundreds
         before = model.n_iter_
+
+
+def test_sweeps_go_on_until_signs_have_stayed_for_as_many_as_asked_for():
+    matrix, gradient, l1 = np.array([[1.0, 0.9], [0.9, 1.0]]), np.array([-2.0, -1.9]), np.full(2, 0.1)
+    for calm, most, expected in (1, 9, 2), (4, 9, 5), (4, 5, 5), (4, 4, 0):  # signs are those of the end from the first on
+        slope, step = gradient.copy(), np.zeros(2)
+        assert coordinate_descent(matrix, np.zeros(2), l1, slope, step, calm, most) == expected
+        np.testing.assert_allclose(slope, gradient + matrix @ step, rtol=1e-12)
+    coordinate_descent(matrix, np.zeros(2), l1, slope := gradient.copy(), step := np.zeros(2), 200, 200)
+    np.testing.assert_allclose(step, np.linalg.solve(matrix, -gradient - l1), rtol=1e-9)  # both are positive
 
 
 def test_a_support_solves_systems_of_those_that_differ_from_it():

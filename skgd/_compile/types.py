@@ -225,7 +225,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     return {
         "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, double, i8, i8),
         "gram": void(data, i8, i8, i8, square, square),
-        "coordinate_descent": i8(square, double, double, double, double, i8),
+        "coordinate_descent": i8(square, double, double, double, double, i8, i8),
         "add_multiples": void(square, numbers, double, double),
         "among": void(square, numbers, square),
         "coordinate_path": i8(square, double, double, f8, i8, i8, *of_path),

@@ -3,13 +3,13 @@
 INNER_TOL = 0.3  # of a tolerance for all coordinates, that of those which are worked on
 
 
-def coordinate_descent(matrix, params, l1, slope, step, most_sweeps):
+def coordinate_descent(matrix, params, l1, slope, step, calm, most_sweeps):
     """Go on to the minimum of g'step + step'H step / 2 + sum_j l1_j |params_j + step_j| (Friedman et al. 2010).
 
-    slope is the gradient of the quadratic part at the step. Ends with a sweep that made no parameter zero, non-zero or
-    of another sign, and returns how many there were; 0 if all did.
+    slope is the gradient of the quadratic part at the step. Ends with so many calm sweeps on end, which made no
+    parameter zero, non-zero or of another sign, and returns how many there were in all; 0 if that didn't come about.
     """
-    n = params.size
+    n, n_calm = params.size, 0
     for sweep in range(most_sweeps):
         turned = False
         for j in range(n):
@@ -24,7 +24,8 @@ def coordinate_descent(matrix, params, l1, slope, step, most_sweeps):
                 step[j] = -params[j] if new == 0.0 else step[j] + change
                 for k in range(n):
                     slope[k] += change * matrix[j, k]
-        if not turned:
+        n_calm = 0 if turned else n_calm + 1
+        if n_calm == calm:
             return sweep + 1
     return 0
 

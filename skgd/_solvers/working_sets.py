@@ -14,6 +14,7 @@ from .._problem.rows import Rows
 from ..penalties import smallest_subgradient
 
 SWEEPS = 30  # until signs stay: one costs as much as a thirtieth of a factorisation, roughly
+CALM_WORK = 2**17  # multiplications of sweeps without other signs, which cost less than a Newton step that leads to some
 NEWTON_STEPS = 3  # of a round, until none leads to other signs
 MOST_ROUNDS = 10  # what is left then waits for the next step, which may have other columns
 JITTER = 1e-12  # share of the mean diagonal that lets a singular matrix be factorised
@@ -24,6 +25,7 @@ LEAST_RIDGE = 1e-12  # share of the mean diagonal that every column has at least
 MARGIN = 0.1  # share of the penalty within which gradients that are too small may become large enough
 DENSE_GROWTH, SPARSE_GROWTH = 0.25, 1.0  # columns for each that isn't zero: those of CSR are cheap beside a pass
 SET_FACTOR = 2.0  # times the root of the number of columns: a matrix of so many costs less than a pass over all
+FEW_COLUMNS = 64  # whose products under squared error cost less than the steps that would come to them by and by
 WEAKER = 0.2  # times the largest slope, the weakest penalty that a step is made under
 FEW_NEW = 0.05  # of a set's columns: with more, its minimum is none for long, and not worth more than one round
 RESTING = 1e-12  # share of the penalty: smaller subgradients are rounding
@@ -113,9 +115,10 @@ def least_with_l1(
         raise ValueError(OVERFLOWS)
     descend, support = kernel("coordinate_descent", FLOAT64), support or Support()
     slope, step = gradient.copy(), np.zeros_like(params)
+    calm = min(max(CALM_WORK // max(params.size, 1) ** 2, 1), SWEEPS)
     solved = False
     for _ in range(most_rounds):
-        if descend(matrix, params, l1, slope, step, SWEEPS) == 1 and solved:
+        if descend(matrix, params, l1, slope, step, 1 if solved else calm, SWEEPS + calm) == 1 and solved:
             break
         for _ in range(NEWTON_STEPS):  # on end: coordinates would take back what these make zero
             solved = _newton(matrix, params, l1, slope, step, support)
@@ -264,6 +267,10 @@ class WorkingSets:
 
         Where the last one is much stronger, more columns would be worth a step than are in the end.
         """
+        if params.size - 1 <= FEW_COLUMNS:
+            self._hold(columns, support, np.arange(params.size - 1))
+            self._step(columns, support, ridge, params, gradient, l1, step)
+            return
         zero = (params == 0) & (l1 > 0)
         largest = float((np.abs(gradient[zero]) / l1[zero]).max(initial=0.0))
         for under in [WEAKER * largest * l1, l1] if WEAKER * largest > 1 else [l1]:
