@@ -55,7 +55,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("stored", ["wide", "wide, CSR, weights", "few columns, CSR, weights", "tall, not standardised"])
+@pytest.mark.parametrize("stored", ["wide", "wide, CSR, weights", "few, CSR, weights", "tall, not standardised"])
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 @pytest.mark.parametrize("loss", CASES)
 def test_conditions_of_the_optimum(loss, l1_ratio, stored):
@@ -260,7 +260,7 @@ def test_weak_penalties_are_reached_from_stronger_and_from_weaker_ones(l1_ratio)
 
 def test_sweeps_go_on_until_signs_have_stayed_for_as_many_as_asked_for():
     matrix, gradient, l1 = np.array([[1.0, 0.9], [0.9, 1.0]]), np.array([-2.0, -1.9]), np.full(2, 0.1)
-    for calm, most, expected in (1, 9, 2), (4, 9, 5), (4, 5, 5), (4, 4, 0):  # signs are those of the end from the first on
+    for calm, most, expected in (1, 9, 2), (4, 9, 5), (4, 5, 5), (4, 4, 0):  # signs stay from the first on
         slope, step = gradient.copy(), np.zeros(2)
         assert coordinate_descent(matrix, np.zeros(2), l1, slope, step, calm, most) == expected
         np.testing.assert_allclose(slope, gradient + matrix @ step, rtol=1e-12)
