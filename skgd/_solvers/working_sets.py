@@ -14,7 +14,7 @@ from .._problem.rows import Rows
 from ..penalties import smallest_subgradient
 
 SWEEPS = 30  # until signs stay: one costs as much as a thirtieth of a factorisation, roughly
-CALM_WORK = 2**17  # multiplications of sweeps that leave signs alone: they cost less than a Newton step to others
+CALM_WORK = 2**15  # multiplications of sweeps that leave signs alone: they cost less than a Newton step to others
 NEWTON_STEPS = 3  # of a round, until none leads to other signs
 MOST_ROUNDS = 10  # what is left then waits for the next step, which may have other columns
 JITTER = 1e-12  # share of the mean diagonal that lets a singular matrix be factorised
