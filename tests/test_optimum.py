@@ -10,6 +10,8 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd._kernels.constants import RIDGE
+from skgd._solvers.hessians import LowRank
 from skgd.optimizers import LBFGS
 
 ALPHA = 1e-4
@@ -473,3 +475,16 @@ def test_softmax_of_many_outputs_takes_few_steps(start):
     oracle = LogisticRegression(C=1 / (alpha * len(y)), tol=1e-9, max_iter=5000).fit(X, y)
     np.testing.assert_allclose(model.coef_, oracle.coef_, atol=1e-5)
     assert model.n_iter_ <= 30
+
+
+@pytest.mark.parametrize("ridge", [0.1, 1e-3])
+def test_model_of_low_rank_is_that_of_the_whole_matrix(ridge):
+    rng = np.random.default_rng(0)
+    Z, weight = np.column_stack([rng.standard_normal((8, 30)), np.ones(8)]), rng.uniform(size=8) * (np.arange(8) > 0)
+    of_rows = Z.T @ (weight[:, None] * Z)
+    penalties = np.append(np.full(30, ridge), 0.0)
+    model = LowRank(penalties, Z, weight, n_threads=1)
+    stands_in = RIDGE * (np.trace(of_rows) / 31 + penalties.mean())
+    oracle = np.diag(np.maximum(penalties, stands_in)) + of_rows
+    vector = of_rows @ rng.standard_normal(31)
+    np.testing.assert_allclose(oracle @ model.solve(vector), vector, atol=1e-6)

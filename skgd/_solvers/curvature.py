@@ -341,9 +341,7 @@ def most_to_gain(gradient: np.ndarray, ridge: np.ndarray) -> float:
 def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.ndarray) -> LowRank:
     """The model of few rows beside many columns."""
     second = sample.second_derivatives(params, hyper)[:, 0] * sample.weight / sample.weight.sum()
-    rows = sample.Z * np.sqrt(second)[:, None]
-    typical = float(np.mean(rows**2)) * len(rows) + ridge.mean()
-    return LowRank(np.maximum(ridge, RIDGE * max(typical, TINY)), rows)
+    return LowRank(ridge, sample.Z, second, sample.n_threads)
 
 
 def second_moments(some: SubSample, of_all_rows: bool = False, n_targets: int = 0) -> np.ndarray:

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
+from .. import _parallel as threads
 from .._kernels.constants import RIDGE, TINY
 from .quasi_newton import CurvatureModel
 from .working_sets import OVERFLOWS, least_with_l1
@@ -92,18 +93,32 @@ class Unshifted:
 
 
 class LowRank:
-    """diag(base) + U'U with few rows U (Woodbury): for more columns than rows."""
+    """diag(ridge) + Z' diag(weight) Z with few rows Z (Woodbury): for more columns than rows.
+
+    The ridge is one number for all columns but the last, the intercept's: Z is multiplied by itself as it is then. A
+    share of the typical entry of the other matrix' diagonal stands in for one that is smaller.
+    """
 
     rough = False
 
-    def __init__(self, base: np.ndarray, rows: np.ndarray):
-        self.base, self.rows = base, rows
-        scaled = rows / np.sqrt(base)
-        self.inner = Factor(scaled @ scaled.T, np.ones(len(rows)))
+    def __init__(self, ridge: np.ndarray, Z: np.ndarray, weight: np.ndarray, n_threads: int):
+        self.Z, self.root = Z, np.sqrt(weight)
+        n, d = len(Z), Z.shape[1] - 1
+
+        def products(part):
+            columns = Z[:, slice(*part)]
+            return columns @ columns.T
+
+        root = np.outer(self.root, self.root)
+        of_features = sum(threads.run_over_rows(products, d, n, n * n, n_threads)) * root
+        of_intercept = np.outer(Z[:, d], Z[:, d]) * root
+        typical = (np.trace(of_features) + np.trace(of_intercept)) / Z.shape[1] + ridge.mean()
+        self.base = np.maximum(ridge, RIDGE * max(typical, TINY))
+        self.inner = Factor(of_features / self.base[0] + of_intercept / self.base[d], np.ones(n))
 
     def solve(self, vector):
         scaled = vector / self.base
-        return scaled - (self.rows.T @ self.inner.solve(self.rows @ scaled)) / self.base
+        return scaled - ((self.root * self.inner.solve(self.root * (self.Z @ scaled))) @ self.Z) / self.base
 
     def proximal_step(self, params, gradient, l1):
         return None
