@@ -19,6 +19,7 @@ OF_PARAMETERS = "full_step", "finish_epoch"  # kernels that are given no rows
 # Kernels that are given float64, or are where it isn't the dtype of X that is computed in.
 WHATEVER_X_IS = (
     "moments",
+    "merge_rows",
     "newton",
     "coordinate_descent",
     "coordinate_path",
@@ -78,7 +79,7 @@ def jobs_for(dtypes: list[np.dtype], sparse: bool) -> list[Job]:
 
 def _of_dtype(dtype: np.dtype) -> list[Job]:
     """For dense X."""
-    jobs: list[Job] = [(kernel, name, dtype) for name in ("moments", "gram", *OF_PARAMETERS)]
+    jobs: list[Job] = [(kernel, name, dtype) for name in ("moments", "merge_rows", "gram", *OF_PARAMETERS)]
     for model in (Linear, Network):
         jobs += [(kernel, name, dtype, model) for name in (*PASSES, *LOOPS)]
     jobs.append((kernel, "evaluate", dtype, LinearByProducts))

@@ -37,6 +37,7 @@ ROOMS = {
     "evaluate": epochs,
     "run_lazy_epochs": lazy,
     "moments": moments,
+    "merge_rows": moments,
     "gram": gram,
     "coordinate_descent": coordinate_descent,
     "coordinate_path": coordinate_descent,

@@ -60,6 +60,7 @@ class Signatures(NamedTuple):
     square_sums: object = None
     select_columns: object = None
     few_columns_raw: object = None
+    merge_rows: object = None
     gram: object = None
     coordinate_descent: object = None
     coordinate_path: object = None
@@ -224,6 +225,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     search, (state, _, _, settings, _) = _array(from_dtype(Search), 1), training
     return {
         "moments": void(_array(entry, 2, True), double_in, rows_in, double, double, double, double, i8, i8),
+        "merge_rows": flag(_array(entry, 2, True), double_in, rows_in, f8, f8, double, double, double, square),
         "gram": void(data, i8, i8, i8, square, square),
         "coordinate_descent": i8(square, double, double, double, double, i8, i8),
         "add_multiples": void(square, numbers, double, double),

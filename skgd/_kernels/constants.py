@@ -14,3 +14,5 @@ TINY = float(np.finfo(np.float64).tiny)
 MOST_OUTPUTS = 8  # of a layer that has its products without BLAS, from weights that lie on their side
 DIVERGENCE_FACTOR = 1e6  # by which the objective may grow over that at the start before a fit counts as diverged
 IMMENSE = 1e20  # share of the constant model's objective that no descent comes back from
+LEAST_SQUARE = TINY**0.5  # of deviations: smaller ones may have lost digits
+LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation

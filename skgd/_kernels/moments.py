@@ -3,6 +3,10 @@
 Four rows go through the inner loop together: the sums are loaded and stored once for all four.
 """
 
+import numpy as np
+
+from .constants import LEAST_SQUARE, LOST_SHARE, TINY
+
 ROWS_AT_ONCE = 4
 
 
@@ -39,3 +43,38 @@ def moments(X, weights, subset, shift, total, squares, filled, start, stop):
             total[j] += weight * distance
             squares[j] += weight * distance * distance
             filled[j] += weight if entry != 0.0 else 0.0
+
+
+def deviation_of_both(share, distance, deviation, of_others):
+    """Standard deviation of two sets of rows together, the others a share of all, with means so far apart.
+
+    By Chan, Golub and LeVeque (1983), safe from overflow.
+    """
+    unit = np.maximum(np.maximum(deviation, of_others), np.maximum(np.abs(distance), TINY))
+    one, other, apart = deviation / unit, of_others / unit, distance / unit
+    return unit * np.sqrt((1 - share) * one * one + share * other * other + share * (1 - share) * apart * apart)
+
+
+def merge_rows(X, weights, subset, weight, weight_before, mean, std, filled, work):
+    """Take some rows, of this weight in all, into the moments of others; False, and nothing done, if digits are lost."""
+    n_rows, d = subset.size if subset.size > 0 else X.shape[0], X.shape[1]
+    shift, total, squares, counts = work[0], work[1], work[2], work[3]
+    for j in range(d):
+        shift[j] = X[subset[0] if subset.size > 0 else 0, j]  # exact for constant columns
+        total[j] = squares[j] = counts[j] = 0.0
+    moments(X, weights, subset, shift, total, squares, counts, 0, n_rows)
+    for j in range(d):
+        distance, square = total[j] / weight, squares[j] / weight
+        constant = total[j] == 0.0 and squares[j] == 0.0
+        holds = square >= LEAST_SQUARE and square < np.inf and square - distance * distance >= LOST_SHARE * square
+        if not (constant or holds):
+            return False
+    share = weight / (weight_before + weight)
+    for j in range(d):
+        of_rows = total[j] / weight
+        deviation = np.sqrt(max(squares[j] / weight - of_rows * of_rows, 0.0))
+        distance = shift[j] + of_rows - mean[j]
+        std[j] = deviation_of_both(share, distance, std[j], deviation)
+        mean[j] += share * distance
+        filled[j] = (1 - share) * filled[j] + share * (counts[j] / weight)
+    return True

@@ -28,7 +28,7 @@ from .features import (
 from .problem import Problem
 from .products import are_few, products_of
 from .rows import Rows
-from .scaling import Scaling, dense_moments, feature_scales
+from .scaling import Scaling, dense_moments, feature_scales, moments_with_those_before
 
 # Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
 SAFE_FLOAT32 = (1e-15, 1e15)
@@ -150,9 +150,8 @@ class Scaler:
         if self.standardization:
             of_X = feature_scales(data, self.standardization, before[0], self.n_threads)
         if loss.target_power is not None and self.scales_targets:
-            of_y = dense_moments(data.y, data.weight, data.subset, "y", self.n_threads)
-            if before[1] is not None:
-                of_y = before[1].merged(of_y)
+            of_rows = data.y, data.weight, data.subset, "y", self.n_threads
+            of_y = dense_moments(*of_rows) if before[1] is None else moments_with_those_before(before[1], *of_rows)
         return of_X, of_y
 
     def apply(self, data: Data, moments: tuple) -> Data:

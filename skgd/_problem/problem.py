@@ -117,7 +117,8 @@ class Problem:
     def reference(self, dtype: np.dtype) -> float:
         """Loss of the constant model on some thousand rows: the measure of what is much and what is little."""
         if isinstance(self.rows, Rows):  # without a copy of features that nobody looks at
-            data, some = self.rows.data, self.rows.data.sample_rows(NULL_ROWS)
+            data, takes_all = self.rows.data, self.rows.n_rows <= NULL_ROWS
+            some = self.rows.numbers(slice(None)) if takes_all else data.sample_rows(NULL_ROWS)
             of_rows = data.targets_of(some), data.shares_of(some)
         else:
             sample = self.rows.some(NULL_ROWS)

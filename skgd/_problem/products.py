@@ -6,10 +6,11 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._compile.kernels import kernel
+from .._kernels.constants import LEAST_SQUARE
 from .._kernels.gram import ROOM_FOR_ROWS, ROWS_AT_ONCE
 from .._kernels.structures import FLOAT64, Data, Features
 from .sample import ROWS_PER_PARAMETER, SAMPLE_ROWS
-from .scaling import LEAST_SQUARE, Moments, keeps_digits, moments_by_means, total_weight
+from .scaling import Moments, keeps_digits, moments_by_means, total_weight
 
 MOST_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
 MOST_TARGETS = 8  # whose products with columns cost little beside those of columns

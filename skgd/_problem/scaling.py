@@ -8,17 +8,16 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._compile.kernels import kernel
-from .._kernels.constants import TINY
-from .._kernels.structures import Data, SparseFeatures
+from .._kernels.constants import LEAST_SQUARE, LOST_SHARE, TINY
+from .._kernels.moments import deviation_of_both
+from .._kernels.structures import Data, Features, SparseFeatures
 
 _CHUNK_ENTRIES = 2**15  # of X, of which each thread may need a copy that stays in the cache
-LEAST_SQUARE = TINY**0.5  # smaller ones may have lost digits
 # Columns are rare that aren't zero in a share q of the rows below r = 0.01 / the same share of all entries, at most 1:
 # of text all are, of tables few. They are divided by std (r / q)^0.625. With 1/2 entries that aren't zero would have
 # about the same mean square, however rare; a little more penalises rare columns more than others. Both predicted best.
 RARE = 0.01
 SPARED = 0.625
-LOST_SHARE = 1e-3  # a variance of so small a share of the mean square has lost three digits to cancellation
 
 
 @dataclass
@@ -35,19 +34,13 @@ class Moments:
             self.filled = np.ones_like(self.mean)
 
     def merged(self, other: "Moments") -> "Moments":
-        """Moments of both sets of rows together (Chan, Golub and LeVeque 1983), safe from overflow."""
+        """Moments of both sets of rows together ."""
         weight = self.weight + other.weight
         distance = other.mean - self.mean
-        unit = np.maximum(np.maximum(self.std, other.std), np.abs(distance))
-        unit[unit == 0] = 1.0
         share = other.weight / weight
-        variance = (
-            (1 - share) * (self.std / unit) ** 2
-            + share * (other.std / unit) ** 2
-            + share * (1 - share) * (distance / unit) ** 2
-        )
         filled = (1 - share) * self.filled + share * other.filled
-        return Moments(weight, self.mean + share * distance, unit * np.sqrt(variance), filled)
+        std = deviation_of_both(share, distance, self.std, other.std)
+        return Moments(weight, self.mean + share * distance, std, filled)
 
     def varies(self, eps: float) -> np.ndarray:
         """Which columns aren't constant up to the rounding of their values."""
@@ -110,6 +103,8 @@ def _column_moments(values: np.ndarray, weight: np.ndarray | None, name: str) ->
 
 def feature_scales(data: Data, standardize: bool | str, before: Moments | LargestEntries | None, n_threads: int):
     """Moments or, for "max_abs", largest entries of the columns, together with those of the rows that came before."""
+    if isinstance(before, Moments) and standardize != "max_abs" and isinstance(data.features, Features):
+        return moments_with_those_before(before, data.features.X, data.weight, data.subset, "X", n_threads)
     found = largest_entries(data, n_threads) if standardize == "max_abs" else feature_moments(data, n_threads)
     return before.merged(found) if type(before) is type(found) else found  # type: ignore[arg-type, union-attr]
 
@@ -203,6 +198,20 @@ def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: s
             shift = shift + np.where(np.isfinite(distance), distance, 0.0)
             distance, squares, filled = means(shift)
         return moments_by_means(shift, distance, squares, filled, weight_sum, (X, weight, subset, name))
+
+
+def moments_with_those_before(
+    before: Moments, X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: str, n_threads: int
+) -> Moments:
+    """Moments of a matrix together with those of rows that came before: of few rows, in a stream, by one call."""
+    n_rows, d = subset.size or len(X), X.shape[1]
+    if n_rows * d <= threads.FEW_ENTRIES:
+        total = float(_used(weight, subset).sum()) if weight.size else float(n_rows)
+        mean, std, filled = before.mean.copy(), before.std.copy(), before.filled.copy()
+        merge = kernel("merge_rows", X.dtype)
+        if merge(X, weight, subset, total, before.weight, mean, std, filled, np.empty((4, d))):
+            return Moments(before.weight + total, mean, std, filled)
+    return before.merged(dense_moments(X, weight, subset, name, n_threads))
 
 
 def keeps_digits(distance: np.ndarray, squares: np.ndarray, share: float = LOST_SHARE) -> bool:
