@@ -39,7 +39,7 @@ from skgd._problem.features import NO_TARGETS
 from skgd._problem.model import LinearModel
 from skgd._problem.network import NetworkModel, layers_of
 from skgd._problem.objective import buffers, weight_factor
-from skgd._problem.scaling import feature_moments
+from skgd._problem.scaling import feature_moments, feature_scales
 from skgd._solvers import epochs as loop
 from skgd.activations import ACTIVATIONS, get_activation
 from skgd.losses import LogLoss, SquaredError
@@ -349,6 +349,24 @@ def test_merged_moments_are_those_of_all_rows(weighted):
     np.testing.assert_allclose(found.mean, mean, rtol=1e-14)
     np.testing.assert_allclose(found.filled, np.average(X != 0, axis=0, weights=weight))
     assert found.scale(np.finfo(float).eps)[2] == 1.0
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("case", ["all", "weighted", "subset"])
+def test_moments_with_those_before_are_those_of_all_rows(name, case):
+    rng = np.random.default_rng(2)
+    X = np.column_stack([COLUMNS[name], np.full(500, 3.0), rng.standard_normal(500)])
+    weight = rng.uniform(0, 5, 500) if case == "weighted" else np.ones(500)
+    used = np.sort(rng.choice(500, 400, replace=False)) if case == "subset" else np.arange(500)
+    found = None
+    for part in np.array_split(used, [3, 19, 35, 200]):
+        data = make_data(X, weight=weight, subset=part) if case == "subset" else make_data(X[part], weight=weight[part])
+        found = feature_scales(data, True, found, 1)
+    mean, std = reference_moments(X[used], weight[used])
+    resolution = np.finfo(float).eps * abs(mean)
+    assert (abs(found.std - std) <= 8 * resolution + 1e-8 * std).all()
+    assert (abs(found.mean - mean) <= 16 * resolution + 1e-9 * std).all()
+    np.testing.assert_allclose(found.filled, np.average(X[used] != 0, axis=0, weights=weight[used]))
 
 
 # -- gradients

@@ -56,7 +56,10 @@ def deviation_of_both(share, distance, deviation, of_others):
 
 
 def merge_rows(X, weights, subset, weight, weight_before, mean, std, filled, work):
-    """Take some rows, of this weight in all, into the moments of others; False, and nothing done, if digits are lost."""
+    """Take rows, of this weight in all, into the moments of others; False, and nothing done, where digits are lost.
+
+    work has four rows of the size of a row of X.
+    """
     n_rows, d = subset.size if subset.size > 0 else X.shape[0], X.shape[1]
     shift, total, squares, counts = work[0], work[1], work[2], work[3]
     for j in range(d):
@@ -66,6 +69,9 @@ def merge_rows(X, weights, subset, weight, weight_before, mean, std, filled, wor
     for j in range(d):
         distance, square = total[j] / weight, squares[j] / weight
         constant = total[j] == 0.0 and squares[j] == 0.0
+        if constant:  # unless the squares of what cancels out are too small
+            for position in range(n_rows):
+                constant = constant and X[subset[position] if subset.size > 0 else position, j] == shift[j]
         holds = square >= LEAST_SQUARE and square < np.inf and square - distance * distance >= LOST_SHARE * square
         if not (constant or holds):
             return False

@@ -10,6 +10,8 @@ from .._kernels.structures import ROW_NUMBER, Data, Features, SparseFeatures, St
 
 def read_only(array: np.ndarray) -> np.ndarray:
     """A read-only C-ordered view: the type that kernels are compiled for, whatever the user's array is."""
+    if type(array) is np.ndarray and array.flags.c_contiguous and not array.flags.writeable:
+        return array
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view

@@ -1,5 +1,6 @@
 """What is minimised: a model's loss over rows, and a penalty."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -128,7 +129,7 @@ class Problem:
         raw[:] = self.constant
         loss = pointwise(self.loss, dtype, warns=True)
         value = float(loss.call(raw, targets, weight, self.loss_hyper, np.empty_like(raw)))
-        if not np.isfinite(value):
+        if not math.isfinite(value):
             raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
         return value
 

@@ -74,7 +74,9 @@ class Epochs:
             self.buffers, self.model = self.sharing.buffers, self.sharing.network
         self.hyper = optimizer.hyper()
         self.budget = self._first_budget()
-        self.kernel = self.call = self._kernel()
+        self.kernel = self._kernel()
+        looked_at, entry = training.entry
+        self.call = entry if looked_at == self._typed() else self.kernel
         n_updates = -(-self.n_rows // self.settings.batch_size)  # of an epoch
         self.short_calls = plan.streaming or (self.pause and n_updates <= FEW_UPDATES)
         n_anchor = model.n_params if self.reduces_variance else 0
@@ -148,8 +150,9 @@ class Epochs:
                     losses,
                     self.budget,
                 )
-            if self.short_calls and self.pause and self.call is self.kernel:
-                self.call = entry_of(self.kernel)  # there will be many, all of the same types
+            if self.short_calls and self.call is self.kernel:  # there will be many, all of the same types
+                self.call = entry_of(self.kernel)
+                training.entry = self._typed(), self.call
         finally:  # Ctrl-C is heard when the kernel returns
             training.losses.extend(losses[: training.epochs - epoch], training.loss_unit)
             training.updates += int(progress["update"][0] - update)
@@ -185,6 +188,11 @@ class Epochs:
         dtype, index = self.storage
         of_data = name, dtype, self.problem.model.kind if self.sharing is None else TeamNetwork, index
         return python_kernel(*of_data) if self.python else kernel(*of_data, self._inlined_loss(name))
+
+    def _typed(self) -> tuple:
+        """What the types of a call's arguments depend on: arrays are made here, or by the training before."""
+        plug_ins = [] if self.python else [type(self.loss.pointer), type(self.rule.pointer)]
+        return self.kernel, *plug_ins
 
     def _inlined_loss(self, kernel_name: str):
         """The loss that becomes part of the kernel; others are called, so that nothing is compiled but themselves."""

@@ -10,7 +10,8 @@ from .._problem.features import row_numbers
 from .._problem.problem import Problem
 from .._problem.products import rescaled
 from .._problem.rows import Rows
-from .._problem.scaling import LOST_SHARE, Moments, Scaling, keeps_digits
+from .._kernels.constants import LOST_SHARE
+from .._problem.scaling import Moments, Scaling, keeps_digits
 from .covariances import Covariances, moments_of
 
 MOST_LEFT_OUT = 0.25  # of all rows: of more it costs as much to look at the others

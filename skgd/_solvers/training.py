@@ -35,7 +35,7 @@ class Curve:
         self._buffer = np.array(values, dtype=np.float64)
         self._size = self._buffer.size
         self._filled = [self._size]  # of the buffer, by whoever shares it
-        self.least = float(np.fmin.reduce(self._buffer, initial=np.inf))  # of the numbers that are any
+        self._least, self._looked_at = np.inf, 0  # of so many numbers the least
 
     def extend(self, losses: np.ndarray, unit: float = 1.0) -> None:
         """Add some at the end, given in a unit; infinite where no float holds them."""
@@ -47,8 +47,15 @@ class Curve:
             buffer[: self._size] = self.values
             self._buffer, self._filled = buffer, [self._size]
         self._buffer[self._size : size] = values
-        self.least = float(np.fmin.reduce(values, initial=self.least))
         self._size = self._filled[0] = size
+
+    @property
+    def least(self) -> float:
+        """The least of the numbers that are any; infinity where there is none."""
+        if self._looked_at < self._size:
+            new, self._looked_at = self._buffer[self._looked_at : self._size], self._size
+            self._least = float(np.fmin.reduce(new, initial=self._least))
+        return self._least
 
     @property
     def values(self) -> np.ndarray:
@@ -94,6 +101,7 @@ class Training:
     restart_scores: np.ndarray | None = None  # of all starts, where there were several
     validation_score: float | None = None  # of a network's kept parameters, with early stopping
     precision: np.dtype = FLOAT64  # of what is published: that of X
+    entry: tuple = (None, None)  # a kernel with what it was called with, whose types it has looked at; its entry
 
     @property
     def dtype(self) -> np.dtype:
@@ -345,6 +353,5 @@ def _equal(old: Scaling, new: Scaling) -> bool:
 def _differ_much(old: tuple, new: tuple) -> bool:
     """Whether a scale changed by more than MUCH, or a centre by more than MUCH times its scale."""
     (old_center, old_scale), (center, scale) = old, new
-    most = MUCH * scale
-    far = (np.abs(center - old_center) > most) | (old_scale > most) | (scale > MUCH * old_scale)
-    return bool(far.any())
+    far = np.maximum(np.abs(center - old_center), old_scale) > MUCH * scale
+    return bool(np.count_nonzero(far | (scale > MUCH * old_scale)))
