@@ -22,7 +22,7 @@ from skgd import GDLinearRegressor, GDMLPRegressor
 from skgd._compile import cache, intrinsics, jit, private
 from skgd._compile.jit import bound, compiled, have_numba
 from skgd._compile.kernels import _kernel
-from skgd._kernels import matrices, vectors
+from skgd._kernels import matrices, stopping, vectors
 from skgd._kernels.structures import Linear
 from skgd.activations import Activation
 from skgd.losses import Loss
@@ -397,6 +397,28 @@ def test_a_blas_that_is_another(fresh, what, monkeypatch):
     intrinsics._gemm_address.cache_clear()
 
 
+@pytest.mark.parametrize("of_python", [max, min])
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64])
+def test_the_larger_and_the_smaller_of_two_are_as_pythons(of_python, kind):
+    import numba
+
+    chosen = intrinsics.intrinsic_for(of_python)
+    function = numba.njit(lambda first, second: chosen(first, second))
+    for first in [kind(3), kind(-2), kind(0)]:
+        for second in [np.nan, -np.inf, np.inf, 0.0, -0.0, 2.5, 4]:
+            for pair in [(first, second), (second, first)]:
+                np.testing.assert_equal(float(function(*pair)), float(of_python(*pair)))  # signs of zeros included
+
+
+def test_without_such_comparisons_kernels_take_numbas(fresh, monkeypatch):
+    monkeypatch.setitem(intrinsics.INTRINSICS, max, lambda: exec("raise AttributeError('gone')"))
+    intrinsics.intrinsic_for.cache_clear()
+    with pytest.warns(RuntimeWarning, match="without comparisons .*: compiling takes longer"):
+        function = compiled.__wrapped__(stopping.to_come, "f8(f8, f8)")
+    assert function(0.5, 1.0) == stopping.to_come(0.5, 1.0) == 1.0
+    intrinsics.intrinsic_for.cache_clear()
+
+
 FITS = """
     import json, warnings
     import numba
@@ -444,6 +466,7 @@ def test_a_broken_intrinsic_of_networks_stops_neither_them_nor_linear_models(tmp
     assert without[1] == 0
     assert sorted(message.partition(" of numba")[0] for message in without[2]) == [
         "skgd does without BLAS, by way",
+        "skgd does without comparisons by way of the intrinsics",
         "skgd does without views by way of the intrinsics",
     ]
     for ours, other in zip(whole[0], without[0], strict=True):

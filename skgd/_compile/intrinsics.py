@@ -6,6 +6,7 @@ called by its address instead.
 
 import ctypes
 import functools
+import operator
 import re
 import sys
 from collections.abc import Callable
@@ -37,6 +38,8 @@ def intrinsic_for(function: Callable):
             warn_without("the instructions for threads", "batches of networks aren't shared among them.", reason)
         elif function is multiply:
             warn_without("BLAS, by way", "networks multiply matrices by loops, slower.", reason)
+        elif function in (max, min):
+            warn_without("comparisons by way of the intrinsics", "compiling takes longer.", reason)
         else:
             warn_without("views by way of the intrinsics", "small batches of networks are slower.", reason)
         return None
@@ -173,6 +176,31 @@ def _multiply():
     return multiply
 
 
+# -- the larger and the smaller of two numbers
+
+
+def _chosen(compare: Callable):
+    """An intrinsic for max or min of two, which numba makes a function of its own for each pair of types.
+
+    As of Python's, the first one stays unless the second is beyond it: so it is where one isn't a number.
+    """
+    from numba.core import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def chosen(typingctx, first, second):
+        kind = typingctx.unify_types(first, second)
+
+        def generate(context, builder, signature, args):
+            first, second = (context.cast(builder, *each, kind) for each in zip(args, signature.args, strict=True))
+            is_beyond = context.get_function(compare, types.boolean(kind, kind))
+            return builder.select(is_beyond(builder, (second, first)), second, first)
+
+        return kind(first, second), generate
+
+    return chosen
+
+
 # -- numbers that several threads change
 
 
@@ -247,6 +275,8 @@ def give_way_address() -> int:
 INTRINSICS: dict[Callable, Callable] = {
     matrix_at: _matrix_at,
     multiply: _multiply,
+    max: functools.partial(_chosen, operator.gt),
+    min: functools.partial(_chosen, operator.lt),
     atomics.load: functools.partial(_atomic, "load"),
     atomics.store: functools.partial(_atomic, "store"),
     atomics.add: functools.partial(_atomic, "add"),

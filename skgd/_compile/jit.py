@@ -30,6 +30,7 @@ LEAN_OPTIONS = OPTIONS | {"_nrt": False}
 EITHER, PYTHON, KERNELS = (), ("no_cfunc_wrapper",), ("no_cpython_wrapper",)
 # An array is seven words to a call, and mini-batches of few rows are done in the time that calls spend on them.
 _INLINE_OPTIONS: dict = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+BUILTINS = max, min  # of two numbers, that is all kernels call them with
 _PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -71,6 +72,11 @@ def bound(function: Callable, /, **parts: Callable) -> Callable:
     return copy
 
 
+def _named(function: Callable, name: str) -> Any:
+    """What a function calls by a name, of what may be compiled with it."""
+    return function.__globals__.get(name, {of.__name__: of for of in BUILTINS}.get(name))
+
+
 def _is_source(function: object) -> bool:
     return isinstance(function, types.FunctionType) and function.__module__.startswith(_kernels.__name__ + ".")
 
@@ -93,8 +99,8 @@ def _with_compiled_parts(function: Callable, lean: bool) -> Callable:
     """The function with the compiled versions of what it calls."""
     parts, compiled_parts = getattr(function, "parts", {}), {}
     for name in function.__code__.co_names:
-        callee = function.__globals__.get(name)
-        if name in parts or _is_source(callee):
+        callee = _named(function, name)
+        if name in parts or _is_source(callee) or (is_ours(function) and callee in BUILTINS):
             compiled_parts[name] = _compiled_part(callee, lean)
     copy = types.FunctionType(
         function.__code__, function.__globals__ | compiled_parts, function.__name__, None, function.__closure__
@@ -114,6 +120,8 @@ def _compiled_part(function: Callable, lean: bool) -> Callable:
         intrinsic = intrinsic_for(function)
         if intrinsic is not None:
             return intrinsic
+        if function in BUILTINS:
+            return function
         function = {multiply: multiply_by_loops}.get(function, function)
     options = (LEAN_OPTIONS if lean else OPTIONS) | _INLINE_OPTIONS
     if function.__module__ == elementary.__name__:  # whose arithmetic is done in the order that it is written in
@@ -179,7 +187,7 @@ def _without_collection() -> Iterator[None]:
 
 def _calls(function: Callable, others: Collection[Callable]) -> bool:
     """Whether a function calls one of the others, directly or not."""
-    callees: list[Any] = [function.__globals__.get(name) for name in function.__code__.co_names]
+    callees: list[Any] = [_named(function, name) for name in function.__code__.co_names]
     return any(callee in others or _calls(callee, others) for callee in callees if _is_source(callee))
 
 

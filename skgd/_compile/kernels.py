@@ -118,6 +118,8 @@ def _first_layer(of_sparse: bool) -> dict[str, Callable]:
 def _source(name: str, model: type, of_sparse: bool) -> Callable:
     if name in PASSES and model is Network:
         return _jit.bound(getattr(network, f"network_{name}"), **_first_layer(of_sparse))
+    if name == "run_lazy_epochs":
+        return _jit.bound(lazy.run_lazy_epochs, **lazy.IN_LAZY_EPOCHS)
     if model is TeamNetwork and name not in LOOPS:
         return _jit.bound(getattr(ROOMS[name], name), **_first_layer(of_sparse))
     if model is Linear and of_sparse and hasattr(sparse, f"sparse_{name}"):

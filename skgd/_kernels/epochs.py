@@ -102,16 +102,10 @@ def rows_to_fetch(block, batch_rows, rows_left, room):
 
 
 def decay_weights(params, penalised, rarity, share):
-    """Shrink the parameters that are penalised; of columns in batches, 1 / rarity of all, as often as is right."""
-    n = rarity.size
-    if n == 0:
-        for j in range(params.size):
-            if penalised[j] > 0.0:
-                params[j] -= share * params[j]
-        return
-    for at in range(0, params.size, n + 1):
-        for i in range(n):
-            params[at + i] *= 1.0 - min(share * rarity[i], 1.0)
+    """Shrink the parameters that are penalised; loops over columns that batches touch have a way of their own."""
+    for j in range(params.size):
+        if penalised[j] > 0.0:
+            params[j] -= share * params[j]
 
 
 def after_gradient(rule, loss, variables, settings, hyper, learning_rate, batch_rows, n_rows, progress):

@@ -9,6 +9,8 @@ does the gradient over all rows, where variance reduction adds it.
 Column 0 is in every batch, and first: there a rule may keep a number of its own for all parameters, in slots[k, 0].
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .epochs import after_gradient, after_update, begin_epoch, look_up, rate_of_update
@@ -16,6 +18,14 @@ from .matrices import matrix_at
 from .rows import count_rows
 from .structures import RUNNING, Variables
 from .vectors import set_zero
+
+
+def decay_touched(params, penalised, rarity, share):
+    """Shrink the coefficients of the touched columns, as often as is right for 1 / rarity of all batches."""
+    n = rarity.size
+    for at in range(0, params.size, n + 1):
+        for i in range(n):
+            params[at + i] *= 1.0 - min(share * rarity[i], 1.0)
 
 
 def gather_rows(features, rows, batch):
@@ -218,3 +228,7 @@ def run_lazy_epochs(
             columns[touched[i]]["place"] = -1
         if not goes_on or not after_update(m, n_rows, state, settings, first_epoch, losses, progress):
             break
+
+
+# What stands for the names that updates call.
+IN_LAZY_EPOCHS: dict[str, Callable] = {"decay_weights": decay_touched}

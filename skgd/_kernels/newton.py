@@ -129,7 +129,7 @@ def newton(loss, hyper, rows, settings, params, work, search, curve):
         if not -np.inf < slope < 0.0 and search["gradient_norm"] != 0.0:
             return STUCK
         before, promise = search["objective"], -0.5 * slope
-        gain = max(search["reference"] - before, LEAST_GAIN * abs(search["reference"]), TINY)
+        gain = max(max(search["reference"] - before, LEAST_GAIN * abs(search["reference"])), TINY)
         lost = promise <= settings.eps * gain and promise > SLOW * search["last_promise"]
         search["last_promise"] = promise
         if is_met(settings, search, promise, gain, lost):

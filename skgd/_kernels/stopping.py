@@ -15,7 +15,7 @@ def in_its_right_mind(objective, progress):
     """Whether the objective of a batch is finite and not far above that at the start."""
     if np.isnan(progress["start_objective"]):
         progress["start_objective"] = objective
-    limit = DIVERGENCE_FACTOR * max(abs(progress["reference"]), abs(progress["start_objective"]), 1.0)
+    limit = DIVERGENCE_FACTOR * max(max(abs(progress["reference"]), abs(progress["start_objective"])), 1.0)
     return np.isfinite(objective) and objective <= limit
 
 
