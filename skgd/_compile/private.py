@@ -75,7 +75,8 @@ class Compilers(NamedTuple):
     """Options that let numba compile in less time what is skgd's own."""
 
     whole: dict  # for functions that are called
-    part: dict  # for what becomes part of others: optimised, which vectors need (float32 networks), no machine code
+    part: dict  # for what becomes part of others, with which it is optimised: no machine code
+    loop: dict  # for such parts that are optimised by themselves before
 
 
 @functools.cache
@@ -87,7 +88,7 @@ def compilers() -> Compilers:
         return _make_compilers()
     except Exception as error:
         warn_without("a shorter way through the compiler", "compiling takes longer.", in_words(error))
-        return Compilers({}, {})
+        return Compilers({}, {}, {})
 
 
 _without_compiler: list[Exception] = []
@@ -119,12 +120,18 @@ def _make_compilers() -> Compilers:
 
         codegen = types.SimpleNamespace(set_env=lambda name, env: None)  # type: ignore[assignment]
 
+        def _optimize_final_module(self):
+            pass
+
         def _finalize_final_module(self):
             self._finalize_dynamic_globals()
             self._finalized = True
 
         def get_pointer_to_function(self, name):
             return 0
+
+    class LoopLibrary(PartLibrary):
+        _optimize_final_module = JITCodeLibrary._optimize_final_module
 
     class WholeCompiler(Compiler):
         def define_pipelines(self):
@@ -133,13 +140,18 @@ def _make_compilers() -> Compilers:
             return [manager]
 
     class PartCompiler(WholeCompiler):
+        library = PartLibrary
+
         def define_pipelines(self):
             state = self.state
-            state.library = PartLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
             state.library.enable_object_caching()
             return super().define_pipelines()
 
-    return Compilers({"pipeline_class": WholeCompiler}, {"pipeline_class": PartCompiler})
+    class LoopCompiler(PartCompiler):
+        library = LoopLibrary
+
+    return Compilers(*({"pipeline_class": compiler} for compiler in (WholeCompiler, PartCompiler, LoopCompiler)))
 
 
 # -- addresses
