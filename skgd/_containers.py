@@ -24,6 +24,10 @@ SORTED_ENTRIES = 2**16  # of CSR that are sorted at a time, to look for equal on
 NO_TIMES = "{} holds times: give numbers for them, as days since one"
 ENCODE = "encode such columns first, as sklearn.preprocessing.OneHotEncoder does"
 NAME_IT = "name it in categorical_features, or give it a type of categories, as astype('category') does"
+FILL_PARTS = (
+    "Rows that lie in parts may have no gaps: give X.fillna(X.mean()) in place of a data frame X, "
+    "np.where(np.isnan(X), np.nanmean(X, axis=0), X) in place of an array"
+)
 NO_PARTS = "column {!r} holds lists or structures: give a column of numbers for each of their parts"
 
 
@@ -84,10 +88,10 @@ def all_single(X: Any) -> bool:
     return bool(dtypes) and all(map(SINGLE.fullmatch, dtypes))
 
 
-def raise_for_columns(X: Any, error: Exception, advice: str = ENCODE) -> NoReturn:
+def raise_for_columns(X: Any, error: Exception, advice: str = ENCODE, of_gaps: str = "") -> NoReturn:
     """Raise an error that names the column of a data frame which holds no numbers, else the error itself.
 
-    The advice is for a column of words.
+    The advice is for a column of words; that of gaps is added where scikit-learn has none.
     """
     if not hasattr(X, "shape"):
         raise error
@@ -102,6 +106,8 @@ def raise_for_columns(X: Any, error: Exception, advice: str = ENCODE) -> NoRetur
         word = next((value for value in values if isinstance(value, str) and not _is_number(value)), None)
         if word is not None:
             raise ValueError(f"column {name!r} holds {str(word)!r}, which is no number: {advice}") from error
+    if of_gaps and "X contains NaN" in str(error):
+        raise ValueError(f"{error} {of_gaps}") from error
     raise error
 
 

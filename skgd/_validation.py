@@ -19,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, chec
 
 from ._containers import (
     ENCODE,
+    FILL_PARTS,
     NAME_IT,
     all_single,
     as_numpy,
@@ -241,7 +242,7 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
         try:
             X, y = check_X_y(of_numbers(table), y, **options)
         except (TypeError, ValueError) as error:
-            raise_for_columns(table, error)
+            raise_for_columns(table, error, of_gaps=FILL_PARTS)
         return X
 
     X = _in_rows(X, check)

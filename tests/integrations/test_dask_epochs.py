@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.impute import SimpleImputer
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
 
@@ -121,6 +123,33 @@ def test_sparse_rows_of_many_columns():
     expected = clone(model).fit(rows, y)
     model.fit(csr(rows, chunks), chunked(y, chunks))
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6, atol=1e-9)
+
+
+def test_networks_take_frames_of_sparse_columns_as_csr():
+    rows = sparse.random(400, 30, 0.1, format="csr", random_state=0)
+    y, lengths = np.asarray(rows.sum(axis=1)).ravel(), (100,) * 4
+    frame = dd.from_pandas(pd.DataFrame.sparse.from_spmatrix(rows), npartitions=4)
+    one = GDMLPRegressor(hidden_layer_sizes=(8,), max_iter=5, early_stopping=True, random_state=0)
+    other = clone(one).fit(frame, dd.from_pandas(pd.Series(y), npartitions=4))
+    one.fit(csr(rows, lengths), chunked(y, lengths))
+    assert not one._training.scaling.center.any()  # CSR isn't centred
+    np.testing.assert_array_equal(other._training.params, one._training.params)
+    np.testing.assert_array_equal(other.predict(frame).compute(), one.predict(rows))
+    assert float(other.score(frame, chunked(y, lengths))) == pytest.approx(one.score(rows, y), abs=1e-12)
+
+
+def test_gaps_in_parts_are_filled_as_the_error_says():
+    rows, y, lengths = C[:400].copy(), CLASSES[:400], (100,) * 4
+    rows[[7, 350], [0, 3]] = np.nan
+    model = GDMLPClassifier(hidden_layer_sizes=(4,), max_iter=2, random_state=0)
+    expected = clone(model).fit(chunked(SimpleImputer().fit_transform(rows), lengths), chunked(y, lengths))
+    frames = [dd.from_pandas(each, npartitions=4) for each in (pd.DataFrame(rows), pd.Series(y))]
+    for way, (X, y_parts) in enumerate((frames, (chunked(rows, lengths), chunked(y, lengths)))):
+        with pytest.raises(ValueError, match=r"partition [03]: .*contains NaN") as refused:
+            clone(model).fit(X, y_parts)
+        said = re.search("give (.*) in place of a data frame X, (.*) in place of an array", str(refused.value))
+        fitted = clone(model).fit(eval(said[1 + way], {"X": X, "np": np}), y_parts)
+        np.testing.assert_allclose(fitted.coefs_[0], expected.coefs_[0], rtol=1e-9)
 
 
 def test_a_fit_that_was_killed_goes_on_to_the_same_bits(at_epoch, tmp_path):
