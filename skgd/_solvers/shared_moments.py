@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._kernels.constants import LOST_SHARE
 from .._kernels.structures import Features
 from .._problem.features import row_numbers
 from .._problem.problem import Problem
 from .._problem.products import rescaled
 from .._problem.rows import Rows
-from .._kernels.constants import LOST_SHARE
 from .._problem.scaling import Moments, Scaling, keeps_digits
 from .covariances import Covariances, moments_of
 
