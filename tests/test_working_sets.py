@@ -221,6 +221,21 @@ def test_a_diagonal_learnt_from_few_rows_comes_down_as_far(kind):
         assert model.fit(X, y).loss_curve_[-1] <= best * (1 + 1e-3)
 
 
+@pytest.mark.parametrize("shape", [(60, 200), (200, 20)])
+def test_bounded_slopes_don_t_walk_to_raw_targets_far_from_zero(shape):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal(shape)
+    y = 1000 + X[:, :3] @ [1.0, 2.0, -1.0] + 0.1 * rng.standard_normal(shape[0])
+    peer = Lasso(0.05, tol=1e-14, max_iter=10**5).fit(X, y)
+    assert np.abs(peer.predict(X) - y).max() < 1.0  # so Huber's loss is squared error where the optimum is
+    for _ in range(2):
+        model = GDLinearRegressor(Huber(1.0), penalty="l1", alpha=0.05, standardize=False).fit(X, y)
+        assert model.converged_
+        assert model.n_iter_ <= 20
+        np.testing.assert_allclose(model.coef_, peer.coef_, atol=1e-8)
+        X += 1e4  # columns far from zero, too
+
+
 def test_auto_keeps_one_matrix_for_few_columns():
     X, y = data(TALL)
     assert GDLinearRegressor(penalty="l1").fit(X[:, :5], y).optimizer_.preconditioner == "auto"

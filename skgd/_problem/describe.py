@@ -208,7 +208,7 @@ def _model(parameters, kind, targets, data, scaler, moments, scaling, before, st
 def starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -> np.ndarray:
     """Raw prediction of the constant model that training starts from, in scaled units."""
     loss, n_outputs = targets.loss, targets.n_outputs
-    given = kind.starting_constant(loss, scaler.centers_features, scaler.centers_targets)
+    given = kind.starting_constant(loss, scaler.centers_features, scaler.centers_targets, scaler.centers_far)
     if given is not None:
         return np.full(n_outputs, given)
     y, weight = data.y, data.weight if data.weight.size else None

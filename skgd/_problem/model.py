@@ -50,7 +50,7 @@ class Model:
         raise NotImplementedError
 
     @staticmethod
-    def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool) -> float | None:
+    def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool, centers_far: bool) -> float | None:
         """Raw prediction of the constant model that training starts from, in scaled units; None: the best one."""
         return None
 
@@ -144,11 +144,13 @@ class LinearModel(Model):
         return cls(n_features, n_outputs, fit_intercept, fit_intercept and not intercept_known)
 
     @staticmethod
-    def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool) -> float | None:
+    def starting_constant(loss: Loss, centers_features: bool, centers_targets: bool, centers_far: bool) -> float | None:
         if loss.trivial_optimum:
             return None
-        if not centers_targets:  # among raw features the best constant is a bad start: it would be a long way back
-            return 0.0
+        if not centers_targets:
+            # among raw features the best constant is a bad start: it would be a long way back; but a longer one to
+            # targets far from zero where slopes are bounded
+            return None if centers_far and loss.target_power is not None and not loss.quadratic else 0.0
         if not loss.quadratic:
             return None
         return 0.0 if centers_features else START_OFFSET  # the mean is zero
