@@ -48,6 +48,7 @@ NUMBERS = (*FLOATS, np.float16, np.bool_, *WHOLE)  # that float64 holds, the lar
 SAFE_WEIGHTS = (1e-100, 1e100)  # sums and products of weights in between are as exact as those of any others
 # Of parts nobody knows the largest of all beforehand: sums over them have room for squares of targets up to 1e50
 SAFE_WEIGHTS_OF_PARTS = (1e-200, 1e200)
+SQUARED_ENTRIES = 2**12  # up to so many BLAS adds squares of, which warns of nothing, in a tenth of a NumPy sum's time
 
 
 def check_sample_weight(sample_weight, X: np.ndarray) -> np.ndarray:
@@ -300,9 +301,6 @@ def _has_columns_of(estimator, X) -> bool:
     """Whether X has the columns of the fit as they are; where they have names scikit-learn warns of an array."""
     same = X.shape[1] == estimator.n_features_in_ and estimator._encoding is None
     return same and not hasattr(estimator, "feature_names_in_")
-
-
-SQUARED_ENTRIES = 2**12  # up to so many BLAS adds squares of, which warns of nothing, in a tenth of a NumPy sum's time
 
 
 def _is_finite(array: np.ndarray, total: Callable) -> bool:
