@@ -19,6 +19,7 @@ from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GD
 from skgd._solvers.driver import Driver
 from skgd._watch import tasks
 from skgd.callbacks import EpochTable
+from skgd.linear_model import AlphaSearchCV
 
 callback = pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")
 
@@ -106,6 +107,15 @@ def test_the_tasks_of_a_fit():
     assert recorder.y is Y
     assert recorder.metadata == {"sample_weight": weight}
     assert set(vars(model.set_callbacks())) == set(vars(clone(model).fit(X, Y)))
+
+
+def test_the_last_fit_of_a_search_begins_and_ends_as_any():
+    recorder = Recorder()
+    AlphaSearchCV(GDLinearRegressor(penalty="l1").set_callbacks(recorder), n_alphas=3).fit(X, Y)
+    told = [each[0] for each in recorder.told]
+    assert told[0] == "setup"
+    assert told[-1] == "teardown"
+    assert told.count("setup") == told.count("teardown") == 1
 
 
 def test_a_fit_that_ends_early_ends_all_tasks_that_began():

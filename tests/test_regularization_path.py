@@ -340,7 +340,11 @@ def test_scores_by_moments_are_those_of_rows(case, standardize, monkeypatch):
     rows, targets, weight = given.values()
     model = GDLinearRegressor(penalty="l1", standardize=standardize, max_iter=10**4)
     fit = {"X": rows, "y": targets, "sample_weight": weight}
+    told, deviations = [], shared_moments.Others.deviations
+    monkeypatch.setattr(shared_moments.Others, "deviations", lambda *given: told.append(deviations(*given)) or told[-1])
     search = AlphaSearchCV(model, n_alphas=4, eps=1e-2, tol=1e-14).fit(**fit)
+    by_moments = sum(each is not None for each in told)
+    assert by_moments == {"weights": 5, "several targets": 5, "zeros": 5, "no noise": 5}.get(case, by_moments)
     for fold, (train, test) in enumerate(KFold(5).split(rows)):
         for k, params in enumerate(search.cv_results_["params"]):
             alone = (
@@ -354,6 +358,22 @@ def test_scores_by_moments_are_those_of_rows(case, standardize, monkeypatch):
             np.testing.assert_allclose(search.cv_results_[f"split{fold}_test_score"][k], expected, rtol=1e-6, atol=1e-7)
     last = clone(model).set_params(**search.best_params_).fit(**fit)
     np.testing.assert_allclose(search.best_estimator_.coef_, last.coef_, rtol=1e-6, atol=1e-7)
+
+
+class Marked(GDLinearRegressor):
+    """A model whose `fit` does more."""
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit, and leave a mark."""
+        self.mark_ = len(X)
+        return super().fit(X, 2 * y, sample_weight)
+
+
+def test_the_last_fit_is_that_of_a_subclass():
+    search = AlphaSearchCV(Marked(penalty="l1", standardize=False), n_alphas=3).fit(X, y)
+    assert search.best_estimator_.mark_ == len(X)
+    peer = Lasso(search.alpha_, tol=1e-12, max_iter=10**5).fit(X, 2 * y)
+    np.testing.assert_allclose(search.best_estimator_.coef_, peer.coef_, atol=1e-7)
 
 
 @pytest.mark.parametrize("case", SEARCHES)

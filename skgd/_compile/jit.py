@@ -103,7 +103,7 @@ def _with_compiled_parts(function: Callable, lean: bool) -> Callable:
     parts, compiled_parts = getattr(function, "parts", {}), {}
     for name in function.__code__.co_names:
         callee = _named(function, name)
-        if name in parts or _is_source(callee) or (is_ours(function) and callee in BUILTINS):
+        if name in parts or _is_source(callee) or (is_ours(function) and any(callee is each for each in BUILTINS)):
             compiled_parts[name] = _compiled_part(callee, lean)
     copy = types.FunctionType(
         function.__code__, function.__globals__ | compiled_parts, function.__name__, None, function.__closure__

@@ -102,7 +102,7 @@ def rows_to_fetch(block, batch_rows, rows_left, room):
 
 
 def decay_weights(params, penalised, rarity, share):
-    """Shrink the parameters that are penalised; loops over columns that batches touch have a way of their own."""
+    """Shrink the parameters that are penalised; rarity is for `decay_touched`, which lazy epochs have in its place."""
     for j in range(params.size):
         if penalised[j] > 0.0:
             params[j] -= share * params[j]

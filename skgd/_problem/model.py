@@ -148,8 +148,8 @@ class LinearModel(Model):
         if loss.trivial_optimum:
             return None
         if not centers_targets:
-            # among raw features the best constant is a bad start: it would be a long way back; but a longer one to
-            # targets far from zero where slopes are bounded
+            # among raw features the best constant is a bad start of a rule: it would be a long way back. Line searches
+            # look at centred columns, and would walk to targets far from zero where a loss has straight pieces
             return None if centers_far and loss.target_power is not None and not loss.quadratic else 0.0
         if not loss.quadratic:
             return None

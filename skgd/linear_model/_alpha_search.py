@@ -23,6 +23,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metadata_routing import process_routing
 
 from .. import _parallel as threads
+from .._partitions import CALLBACKS
 from .._scores import R2, Deviations
 from .._solvers.covariances import Covariances
 from .._solvers.shared_moments import Others, SharedMoments
@@ -69,7 +70,8 @@ class AlphaSearchCV(GridSearchCV):
         the constant model that they may lack. The model that is fitted to all rows in the end has the estimator's.
     n_jobs : int or None, default=None
         Folds at a time, in threads; -1 is one a core. None is one, unless a context of joblib says otherwise, and the
-        estimator's ``n_jobs`` threads share its work. The result is the same, bit for bit.
+        estimator's ``n_jobs`` threads share its work; with several folds at a time each has one thread, and scorers and
+        losses in Python are called by several at once. The result is the same, bit for bit.
 
     Attributes
     ----------
@@ -169,6 +171,7 @@ class AlphaSearchCV(GridSearchCV):
         else:
             weight = params.pop("sample_weight", None)
             of_scores = weight if _takes_weights(scorer) else None
+        n_threads = effective_n_jobs(self.n_jobs)
         model, given = model_for_path(self.estimator), (X, y, weight)
         whole = solver_of(model, *given)
         X, y, weight, of_scores = indexable(X, y, weight, of_scores)
@@ -181,7 +184,6 @@ class AlphaSearchCV(GridSearchCV):
         if shared and _hold([unseen for _, unseen in folds], numbers):
             shared.look_at([unseen for _, unseen in folds])
         alphas = alphas_of(model, whole, self.alphas, self.n_alphas, self.eps)
-        n_threads = effective_n_jobs(self.n_jobs)
 
         def scored(fold):
             rows, unseen = fold
@@ -201,15 +203,21 @@ class AlphaSearchCV(GridSearchCV):
                 return scores_by_default(own, solver, path, *held_out), path
             return [score(scorer, each, *held_out) for each in fitted(own, solver, path)], path
 
+        if shared and n_threads > 1:
+            shared.whole.moments  # noqa: B018  # once, where each thread would take them
+        # with one thread of BLAS for whatever number of folds at a time: several add up in another order
         scores, paths = zip(*threads.run(scored, folds, n_threads), strict=True)
         for path in paths:
             warn_of(path, model)
         self._publish(model, alphas, np.array(scores), scorer)
         started = time.perf_counter()
-        problem = whole.problem_with_moments() if isinstance(whole, Covariances) else whole.problem
         model.set_params(**self.best_params_)
-        described = [replace(problem, penalty=penalty_at(model, self.alpha_))]
-        self.best_estimator_ = model._fit(*given, described=described)
+        if _is_fitted_by_skgd_alone(model):
+            problem = whole.problem_with_moments() if isinstance(whole, Covariances) else whole.problem
+            model._fit(*given, described=[replace(problem, penalty=penalty_at(model, self.alpha_))])
+        else:
+            model.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
+        self.best_estimator_ = model
         self.refit_time_ = time.perf_counter() - started
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
@@ -287,6 +295,12 @@ def scores_by_default(model: LinearEstimator, solver: Any, path: RegularizationP
         raw += intercepts
         scores.append(tell(solver.problem.loss, raw, y, weight, path))
     return np.concatenate(scores)
+
+
+def _is_fitted_by_skgd_alone(model: LinearEstimator) -> bool:
+    """Whether nothing but skgd's stages happens in `fit`: neither what a subclass adds nor scikit-learn's callbacks."""
+    ours = type(model).fit.__module__.startswith(__package__.partition(".")[0] + ".")
+    return ours and not any(model.__dict__.get(name) for name in CALLBACKS)
 
 
 def _r2_by_moments(others: Others, path: RegularizationPath, n_rows: int) -> np.ndarray | None:
