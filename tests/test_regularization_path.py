@@ -1,6 +1,7 @@
 """Paths of solutions along alpha, and the choice of alpha, against scikit-learn's solvers and its grid search."""
 
 import dataclasses
+import time
 import warnings
 
 import matplotlib as mpl
@@ -12,12 +13,12 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, UnsetMetadataPassedError
 from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, Ridge, enet_path, lasso_path
 from sklearn.metrics import r2_score
-from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut
+from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, ShuffleSplit
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
-from skgd._solvers import shared_moments
+from skgd._solvers import covariances, shared_moments
 from skgd.linear_model import AlphaSearchCV, _path, regularization_path
 from skgd.penalties import L1, ElasticNet
 from skgd.plotting import CoefficientPathDisplay
@@ -385,6 +386,21 @@ def test_folds_in_threads_change_no_bit(case, monkeypatch):
         for key, scores in searches[0].cv_results_.items():
             np.testing.assert_array_equal(each.cv_results_[key], scores, err_msg=key)
         np.testing.assert_array_equal(each.best_estimator_.coef_, searches[0].best_estimator_.coef_)
+
+
+def test_folds_in_threads_take_the_moments_of_all_rows_once(monkeypatch):
+    monkeypatch.setattr(shared_moments, "MANY_ROWS", 1)
+    taken, moments_of = [], covariances.moments_of
+
+    def slowly(problem, rows):
+        taken.append(rows.n_rows)
+        time.sleep(0.05)
+        return moments_of(problem, rows)
+
+    monkeypatch.setattr(covariances, "moments_of", slowly)
+    cv = ShuffleSplit(4, test_size=0.1, random_state=0)  # folds that aren't all rows together
+    AlphaSearchCV(GDLinearRegressor(penalty="l1"), alphas=[1.0, 0.1], cv=cv, n_jobs=4).fit(X, y)
+    assert taken == [len(X)]
 
 
 def test_folds_in_threads_warn_whoever_has_called():

@@ -153,7 +153,11 @@ def feature_moments(data: Data, n_threads: int = 1) -> Moments:
 
 def total_weight(data: Data) -> float:
     """Sum of the weights of the rows in use."""
-    return float(_used(data.weight, data.subset).sum()) if data.weight.size else float(data.n_rows)
+    return _total(data.weight, data.subset, data.n_rows)
+
+
+def _total(weight: np.ndarray, subset: np.ndarray, n_rows: int) -> float:
+    return float(_used(weight, subset).sum()) if weight.size else float(n_rows)
 
 
 def _used(values: np.ndarray, subset: np.ndarray) -> np.ndarray:
@@ -185,7 +189,7 @@ def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: s
     """Moments of a matrix in one pass, with sums in float64 of distances from a point near the mean."""
     shift = X[subset[0] if subset.size else 0].astype(np.float64)  # exact for constant columns
     n_rows = subset.size or len(X)
-    weight_sum = float(_used(weight, subset).sum() if weight.size else n_rows)
+    weight_sum = _total(weight, subset, n_rows)
 
     def means(shift):
         """Weighted means of the distances from `shift` and of their squares, and shares of non-zeros."""
@@ -207,7 +211,7 @@ def moments_with_those_before(
     """Moments of a matrix together with those of rows that came before: of few rows, in a stream, by one call."""
     n_rows, d = subset.size or len(X), X.shape[1]
     if n_rows * d <= threads.FEW_ENTRIES:
-        total = float(_used(weight, subset).sum()) if weight.size else float(n_rows)
+        total = _total(weight, subset, n_rows)
         mean, std, filled = before.mean.copy(), before.std.copy(), before.filled.copy()
         merge = kernel("merge_rows", X.dtype)
         if merge(X, weight, subset, total, before.weight, mean, std, filled, np.empty((4, d))):

@@ -1,6 +1,7 @@
 """Moments of all rows but a few, by those of these few: what the folds of a cross-validation have in common."""
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,7 @@ class SharedMoments:
     def __init__(self, whole: Covariances):
         self.whole = whole
         self.parts: list[tuple] = []  # numbers of some rows, their share of the weight, their moments
+        self.lock = Lock()  # of the whole's moments, which several threads would take at once
 
     def look_at(self, parts: Sequence[np.ndarray]) -> None:
         """Take the moments of rows part by part, by their numbers, if all are in one; those of parts are kept.
@@ -92,7 +94,9 @@ class SharedMoments:
         if not _are_few(problem, left_out):
             return None
         assert isinstance(rows, Rows)
-        total, (share, found) = self.whole.moments, self._of_part(left_out)
+        with self.lock:
+            total = self.whole.moments
+        share, found = self._of_part(left_out)
         if not share < 1:
             return None
         left = found * -share

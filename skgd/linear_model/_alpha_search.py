@@ -203,8 +203,6 @@ class AlphaSearchCV(GridSearchCV):
                 return scores_by_default(own, solver, path, *held_out), path
             return [score(scorer, each, *held_out) for each in fitted(own, solver, path)], path
 
-        if shared and n_threads > 1:
-            shared.whole.moments  # noqa: B018  # once, where each thread would take them
         # with one thread of BLAS for whatever number of folds at a time: several add up in another order
         scores, paths = zip(*threads.run(scored, folds, n_threads), strict=True)
         for path in paths:
