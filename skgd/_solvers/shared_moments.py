@@ -68,7 +68,7 @@ class SharedMoments:
     def __init__(self, whole: Covariances):
         self.whole = whole
         self.parts: list[tuple] = []  # numbers of some rows, their share of the weight, their moments
-        self.lock = Lock()  # of the whole's moments, which several threads would take at once
+        self.lock = Lock()  # of the moments of all: from Python 3.12 on cached properties have none
 
     def look_at(self, parts: Sequence[np.ndarray]) -> None:
         """Take the moments of rows part by part, by their numbers, if all are in one; those of parts are kept.
