@@ -377,7 +377,22 @@ REFUSED = {
         lambda: (frame_parts(X), dd.from_pandas(pd.Series(WORDS).where(pd.Series(np.arange(N) != 1_300)), 5)),
         "partition 1: y contains NaN",
     ),
-    "another index": (lambda: (frame_parts(X[:5_000]), frame_parts(TWO)), "index of X goes from 0 to 4999, .* 5999"),
+    "an index that ends later": (
+        lambda: (frame_parts(X[:5_000]), frame_parts(TWO)),
+        "index of X goes from 0 to 4999, .* from 0 to 5999",
+    ),
+    "an index that begins earlier": (
+        lambda: (dd.from_pandas(frame_of(X)[1_000:], 5), dd.from_pandas(pd.Series(TWO), 4)),
+        "index of X goes from 1000 to 5999, .* from 0 to 5999",
+    ),
+    "other partitions of unknown rows": (
+        lambda: (frame_parts(X).clear_divisions(), frame_parts(TWO, 4)),
+        "X and what is beside it have 5, 4 partitions",
+    ),
+    "other rows in a partition of a frame": (
+        lambda: (frame_parts(X).clear_divisions(), frame_parts(TWO[:-1]).clear_divisions()),
+        "partition 4: .* inconsistent numbers",
+    ),
     "delayed": (lambda: (dask.delayed(X), TWO), "X is a Dask Delayed.*: give an Array or a DataFrame"),
     "nothing": (lambda: (parts(X)[parts(X[:, 0] > 99)], parts(TWO)[parts(X[:, 0] > 99)]), "no rows with weight"),
     "numbers for classes": (lambda: (parts(X), parts(NUMBERS)), "Unknown label type"),
@@ -799,6 +814,19 @@ def test_parts_are_fetched_ahead_in_any_order():
     assert next(some) == 3
     some.close()
     assert len(begun) <= 3  # and what nobody wants any more isn't read
+
+
+def test_parts_are_fetched_under_numpys_settings_in_force_here():
+    found = []
+
+    def read(block):
+        found.append(np.geterr()["over"])
+        return block
+
+    rows = partitions_of(parts(X).map_blocks(read, meta=np.empty((0, 0))), parts(TWO), None)
+    with dask.config.set(scheduler="synchronous"), np.errstate(over="call"):
+        assert list(rows.fetch(number_of, [1, 0])) == [1, 0]
+    assert found == ["call", "call"]
 
 
 def fails_at_two(part):
