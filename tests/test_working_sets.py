@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.special import expit, softmax
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._kernels.coordinate_descent import coordinate_descent
+from skgd._problem import columns
 from skgd._solvers.working_sets import Support
 from skgd.losses import Huber
 from skgd.optimizers import LBFGS
@@ -160,7 +162,8 @@ def test_several_targets_have_sets_of_their_own():
     assert model.optimizer_.preconditioner == "working_sets"
 
 
-def test_many_sparse_columns_have_no_matrix():
+def test_many_sparse_columns_have_no_matrix(monkeypatch):
+    monkeypatch.setattr(columns, "SMALL_MATRIX", 0)
     rng = np.random.default_rng(0)
     X = sparse.random_array((300, 500), density=0.02, rng=rng, format="csr")
     coef = rng.standard_normal(500) * (rng.random(500) < 0.5) * 5
@@ -171,6 +174,34 @@ def test_many_sparse_columns_have_no_matrix():
     assert np.count_nonzero(w) ** 2 > 2 * X.nnz
     left = smallest_subgradients(X, expit(X @ w + model.intercept_) - y, w, 1e-3, 0.0)
     assert np.abs(left).max() <= 2e-9
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "squared_hinge"])
+def test_sparse_columns_far_from_zero_are_chosen_as_others_are(loss):
+    model, targets_of, derivative = CASES[loss]
+    X, y = data((20, 1_000))
+    y, X[:, ::2] = targets_of(y), X[:, ::2] + 100.0
+    X[7, [0, 4]] = 0.0  # which aren't stored
+    X[:, 1] = np.where(np.arange(len(X)) % 9, 0.0, X[:, 1])
+    settings = {"penalty": "l1", "alpha": 0.02, "standardize": False, "max_iter": 100}
+    model = clone(model).set_params(**settings).fit(sparse.csr_array(X), y)
+    coef = np.ravel(model.coef_)
+    assert model.stop_reason_ == "converged"
+    centred = X - X.mean(axis=0)
+    raw = centred @ coef + (model.intercept_[0] + X.mean(axis=0) @ coef)
+    left = smallest_subgradients(centred, derivative(raw, y), coef, 0.02, 0.0)
+    assert 0 < np.count_nonzero(coef) < len(X)
+    assert np.abs(left).max() <= 1e-4 * 0.02
+
+
+def test_few_sparse_rows_of_columns_that_are_alike_converge_by_default():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((40, 1_000)) + 5 * rng.standard_normal((40, 1))
+    y = X[:, :100].sum(axis=1) - 100 * X.mean(axis=1) > 0
+    settings = {"penalty": "elasticnet", "alpha": 1.7e-3, "standardize": False, "max_iter": 300}
+    models = [GDLinearClassifier("squared_hinge", **settings).fit(of(X), y) for of in (sparse.csr_array, np.asarray)]
+    assert all(model.stop_reason_ == "converged" for model in models)
+    assert models[0].loss_curve_[-1] == pytest.approx(models[1].loss_curve_[-1], rel=1e-5)
 
 
 def left_of_softmax(X, y, model, l1, l2=0.0, weight=None):

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from .._problem.features import left_to_center
 from .._problem.model import LinearModel
 from .._problem.problem import Problem
 from .._problem.rows import Rows
@@ -79,10 +78,7 @@ def interior_point_suits(problem: Problem, optimizer: Any) -> bool:
 
 def can_choose_columns(problem: Problem) -> bool:
     """Whether an L1 penalty makes zeros, and the curvature of some columns alone is to be had."""
-    rows = problem.rows
-    if problem.l1 is None or not problem.loss.smooth or not isinstance(rows, Rows):
-        return False
-    return not left_to_center(rows.data.features).any()  # of CSR whose columns lie far from zero sums lose digits
+    return problem.l1 is not None and problem.loss.smooth and isinstance(problem.rows, Rows)
 
 
 def working_sets_suit(problem: Problem) -> bool:

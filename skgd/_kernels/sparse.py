@@ -112,20 +112,42 @@ def sparse_square_sums(features, total, start, stop):
         total[j] += scaled * scaled
 
 
-def select_columns(features, subset, places, values, numbers, starts):
-    """Scaled entries of some columns, row by row: places tells the number of each among these, -1 of others."""
-    entries, columns, begins, inverse_scale = features.data, features.indices, features.indptr, features.inverse_scale
+def select_columns(features, subset, places, far, values, numbers, starts):
+    """Scaled entries of some columns, row by row: places tells the number of each among these, -1 of others.
+
+    The center is taken off the columns that lie far from zero, of which each row has an entry then.
+    """
+    entries, columns, begins = features.data, features.indices, features.indptr
+    center, inverse_scale = features.center, features.inverse_scale
     found = 0
     for i in range(starts.size - 1):
         row = subset[i] if subset.size > 0 else i
+        n_far = 0
         for at in range(np.uint64(begins[row]), np.uint64(begins[row + 1])):
             column = np.uint64(columns[at])
             place = places[column]
             if place >= 0:
-                values[found] = entries[at] * inverse_scale[column]
+                values[found] = (entries[at] - center[column]) * inverse_scale[column]
                 numbers[found] = place
                 found += 1
+                n_far += center[column] != 0.0
+        if n_far < far.size:
+            found = _add_zeros(features, places, far, values, numbers, starts[i], found)
         starts[i + 1] = found
+
+
+def _add_zeros(features, places, far, values, numbers, start, stop):
+    """Entries of a row that aren't stored in columns far from zero, after those that are; returns the new end."""
+    found = stop
+    for column in far:
+        is_stored = False
+        for at in range(start, stop):
+            is_stored = is_stored or numbers[at] == places[column]
+        if not is_stored:
+            values[found] = -features.center[column] * features.inverse_scale[column]
+            numbers[found] = places[column]
+            found += 1
+    return found
 
 
 def few_columns_raw(values, numbers, starts, coef, raw):

@@ -1,5 +1,7 @@
 """Some columns of the rows in memory, with their second moments under weights of the rows."""
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -12,6 +14,7 @@ from .rows import Rows
 
 PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
 MATRIX_PER_ENTRY = 2  # entries of a matrix for each of the columns that it is worth its time for
+SMALL_MATRIX = 2**18  # entries of a matrix that costs little, however few the rows are
 MOST_SWEEPS = 1_000
 SMALL = 1e-3  # share of what the first sweep has brought: the rest is left to the next step
 LEAST_CURVATURE = 1e-12  # share of the largest one
@@ -149,8 +152,12 @@ class SparseColumns(Columns):
 
     def __init__(self, rows: Rows, centred: bool):
         super().__init__(rows, centred)
-        lengths = np.diff(rows.data.features.indptr)  # type: ignore[union-attr]
-        n_entries = int((lengths[rows.data.subset] if rows.data.subset.size else lengths).sum())
+        features: Any = rows.data.features
+        self.is_far = features.center != 0
+        n_entries = _count_entries(rows, features.indptr)
+        if self.is_far.any():  # each row has an entry in these, once they are centred
+            n_stored = np.concatenate([[0], np.cumsum(self.is_far[features.indices])])
+            n_entries += rows.n_rows * int(self.is_far.sum()) - _count_entries(rows, n_stored[features.indptr])
         self.values, self.places = np.empty(n_entries), np.empty(n_entries, np.int32)
         self.starts = np.zeros(rows.n_rows + 1, np.int64)
 
@@ -159,7 +166,8 @@ class SparseColumns(Columns):
         places[self.numbers] = np.arange(self.numbers.size)
         storage, data = self.rows.storage, self.rows.data
         select = kernel("select_columns", storage.dtype, index=storage.index_dtype)
-        select(data.features, data.subset, places, self.values, self.places, self.starts)
+        far = self.numbers[self.is_far[self.numbers]]
+        select(data.features, data.subset, places, far, self.values, self.places, self.starts)
 
     def raw(self, coef):
         raw = np.empty(self.rows.n_rows)
@@ -175,7 +183,7 @@ class SparseColumns(Columns):
 
     @property
     def has_matrix(self):
-        return self.numbers.size**2 <= MATRIX_PER_ENTRY * self.starts[-1]
+        return self.numbers.size**2 <= max(MATRIX_PER_ENTRY * int(self.starts[-1]), SMALL_MATRIX)
 
     def _take_moments(self):
         n_columns, n_rows = self.numbers.size, self.rows.n_rows
@@ -223,6 +231,11 @@ class SparseColumns(Columns):
             *(gradient, l1, params, np.zeros(self.rows.n_rows), step, MOST_SWEEPS, SMALL),
         )
         return step
+
+
+def _count_entries(rows: Rows, starts: np.ndarray) -> int:
+    """How many there are in the rows, where those of each row start."""
+    return int(np.diff(starts)[rows.numbers(slice(None))].sum())
 
 
 def raw_predictions_of(rows: Rows, model: LinearModel, params: np.ndarray) -> np.ndarray:
