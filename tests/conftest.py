@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -27,6 +28,7 @@ MANY_TESTS = 1000  # which need most of what skgd compiles; those of a file need
 @pytest.fixture(scope="session", autouse=True)
 def compile_by_turns(request, tmp_path_factory):
     """Workers share out what most tests need compiled, as those of a cold start would all compile the same."""
+    gc.freeze()  # what has been collected stays: garbage isn't looked for among half a million of its objects
     if not hasattr(request.config, "workerinput") or len(request.session.items) < MANY_TESTS:
         return
     from skgd._precompile import jobs_for
@@ -108,3 +110,14 @@ def answer_here():
         return json.loads(printed.getvalue())
 
     return answer
+
+
+@pytest.fixture
+def quick_pictures(monkeypatch):
+    """Leave out the layout and most points of contours, half of the time of pictures, where no test looks at them."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    from skgd.plotting import _contour
+
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
+    monkeypatch.setitem(_contour._GRID_POINTS, 2, 20)

@@ -1,7 +1,6 @@
 """Compiled code: what it is kept under on disk, what happens when numba or the disk fail, what users' code raises."""
 
 import errno
-import functools
 import importlib
 import json
 import os
@@ -23,6 +22,7 @@ from skgd._compile import cache, intrinsics, jit, private
 from skgd._compile.jit import bound, compiled, have_numba
 from skgd._compile.kernels import _kernel
 from skgd._kernels import matrices, stopping, vectors
+from skgd._kernels.matrices import matrix_at
 from skgd._kernels.structures import Linear
 from skgd.activations import Activation
 from skgd.losses import Loss
@@ -225,7 +225,13 @@ def start(script, folder=None, **environment):
     environment = {name: value for name, value in (os.environ | environment).items() if value}
     arguments = [sys.executable, "-c", textwrap.dedent(script)]
     return subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=folder
+        arguments,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=folder,
     )
 
 
@@ -236,13 +242,44 @@ def answer_of(process):
     return json.loads(output)
 
 
+# Processes that begin with all imported that others need, and import skgd by themselves; one after each line of input,
+# or as many at once as it says.
+PROCESSES = """
+    import os, sys, warnings
+    import numba.core.dispatcher, numba.core.registry, numpy, scipy.sparse, sklearn.base
+
+    assert "skgd" not in sys.modules
+    warnings.simplefilter("ignore", DeprecationWarning)  # of copies beside BLAS's threads, which do nothing yet
+    for line in sys.stdin:
+        started = []
+        for _ in range(int(line)):
+            read, write = os.pipe()
+            if (process := os.fork()) == 0:
+                os.dup2(write, 1)
+                exec({script!r}, {{}})
+                sys.stdout.flush()
+                os._exit(0)
+            os.close(write)
+            started.append((process, read))
+        for process, read in started:
+            assert os.waitpid(process, 0)[1] == 0
+            print(os.read(read, 1000).decode().strip(), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that begin as copies")
 def test_an_upgrade_never_runs_the_old_code_and_processes_that_start_together_share_a_folder(tmp_path):
     # another file than the kernel's changes, as in a new release; what the old one has compiled stays where it is
     package = tmp_path / "site" / "skgd"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     where = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": str(tmp_path)}
-    run = functools.partial(start, PASS, tmp_path, **where)
-    assert answer_of(run()) == [[6.0, 0.0, 3.0], 0]
+    processes = start(PROCESSES.format(script=textwrap.dedent(PASS)), tmp_path, **where)
+
+    def run(n=1):
+        print(n, file=processes.stdin, flush=True)
+        return [json.loads(processes.stdout.readline()) for _ in range(n)]
+
+    assert run() == [[[6.0, 0.0, 3.0], 0]]
     helpers = package / "_kernels" / "vectors.py"
     status = helpers.stat()
     changed = helpers.read_text().replace("        target[j] = 0\n", "        target[j] = 1\n")
@@ -250,11 +287,12 @@ def test_an_upgrade_never_runs_the_old_code_and_processes_that_start_together_sh
     helpers.write_text(changed)
     os.utime(helpers, ns=(status.st_atime_ns, status.st_mtime_ns))
     shutil.rmtree(helpers.parent / "__pycache__", ignore_errors=True)  # which goes by time and size
-    processes = [run() for _ in range(2)]
-    assert [answer_of(process)[0] for process in processes] == [[7.0, 1.0, 4.0]] * 2
+    assert [answer for answer, _ in run(2)] == [[7.0, 1.0, 4.0]] * 2
     (folder,) = package.rglob("skgd-*")
     assert len(list(folder.iterdir())) == 1
-    assert answer_of(run()) == [[7.0, 1.0, 4.0], 1]
+    assert run() == [[[7.0, 1.0, 4.0], 1]]
+    _, errors = processes.communicate()
+    assert not errors
 
 
 # -- numba's private parts
@@ -473,26 +511,26 @@ def test_a_broken_intrinsic_of_networks_stops_neither_them_nor_linear_models(tmp
         np.testing.assert_allclose(ours, other, rtol=1e-9)
 
 
-COUNTED = """
-    import json, warnings
-    import numpy as np
-    from skgd import GDMLPRegressor
-    from skgd._compile import private
-
-    if {counts}:
-        private._refused_options = lambda: frozenset({{"_nrt"}})
-    X = np.linspace(-1, 1, 300).reshape(100, 3) ** 2
-    model = GDMLPRegressor(hidden_layer_sizes=(8,), n_members=1, max_iter=3, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        print(json.dumps(model.fit(X, X[:, 0]).predict(X).tolist()))
-"""
+def memory_behind_views(vector):
+    own, total = vector + 1.0, 0.0
+    for k in range(3):
+        view = matrix_at(own, k, 2, 2)
+        total += view[1, 1]
+    other = vector - 1.0  # in the place of `own`, if that was given back
+    return total, own, other
 
 
-def test_where_numba_counts_references_views_are_counted_too(tmp_path, answer_here):
+def test_where_numba_counts_references_views_are_counted_too(fresh, monkeypatch):
     # a view that is none is given back once too often: the memory of others is lost
-    counted = answer_of(start(COUNTED.format(counts=True), NUMBA_CACHE_DIR=str(tmp_path)))
-    np.testing.assert_allclose(counted, answer_here(COUNTED.format(counts=False)), rtol=1e-9)
+    monkeypatch.setattr(private, "_refused_options", lambda: frozenset({"_nrt"}))
+    signature = f"Tuple((f8, {VECTOR}, {VECTOR}))({VECTOR})"
+    function = compiled.__wrapped__(bound(memory_behind_views, matrix_at=matrices.matrix_at), signature)
+    vector = np.arange(1000.0)
+    for _ in range(5):
+        total, own, other = function(vector)
+        assert total == 4.0 + 5.0 + 6.0
+        np.testing.assert_array_equal(own, vector + 1)
+        np.testing.assert_array_equal(other, vector - 1)
 
 
 # -- exceptions in users' code

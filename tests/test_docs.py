@@ -5,6 +5,7 @@ what the last of them has printed, ``numbers`` are the numbers in it, ``warned``
 """
 
 import contextlib
+import importlib.util
 import io
 import re
 import warnings
@@ -25,9 +26,11 @@ NEEDS = {  # beyond the core dependencies
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_blocks_of_a_page_run_one_after_the_other(page):
+def test_blocks_of_a_page_run_one_after_the_other(page, request):
     for module in NEEDS.get(page.name, []):
         pytest.importorskip(module)
+    if importlib.util.find_spec("matplotlib"):
+        request.getfixturevalue("quick_pictures")  # the build of the site draws them whole
     namespace = {"__name__": "__main__"}
     parts = re.findall(r"```python\n(.*?)```|<!-- holds: (.*?) -->", page.read_text(encoding="utf-8"), re.DOTALL)
     for block, claim in parts:

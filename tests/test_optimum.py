@@ -417,12 +417,11 @@ def test_lasso_with_many_correlated_columns_agrees_with_scikit_learn():
 @pytest.mark.parametrize("penalty", ["l2", "l1"])  # Newton's method proper of small data, and line searches
 def test_the_step_criterion_needs_as_many_small_steps_as_are_asked_for(penalty, optimizer):
     X, y = load_breast_cancer(return_X_y=True)
-    path = []
+    path, mean, scale = [], X.mean(axis=0), X.std(axis=0)
     model = GDLogisticClassifier(penalty=penalty, alpha=0.01, optimizer=optimizer, batch_size=None, standardize=True)
     model.set_params(criterion="step", tol=1e-3, learning_rate=0.1 if optimizer == "adam" else "auto")
-    model._watch = lambda model: path.append(
-        np.append(model.coef_ * X.std(axis=0), model.decision_function([X.mean(0)]))
-    )
+    # the scaled coefficients, and the intercept of centred data
+    model._watch = lambda model: path.append(np.append(model.coef_ * scale, model.coef_ @ mean + model.intercept_))
     for patience in (1, 4):
         path.clear()
         model.set_params(n_iter_no_change=patience).fit(X, y)

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 from scipy import sparse
 from scipy.optimize import OptimizeResult, rosen
@@ -71,11 +70,9 @@ def bowl(x):
 
 
 @pytest.fixture(autouse=True)
-def quick_pictures(request, monkeypatch):
-    """Leave out the layout and most points of contours, half of the time of pictures, where no test looks at them."""
+def quick_where_nobody_looks(request):
     if "as_users_see_them" not in request.fixturenames:
-        monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: None)
-        monkeypatch.setitem(_contour._GRID_POINTS, 2, 20)
+        request.getfixturevalue("quick_pictures")
 
 
 @pytest.fixture

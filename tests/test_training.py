@@ -938,13 +938,13 @@ class InPython(Optimizer):
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 warnings.simplefilter("ignore")
 rng = np.random.default_rng(0)
-X = rng.standard_normal((5_000, 20))
+X = rng.standard_normal((1_000, 20))
 y = (X[:, 0] > 0).astype(int)
 long = {"max_iter": 10**7, "tol": None}
 for model in (
     GDLinearRegressor(optimizer="sgd", batch_size=10),
     GDLogisticClassifier(batch_size=None),
-    GDMLPRegressor(hidden_layer_sizes=(300, 300), batch_size=500, optimizer="sgd", learning_rate=1e-6),
+    GDMLPRegressor(hidden_layer_sizes=(100, 100), batch_size=100, optimizer="sgd", learning_rate=1e-6),
     GDLinearRegressor(optimizer=InPython(), learning_rate=1e-6, batch_size=10),
     GDMLPRegressor(hidden_layer_sizes=(20,), n_restarts=4, n_jobs=2),
 ):

@@ -26,7 +26,10 @@ X, Y = load_diabetes(return_X_y=True)
 C, CLASSES = load_breast_cancer(return_X_y=True)
 RULE = GDLinearRegressor(optimizer="adam", schedule="cosine", learning_rate=0.1, max_iter=12, tol=None, random_state=0)
 STARTS = GDMLPRegressor(hidden_layer_sizes=(4,), n_restarts=3, n_jobs=2, max_iter=6, random_state=0)
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("quick_pictures"),
+]
 
 
 def curves(figure):

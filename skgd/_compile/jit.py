@@ -202,8 +202,13 @@ def pointer(function: Callable, signature) -> Callable:
     ready = getattr(compiled(function, signature, callers=KERNELS), "pointer", None)
     if not isinstance(ready, private.Pointer):
         return compiled(function, signature)
-    ready.call = lambda *args: compiled(function, signature)(*args)  # what Python calls is compiled when it does
+    # what Python calls gets code for that when it does: a few lines, where the function may take seconds to compile
+    ready.call = lambda *args: compiled(_call, private.calling(ready), callers=PYTHON)(ready, args)
     return ready
+
+
+def _call(function, args):
+    return function(*args)
 
 
 compiles_users_code = False  # whether a function of a user's has been compiled in this process

@@ -174,6 +174,14 @@ class Pointer:
         return self.call(*args)
 
 
+def calling(pointer: Pointer):
+    """The signature of what calls a pointer that it is given, with a tuple of arguments."""
+    from numba.core.types import Tuple
+
+    of = pointer._numba_type_
+    return of.signature.return_type(of, Tuple(of.signature.args))
+
+
 def remember_addresses(dispatcher) -> None:
     """Look the addresses of a compiled function up once: numba does so, slowly, whenever it is passed as a pointer."""
     dispatcher.pointer = dispatcher
