@@ -6,29 +6,16 @@ import warnings
 import numpy as np
 import pytest
 
-pytest.importorskip("hypothesis")
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 
 N_EXAMPLES = int(os.environ.get("SKGD_EXTREMES", "60"))
-# the same cases whenever the number is the same: who changes something meets its own failures, not those of chance
-cases = settings(
-    max_examples=N_EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
 PRECISIONS = {np.float64: 300, np.float32: 37}  # and decimal exponents in their range
 ROWS = 24
 
 
-def choice(draw, *values):
-    return draw(st.sampled_from(values))
-
-
-@st.composite
-def data(draw, for_classes, log_link):
+def draw_data(draw, st, for_classes, log_link):
     """Features of whatever sizes, with outliers and columns that are constant or far from zero; targets; weights."""
-    dtype = choice(draw, *PRECISIONS)
+    dtype = draw(st.sampled_from([*PRECISIONS]))
     most = PRECISIONS[dtype]
     rng = np.random.default_rng(draw(st.integers(0, 1000)))
     n_columns = draw(st.integers(1, 3))
@@ -47,36 +34,58 @@ def data(draw, for_classes, log_link):
     return X.astype(dtype), np.abs(y) + 1e-300 if log_link else y, weight
 
 
-@st.composite
-def estimators(draw):
-    """Ways of training, not all of them wise."""
+def draw_estimator(draw, st):
+    """A way of training, not always a wise one."""
+
+    def choice(*values):
+        return draw(st.sampled_from(values))
+
     given = {
-        "alpha": choice(draw, 0.0, 1e-30, 1e-4, 1e6, 1e300),
-        "standardize": choice(draw, "auto", True, False, "max_abs"),
-        "max_iter": choice(draw, 1, 5, 30),
-        "schedule": choice(draw, "constant", "plateau"),
-        "learning_rate": choice(draw, "auto", "auto", 1e-10, 0.1, 100.0, 1e100),
+        "alpha": choice(0.0, 1e-30, 1e-4, 1e6, 1e300),
+        "standardize": choice("auto", True, False, "max_abs"),
+        "max_iter": choice(1, 5, 30),
+        "schedule": choice("constant", "plateau"),
+        "learning_rate": choice("auto", "auto", 1e-10, 0.1, 100.0, 1e100),
         "random_state": 0,
     }
-    networks = {"hidden_layer_sizes": (4,), "n_members": choice(draw, 1, 2)}
-    kind = choice(draw, GDLinearRegressor, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor)
+    networks = {"hidden_layer_sizes": (4,), "n_members": choice(1, 2)}
+    kind = choice(GDLinearRegressor, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor)
     if kind in (GDMLPClassifier, GDMLPRegressor):
         given |= networks
     if kind is GDMLPRegressor:
-        given["loss"] = choice(draw, "squared_error", "poisson")
+        given["loss"] = choice("squared_error", "poisson")
     if kind is GDLinearRegressor:
-        given["loss"] = choice(draw, "squared_error", "huber", "poisson", "gamma")
+        given["loss"] = choice("squared_error", "huber", "poisson", "gamma")
     if kind in (GDLinearRegressor, GDLogisticClassifier):
-        given["optimizer"] = choice(draw, "auto", "sgd", "adam")
+        given["optimizer"] = choice("auto", "sgd", "adam")
     return kind(**given)
 
 
-@cases
-@given(st.data())
-def test_predictions_are_finite_or_an_error_says_why(draw):
-    model = draw.draw(estimators())
-    log_link = getattr(model, "loss", None) in ("poisson", "gamma")
-    X, y, weight = draw.draw(data(isinstance(model, GDLogisticClassifier | GDMLPClassifier), log_link))
+def test_predictions_are_finite_or_an_error_says_why():
+    hypothesis = pytest.importorskip("hypothesis")  # which takes seconds to import: one process is enough
+    from hypothesis import strategies as st
+
+    # the same cases whenever the number is the same: who changes something meets its own failures, not those of chance
+    cases = hypothesis.settings(
+        max_examples=N_EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+
+    @cases
+    @hypothesis.given(st.data())
+    def check(data):
+        model = draw_estimator(data.draw, st)
+        log_link = getattr(model, "loss", None) in ("poisson", "gamma")
+        for_classes = isinstance(model, GDLogisticClassifier | GDMLPClassifier)
+        assert_finite_or_refused(model, *draw_data(data.draw, st, for_classes, log_link))
+
+    check()
+
+
+def assert_finite_or_refused(model, X, y, weight):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", RuntimeWarning)
