@@ -352,14 +352,20 @@ def test_addresses_that_are_not_found(fresh, what, monkeypatch):
     assert function.pointer is function
 
 
-def test_a_function_for_kernels_can_be_called_by_python_and_has_no_code_for_that_before():
+def test_a_function_for_kernels_can_be_called_by_python_and_is_not_compiled_for_that_again(monkeypatch):
     signature = f"void({VECTOR}, {VECTOR})"
     pointer = jit.pointer(vectors.subtract_from, signature)
     (result,) = pointer.dispatcher.overloads.values()
     assert result.library.get_pointer_to_function(result.fndesc.llvm_cpython_wrapper_name) == 0
     assert result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name) == pointer.address
+    taken = []
+    monkeypatch.setattr(
+        jit, "compiled", lambda function, *of, **how: taken.append(function) or compiled(function, *of, **how)
+    )
     a = np.arange(3.0)
     pointer(a, np.ones(3))
+    assert len(taken) == 1
+    assert taken[0] is not vectors.subtract_from
     np.testing.assert_array_equal(a, [-1.0, 0.0, 1.0])
 
 
