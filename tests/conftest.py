@@ -28,16 +28,16 @@ MANY_TESTS = 1000  # which need most of what skgd compiles; those of a file need
 @pytest.fixture(scope="session", autouse=True)
 def compile_by_turns(request, tmp_path_factory):
     """Workers share out what most tests need compiled, as those of a cold start would all compile the same."""
-    gc.freeze()  # what has been collected stays: garbage isn't looked for among half a million of its objects
-    if not hasattr(request.config, "workerinput") or len(request.session.items) < MANY_TESTS:
-        return
-    from skgd._precompile import jobs_for
+    if hasattr(request.config, "workerinput") and len(request.session.items) >= MANY_TESTS:
+        from skgd._precompile import jobs_for
 
-    of_all_workers = tmp_path_factory.getbasetemp().parent
-    for number, (what, *arguments) in enumerate(jobs_for([np.dtype(float), np.dtype(np.float32)], sparse=True)):
-        with contextlib.suppress(FileExistsError):
-            (of_all_workers / f"compiled {number}").touch(exist_ok=False)
-            what(*arguments)
+        of_all_workers = tmp_path_factory.getbasetemp().parent
+        for number, (what, *arguments) in enumerate(jobs_for([np.dtype(float), np.dtype(np.float32)], sparse=True)):
+            with contextlib.suppress(FileExistsError):
+                (of_all_workers / f"compiled {number}").touch(exist_ok=False)
+                what(*arguments)
+        gc.collect()
+    gc.freeze()  # what is there stays: tests don't look for garbage among the hundreds of thousands of its objects
 
 
 class Twin(NamedTuple):
