@@ -6,15 +6,19 @@ from scipy import sparse
 from scipy.special import expit, logsumexp, softmax
 
 from skgd import GDLinearRegressor
+from skgd import _parallel as threads
 from skgd._kernels.structures import Data
+from skgd._problem import objective as passes
 from skgd._problem.features import NO_TARGETS, raw_features, read_only
 from skgd._problem.model import LinearModel
+from skgd._problem.network import NetworkModel
 from skgd._problem.objective import Objective
 from skgd._problem.products import NEAR_ROWS, products_of
 from skgd._problem.rows import Rows
 from skgd._problem.squares import SquaresByMoments
 from skgd._solvers.curvature import LEADING_COLUMNS, Curvature
 from skgd._solvers.plan import CurvaturePlan
+from skgd.activations import ReLU
 from skgd.losses import LogLoss, SquaredError
 
 RNG = np.random.default_rng(0)
@@ -209,3 +213,38 @@ def test_least_squares_of_many_rows_are_those_of_lstsq(unit, monkeypatch):
     coef = np.linalg.lstsq(np.column_stack([X, np.ones(n)]) * root, y * root[:, 0])[0]
     np.testing.assert_allclose(model.coef_ * unit, coef[:-1], rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(model.predict(X * unit), X @ coef[:-1] + coef[-1], rtol=1e-8)
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["by NumPy", "by the kernel"])
+@pytest.mark.parametrize("K", [1, 3])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_networks_of_one_layer_over_all_rows_are_their_formula(dtype, K, held, monkeypatch):
+    if not held:
+        monkeypatch.setattr(passes, "HELD_ENTRIES", 0)
+    n, d = 4_000, 5
+    monkeypatch.setattr(threads, "PART_ENTRIES", 2**12)
+    X, y, weight = RNG.normal(2, 3, (n, d)).astype(dtype), RNG.standard_normal((n, K)), RNG.uniform(0.1, 3, n)
+    center, scale = X.mean(axis=0), X.std(axis=0)
+    subset = np.sort(RNG.choice(n, n - 1, replace=False)).astype(np.uint32)
+    features = raw_features(X)._replace(center=center.astype(dtype), inverse_scale=(1 / scale).astype(dtype))
+    arrays = read_only(y), NO_TARGETS["float32"], np.zeros(K), np.ones(K), read_only(weight), read_only(subset)
+    params, ridge = RNG.standard_normal((d + 1) * K), np.full((d + 1) * K, 0.1)
+    found = []
+    for n_threads in (1, 2):
+        model = NetworkModel([d, K], ReLU(), "auto")
+        objective = Objective(Data(features, *arrays), model, SquaredError(), np.empty(0), ridge, n_threads)
+        assert len(objective.parts) > 1
+        assert objective.by_samples == held
+        found += [objective(params), objective(params), (objective.loss_alone(params), None)]  # of rows held by now
+    W, b = params[: d * K].reshape(d, K), params[d * K :]
+    Z, share = (X[subset].astype(float) - center) / scale, weight[subset] / weight[subset].sum()
+    rest = Z @ W + b - y[subset]
+    value, of_raw = 0.5 * float(share @ (rest**2).sum(axis=1)), share[:, None] * rest
+    gradient = np.append((Z.T @ of_raw).ravel(), of_raw.sum(axis=0)) + 0.1 * params
+    rtol = 1e-10 if dtype is np.float64 else 1e-4
+    np.testing.assert_allclose(found[0][0], value + 0.05 * float(params @ params), rtol=rtol)
+    np.testing.assert_allclose(found[0][1], gradient, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(found[2][0], value, rtol=rtol)
+    assert [each[0] for each in found[:3]] == [each[0] for each in found[3:]]  # the same bits
+    for one, other in (found[:2], (found[0], found[3])):
+        np.testing.assert_array_equal(one[1], other[1])

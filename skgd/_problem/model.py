@@ -24,6 +24,9 @@ class Model:
         Whether targets are scaled where features aren't.
     n_outputs, n_params : int
         Raw predictions of a row, and parameters.
+    linear : bool
+        Whether raw predictions are products of features with parameters: then it has `n_features`, `trains_intercept`
+        and `matrix_of`.
     random : bool
         Whether predictions in training are random.
     flops_per_parameter : int
@@ -35,7 +38,10 @@ class Model:
     n_outputs: int
     n_params: int
     flops_per_parameter: int
+    linear: Any = False
     random: Any = False
+    n_features: Any
+    trains_intercept: bool
 
     @classmethod
     def of(cls, parameters: Any, n_features: int, n_outputs: int, intercept_known: bool) -> "Model":
@@ -96,6 +102,10 @@ class Model:
         """The inverse of unpack."""
         raise NotImplementedError
 
+    def matrix_of(self, params: np.ndarray) -> np.ndarray:
+        """By what standardised rows are multiplied that have a one at the end, a view of the parameters."""
+        raise NotImplementedError
+
     def of_other_data(self) -> "Model":
         """The model without what was known of the data that training began with."""
         return self
@@ -108,6 +118,7 @@ class LinearModel(Model):
     """
 
     kind = Linear
+    linear = True
     flops_per_parameter = 4
 
     def __init__(self, n_features: int, n_outputs: int, fit_intercept: bool, trains_intercept: bool):
@@ -182,6 +193,9 @@ class LinearModel(Model):
         blocks[:, :-1] = coef * scaling.scale / target_scale
         blocks[:, -1] = (intercept - scaling.target_center + coef @ scaling.center) / scaling.target_scale
         return blocks.ravel()
+
+    def matrix_of(self, params: np.ndarray) -> np.ndarray:
+        return params.reshape(self.n_outputs, -1).T
 
     def of_other_data(self) -> "LinearModel":
         if self.trains_intercept == self.fit_intercept:

@@ -43,9 +43,11 @@ class NetworkModel(Model):
     kind = Network
     scales_targets_of_raw_features = False
     flops_per_parameter = 6
+    trains_intercept = True
 
     def __init__(self, sizes: Sequence[int], activation: Activation, init, dropout: Sequence[float] = ()):
         self.sizes = tuple(int(size) for size in sizes)
+        self.n_features, self.linear = self.sizes[0], len(self.sizes) == 2
         self.activation = activation
         self.init = init
         self.dropout = tuple(map(float, dropout)) or (0.0,) * (len(self.sizes) - 2)  # rates of the hidden layers
@@ -59,6 +61,9 @@ class NetworkModel(Model):
 
     def in_python(self, dtype: np.dtype) -> bool:
         return activation_kernels(self.activation, dtype).in_python
+
+    def matrix_of(self, params: np.ndarray) -> np.ndarray:
+        return params.reshape(-1, self.n_outputs)
 
     @property
     def random(self) -> bool:  # type: ignore[override]

@@ -1,7 +1,7 @@
 """Passes over all rows: the objective and its gradient."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -18,6 +18,7 @@ BLAS_OUTPUTS = 3  # from so many outputs on a linear model's raw predictions are
 BLAS_SPEED = 4  # products of BLAS in the time of one in our kernels
 FULL_PASS_ROWS = 1_024  # of CSR at a time
 MEMORY_ENTRIES = 2**15  # of X that are copied at a time for it
+HELD_ENTRIES = 2**21  # of standardised rows that are held in memory, at most
 
 
 class MeanLoss:
@@ -58,14 +59,19 @@ class Objective(MeanLoss):
         self.storage = data.features.storage
         linear, sparse = model.kind is Linear, self.storage.index_dtype is not None
         by_products = linear and model.n_outputs >= BLAS_OUTPUTS and not sparse
+        # a network of one layer is linear: NumPy is as fast on rows that stay standardised, and nothing is compiled
+        few = data.n_rows * (data.features.center.size + 1) <= HELD_ENTRIES
+        one_layer = model.linear and few and not linear and not sparse
         self.in_units_of_X = linear and sparse
-        self.dtype = FLOAT64 if by_products else model.compute_dtype(self.storage)
+        self.dtype = FLOAT64 if by_products or one_layer else model.compute_dtype(self.storage)
         self.pointwise = pointwise(loss, self.dtype)
-        self.in_python = self.pointwise.in_python or model.in_python(self.dtype)
-        self.by_samples = by_products and self.in_python
+        self.by_samples = one_layer or (by_products and self.pointwise.in_python)
+        self.in_python = self.pointwise.in_python or (not one_layer and model.in_python(self.dtype))
         self.n_threads = 1 if self.in_python else n_threads
         self.kind, n_work = model.kind, None
-        if by_products:
+        if one_layer:
+            self.block_size = data.n_rows
+        elif by_products:
             self.block_size = max(1, MEMORY_ENTRIES // (data.row_entries + model.n_outputs))
             self.kind, n_work = LinearByProducts, self.block_size * (data.features.center.size + 1)
             self.of_kernels = LinearByProducts(model.trains_intercept, gemm_address(FLOAT64))  # type: ignore[attr-defined]
@@ -80,7 +86,8 @@ class Objective(MeanLoss):
         row_cost = data.row_entries * model.n_outputs // (BLAS_SPEED if by_products else 1)
         if not linear:
             row_cost = max(data.row_entries, model.n_params // BLAS_SPEED)
-        self.parts = threads.parts(data.n_rows, row_cost, model.n_params, self.block_size)
+        self.parts = threads.parts(data.n_rows, row_cost, model.n_params, 1 if one_layer else self.block_size)
+        self.held: dict[int, Sample] | None = {} if one_layer else None  # by the numbers of their parts
         self.evaluate: Callable | None = None
         # of functions that don't hold the objective: a circle of references would keep its data for a while
         room = functools.partial(buffers, model, data, self.block_size, self.dtype, n_work=n_work)
@@ -114,19 +121,30 @@ class Objective(MeanLoss):
         return float(value), gradient * self.unit if n_gradient else gradient
 
     def _by_samples(self, params, gradients, numbered_part):
-        """Loss of a part of the rows by NumPy, from standardised copies of some at a time, and its gradient."""
-        (number, part), subset, factor = numbered_part, self.data.subset, self.factor / self.data.n_rows
+        """Loss of a part of the rows by NumPy, from standardised copies, and its gradient."""
+        number, factor = numbered_part[0], self.factor / self.data.n_rows
         value, gradient = 0.0, gradients[number]
         gradient[:] = 0.0
-        for start in range(*part, self.block_size):
-            rows = slice(start, min(start + self.block_size, part[1]))
-            sample = Sample(self.data, subset[rows] if subset.size else rows, self.model, self.loss, self.pointwise)
+        for sample in self._samples(*numbered_part):
             of_loss, of_gradient = sample.loss_and_gradient(params, self.loss_hyper)
             value += of_loss
             if gradient.size:
                 gradient += of_gradient
         gradient *= factor
         return value * factor
+
+    def _samples(self, number: int, part: tuple[int, int]) -> Iterator[Sample]:
+        """The standardised rows of a part: some at a time, or all, which are held."""
+        if self.held and number in self.held:
+            yield self.held[number]
+            return
+        subset = self.data.subset
+        for start in range(*part, self.block_size):
+            rows = slice(start, min(start + self.block_size, part[1]))
+            sample = Sample(self.data, subset[rows] if subset.size else rows, self.model, self.loss, self.pointwise)
+            if self.held is not None:
+                self.held[number] = sample
+            yield sample
 
     def _by_kernels(self, params, gradients, numbered_part):
         """The same by the kernel."""

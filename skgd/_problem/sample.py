@@ -11,7 +11,7 @@ from .._kernels.constants import DIFFERENCE
 from .._kernels.structures import Data
 from ..losses import Loss
 from .features import dense_rows
-from .model import LinearModel
+from .model import Model
 
 PART_ENTRIES = 2**18  # of the rows, for each output, that one thread works on at a time: a quarter of a millisecond
 SAMPLE_ROWS = 10_000  # of which the curvature is learnt, at least,
@@ -34,12 +34,13 @@ class Sample:
         self,
         data: Data,
         rows: np.ndarray | slice,
-        model: LinearModel,
+        model: Model,
         loss: Loss,
         plug_in: PlugIn,
         n_threads: int = 1,
     ):
-        self.loss, self.plug_in, self.n_outputs, self.n_threads = loss, plug_in, model.n_outputs, n_threads
+        self.loss, self.plug_in, self.n_threads = loss, plug_in, n_threads
+        self.n_outputs, self.matrix_of = model.n_outputs, model.matrix_of
         self.targets, self.weight = data.targets_of(rows), data.weight_of(rows)
         n_rows = len(self.targets)
         self.Z = np.empty((n_rows, model.n_features + 1))
@@ -64,7 +65,9 @@ class Sample:
         raw = self._raw(params)
         derivatives = np.empty_like(raw)
         value = self.plug_in.call(raw, self.targets, self.weight, hyper, derivatives)
-        return value, (derivatives.T @ self.Z).ravel()
+        gradient = np.empty(params.size)
+        self.matrix_of(gradient)[...] = self.Z.T @ derivatives
+        return value, gradient
 
     def objective(self, ridge: np.ndarray, hyper: np.ndarray) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
         """Weighted mean loss plus 1/2 sum_j ridge_j params_j^2, and its gradient, as a function of the parameters."""
@@ -111,7 +114,7 @@ class Sample:
         return second_derivatives(*of, exact or self.loss.smooth)
 
     def _raw(self, params):
-        return self.Z @ params.reshape(self.n_outputs, -1).T
+        return self.Z @ self.matrix_of(params)
 
 
 def second_derivatives(

@@ -46,7 +46,7 @@ def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw],
     """
     problem, raw = drivers[0].problem, held_out(drivers, raws)
     none = {"held_out": raw}
-    if not problem.loss.smooth or len(problem.model.sizes) == 2:  # which has no optimum that is soon found; is linear
+    if not problem.loss.smooth or problem.model.linear:  # which has no optimum that is soon found; is linear
         return none
     if not targets_vary(problem).any():  # there is nothing to learn
         return none
