@@ -57,7 +57,8 @@ def _why_refused(option: str) -> str:
 
 # -- the compiler
 
-# What it does for generators, closures, parallel loops and expressions of whole arrays, which the kernels have none of.
+# What it does for generators, closures, parallel loops, expressions of whole arrays and arguments that are None, which
+# the kernels have none of, and its look at whether there is what it can't compile.
 UNUSED_PASSES = {
     "WithLifting",
     "InlineClosureLikes",
@@ -68,6 +69,11 @@ UNUSED_PASSES = {
     "LiteralPropagationSubPipelinePass",
     "NopythonRewrites",
     "DumpParforDiagnostics",
+    "DeadBranchPrune",
+    "RewriteSemanticConstants",
+    "RewriteDynamicRaises",
+    "InlineOverloads",
+    "NoPythonSupportedFeatureValidation",
 }
 
 

@@ -51,7 +51,8 @@ def next_rows(order, run_length, offset, subset, n_rows, position, rows, m):
         else:
             group = at // (STREAMS * run_length) * STREAMS
             streams = min(STREAMS, order.size - group)
-            step, stream = divmod(at - group * run_length, streams)
+            step = (at - group * run_length) // streams
+            stream = (at - group * run_length) % streams
             count = min(streams - stream, m - i)
             runs, part = order[group + stream :], rows[i:]
             for k in range(count):

@@ -51,7 +51,8 @@ def clip(vector, norm):
     """Scale the vector down to a Euclidean norm of at most `norm`."""
     length = 0.0
     for j in range(vector.size):
-        length += float(vector[j]) ** 2
+        entry = float(vector[j])
+        length += entry * entry
     length = np.sqrt(length)
     if length > norm:
         for j in range(vector.size):
