@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning, UnsetMetadataPassedError
 from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, Ridge, enet_path, lasso_path
 from sklearn.metrics import r2_score
@@ -19,8 +19,11 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._solvers import covariances, shared_moments
+from skgd._solvers.continuation import Continuation
+from skgd._solvers.hessians import Blocks, Diagonal, Factor, LowRank, Unshifted
 from skgd.linear_model import AlphaSearchCV, _path, regularization_path
-from skgd.penalties import L1, ElasticNet
+from skgd.linear_model._path import model_for_path, solver_of
+from skgd.penalties import L1, L2, ElasticNet
 from skgd.plotting import CoefficientPathDisplay
 
 mpl.use("Agg")
@@ -168,6 +171,66 @@ def test_more_columns_than_rows(way):
     assert (np.abs(slopes) <= path.alphas[:, None] + 1e-7 * path.alphas[0]).all()
 
 
+def test_the_next_solution_is_looked_for_where_the_last_ones_lead():
+    alphas = np.array([0.3, 0.2, 0.05, 0.01])
+    at = np.log(alphas)
+    truth = np.outer(at**2, [1.0, 0.0, -0.2, 3.0]) + np.outer(at, [0.5, 0.0, 0.1, 1.0]) + [2.0, 0.0, 0.4, 1.0]
+    path = Continuation(solver_of(model_for_path(GDLogisticClassifier()), X[:, :3], KIND > 0, None).problem, None)
+    path.past = list(zip(at[:3], truth[:3], strict=True))
+    np.testing.assert_allclose(path._guess(dataclasses.replace(path.problem, penalty=L2(0.01))), truth[3])
+    of_l1 = path._guess(dataclasses.replace(path.problem, penalty=L1(0.01)))
+    np.testing.assert_allclose(of_l1, np.where([True, False, truth[2, 2] * truth[3, 2] > 0, True], truth[3], 0.0))
+    for strength in 0.0, 0.2:  # whose logarithm isn't known, or leads nowhere
+        assert path._guess(dataclasses.replace(path.problem, penalty=L2(strength))) is None
+
+
+def test_solutions_cost_less_where_the_last_ones_lead(monkeypatch):
+    steps = []
+    for leaps in True, False:
+        if not leaps:
+            monkeypatch.setattr(Continuation, "_guess", lambda *_: None)
+        for targets in KIND, KIND > 0:  # line searches, and Newton's method
+            path = regularization_path(GDLogisticClassifier(), X, targets, alphas=np.geomspace(1, 1e-3, 12))
+            assert path.converged.all()
+            steps.append(path.n_iter.sum())
+    assert steps[0] < steps[2]
+    assert steps[1] < steps[3]
+
+
+ROWS, SHARES = np.random.default_rng(0).standard_normal((9, 4)), np.linspace(0.1, 1, 9)
+CURVATURE = ROWS.T @ (ROWS * SHARES[:, None])
+OF_RIDGES = {
+    "blocks": lambda one, other: Blocks([Factor(CURVATURE.copy(), one), Factor(CURVATURE**2, other)]),
+    "one of two outputs": lambda one, _: Blocks([Factor(CURVATURE.copy(), one)] * 2),
+    "what outputs share": lambda one, _: Unshifted(Blocks([Factor(CURVATURE.copy(), one)] * 2), np.append(one, one), 2),
+    "low rank": lambda one, _: LowRank(one, ROWS, SHARES, 1),
+    "diagonal": lambda one, other: Diagonal(
+        np.arange(8.0), np.append(one, other), np.arange(4), Blocks([Factor(CURVATURE.copy(), one)])
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OF_RIDGES)
+def test_models_of_the_curvature_take_another_ridge(kind):
+    old, new, other = (np.array([ridge] * 3 + [0.0]) for ridge in (0.3, 2.0, 5.0))
+    other = new if kind == "one of two outputs" or "share" in kind else other
+    model, vector = OF_RIDGES[kind](old, old), np.arange(1.0, 5.0 if kind == "low rank" else 9.0)
+    before = model.solve(vector)
+    again = model.penalised(new if kind == "low rank" else np.append(new, other))
+    np.testing.assert_allclose(again.solve(vector), OF_RIDGES[kind](new, other).solve(vector), rtol=1e-9)
+    np.testing.assert_array_equal(model.solve(vector), before)  # which stays as it is
+    if kind == "blocks":
+        expected = np.linalg.solve(CURVATURE + np.diag(new), vector[:4])
+        np.testing.assert_allclose(again.solve(vector)[:4], expected, rtol=1e-6)
+
+
+def test_the_last_fit_begins_where_the_folds_have_ended():
+    search = AlphaSearchCV(GDLogisticClassifier(), n_alphas=5).fit(X, KIND)
+    alone = GDLogisticClassifier(alpha=search.alpha_).fit(X, KIND)
+    assert search.best_estimator_.n_iter_ < alone.n_iter_
+    np.testing.assert_allclose(search.best_estimator_.coef_, alone.coef_, rtol=1e-7, atol=1e-9)
+
+
 def test_no_solution_takes_more_than_max_iter():
     model = GDLinearRegressor(penalty="l1", max_iter=3)
     with pytest.warns(ConvergenceWarning, match="max_iter=3"):
@@ -221,12 +284,13 @@ def test_the_search_is_a_grid_search_over_alpha(case, monkeypatch):
     for key in set(grid.cv_results_) & set(search.cv_results_) - {"params", f"param_{name}"}:
         np.testing.assert_allclose(search.cv_results_[key], grid.cv_results_[key], atol=1e-4, err_msg=key)
     assert search.alpha_ == grid.best_params_[name] == search.best_estimator_.get_params()[name]
-    same = np.testing.assert_allclose if case == "lasso" else np.testing.assert_array_equal  # by the folds' moments
+    # from the folds' moments, or solutions
+    same = np.testing.assert_array_equal if is_classifier(model) else np.testing.assert_allclose
     for of_search, of_grid in (
         (search.predict(rows), grid.predict(rows)),
         (search.score(rows, targets), grid.score(rows, targets)),
     ):
-        same(of_search, of_grid, **({"rtol": 1e-11} if case == "lasso" else {}))
+        same(of_search, of_grid, **({} if is_classifier(model) else {"rtol": 1e-11}))
     if "classes" in case:
         assert list(search.classes_) == ["a", "b", "c"]
 

@@ -12,10 +12,8 @@ from .._compile.private import entry_of
 from .._kernels.structures import FLOAT64, Buffers, Data, Linear, LinearByProducts
 from ..losses import Loss
 from .model import Model
-from .sample import Sample
+from .sample import BLAS_OUTPUTS, BLAS_SPEED, Sample
 
-BLAS_OUTPUTS = 3  # from so many outputs on a linear model's raw predictions are a product of matrices worth its name
-BLAS_SPEED = 4  # products of BLAS in the time of one in our kernels
 FULL_PASS_ROWS = 1_024  # of CSR at a time
 MEMORY_ENTRIES = 2**15  # of X that are copied at a time for it
 HELD_ENTRIES = 2**21  # of standardised rows that are held in memory, at most

@@ -14,6 +14,8 @@ from .features import dense_rows
 from .model import Model
 
 PART_ENTRIES = 2**18  # of the rows, for each output, that one thread works on at a time: a quarter of a millisecond
+BLAS_OUTPUTS = 3  # from so many outputs on a linear model's raw predictions are a product of matrices worth its name
+BLAS_SPEED = 4  # products of BLAS in the time of one in our kernels
 SAMPLE_ROWS = 10_000  # of which the curvature is learnt, at least,
 ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
 SAMPLE_ENTRIES = 2**23  # unless they are as wide as that
@@ -73,13 +75,14 @@ class Sample:
         """Weighted mean loss plus 1/2 sum_j ridge_j params_j^2, and its gradient, as a function of the parameters."""
         total = self.weight.sum()
         n_threads = 1 if self.plug_in.in_python else self.n_threads
+        row_cost = self.n_outputs * self.Z.shape[1] // (BLAS_SPEED if self.n_outputs >= BLAS_OUTPUTS else 1)
 
         def function(params):
             def of_part(part):
                 return self.part(slice(*part)).loss_and_gradient(params, hyper)
 
             value, gradient = 0.0, np.zeros(params.size)
-            of_parts = threads.run_over_rows(of_part, len(self.Z), params.size, params.size, n_threads, PART_ENTRIES)
+            of_parts = threads.run_over_rows(of_part, len(self.Z), row_cost, params.size, n_threads, PART_ENTRIES)
             for part_value, part_gradient in of_parts:
                 value += part_value
                 gradient += part_gradient

@@ -17,6 +17,7 @@ from .plan import Plan
 from .solvers import make_solver
 from .training import Training, begin
 
+PAST = 3  # solutions that the next one follows from: more would add up what each of them is off
 AT_LARGEST = 1 + 1e-9  # times the largest slope: rounding shall make no coefficient of it
 AT_LARGEST_INSIDE = 1 + 1.3 * GAP**0.5  # so much that what the gap leaves of coefficients is rounded to zero
 
@@ -31,11 +32,15 @@ class Solution(NamedTuple):
 
 
 class Continuation:
-    """A training by line searches that goes on from one penalty to the next: rows and curvature are kept."""
+    """A training by line searches that goes on from one penalty to the next: rows and curvature are kept.
+
+    Each solution is looked for where those before it lead, as a polynomial of the logarithm of the penalty's strength.
+    """
 
     def __init__(self, problem: Problem, decide: Callable[[Problem], Plan]):
         self.problem, self.decide = problem, decide
         self.training: Training | None = None
+        self.past: list[tuple[float, np.ndarray]] = []  # logarithms of the last strengths, their solutions
 
     def solutions(self, penalties: Sequence[ElasticNet]) -> list[Solution]:
         """The optimum under each penalty, in their order: weaker ones shall follow."""
@@ -46,9 +51,9 @@ class Continuation:
         """Go on to the optimum under a penalty."""
         problem = replace(self.problem, penalty=penalty)
         if self.training is None or (problem.l1 is None) != (self.problem.l1 is None):
-            self.training = self._begun(problem)
+            self.training, self.past = self._begun(problem), []
         else:
-            self.solver.go_on(problem)
+            self.solver.go_on(problem, self._guess(problem))
         self.problem, training, first = problem, self.training, self.training.epochs
         outcome, last = Outcome.RUNNING, first + self.plan.max_iter
         while outcome not in (Outcome.CONVERGED, Outcome.OUT_OF_EPOCHS, Outcome.STUCK):
@@ -56,7 +61,24 @@ class Continuation:
             if outcome == Outcome.DIVERGED:
                 raise ValueError(IMMENSE_START)
         params, norm = training.state.params.copy(), float(training.gradient_norm or 0.0)
+        if penalty.l1 + penalty.l2 > 0:
+            self.past = [*self.past, (np.log(penalty.l1 + penalty.l2), params)][-PAST:]
         return Solution(params, norm, training.epochs - first, outcome == Outcome.CONVERGED)
+
+    def _guess(self, problem: Problem) -> np.ndarray | None:
+        """What the polynomial through the last solutions gives (Lagrange); coefficients that are zero stay so."""
+        strength = problem.penalty.l1 + problem.penalty.l2
+        if strength == 0 or len(self.past) < 2:
+            return None
+        known = np.array([each for each, _ in self.past])
+        off = np.log(strength) - known
+        if len({0.0, *off}) <= len(off):  # a strength that comes twice
+            return None
+        weights = [np.prod(np.delete(off, i) / (known[i] - np.delete(known, i))) for i in range(len(known))]
+        guess, last = weights @ np.array([params for _, params in self.past]), self.past[-1][1]
+        if problem.l1 is not None:
+            guess = np.where((problem.l1 > 0) & (guess * last <= 0), 0.0, guess)
+        return guess
 
     def _begun(self, problem: Problem) -> Training:
         """Begin from where another method has come to, if one has."""

@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from .. import _parallel as threads
-from .._kernels.constants import RIDGE, TINY
+from .._kernels.constants import TINY
 from .._kernels.structures import FLOAT64
 from .._problem.features import dense_columns, left_to_center, squared
 from .._problem.model import LinearModel
@@ -180,13 +181,18 @@ class Curvature:
         self.some.resize(state["size"])
         return model
 
-    def penalise(self, ridge: np.ndarray) -> None:
-        """Take another ridge; what is known of the rows stays."""
+    def penalise(self, ridge: np.ndarray, model: CurvatureModel) -> CurvatureModel:
+        """Take another ridge, which the model gets, too, if that costs no more than a step; what rows tell stays."""
         self.ridge = ridge
-        if self.sets is None:
-            self.constant_model = None
-        else:
+        if self.sets is not None:
             self.sets.penalise(ridge)
+            return model
+        work = self.n_matrices * self.matrix_width**3 / 3 if self.kind == "subsample" else 0
+        pass_work = self.rows.n_rows * self.n_columns * self.n_outputs + PASS_OVERHEAD
+        if self.loss.quadratic or work <= PRODUCTS_PER_ENTRY * pass_work:
+            model = model.penalised(ridge)
+        self.constant_model = None if self.constant_model is None else model
+        return model
 
     def grow(self) -> bool:
         """Take more rows from now on; whether there are more, at a bearable cost."""
@@ -220,7 +226,7 @@ class Curvature:
         if self.sets is not None:
             self.sets.second_derivatives = functools.partial(self.some.weighted_derivatives, self.sets.rows, hyper)
             self.sets.coupling = self.loss.coupling
-            model: CurvatureModel = self.sets
+            model: Any = self.sets
         else:
             model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
             if self.couples and not self.coupled and not self.has_l1:
@@ -281,11 +287,10 @@ class Curvature:
         of_columns = sums_of_squares(second * weight[:, None])
         pseudo = squares.sum() / max(np.count_nonzero(squares), 1) * RARE_SHARE + TINY  # speaks for columns not seen
         curvature = (of_columns + pseudo * mean) / (squares + pseudo)[:, None] * self.squares[:, None]
-        diagonal = np.vstack([curvature, mean]).T.ravel() + self.ridge
-        diagonal = np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY))
-        return Diagonal(diagonal, *self._leading(rows, center, second * (weight / weight.sum())[:, None], curvature))
+        leading = self._leading(rows, center, second * (weight / weight.sum())[:, None], curvature)
+        return Diagonal(np.vstack([curvature, mean]).T.ravel(), self.ridge, *leading)
 
-    def _leading(self, rows, center, second, curvature) -> tuple[np.ndarray, list[Factor]]:
+    def _leading(self, rows, center, second, curvature) -> tuple[np.ndarray, Blocks]:
         """Where the intercepts and the parameters of the columns that weigh most stand, and their matrices."""
         n_leading = min(LEADING_COLUMNS, len(curvature))
         if self.has_l1:  # steps end where signs change: long ones, by a matrix of too few rows, end nowhere
@@ -297,7 +302,7 @@ class Curvature:
         Z[:, -1] = self.linear.trains_intercept
         matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
-        return leading.ravel(), factors
+        return leading.ravel(), Blocks(factors)
 
 
 def is_even(rows: Rows | PartitionedRows, loss: Loss) -> bool:

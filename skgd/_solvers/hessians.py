@@ -1,5 +1,7 @@
 """Models of a Hessian: matrices, a matrix of low rank, a diagonal."""
 
+import copy
+
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
@@ -19,18 +21,29 @@ class Factor:
     def __init__(self, matrix: np.ndarray, ridge: np.ndarray):
         if not np.isfinite(matrix).all():
             raise ValueError(OVERFLOWS)
-        self.matrix = matrix
-        diagonal = np.diagonal(matrix).copy()
-        jitter = RIDGE * np.maximum(np.where(diagonal > 0, diagonal, diagonal.mean()), TINY)
+        self.matrix, self.diagonal = matrix, np.diagonal(matrix).copy()
+        self._factorise(ridge)
+
+    def _factorise(self, ridge):
+        diagonal, positive = self.diagonal, self.diagonal > 0
+        own = diagonal if positive.all() else np.where(positive, diagonal, diagonal.mean())
+        jitter = RIDGE * np.maximum(own, TINY)
         while True:
-            np.fill_diagonal(matrix, diagonal + np.maximum(ridge, jitter))
-            self.lower, failed = dpotrf(matrix, lower=1)
+            np.fill_diagonal(self.matrix, diagonal + np.maximum(ridge, jitter))
+            self.lower, failed = dpotrf(self.matrix.T, lower=1, clean=0)  # symmetric, and copied faster that way
             if not failed:
                 return
             jitter *= 100
 
     def solve(self, vector: np.ndarray) -> np.ndarray:
         return dpotrs(self.lower, vector, lower=1)[0]
+
+    def penalised(self, ridge: np.ndarray) -> "Factor":
+        """The same matrix plus another ridge."""
+        other = copy.copy(self)
+        other.matrix = self.matrix.copy()
+        other._factorise(ridge)
+        return other
 
 
 class Blocks:
@@ -49,6 +62,13 @@ class Blocks:
             return self.factors[0].solve(gradient)
         parts = zip(self.factors, self._split(gradient), strict=True)
         return np.concatenate([factor.solve(part) for factor, part in parts])
+
+    def penalised(self, ridge):
+        ridges = dict(zip(self.factors, self._split(ridge), strict=True))  # one may stand for several outputs
+        anew = {factor: factor.penalised(of_block) for factor, of_block in ridges.items()}
+        other = copy.copy(self)
+        other.factors = [anew[factor] for factor in self.factors]
+        return other
 
     def proximal_step(self, params, gradient, l1):
         parts = map(self._split, (params, gradient, l1))
@@ -88,6 +108,9 @@ class Unshifted:
         step += np.where(self.ridge > RIDGE, shared / np.maximum(self.ridge, RIDGE), 0.0) - step.mean(axis=0)
         return step.ravel()
 
+    def penalised(self, ridge):
+        return Unshifted(self.model.penalised(ridge), ridge, self.n_outputs)
+
     def proximal_step(self, params, gradient, l1):
         return None
 
@@ -110,15 +133,25 @@ class LowRank:
             return columns @ columns.T
 
         root = np.outer(self.root, self.root)
-        of_features = sum(threads.run_over_rows(products, d, n, n * n, n_threads)) * root
-        of_intercept = np.outer(Z[:, d], Z[:, d]) * root
-        typical = (np.trace(of_features) + np.trace(of_intercept)) / Z.shape[1] + ridge.mean()
+        self.of_features = sum(threads.run_over_rows(products, d, n, n * n, n_threads)) * root
+        self.of_intercept = Z[:, d] * self.root
+        self._factorise(ridge)
+
+    def _factorise(self, ridge):
+        width = self.Z.shape[1]
+        typical = (np.trace(self.of_features) + self.of_intercept @ self.of_intercept) / width + ridge.mean()
         self.base = np.maximum(ridge, RIDGE * max(typical, TINY))
-        self.inner = Factor(of_features / self.base[0] + of_intercept / self.base[d], np.ones(n))
+        matrix = self.of_features / self.base[0] + np.outer(self.of_intercept, self.of_intercept / self.base[-1])
+        self.inner = Factor(matrix, np.ones(len(matrix)))
 
     def solve(self, vector):
         scaled = vector / self.base
         return scaled - ((self.root * self.inner.solve(self.root * (self.Z @ scaled))) @ self.Z) / self.base
+
+    def penalised(self, ridge):
+        other = copy.copy(self)
+        other._factorise(ridge)
+        return other
 
     def proximal_step(self, params, gradient, l1):
         return None
@@ -129,13 +162,18 @@ class Diagonal:
 
     rough = True
 
-    def __init__(self, diagonal: np.ndarray, leading: np.ndarray, factors: list[Factor]):
-        self.diagonal, self.leading, self.block = diagonal, leading, Blocks(factors)
+    def __init__(self, curvature: np.ndarray, ridge: np.ndarray, leading: np.ndarray, block: Blocks):
+        self.curvature, self.leading, self.block = curvature, leading, block
+        diagonal = curvature + ridge
+        self.diagonal = np.maximum(diagonal, RIDGE * max(diagonal.mean(), TINY))
 
     def solve(self, vector):
         step = vector / self.diagonal
         step[self.leading] = self.block.solve(vector[self.leading])
         return step
+
+    def penalised(self, ridge):
+        return Diagonal(self.curvature, ridge, self.leading, self.block.penalised(ridge[self.leading]))
 
     def proximal_step(self, params, gradient, l1):
         return None

@@ -168,8 +168,8 @@ class InteriorPoint:
         self.idle = False
         self.programs: list[Program] = []
 
-    def go_on(self, problem: Problem) -> None:
-        """Go on from here under another penalty."""
+    def go_on(self, problem: Problem, guess: np.ndarray | None = None) -> None:
+        """Go on from here under another penalty; it begins far inside, whatever the guess."""
         self.problem, self.programs, self.idle = problem, [], False
 
     def state(self) -> dict:

@@ -11,7 +11,7 @@ from .curvature import MOST_PATIENCE, Curvature, moments_of_all, most_to_gain
 from .outcome import Outcome
 from .plan import Plan
 from .prospects import Prospects
-from .quasi_newton import Identity, QuasiNewton, penalise
+from .quasi_newton import Identity, QuasiNewton, leap, penalise
 from .stopping import SearchCriterion
 from .training import Training
 
@@ -19,6 +19,9 @@ SAMPLE_TOL = 0.01  # of parameters per row: by about half of them the sample's o
 SAMPLE_STEPS = 100
 WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks, in units of the targets' spread
 SMALL_STEPS = 3
+DOUBT = (
+    0.1  # of the tolerance: so much of it may be what the curvature a step before promises, if that is to be the end
+)
 WIDE_TOL = 1e-3  # of what is gained, where the next width will change more
 KINK_GAP = 1e-3  # of what is gained, to be proven under an L1 penalty
 KINK_TOL = 1e-7  # beside what the last width leaves
@@ -95,8 +98,12 @@ class PreconditionedSearch(QuasiNewton):
             curvature.rows.n_rows if self.grows else curvature.some.size, self.grows and self.improved
         )
 
-    def look(self) -> float:
+    def look(self, negligible: float = 0.0) -> float:
+        """Choose the direction; the curvature stays as it was where what it promises is negligible."""
         if self.newton and self.model_steps != self.steps and self.curvature.constant_model is None:  # type: ignore[union-attr]
+            promise = super().look()
+            if promise <= negligible:
+                return promise
             self.renew()
             return super().look()
         if self.steps in DIAGONAL_ANEW and self.steps != self.model_steps:
@@ -143,11 +150,12 @@ class LineSearch:
             function, params, self.optimizer.memory, self.problem.l1, eps, self.curvature, self.hyper, grows
         )
 
-    def go_on(self, problem: Problem) -> None:
-        """Go on from here under another penalty: what is known of the rows stays."""
+    def go_on(self, problem: Problem, guess: np.ndarray | None = None) -> None:
+        """Go on under another penalty, from the guess if the objective is less there: what rows tell stays."""
         more, self.problem = problem.ridge - self.problem.ridge, problem
-        if self.curvature is not None:
-            self.curvature.penalise(problem.ridge)
+        model = Identity() if self.search is None else self.search.model
+        if self.curvature is not None:  # what is known tells much, until steps are slow
+            model = self.curvature.penalise(problem.ridge, model)
         if self.search is None:
             return
         self.idle, self.still, self.criterion, self.prospects = False, 0, SearchCriterion(self.plan), Prospects()
@@ -160,7 +168,9 @@ class LineSearch:
             self.hyper[0] = self.widths.pop(0)
             search.evaluate_anew()
         search.slow, search.promise = 0, np.inf
-        # of others the curvature that is known tells much, until steps are slow
+        search.use(model)
+        if guess is not None and self.smooth:
+            leap(search, guess)
         if self.training.loss.quadratic or not self.smooth:
             search.renew()
 
@@ -199,7 +209,9 @@ class LineSearch:
         pairs: list = []  # of steps
         function = self._function()
         self.widths = list(WIDTHS) if not self.smooth else []
-        if self.curvature is not None and self.curvature.kind == "subsample" and not self.in_memory:
+        if self.problem.near is not None:
+            self.widths = self.widths[-LAST_WIDTHS:]  # a sample would lead away
+        elif self.curvature is not None and self.curvature.kind == "subsample" and not self.in_memory:
             params = self._settle_on_sample(params)
             self.widths = self.widths[-LAST_WIDTHS:]
         elif not self.in_memory and self.smooth and gains_from_part(self.curvature, self.problem):
@@ -283,7 +295,8 @@ class LineSearch:
 
     def _move(self, search: PreconditionedSearch) -> Outcome | None:
         """Make a step; how it ended if there was none to make."""
-        promise = search.look()
+        by_promise = self.criterion.name == "objective" and self.smooth
+        promise = search.look(DOUBT * self.criterion.tol * gain_of(search, self.training) if by_promise else 0.0)
         self.training.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
         if self._converged(promise, search):
             if self.widths:

@@ -44,15 +44,24 @@ class Newton:
             quadratic=training.loss.quadratic,
         )
         self.params = training.state.params.astype(np.float64)
-        self.loss, self.kernel = pointwise(training.loss, FLOAT64).pointer, kernel("newton", FLOAT64)
+        self.loss, self.kernel = pointwise(training.loss, FLOAT64), kernel("newton", FLOAT64)
 
-    def go_on(self, problem: Problem) -> None:
-        """Go on from here under another penalty."""
+    def go_on(self, problem: Problem, guess: np.ndarray | None = None) -> None:
+        """Go on under another penalty, from the guess if the objective is less there."""
         self.problem, self.rows = problem, self.rows._replace(ridge=problem.ridge)
         self.search[:] = 0
         self.search["last_promise"] = self.search["largest_step"] = np.inf
         if self.line_search is not None:
-            self.line_search.go_on(problem)
+            self.line_search.go_on(problem, guess)
+        elif guess is not None and self._value(guess) < self._value(self.params):
+            self.params[:] = guess
+
+    def _value(self, params):
+        rows = self.rows
+        raw = (params @ rows.columns)[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = self.loss.call(raw, rows.targets, rows.weight, self.problem.loss_hyper, np.empty_like(raw))
+            return loss + 0.5 * float(rows.ridge @ params**2)
 
     def state(self) -> dict:
         line_search = None if self.line_search is None else self.line_search.state()
@@ -78,7 +87,7 @@ class Newton:
         training, search = self.training, self.search
         search["reference"] = training.progress["reference"]
         curve = np.empty(1 if self.pauses else min(last_epoch - training.epochs, STEPS_AT_ONCE))
-        of_loss = self.loss, self.problem.loss_hyper
+        of_loss = self.loss.pointer, self.problem.loss_hyper
         outcome = Outcome(self.kernel(*of_loss, self.rows, self.settings, self.params, self.work, search, curve))
         n_steps = int(search["steps"][0])
         training.state.params[:] = self.params

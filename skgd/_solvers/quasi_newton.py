@@ -25,6 +25,9 @@ class CurvatureModel(Protocol):
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         """Inverse Hessian times the gradient."""
 
+    def penalised(self, ridge: np.ndarray) -> "CurvatureModel":
+        """The model with another ridge."""
+
     def proximal_step(self, params: np.ndarray, gradient: np.ndarray, l1: np.ndarray) -> np.ndarray | None:
         """Step to the minimum of the quadratic model plus sum_j l1_j |params_j + step_j|; None: there is no such."""
 
@@ -39,6 +42,9 @@ class Identity:
 
     def solve(self, gradient):
         return self.length * gradient
+
+    def penalised(self, ridge):
+        return self
 
     def proximal_step(self, params, gradient, l1):
         return None
@@ -134,10 +140,7 @@ class QuasiNewton:
                 params, value, gradient = self._least_between(params, value, gradient)
                 enough = enough or value < self.value
             if enough:
-                step = params - self.params
-                self.moved_by = float(np.abs(step).max(initial=0.0))
-                self._remember(step, gradient - self.gradient)
-                self.params, self.value, self.gradient = params, value, gradient
+                _arrive(self, params, value, gradient)
                 return True
             length *= shortening(before, after, slope)
         return False
@@ -207,3 +210,18 @@ def penalise(search: QuasiNewton, more: np.ndarray) -> None:
     search.gradient = search.gradient + more * search.params
     of_steps = [(step, change + more * step) for step, change, _ in search.pairs]
     search.pairs = [(step, change, 1.0 / (step @ change)) for step, change in of_steps if step @ change > TINY]
+
+
+def leap(search: QuasiNewton, params: np.ndarray) -> None:
+    """Go to other parameters, if the objective is less there."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        value, gradient = search.function(params)
+        if value + search._l1_norm(params) < search.objective:
+            _arrive(search, params, value, gradient)
+
+
+def _arrive(search, params, value, gradient):
+    step = params - search.params
+    search.moved_by = float(np.abs(step).max(initial=0.0))
+    search._remember(step, gradient - search.gradient)
+    search.params, search.value, search.gradient = params, value, gradient

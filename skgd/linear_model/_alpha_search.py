@@ -4,7 +4,7 @@ from __future__ import annotations  # signatures as they are written: numpy's ar
 
 import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from numbers import Real
@@ -24,6 +24,7 @@ from sklearn.utils.metadata_routing import process_routing
 
 from .. import _parallel as threads
 from .._partitions import CALLBACKS
+from .._problem.problem import Problem
 from .._scores import R2, Deviations
 from .._solvers.covariances import Covariances
 from .._solvers.shared_moments import Others, SharedMoments
@@ -212,6 +213,7 @@ class AlphaSearchCV(GridSearchCV):
         model.set_params(**self.best_params_)
         if _is_fitted_by_skgd_alone(model):
             problem = whole.problem_with_moments() if isinstance(whole, Covariances) else whole.problem
+            problem = replace(problem, near=_mean_of(paths, self.best_index_, problem))
             model._fit(*given, described=[replace(problem, penalty=penalty_at(model, self.alpha_))])
         else:
             model.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
@@ -293,6 +295,15 @@ def scores_by_default(model: LinearEstimator, solver: Any, path: RegularizationP
         raw += intercepts
         scores.append(tell(solver.problem.loss, raw, y, weight, path))
     return np.concatenate(scores)
+
+
+def _mean_of(paths: Sequence[RegularizationPath], index: int, problem: Problem) -> np.ndarray | None:
+    """Mean of the folds' solutions for an alpha, near to that of all rows; None if classes differ or none is needed."""
+    n_outputs = problem.model.n_outputs
+    if problem.loss.quadratic or any(path.intercepts.shape[1] != n_outputs for path in paths):
+        return None
+    coef = np.mean([path.coefs[index].reshape(n_outputs, -1) for path in paths], axis=0, dtype=np.float64)
+    return problem.model.pack((coef, np.mean([path.intercepts[index] for path in paths], axis=0)), problem.scaling)
 
 
 def _is_fitted_by_skgd_alone(model: LinearEstimator) -> bool:

@@ -101,10 +101,11 @@ def regularization_path(
     n_alphas: int = 100,
     eps: float | None = None,
 ) -> RegularizationPath:
-    """Solutions of a linear model for many strengths of its penalty, each the start of the next one.
+    """Solutions of a linear model for many strengths of its penalty, each a start for the next one.
 
-    X is checked and described once. Squared error with at most 3,000 columns (1,000 of CSR) is solved from their
-    covariances, for which all rows are looked at once, whatever the number of alphas.
+    The next one is looked for where the last three lead, as a polynomial of log(alpha), or at the last one where the
+    objective is less there. X is checked and described once. Squared error with at most 3,000 columns (1,000 of CSR)
+    is solved from their covariances, for which all rows are looked at once, whatever the number of alphas.
 
     Parameters
     ----------
