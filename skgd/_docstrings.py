@@ -258,7 +258,8 @@ class Network(Shared):
         Whether to train on (x - mean) / std, without a copy of X. Sparse X is scaled only: the first layer's free
         biases make up for the means. "max_abs": train on x / max(abs(x)). "auto" is True but for columns that
         are rarely non-zero, which unit variance blows up: they are divided by more, words of text most, the same for
-        dense and sparse X.
+        dense and sparse X; and columns with heavy tails are squashed, see ``tails_``, with hidden layers, without
+        arrays as ``init``, and not in ``partial_fit``, unless `fit` came first, or of Dask collections.
     categorical_features : array-like of bool, int or str, "from_dtype" or None, default="from_dtype"
         Columns of X that hold categories: a mask, numbers or names. "from_dtype" are those of a data frame whose type
         says so: pandas's category, polars's Categorical and Enum, pyarrow's dictionaries. Each of their categories
@@ -293,6 +294,10 @@ class Network(Shared):
     oob_prediction_ : ndarray of shape (n_rows,) or (n_rows, n_outputs) or (n_rows, n_classes)
         What a member that held a row out, and the linear model beside it, say of it, probabilities where the loss
         gives them; NaN for rows that none did. As long as the data, so that pickles leave it out.
+    tails_ : dict
+        Columns with heavy tails, under ``standardize="auto"``, by their numbers, rows of ``coefs_[0]``: the median m and
+        the scale s with which x becomes s arsinh((x - m) / s) - s arsinh(-m / s), in ``fit`` and in predictions, before
+        ``coefs_``, ``intercepts_`` and linear models see it. Empty if there are none.
     n_layers_ : int
         Number of layers, input and output included.
     out_activation_ : str

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 
 from . import _parallel as threads
 from ._auto.advice import report
-from ._auto.description import settle_held_out, treatment
+from ._auto.description import moments_tell, settle_held_out, treatment
 from ._constructors import VALUES, AdvisesCallers
 from ._containers import all_single, becomes_sparse
 from ._encoding import Encoding, categorical_columns
@@ -32,6 +32,7 @@ from ._solvers.driver import Driver
 from ._solvers.plan import Plan
 from ._solvers.several import all_of, attributes_of, begun, best_of, check_range, one_for_each, salvage
 from ._solvers.training import Training
+from ._tails import Tails, squashed, unsquashed
 from ._targets.partitioned import encoded_validation_set
 from ._targets.targets import Targets
 from ._validation import (
@@ -55,6 +56,7 @@ from .optimizers import OPTIMIZERS, Optimizer
 from .penalties import L2, ElasticNet
 from .schedules import SCHEDULES, Schedule
 
+OF_COLUMNS = "_encoding", "_tails"  # what becomes of X, as a fit has found it
 OF_ROWS = "oob_score_", "oob_prediction_", "_ready"  # what a fit makes that isn't in its trainings
 
 
@@ -108,6 +110,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
     _training: Training
     _others: tuple[Training, ...] = ()  # of an ensemble's members but the first
     _encoding: Encoding | None = None  # how X becomes numbers, where it isn't as it is
+    _tails: Tails | None = None  # which of these are squashed
     _BESIDE: ClassVar[dict] = {}  # what goes on beside trainings, as it is where there is nothing
     _HAS_BESIDE: ClassVar[str] = "an estimator with more than its trainings"  # one that has, in words
 
@@ -199,7 +202,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         attributes, drivers = self.__dict__.copy(), []
         try:
             # nobody shall see those of an earlier fit beside what this one has learnt so far
-            for name in OF_ROWS if goes_on_in_the_end or described else (*OF_ROWS, "_encoding", *self._BESIDE):
+            for name in OF_ROWS if goes_on_in_the_end or described else (*OF_ROWS, *OF_COLUMNS, *self._BESIDE):
                 self.__dict__.pop(name, None)
             rng = generator(self.random_state) if saved is None else saved.rng
             random = None if tasks is None else rng.get_state(legacy=False)
@@ -295,11 +298,14 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             "dtypes": dtypes,
             "total": functools.partial(threads.total, n_jobs=self.n_jobs),
             "sample_weight": sample_weight,
-            "fill": None if first is None else first.scaling.center,
+            "fill": None if first is None else unsquashed(self._tails, first.scaling.center),
         }
         X, y = check_training_data(self, X, y, looks=not told, **options)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
         how = treatment(parameters, self._model, streaming)
+        if how.squashes and first is dtype is None:  # else it goes on
+            self._tails = Tails.of(X, None if targets.loss.for_classes else targets.y, targets.weight)
+        X, targets = squashed(self._tails, X), targets.squashed(self._tails)
         n_rows = int(np.count_nonzero(targets.weight)) if targets.weight.size else X.shape[0]
         settle_held_out(parameters, n_rows, streaming, targets.validation is not None)
         splits = splits_of(X.shape[0], targets, parameters, rng, streaming)
@@ -358,13 +364,6 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         return parameters | attributes_of((training, *others))
 
 
-def moments_tell(X: Any, sample_weight: Any, parameters: Any) -> bool:
-    """Whether moments are taken of all entries, and refused where one isn't finite: X needs no look of its own then."""
-    weighted = sample_weight is not None or getattr(parameters, "class_weight", None) is not None
-    of_all = not (weighted or parameters.early_stopping) and parameters.standardize in (True, "auto")
-    return of_all and type(X) is np.ndarray
-
-
 def problem_of(estimator: Any, X: Any, y: Any) -> Problem:
     """The problem that the data pose to an estimator, or to the first member of an ensemble."""
     parameters = estimator._parameters(X)
@@ -394,7 +393,8 @@ def described_in_parts(
                 raise ValueError("of X and X_val one is sparse, the other dense: give collections that are alike")
     is_sparse = becomes_sparse(X_like)
     how = treatment(parameters, kind, streaming)
-    reading = Reading(dtype, is_sparse, X_like.shape[1], estimator._checks_of_y, columns=columns_of(X_like))
+    of_X = {"columns": columns_of(X_like), "tails": estimator._tails}
+    reading = Reading(dtype, is_sparse, X_like.shape[1], estimator._checks_of_y, **of_X)
     return describe_partitions(
         partitions, survey, reading, unseen, parameters, kind, estimator._penalty(), how, rng, before
     )

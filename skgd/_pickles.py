@@ -23,6 +23,7 @@ from ._problem.model import LinearModel, penalty_factor
 from ._problem.network import NetworkModel
 from ._problem.scaling import LargestEntries, Moments, Scaling
 from ._solvers.training import Curve, Training, new_progress, new_state, same
+from ._tails import Tails
 from ._validation import FLOATS
 from ._version import __version__
 from ._warnings import InconsistentVersionWarning, warn_user
@@ -220,6 +221,8 @@ def _check_columns(state: dict, trainings: Sequence[Training]) -> None:
     d = n_given if encoding is None or encoding.n_features != n_given else encoding.width
     if any(n_features(each.model) != d for each in trainings):
         raise ValueError(f"this is no model as skgd stores it: n_features_in_ must be {d}")
+    if state.get("_tails") is not None and not state["_tails"].are_of(d):
+        raise ValueError(f"this is no model as skgd stores it: tails must be of its {d} columns")
 
 
 def n_features(model: Any) -> int:
@@ -285,6 +288,8 @@ class Pickles(BaseEstimator):
                 del state[name]
         if state.get("_encoding") is not None:
             state["_encoding"] = state["_encoding"].state()
+        if state.get("_tails") is not None:
+            state["_tails"] = state["_tails"]._asdict()
         training, others, linear = state.pop("_training", None), state.pop("_others", ()), state.pop("_linear", ())
         if training is not None:
             state["_training_state"] = packed(training)
@@ -322,6 +327,8 @@ class Pickles(BaseEstimator):
         if training is not None:
             if "_encoding" in state:
                 state["_encoding"] = Encoding(**state["_encoding"])
+            if state.get("_tails") is not None:
+                self.__dict__["_tails"] = state["_tails"] = Tails(**state["_tails"])  # attributes follow from it
             _check_columns(state, [training, *others, *linear])
             self._publish(training, *others)
             if linear and len(linear) != 1 + len(others):

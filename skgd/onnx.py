@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from numpy.polynomial import chebyshev
 from scipy import sparse
-from scipy.special import erfcx
 from sklearn.utils.validation import check_is_fitted
 
 try:
@@ -30,21 +28,8 @@ try:
 except ImportError as error:
     raise ImportError('skgd.onnx needs skl2onnx: pip install "skgd[onnx]"') from error
 
+from ._onnx_formulas import ACTIVATION_FORMULAS, expit, squashed
 from ._problem.network import NetworkModel, layers_of
-from .activations import (
-    ELU,
-    FAR,
-    GELU,
-    SLOPE_BELOW_ZERO,
-    SQRT_HALF,
-    Identity,
-    LeakyReLU,
-    Logistic,
-    ReLU,
-    SiLU,
-    Softplus,
-    Tanh,
-)
 from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from .losses import LogLoss, Loss, ModifiedHuber, MultilabelLogLoss, Poisson, Quantile
 from .neural_network import GDMLPClassifier, GDMLPRegressor
@@ -54,7 +39,6 @@ TYPES = {
     np.dtype(np.float64): DoubleTensorType,
     np.dtype(np.int64): Int64TensorType,
 }
-ERFC_DEGREE = 24  # from which on it is rounding that limits the polynomial
 ROWS_TYPES = [FloatTensorType, DoubleTensorType, Int64TensorType, BooleanTensorType]
 
 
@@ -103,75 +87,6 @@ class Graph:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # 1. Formulas, by the method that predictions call: a subclass that overrides it has none
-
-
-def expit(graph: Graph, raw: str) -> str:
-    """1 / (1 + exp(-raw)), small ones exact, too: those of the runtime's Sigmoid are zero from -40 on."""
-    exponential = graph.Exp(graph.Neg(graph.Abs(raw)))
-    numerator = graph.Where(graph.Less(raw, 0), exponential, 1)
-    return graph.Div(numerator, graph.Add(exponential, 1))
-
-
-def softplus(graph: Graph, z: str) -> str:
-    exponential = graph.Exp(graph.Neg(graph.Abs(z)))
-    return graph.Add(graph.Log(graph.Add(exponential, 1)), graph.Relu(z))
-
-
-def elu(graph: Graph, z: str) -> str:
-    below = graph.Sub(graph.Exp(graph.Min(z, 0)), 1)
-    return graph.Where(graph.Less(z, 0), below, z)
-
-
-def gelu(graph: Graph, z: str) -> str:
-    z = graph.Max(z, -FAR)
-    return graph.Mul(z, normal_share(graph, z))
-
-
-def normal_share(graph: Graph, z: str) -> str:
-    """The normal distribution function."""
-    x = graph.Mul(z, SQRT_HALF)
-    if graph.dtype == np.float32:
-        return graph.Mul(graph.Add(graph.Erf(x), 1), 0.5)
-    # onnxruntime has Erf in float32 alone: erfc(x) is t exp(p(2 t - 1) - x^2) for x > 0, with t = 2 / (2 + x)
-    size = graph.Abs(x)
-    t = graph.Div(2, graph.Add(size, 2))
-    s = graph.Sub(graph.Add(t, t), 1)
-    *lower, power = erfc_polynomial()
-    total = power
-    for coefficient in reversed(lower):
-        total = graph.Add(graph.Mul(total, s), coefficient)
-    half = graph.Mul(graph.Mul(t, 0.5), graph.Exp(graph.Sub(total, graph.Mul(size, size))))
-    return graph.Where(graph.Less(x, 0), half, graph.Sub(1, half))
-
-
-@functools.cache
-def erfc_polynomial() -> np.ndarray:
-    """Coefficients of p, by powers: log(erfc(x) exp(x^2) / t) is smooth, and finite for infinite x."""
-
-    def smooth(s):
-        t = (s + 1) / 2
-        return np.log(erfcx(2 / t - 2) / t)
-
-    return chebyshev.cheb2poly(chebyshev.chebinterpolate(smooth, ERFC_DEGREE))
-
-
-def silu(graph: Graph, z: str) -> str:
-    z = graph.Max(z, -FAR)
-    return graph.Mul(z, expit(graph, z))
-
-
-# Of operators that onnxruntime has for both precisions, which LeakyRelu, Elu and Softplus aren't.
-ACTIVATION_FORMULAS: dict[Callable, Callable] = {
-    Identity.function: lambda graph, z: z,
-    Logistic.function: lambda graph, z: graph.Sigmoid(z),
-    Tanh.function: lambda graph, z: graph.Tanh(z),
-    ReLU.function: lambda graph, z: graph.Relu(z),
-    LeakyReLU.function: lambda graph, z: graph.Max(z, graph.Mul(z, SLOPE_BELOW_ZERO)),
-    ELU.function: elu,
-    GELU.function: gelu,
-    SiLU.function: silu,
-    Softplus.function: softplus,
-}
 
 
 def sorted_quantiles(graph: Graph, raw: str, loss: Any) -> str:
@@ -247,6 +162,9 @@ def network_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tupl
         raise NotImplementedError(
             "categories and gaps can't be converted to ONNX: put an encoder and an imputer before the network"
         )
+    if model._tails is not None:
+        double = graph.in_precision(np.float64)
+        rows, dtype = squashed(double, double.cast(rows, np.float64), model.n_features_in_, model._tails), np.float64
     networks = zip(model._trainings, model._parameters_to_predict(), strict=True)
     linear, weight = ((each, each.params) for each in model._linear), model._weight_of_linear()
     parts = [(networks, 1 - weight), (linear, weight)]

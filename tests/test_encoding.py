@@ -325,7 +325,7 @@ def test_a_warm_fit_is_resumed_by_who_has_the_categories_that_it_began_with(tmp_
     model = network(warm_start=True).fit(frame(range(32)), Y)
     again = copy.deepcopy(model)
     model.set_callbacks(Checkpoint(file)).fit(later, Y)
-    with pytest.raises(ValueError, match="categories or gaps in its columns, which the checkpoint doesn't hold"):
+    with pytest.raises(ValueError, match="heavy tails in its columns, which the checkpoint doesn't hold"):
         network(warm_start=True).resume(file, later, Y)
     assert_array_equal(again.resume(file, later, Y).predict(TABLES["gaps"]), model.predict(TABLES["gaps"]))
 

@@ -2,9 +2,11 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .._partitions import adapter_of
 from .._problem.model import LinearModel
-from .._problem.network import NetworkModel
+from .._problem.network import NetworkModel, hidden_widths
 from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
 
@@ -31,6 +33,7 @@ class Treatment(NamedTuple):
     most_distinct: int  # up to so many rows those that say the same become one
     centers_far: bool = False  # whether columns far from zero are centred, though the standardization leaves them
     takes_products: bool = False  # whether all rows of squared error are summed up in one look, if that is to be had
+    squashes: bool = False  # whether columns with heavy tails are squashed
 
 
 def treatment(parameters: Any, model: type, streaming: bool) -> Treatment:
@@ -43,7 +46,21 @@ def treatment(parameters: Any, model: type, streaming: bool) -> Treatment:
     # centred, and its curvature then has no digits to lose.
     searches = not streaming and _searches_line(parameters, model)
     takes_products = searches and _takes_matrices(parameters) and standardize in (True, "auto")
-    return Treatment(standardize, most_distinct, searches and parameters.fit_intercept, takes_products)
+    squashes = not streaming and _squashes(parameters, model)  # parts of a stream tell little of tails
+    return Treatment(standardize, most_distinct, searches and parameters.fit_intercept, takes_products, squashes)
+
+
+def moments_tell(X: Any, sample_weight: Any, parameters: Any) -> bool:
+    """Whether moments are taken of all entries, and refused where one isn't finite: X needs no look of its own then."""
+    weighted = sample_weight is not None or getattr(parameters, "class_weight", None) is not None
+    of_all = not (weighted or parameters.early_stopping) and parameters.standardize in (True, "auto")
+    return of_all and type(X) is np.ndarray
+
+
+def _squashes(parameters: Any, model: type) -> bool:
+    """Whether columns with heavy tails are squashed: where scaling is left to us, and weights aren't the user's."""
+    ours = model is NetworkModel and parameters.standardize == "auto" and isinstance(parameters.init, str)
+    return ours and len(hidden_widths(parameters.hidden_layer_sizes)) > 0  # others are linear models
 
 
 def _searches_line(parameters: Any, model: type) -> bool:

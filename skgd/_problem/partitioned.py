@@ -10,6 +10,7 @@ from scipy import sparse
 
 from .._kernels.structures import ROW_NUMBER, Data, Features, Storage
 from .._partitions import Part, Partitions
+from .._tails import Tails, squashed
 from .._targets.partitioned import Encoding, check_part_of_weights
 from .._validation import check_part
 from ..losses import Loss
@@ -48,6 +49,7 @@ class Reading:
     checks_of_y: dict
     held_out: HeldOut | None = None
     columns: tuple | None = None  # their names, which parts that are data frames must have in this order
+    tails: Tails | None = None  # of columns that a fit before has squashed
 
     def read(self, part: Part, finite: bool = False) -> tuple | None:
         """X, y, weights and the numbers of the rows in use (empty: all); None where there are none."""
@@ -71,7 +73,7 @@ class Reading:
             subset = self.held_out.subset(part.number, n_rows, weight)
             if not subset.size:
                 return None
-        return X, y, weight, subset
+        return squashed(self.tails, X), y, weight, subset
 
 
 def columns_of(X_like: Any) -> tuple | None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._tails import squashed
 from .._validation import SAFE_WEIGHTS_OF_PARTS, check_weights
 from ..losses import Loss
 from .classes import check_classes_or_labels, class_index, class_totals, label_indicator, unique_classes
@@ -142,7 +143,7 @@ def encoded_validation_set(estimator: Any, given: tuple, encoding: Encoding) -> 
     """The user's (X_val, y_val, sample_weight_val) in memory beside rows in parts."""
     rows = check_validation_set(estimator, given, lambda y_val: encoding.targets(np.asarray(y_val)))
     assert rows is not None
-    return rows._replace(weight=encoding.weights(rows.weight, rows.y))
+    return rows._replace(X=squashed(estimator._tails, rows.X), weight=encoding.weights(rows.weight, rows.y))
 
 
 def check_part_of_weights(weight: Any, n_rows: int) -> np.ndarray:

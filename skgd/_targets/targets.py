@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._tails import Tails, squashed
 from ..losses import Loss
 from .validation_set import ValidationSet
 
@@ -18,3 +19,8 @@ class Targets(NamedTuple):
     validation: ValidationSet | None
     facts: dict[str, Any]  # that predictions, and further training, will need: classes, for one
     stratify: np.ndarray | None = None  # (n_rows,) class indices: a part that is held out has the same proportions
+
+    def squashed(self, tails: Tails | None) -> "Targets":
+        """The same with the columns of the validation set squashed."""
+        rows = self.validation
+        return self if rows is None else self._replace(validation=rows._replace(X=squashed(tails, rows.X)))

@@ -121,7 +121,7 @@ def other_estimator(state: dict, estimator: Any) -> str:
 
 def beside(estimator: Any) -> list[str]:
     """Names of what goes on beside the trainings, and isn't in a checkpoint, where there is something."""
-    known = {"_encoding": None} | estimator._BESIDE
+    known = {"_encoding": None, "_tails": None} | estimator._BESIDE
     return [name for name, nothing in known.items() if vars(estimator).get(name, nothing) != nothing]
 
 

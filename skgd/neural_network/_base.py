@@ -19,6 +19,7 @@ from .._problem.problem import Problem
 from .._solvers.driver import Driver
 from .._solvers.plan import Plan
 from .._solvers.training import Training
+from .._tails import squashed, unsquashed
 from .._validation import Interval, StrOptions, check_fitted, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
@@ -58,7 +59,7 @@ class NetworkEstimator(GradientDescentEstimator):
     _linear: tuple[Training, ...] = ()  # of an ensemble whose members have a linear model beside them
     linear_weight_: float
     _BESIDE: ClassVar[dict] = {"_linear": (), "linear_weight_": 0.0}
-    _HAS_BESIDE = "a fit with linear models beside its members, or with categories or gaps in its columns"
+    _HAS_BESIDE = "a fit with linear models beside its members, or with categories, gaps or heavy tails in its columns"
 
     @property
     def _trainings(self) -> tuple[Training, ...]:
@@ -85,6 +86,7 @@ class NetworkEstimator(GradientDescentEstimator):
         return {
             "coefs_": coefs,
             "intercepts_": intercepts,
+            "tails_": {} if self._tails is None else self._tails.by_column(),
             "n_members_": len(trainings),
             "n_layers_": len(training.model.sizes),
             "n_outputs_": n_outputs,
@@ -128,7 +130,8 @@ class NetworkEstimator(GradientDescentEstimator):
         """Those of each member, of the linear model beside each, if there are any, and the weight of these."""
         check_fitted(self)
         total_of = functools.partial(total, n_jobs=self.n_jobs)
-        X = check_rows_to_predict(self, X, total_of, self._training.scaling.center)
+        X = check_rows_to_predict(self, X, total_of, unsquashed(self._tails, self._training.scaling.center))
+        X = squashed(self._tails, X)
         trainings, weight = self._trainings, self._weight_of_linear()
         if are_few(X, trainings) and (ready := self._made_ready()) is not None:
             return *ready.raw_predictions(X), weight

@@ -54,7 +54,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         Weights of every layer in the units of X and y.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of every layer in the units of X and y.
-    {n_members_, linear_weight_, oob_score_, oob_prediction_, n_layers_}
+    {n_members_, linear_weight_, oob_score_, oob_prediction_, tails_, n_layers_}
     n_outputs_ : int
         Number of outputs: targets, or quantiles of one.
     {out_activation_, loss_, best_loss_, best_validation_score_}

@@ -1,0 +1,210 @@
+"""Columns with heavy tails: networks learn as behind a transformer that squashes these, and leaves all others."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import cross_val_predict
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDLinearRegressor, GDMLPClassifier, GDMLPRegressor
+from skgd.callbacks import Checkpoint
+
+RNG = np.random.default_rng(0)
+N = 201  # whose median is one of them
+Z = RNG.standard_normal((N, 4))
+X = np.column_stack([Z[:, 0], np.exp(2 * Z[:, 1]), 50 - np.exp(2 * Z[:, 2]), np.where(Z[:, 3] > 1, Z[:, 3], 0)])
+Y = Z @ [1.0, -2.0, 1.0, 0.0] + 0.1 * RNG.standard_normal(N)
+CLASSES = np.where(np.median(Y) < Y, "many", "few")
+NETWORK = {"hidden_layer_sizes": (4,), "max_iter": 5, "tol": None, "random_state": 0}
+
+
+def network(**parameters):
+    return GDMLPRegressor(**NETWORK | parameters)
+
+
+def as_it_is(**parameters):
+    """A network that leaves tails as they are, and is else the same, as no column is rarely non-zero."""
+    return network(standardize=True, **parameters)
+
+
+def by_formula(fitted, X):
+    """The columns squashed, in NumPy: medians and scales are those of the rows that were fitted."""
+    X = np.array(X, dtype=np.float64)
+    for j in 1, 2:
+        m = np.median(fitted[:, j])
+        s = 3 * np.quantile(np.setdiff1d(np.abs(fitted[:, j] - m), [0]), 0.5, method="inverted_cdf")
+        X[:, j] = s * (np.arcsinh((X[:, j] - m) / s) + np.arcsinh(m / s))
+    return X
+
+
+def test_a_network_learns_as_behind_a_transformer():
+    fitted, unseen = X[:151], np.vstack([X[151:], [[0.0, 1e9, -1e9, 0.0]]])
+    model = network().fit(fitted, Y[:151], X_val=X[151:], y_val=Y[151:])
+    assert [*model.tails_] == [1, 2]
+    here, there = by_formula(fitted, fitted), by_formula(fitted, unseen)
+    expected = as_it_is().fit(here, Y[:151], X_val=there[:50], y_val=Y[151:])
+    assert expected.tails_ == {}
+    assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-6)
+    assert_allclose(model.validation_curve_, expected.validation_curve_, rtol=1e-6)
+    assert_allclose(model.predict(unseen), expected.predict(there), rtol=1e-6)
+    for kind in sparse.csr_array, np.asfortranarray, lambda rows: rows.tolist():
+        assert_allclose(model.predict(kind(unseen)), model.predict(unseen), rtol=1e-9)
+    median, scale = model.tails_[1]
+    assert_allclose([median, scale], [np.median(fitted[:, 1]), 3 * np.median(np.abs(fitted[:, 1] - median))], rtol=0.1)
+
+
+def test_a_table_has_one_meaning_however_it_is_stored():
+    X[0, 1] = 0.0
+    dense, stored = network().fit(X, Y), network().fit(sparse.csr_array(X), Y)
+    assert dense.tails_ == stored.tails_ != {}
+    squashed = as_it_is().fit(sparse.csr_array(by_formula(X, X)), Y)
+    assert_allclose(stored.predict(X), squashed.predict(by_formula(X, X)), rtol=1e-6)
+    single = network().fit(X.astype(np.float32), Y)
+    assert single.predict(X.astype(np.float32)).dtype == np.float32
+    assert_allclose(np.array([*single.tails_.values()]), [*dense.tails_.values()], rtol=1e-5)
+    frame = pd.DataFrame(X, columns=[*"abcd"])
+    assert_array_equal(network().fit(frame, Y).predict(frame), dense.predict(X))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_light_tails_stay_as_they_are(kind):
+    rng = np.random.default_rng(1)
+    normal, rare = rng.normal(1e3, 1, (5000, 2)), rng.random((5000, 2)) < 0.01
+    light = np.column_stack([normal, rare, rng.random((5000, 2)), rng.integers(0, 3, (5000, 2)), np.ones(5000)])
+    assert network(max_iter=1).fit(kind(light), light[:, 0]).tails_ == {}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"standardize": True},
+        {"standardize": False},
+        {"standardize": "max_abs"},
+        {"hidden_layer_sizes": ()},
+        {"init": ([np.ones((4, 4)), np.ones((4, 1))], [np.ones(4), np.ones(1)])},
+    ],
+)
+def test_what_the_user_has_settled_leaves_columns_as_they_are(own):
+    model = network(**own, learning_rate=1e-9).fit(X, Y)
+    assert model.tails_ == {}
+    assert not hasattr(GDLinearRegressor().fit(X, Y), "tails_")
+
+
+def test_streams_learn_from_columns_as_they_are_and_go_on_with_those_of_a_fit():
+    assert network().partial_fit(X, Y).partial_fit(X, Y).tails_ == {}
+    model, expected = network(warm_start=True).fit(X, Y), as_it_is(warm_start=True).fit(by_formula(X, X), Y)
+    tails = model.tails_
+    for go_on in "partial_fit", "fit":
+        getattr(model, go_on)(1e3 * X, Y)
+        getattr(expected, go_on)(by_formula(X, 1e3 * X), Y)
+        assert model.tails_ == tails
+    assert_allclose(model.predict(X), expected.predict(by_formula(X, X)), rtol=1e-6)
+    assert model.set_params(warm_start=False).fit(Z, Y).tails_ == {}
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_rows_tell_of_tails_by_their_weights(kind):
+    weight = (np.arange(N) + 1) % 3
+    assert weight[np.argmax(X[:, 1])] > 0
+    repeated = np.repeat(np.arange(N), weight)
+    weighted = network().fit(kind(X), Y, sample_weight=weight)
+    assert weighted.tails_ == network().fit(kind(X[repeated]), Y[repeated]).tails_ != {}
+    far = np.where(X.max(axis=0) == X, 1e9, Z)
+    assert network().fit(kind(far), Y).tails_ != {}
+    assert network().fit(kind(far), Y, sample_weight=(far < 1e9).all(axis=1)).tails_ == {}
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_columns_stay_whose_tails_targets_follow(kind):
+    noise = 0.1 * RNG.standard_normal(N)
+    follows = X[:, 1] + noise  # the second column's; a third of that much the third's, when the former is known
+    assert [*network().fit(kind(X), follows).tails_] == [2]
+    assert [*network().fit(kind(X), np.column_stack([Y, follows])).tails_] == [2]
+    assert network().fit(kind(X), follows + X[:, 2] / 10).tails_ == {}
+    assert [*network().fit(kind(X), np.log(X[:, 1] + 1) + noise).tails_] == [1, 2]
+    assert [*network().fit(kind(X), np.ones(N)).tails_] == [1, 2]
+    assert [*GDMLPClassifier(**NETWORK).fit(kind(X), CLASSES).tails_] == [1, 2]
+
+
+def test_many_rows_have_the_tails_of_some():
+    rng = np.random.default_rng(2)
+    many = np.exp(2 * rng.standard_normal((20_000, 2)))
+    many[:, 1] = rng.standard_normal(20_000)
+    many[-2, 1] = 1e6  # a single one counts
+    tails = network(max_iter=1).fit(many, many[:, 1] > 0).tails_
+    for j in 0, 1:
+        median = np.median(many[:, j])
+        assert_allclose(tails[j], [median, 3 * np.median(np.abs(many[:, j] - median))], rtol=0.1, atol=0.05)
+
+
+def test_gaps_have_the_mean_that_the_network_sees():
+    gap = np.where(np.arange(N)[:, None] == [[-1, 5, 5, -1]], np.nan, X)
+    model, seen = network().fit(X, Y), by_formula(X, X)
+    expected = as_it_is().fit(seen, Y)
+    assert_allclose(model.predict(gap), expected.predict(np.where(np.isnan(gap), np.nan, seen)), rtol=1e-6)
+    table = network().fit(gap, Y)
+    assert [*table.tails_] == [1, 2]
+    assert table.coefs_[0].shape == (6, 4)
+    assert np.isfinite(table.predict(gap)).all()
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-30, 1e150, 1e300])
+def test_units_make_no_difference(unit):
+    model = network().fit(X, Y)
+    assert_allclose(network().fit(X * unit, Y).predict(X * unit), model.predict(X), rtol=1e-6)
+    assert np.isfinite(model.predict([[0.0, 1e308, -1e308, 0.0]])).all()
+
+
+def test_what_lives_on(tmp_path):
+    model = network(max_iter=6).fit(X, Y)
+    expected = model.predict(X)
+    for other in pickle.loads(pickle.dumps(model)), copy.copy(model), copy.deepcopy(model):
+        assert_array_equal(other.predict(X), expected)
+        assert other.tails_ == model.tails_
+    file = tmp_path / "checkpoint"
+    network(max_iter=6).set_callbacks(Checkpoint(file)).fit(X, Y)
+    assert_array_equal(network(max_iter=6).resume(file, X, Y).predict(X), expected)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(Z, Y + np.nan)
+    assert_array_equal(model.predict(X), expected)
+    state = model.__getstate__()
+    for wrong in {"columns": np.array([9])}, {"scale": np.ones(1)}, {"center": "x"}:
+        with pytest.raises(ValueError, match="no model as skgd stores it"):
+            GDMLPRegressor().__setstate__(state | {"_tails": state["_tails"] | wrong})
+
+
+def test_a_warm_fit_is_resumed_by_who_has_the_tails_that_it_began_with(tmp_path):
+    file = tmp_path / "checkpoint"
+    model = network(warm_start=True).fit(X, Y)
+    again = copy.deepcopy(model)
+    model.set_callbacks(Checkpoint(file)).fit(2 * X, Y)
+    with pytest.raises(ValueError, match="heavy tails in its columns, which the checkpoint doesn't hold"):
+        network(warm_start=True).resume(file, 2 * X, Y)
+    assert_array_equal(again.resume(file, 2 * X, Y).predict(X), model.predict(X))
+    model = network(warm_start=True).fit(Z, Y)
+    again = copy.deepcopy(model)
+    model.set_callbacks(Checkpoint(file)).fit(X, Y)
+    assert again.resume(file, X, Y).tails_ == model.tails_ == {}
+
+
+@pytest.mark.parametrize("name", ["standard_cauchy", "lognormal"])
+def test_networks_predict_from_heavy_tails(name):
+    rng = np.random.default_rng(3)
+    X = getattr(rng, name)(size=(500, 4)) ** (1 if name == "standard_cauchy" else 3)
+    shares = X.argsort(axis=0).argsort(axis=0) / len(X) - 0.5
+    y = shares[:, 0] * 4 + shares[:, 1] * shares[:, 2] * 12 + 0.2 * rng.standard_normal(len(X))
+    scaled = make_pipeline(StandardScaler(), MLPRegressor(max_iter=50, random_state=0))
+    models = GDMLPRegressor(random_state=0), scaled, GDMLPRegressor(standardize=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        ours, *others = (np.mean((cross_val_predict(each, X, y, cv=2) - y) ** 2) for each in models)
+    assert ours < 0.3 * y.var() < 0.5 * min(others)
