@@ -295,9 +295,9 @@ class Network(Shared):
         What a member that held a row out, and the linear model beside it, say of it, probabilities where the loss
         gives them; NaN for rows that none did. As long as the data, so that pickles leave it out.
     tails_ : dict
-        Columns with heavy tails, under ``standardize="auto"``, by their numbers, rows of ``coefs_[0]``: the median m and
-        the scale s with which x becomes s arsinh((x - m) / s) - s arsinh(-m / s), in ``fit`` and in predictions, before
-        ``coefs_``, ``intercepts_`` and linear models see it. Empty if there are none.
+        Columns with heavy tails, under ``standardize="auto"``, by their numbers, rows of ``coefs_[0]``: the median m
+        and the scale s with which x becomes s arsinh((x - m) / s) - s arsinh(-m / s), in ``fit`` and in predictions,
+        before ``coefs_``, ``intercepts_`` and linear models see it. Empty if there are none.
     n_layers_ : int
         Number of layers, input and output included.
     out_activation_ : str

@@ -288,6 +288,21 @@ def test_the_loss_on_rows_that_are_held_out_is_their_mean(y, class_weight):
     assert model.validation_curve_[-1] == pytest.approx(model.loss_curve_[-1], rel=0.1)  # all but constant
 
 
+def test_networks_go_on_in_parts_with_the_tails_that_a_fit_in_memory_has_squashed():
+    heavy, y = np.exp(3 * X), X[:, 0] + X[:, 1]
+    network = GDMLPRegressor(hidden_layer_sizes=(4,), max_iter=2, tol=None, random_state=0, warm_start=True)
+    assert clone(network).fit(parts(heavy), parts(y)).tails_ == {}
+    network.fit(heavy, y)
+    tails, in_memory = network.tails_, pickle.loads(pickle.dumps(network))
+    assert len(tails) == D
+    given = {"X_val": heavy[:99], "y_val": y[:99]}
+    network.fit(parts(heavy), parts(y), **given)
+    assert network.tails_ == tails
+    assert network.validation_curve_[-1] < 2 * in_memory.fit(heavy, y, **given).validation_curve_[-1]
+    np.testing.assert_allclose(network.predict(parts(heavy)).compute(), network.predict(heavy), rtol=1e-9)
+    np.testing.assert_allclose(network.predict(heavy), in_memory.predict(heavy), atol=0.5)
+
+
 def test_warm_starts_go_on_from_the_optimum():
     model, in_memory = (GDLogisticClassifier(warm_start=True) for _ in range(2))
     model.fit(parts(X), parts(WORDS))

@@ -495,3 +495,18 @@ def test_the_page_runs(tmp_path, monkeypatch):
     for block in blocks:
         exec(block, namespace)
     assert namespace["same"]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_columns_with_heavy_tails_are_squashed(dtype):
+    heavy = X.astype(dtype)
+    heavy[:, [0, 2]] = np.exp(3 * heavy[:, [2, 0]])
+    rows = np.concatenate([heavy, 1e6 * heavy[:9], -heavy[:9]])
+    regressor = GDMLPRegressor(max_iter=5, random_state=0).fit(heavy, NUMBERS)
+    classifier = GDMLPClassifier(max_iter=5, random_state=0).fit(heavy, TWO)
+    assert [*regressor.tails_] == [*classifier.tails_] == [0, 2]
+    np.testing.assert_allclose(
+        outputs(regressor, rows)[0].ravel(), regressor.predict(rows), rtol=10 * RTOL[np.dtype(dtype)]
+    )
+    found = outputs(classifier, rows, options={"zipmap": False})[1]
+    np.testing.assert_allclose(found, classifier.predict_proba(rows), rtol=1e-4, atol=10 * RTOL[np.dtype(dtype)])
