@@ -17,23 +17,22 @@ from . import _parallel as threads
 from ._auto.advice import report
 from ._auto.description import moments_tell, settle_held_out, treatment
 from ._constructors import VALUES, AdvisesCallers
-from ._containers import all_single, becomes_sparse
-from ._encoding import Encoding, categorical_columns
-from ._partitions import Partitions, adapter_of, partitions_of
+from ._containers import becomes_sparse
+from ._encoding import Encoding
+from ._in_parts import described_in_parts
+from ._partitions import adapter_of, partitions_of
 from ._pickles import Pickles
 from ._problem.describe import describe, splits_of
 from ._problem.model import LinearModel
-from ._problem.partitioned import Reading, columns_of
 from ._problem.predictions import check_predictions
 from ._problem.problem import Problem
-from ._problem.survey import describe_partitions
 from ._random import generator, give_back
 from ._solvers.driver import Driver
 from ._solvers.plan import Plan
-from ._solvers.several import all_of, attributes_of, begun, best_of, check_range, one_for_each, salvage
+from ._solvers.several import all_of, attributes_of, best_of, check_range, one_for_each, salvage
+from ._solvers.stream import Stream, drivers_of, loops_of
 from ._solvers.training import Training
 from ._tails import Tails, squashed, unsquashed
-from ._targets.partitioned import encoded_validation_set
 from ._targets.targets import Targets
 from ._validation import (
     FLOATS,
@@ -41,10 +40,11 @@ from ._validation import (
     RealNotInt,
     RemembersValidParameters,
     StrOptions,
-    check_columns,
+    are_fixed,
     check_parameters,
     check_training_data,
     fit_context,
+    parameter_values,
 )
 from ._watch import files
 from ._watch.audience import audience_of
@@ -106,6 +106,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
 
     # Called with the estimator after every epoch, fitted as far as it has come; what is true stops the training.
     _watch: Callable[[Self], object] | None = None
+    _stream: Stream | None = None  # what the last call of `partial_fit` left for the next
     _run: Run | None = None  # while a fit lasts that callbacks watch
     _training: Training
     _others: tuple[Training, ...] = ()  # of an ensemble's members but the first
@@ -190,12 +191,11 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         described: list[Problem] | None = None,
     ) -> Self:
         """Fit the data; saved is a fit of them that was cut short, described are their problems, if known."""
-        if streaming:
-            check_parameters(self)  # in every call: scikit-learn's decorator would look at the first one alone
+        stream = left_for(self, streaming)
         goes_on = (streaming or self.warm_start) and saved is None and hasattr(self, "_training")
         n_before = len(self._others) + 1 if goes_on else 0
         n_before = len(saved.state["drivers"]) if saved is not None and saved.goes_on else n_before
-        parameters = self._parameters(X, n_before, streaming)
+        parameters = stream.parameters if stream else self._parameters(X, n_before, streaming)
         # before attributes are remembered: what callbacks need in the end survives a failure
         goes_on_in_the_end = goes_on or bool(saved and saved.goes_on)
         tasks = None if streaming else self._tasks(X, y, sample_weight, parameters, goes_on_in_the_end)
@@ -214,13 +214,11 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             problems = described or self._problems(*given, parameters, rng, before, classes, streaming, dtype)
             if saved is not None:  # the other members' rows follow from the same data and random numbers
                 problems[0] = saved.checked(problems[0])
-            # decide
-            befores = one_for_each(before, len(problems))
-            plans = [type(self)._decide(parameters, *each) for each in zip(problems, befores, strict=True)]
-            # solve
+            # decide, and solve
             watched = bool(self.verbose or self._watch or tasks)
-            trainings = enumerate(begun(problems, plans, befores, rng))
-            drivers = [Driver(*each, watched, number=number) for number, each in trainings]
+            decide, befores = functools.partial(type(self)._decide, parameters), one_for_each(before, len(problems))
+            loops = stream.loops_for(problems, befores) if stream and not watched else [None] * len(problems)
+            drivers = drivers_of(decide, problems, befores, rng, loops, watched)
             if saved is None:
                 give_back(rng, self.random_state)
             else:
@@ -235,6 +233,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
                 check_predictions(self, X)
             if tasks is not None:
                 tasks.finish()
+            if streaming and not watched:
+                leave(self, parameters, kept)
         except BaseException as error:
             are_members = parameters.n_members > 1
             if not (isinstance(error, KeyboardInterrupt) and self._keep_what_is_learned(drivers, are_members)):
@@ -364,37 +364,22 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         return parameters | attributes_of((training, *others))
 
 
+def left_for(estimator: Any, streaming: bool) -> Stream | None:
+    """What the last call of `partial_fit` left, where parameters are the same; else these are checked, if streaming."""
+    stream = estimator.__dict__.pop("_stream", None)  # whatever becomes of this call
+    if not streaming or (stream is not None and stream.holds(parameter_values(estimator))):
+        return stream if streaming else None
+    check_parameters(estimator)  # in each call: scikit-learn's decorator would look at the first one alone
+    return None
+
+
+def leave(estimator: Any, parameters: SimpleNamespace, drivers: list[Driver]) -> None:
+    """Leave for the next call of `partial_fit` what this one has decided, by parameters that can't change."""
+    if are_fixed(values := parameter_values(estimator)):
+        estimator._stream = Stream(values, parameters, loops_of(drivers))
+
+
 def problem_of(estimator: Any, X: Any, y: Any) -> Problem:
     """The problem that the data pose to an estimator, or to the first member of an ensemble."""
     parameters = estimator._parameters(X)
     return estimator._problems(X, y, None, (None, None, None), parameters, check_random_state(0))[0]
-
-
-def described_in_parts(
-    estimator: Any, partitions: Partitions, validation: tuple, parameters: Any, rng, before, classes, streaming, dtype
-) -> Problem:
-    """The problem of an estimator whose data lie in parts, of which X and y themselves are never seen here."""
-    if streaming:
-        raise ValueError("partial_fit takes rows in memory: call it with one part after the other, or fit with all")
-    X_like, kind = partitions.X_like, estimator._model
-    if estimator._encodes and categorical_columns(X_like, estimator.categorical_features).any():
-        raise ValueError("columns of categories take rows in memory, and X is a collection: encode them first")
-    check_columns(estimator, X_like, reset=before is None)
-    dtype = np.dtype(dtype or (np.float32 if all_single(X_like) else np.float64))
-    survey = estimator._survey(partitions.y_like, dtype, classes, before)
-    unseen: Any = None
-    if any(each is not None for each in validation):
-        unseen = partitions_of(*validation, name="X_val")  # type: ignore[misc]
-        if unseen is None:
-            unseen = functools.partial(encoded_validation_set, estimator, validation)
-        else:
-            check_columns(estimator, unseen.X_like, reset=False)
-            if becomes_sparse(unseen.X_like) != becomes_sparse(X_like):
-                raise ValueError("of X and X_val one is sparse, the other dense: give collections that are alike")
-    is_sparse = becomes_sparse(X_like)
-    how = treatment(parameters, kind, streaming)
-    of_X = {"columns": columns_of(X_like), "tails": estimator._tails}
-    reading = Reading(dtype, is_sparse, X_like.shape[1], estimator._checks_of_y, **of_X)
-    return describe_partitions(
-        partitions, survey, reading, unseen, parameters, kind, estimator._penalty(), how, rng, before
-    )

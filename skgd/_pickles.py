@@ -58,6 +58,7 @@ PROGRESS = "epoch", "update", "averaged", "random"
 WITHOUT = PLAIN | {"scaling": None, "moments": (None, None), "losses": b"", "validation_losses": b""}
 # without what users add: it may be missing elsewhere
 NAMED_OPTIMIZERS, NAMED_LOSSES, NAMED_ACTIVATIONS = dict(OPTIMIZERS), dict(LOSSES), dict(ACTIVATIONS)
+MADE_ANEW = "_run", "_ready", "_stream"  # of a fit in progress; for few rows to predict; for more to learn from
 SHORT = 6  # bytes of a number that is stored so that it is the same in float32, and nearly so in float64
 
 
@@ -281,7 +282,7 @@ class Pickles(BaseEstimator):
     def __getstate__(self) -> dict:
         """What isn't derived from the training's state, and that state."""
         state = super().__getstate__().copy()
-        for name in ("_run", "_ready", "oob_prediction_"):  # of a fit in progress; made anew; as long as the data
+        for name in (*MADE_ANEW, "oob_prediction_"):  # that is as long as the data
             state.pop(name, None)
         for name, default in _defaults(type(self)).items():  # type: ignore[arg-type]
             if name in state and _equal(state[name], default):
@@ -343,13 +344,13 @@ class Pickles(BaseEstimator):
         """A copy, which pickles leave something out of, has everything: training goes on from it to the same bits."""
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
-        for name in ("_run", "_ready"):
+        for name in MADE_ANEW:
             other.__dict__.pop(name, None)
         return other
 
     def __deepcopy__(self, memo: dict) -> Self:
         other = type(self).__new__(type(self))
-        attributes = {name: value for name, value in self.__dict__.items() if name != "_run"}
+        attributes = {name: value for name, value in self.__dict__.items() if name not in ("_run", "_stream")}
         other.__dict__.update(copy.deepcopy(attributes, memo))
         return other
 

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from ._compile.kernels import LOOPS, PASSES, activation_kernels, kernel, products, rule_plug_in
 from ._kernels.structures import FLOAT64, Linear, LinearByProducts, Network
 from ._problem.objective import pointwise
-from ._solvers.epochs import INLINED_LOSSES
+from ._solvers.loop import INLINED_LOSSES
 from .activations import ACTIVATIONS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SGD

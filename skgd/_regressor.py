@@ -114,11 +114,10 @@ class RegressorFits(RegressorMixin):
         return NumberSurvey(self._make_loss(), y_like.ndim, n_targets, np.dtype(np.float32 if single else np.float64))
 
     def _make_loss(self) -> Loss:
-        of_quantile = Quantile(self.quantile)
         if not isinstance(self.quantile, Real):  # whatever the loss; numbers have been checked
-            of_quantile.check()
+            Quantile(self.quantile).check()
         by_name = isinstance(self.loss, str) and self.loss == "quantile"
-        return of_quantile if by_name else get_regression_loss(self.loss)
+        return Quantile(self.quantile) if by_name else get_regression_loss(self.loss)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -19,7 +19,6 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, chec
 
 from ._containers import (
     ENCODE,
-    FILL_PARTS,
     NAME_IT,
     all_single,
     as_numpy,
@@ -48,6 +47,7 @@ NUMBERS = (*FLOATS, np.float16, np.bool_, *WHOLE)  # that float64 holds, the lar
 SAFE_WEIGHTS = (1e-100, 1e100)  # sums and products of weights in between are as exact as those of any others
 # Of parts nobody knows the largest of all beforehand: sums over them have room for squares of targets up to 1e50
 SAFE_WEIGHTS_OF_PARTS = (1e-200, 1e200)
+CSR = sparse.csr_matrix, sparse.csr_array
 SQUARED_ENTRIES = 2**12  # up to so many BLAS adds squares of, which warns of nothing, in a tenth of a NumPy sum's time
 
 
@@ -55,8 +55,11 @@ def check_sample_weight(sample_weight, X: np.ndarray) -> np.ndarray:
     """Weights as float64, not negative and not all zero; an empty array where there are none."""
     if sample_weight is None:
         return np.empty(0)
-    sample_weight = as_numpy(sample_weight, "sample_weight")
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    weight = as_numpy(sample_weight, "sample_weight")
+    plain = type(weight) is np.ndarray and weight.dtype == np.float64 and weight.shape == X.shape[:1]
+    # what a look at each entry would find, too: it takes scikit-learn half as long as a small batch does in all
+    if not (plain and weight.flags.c_contiguous and weight.min() >= 0 and math.isfinite(weight.max())):
+        weight = _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
     return at_one_scale(weight, "sample_weight")
 
 
@@ -105,10 +108,8 @@ class RemembersValidParameters:
             raise
 
     def _validate_unless_remembered(self) -> None:
-        values = _parameters_of(type(self))(self)  # type: ignore[arg-type]
-        kinds = tuple(map(type, values))
-        if tuple in kinds:
-            kinds = tuple(type(part) for value in values for part in (value if type(value) is tuple else (value,)))
+        values = parameter_values(self)
+        kinds = _kinds(values)
         if not _SIMPLE.issuperset(kinds):
             super()._validate_params()  # type: ignore[misc]
             return
@@ -118,6 +119,14 @@ class RemembersValidParameters:
             if len(_VALID) >= _MOST_REMEMBERED:
                 _VALID.clear()
             _VALID.add(key)
+
+
+def _kinds(values: tuple) -> tuple[type, ...]:
+    """Types of values, of tuples those of what is in them."""
+    kinds = tuple(map(type, values))
+    if tuple not in kinds:
+        return kinds
+    return tuple(type(part) for value in values for part in (value if type(value) is tuple else (value,)))
 
 
 _SIMPLE = frozenset({bool, int, float, str, type(None)})
@@ -142,6 +151,16 @@ def check_parameters(estimator) -> None:
     estimator._validate_params()
 
 
+def parameter_values(estimator) -> tuple:
+    """The values of all parameters."""
+    return _parameters_of(type(estimator))(estimator)  # type: ignore[arg-type]
+
+
+def are_fixed(values: tuple) -> bool:
+    """Whether nothing can change these values behind our back."""
+    return _SIMPLE.issuperset(_kinds(values))
+
+
 def check_static(owner: object, method: str) -> None:
     """Refuse a method that would be given the object, where kernels call it without."""
     if isinstance(getattr(owner, method), MethodType):
@@ -156,7 +175,7 @@ def check_arguments(function: str, constraints: dict, arguments: dict) -> None:
 
 def check_features(estimator, X) -> Any:
     """X, with the columns of the fit, as a C-ordered float array or in CSR, copied only if it is something else."""
-    return _in_rows(as_numpy(X, "X"), functools.partial(_validated, estimator, reset=False, dtypes=FLOATS, order="C"))
+    return in_rows(as_numpy(X, "X"), functools.partial(_validated, estimator, reset=False, dtypes=FLOATS, order="C"))
 
 
 def check_rows_to_predict(estimator, X, total: Callable = np.sum, fill: np.ndarray | None = None) -> Any:
@@ -199,14 +218,18 @@ def check_training_data(
     learnt with `reset`, by the weights of the rows.
     """
     X, y = as_numpy(X, "X"), as_numpy(y, "y")
+    if type(X) is list and not estimator._encodes:
+        X = of_numbers(X)
+    if type(y) is list and (of_y := np.asarray(y)).dtype.kind in "iuf":
+        y = of_y
     by_dtype = not estimator._encodes or isinstance(estimator.categorical_features, str | None)
-    if by_dtype and _needs_no_conversion(X, y, dtypes, looks, total):
+    if by_dtype and needs_no_conversion(X, y, dtypes, looks, total):
         if reset:
             estimator.n_features_in_ = X.shape[1]
             for name in "feature_names_in_", "_encoding":
                 estimator.__dict__.pop(name, None)
         if _has_columns_of(estimator, X):
-            return X, y
+            return (without_duplicates(X) if sparse.issparse(X) else X), y
     options: dict[str, Any] = {"multi_output": multi_output, "y_numeric": y_numeric, "order": "C"}
     options |= {"reset": reset, "dtypes": dtypes, "sample_weight": sample_weight, "fill": fill}
 
@@ -215,62 +238,13 @@ def check_training_data(
         X, y = _validated(estimator, X, y, **options)
         return X
 
-    X = _in_rows(X, check)
+    X = in_rows(X, check)
     return (without_duplicates(X) if sparse.issparse(X) else X), y
 
 
 def check_columns(estimator, X_like, *, reset: bool) -> None:
     """Take the names and number of columns from an empty array or frame, or compare them with those of the fit."""
     validate_data(estimator, X_like, reset=reset, skip_check_array=True)
-
-
-def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, finite: bool = True) -> tuple:
-    """X as :func:`check_training_data` returns it, in this dtype, and y: of a part of the rows, which may be empty.
-
-    `finite` says whether the entries of X are looked at, too.
-    """
-    if _needs_no_conversion(X, y, (dtype,), finite):
-        return X, y
-    options: dict[str, Any] = {"y_numeric": y_numeric, "multi_output": multi_output, "ensure_min_samples": 0}
-    options |= {"accept_sparse": "csr", "dtype": dtype, "order": "C", "ensure_all_finite": finite}
-
-    y = _without_axis_of_columns(y)
-
-    def check(X):
-        nonlocal y
-        table = checked_table(X)
-        _check_nothing_is_missing(y)
-        try:
-            X, y = check_X_y(of_numbers(table), y, **options)
-        except (TypeError, ValueError) as error:
-            raise_for_columns(table, error, of_gaps=FILL_PARTS)
-        return X
-
-    X = _in_rows(X, check)
-    y = y.toarray() if sparse.issparse(y) else y
-    return (without_duplicates(X) if sparse.issparse(X) else X), y
-
-
-def check_part_of_y(y) -> np.ndarray:
-    """Targets of a part of the rows as :func:`check_part` returns them, for those who need no X."""
-    options = {"accept_sparse": "csr", "ensure_2d": False, "dtype": None, "ensure_min_samples": 0, "input_name": "y"}
-    y = _without_axis_of_columns(y)
-    _check_nothing_is_missing(y)
-    y = check_array(y, **options)
-    return y.toarray() if sparse.issparse(y) else y
-
-
-def _without_axis_of_columns(y) -> Any:
-    """A single column as a series or a vector: scikit-learn would warn of it, here in each part and each pass."""
-    if y.ndim != 2 or y.shape[1] != 1:
-        return y
-    return y.iloc[:, 0] if hasattr(y, "iloc") else (y.toarray() if sparse.issparse(y) else y)[:, 0]
-
-
-def _check_nothing_is_missing(y) -> None:
-    """Refuse a series or frame with words that are missing, which scikit-learn compares with others."""
-    if hasattr(y, "isna") and np.any(y.isna()):
-        raise ValueError("y contains NaN")
 
 
 def in_library_of(X, array: Any) -> Any:
@@ -283,12 +257,19 @@ def in_library_of(X, array: Any) -> Any:
     return library.asarray(array, device=device)
 
 
-def _needs_no_conversion(X, y, dtypes: Sequence[Any], looks: bool, total: Callable = np.sum) -> bool:
+def needs_no_conversion(X, y, dtypes: Sequence[Any], looks: bool, total: Callable = np.sum) -> bool:
     """Whether validate_data would return X and y as they are: it takes half as long as a small fit does in all."""
-    if not (_is_plain(X, dtypes) and X.flags.c_contiguous and type(y) is np.ndarray):
+    if type(X) in CSR:
+        if not (X.data.size and X.data.dtype in dtypes and X.shape[1] > 0):
+            return False
+        check_structure(X)
+        if len(X.data) > X.nnz or not _is_finite(X.data, total):
+            return False
+    elif not (_is_plain(X, dtypes) and X.flags.c_contiguous):
         return False
-    if not (y.ndim == 1 and y.dtype.kind in "iuf" and len(y) == len(X)):
+    if not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iuf" and len(y) == X.shape[0]):
         return False
+    looks = looks and not sparse.issparse(X)
     return (not looks or _is_finite(X, total)) and (y.dtype.kind != "f" or _is_finite(y, total))
 
 
@@ -358,7 +339,7 @@ def _validated(estimator, X, *y, reset: bool, dtypes: Sequence, sample_weight=No
     return (numbers, *others) if others else numbers
 
 
-def _in_rows(X, check: Callable) -> Any:
+def in_rows(X, check: Callable) -> Any:
     """What check(X) makes of X: an array, or CSR whose parts agree with each other."""
     given = X.format if sparse.issparse(X) else None
     if given in {"csr", "csc", "bsr", "coo"}:
@@ -379,6 +360,7 @@ __all__ = [
     "Interval",
     "RemembersValidParameters",
     "StrOptions",
+    "are_fixed",
     "at_one_scale",
     "available_if",
     "check_arguments",
@@ -386,8 +368,6 @@ __all__ = [
     "check_features",
     "check_fitted",
     "check_parameters",
-    "check_part",
-    "check_part_of_y",
     "check_rows_to_predict",
     "check_sample_weight",
     "check_static",
@@ -395,5 +375,8 @@ __all__ = [
     "check_weights",
     "fit_context",
     "in_library_of",
+    "in_rows",
+    "needs_no_conversion",
     "openmp_threads",
+    "parameter_values",
 ]

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.linear_model import Ridge
 
@@ -290,3 +291,42 @@ def test_a_subclass_may_leave_parameters_at_their_defaults():
 
     X, y = load_breast_cancer(return_X_y=True)
     np.testing.assert_array_equal(Strong(2.0).fit(X, y).coef_, GDLogisticClassifier(alpha=0.02).fit(X, y).coef_)
+
+
+@pytest.mark.parametrize("stored", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
+def test_what_calls_leave_for_the_next_one_is_given_up_where_parameters_or_rows_change(stored):
+    # plain descent on raw features, one update with all rows of each part, by its formula
+    rng = np.random.default_rng(0)
+    parts = [(8, {}), (8, {}), (8, {"alpha": 0.5}), (8, {"alpha": 0.5}), (5, {}), (8, {"learning_rate": 0.02}), (8, {})]
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.05, batch_size=None, standardize=False, alpha=0.1)
+    w, b = np.zeros(3), 0.0
+    for n_rows, change in parts * 2:
+        model.set_params(**change)
+        X, y, weight = rng.normal(size=(n_rows, 3)), rng.normal(size=n_rows), rng.uniform(0.5, 2, n_rows)
+        model.partial_fit(stored(X), y, weight)
+        slope = weight / weight.sum() * (X @ w + b - y)
+        w, b = w - model.learning_rate * (X.T @ slope + model.alpha * w), b - model.learning_rate * slope.sum()
+        np.testing.assert_allclose(model.coef_, w, rtol=1e-9)
+        np.testing.assert_allclose(model.intercept_, b, rtol=1e-9)
+
+
+def test_copies_of_a_stream_share_nothing_that_its_calls_write_into():
+    X, y = make_data(64)
+    model = GDMLPRegressor(hidden_layer_sizes=(5,)).partial_fit(X[:16], y[:16]).partial_fit(X[16:32], y[16:32])
+    assert "_stream" in vars(model)
+    for made in copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)):
+        assert "_stream" not in vars(made(model))
+
+
+@pytest.mark.parametrize("X", [[[1.0, np.nan], [0.0, 1.0]], sparse.csr_array([[1.0, np.inf], [0.0, 1.0]])])
+def test_a_stream_refuses_what_is_not_finite_and_goes_on(X):
+    model, good = GDLinearRegressor(), sparse.csr_array([[1.0, 2.0], [0.0, 1.0]])
+    other = model.partial_fit(good, [1.0, 2.0]).partial_fit(good.toarray().tolist(), [2.0, 1.0]).coef_.copy()
+    with pytest.raises(ValueError, match=r"infinity|NaN"):
+        model.partial_fit(X, [1.0, 2.0])
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit(good, [1.0, 2.0], [1.0, np.nan])
+    with pytest.raises(ValueError, match="Negative"):
+        model.partial_fit(good, [1.0, 2.0], np.array([1.0, -1.0]))
+    np.testing.assert_array_equal(model.coef_, other)
+    assert (model.partial_fit(good, [1.0, 2.0]).coef_ != other).any()

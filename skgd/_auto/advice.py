@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -43,7 +44,7 @@ def report(
         warn_user(message, ConvergenceWarning, kind=f"{reason} {estimator}", more=more)
 
     def what_would_work():
-        rate = rate_that_works(training, plan, beginning, train)
+        rate = rate_that_works(training, plan, problem, beginning, train)
         advice = (
             "No smaller rate helped: check the loss and the optimizer's rule."
             if rate is None
@@ -163,11 +164,13 @@ def rests(plan: Plan, first_epoch: int) -> bool:
     return not factors_at(plan.schedule, np.arange(float(first_epoch), first_epoch + plan.max_iter)).any()
 
 
-def rate_that_works(training: Training, plan: Plan, beginning: Training | None, train: Train) -> float | None:
+def rate_that_works(
+    training: Training, plan: Plan, problem: Any, beginning: Training | None, train: Train
+) -> float | None:
     """A rate from theory, else one that has been tried for longer than this training lasted."""
     if beginning is None:
         return None
-    rate, safe = training.learning_rate, plan.safe_rate()
+    rate, safe = training.learning_rate, plan.safe_rate(problem)
     if safe is not None and safe < rate:
         return safe
     epochs = min(plan.max_iter, training.epochs - beginning.epochs + TRIAL_EPOCHS)

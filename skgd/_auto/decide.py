@@ -21,7 +21,7 @@ COST_OF_TOUCHING = 8
 
 NEAR_ZERO = 0.1  # share of the first objective below which a mean over mini-batches counts as zero
 
-Rate = Callable[[], float | None]
+Rate = Callable[[Problem], float | None]
 
 
 def users_optimizer(parameters: Any) -> Optimizer:
@@ -63,7 +63,7 @@ def make_plan(
     average = False if isinstance(average, str) else average  # "auto"
     linear = isinstance(problem.model, LinearModel)
     exact = batch_size >= problem.rows.n_rows and not problem.model.random
-    rate, is_auto, given = _rate(parameters, before, optimizer, rate_from_data, anneals)
+    rate, is_auto, given = _rate(parameters, problem, before, optimizer, rate_from_data, anneals)
     return Plan(
         solver=_solver(problem, optimizer, exact),
         optimizer=optimizer,
@@ -96,7 +96,7 @@ def make_plan(
     )
 
 
-def _rate(parameters, before, optimizer, rate_from_data, anneals) -> tuple[float, bool, object]:
+def _rate(parameters, problem, before, optimizer, rate_from_data: Rate, anneals) -> tuple[float, bool, object]:
     """The learning rate, whether it was left to skgd, and what it follows from: while that stays, so does the rate."""
     given = parameters.learning_rate, optimizer.learning_rate, anneals
     if before is not None and given == before.given_rate and same(optimizer, before.optimizer):
@@ -105,7 +105,7 @@ def _rate(parameters, before, optimizer, rate_from_data, anneals) -> tuple[float
         return float(parameters.learning_rate), False, given
     if optimizer.learning_rate is not None:
         return float(optimizer.learning_rate), parameters.optimizer == "auto", given
-    rate = rate_from_data()
+    rate = rate_from_data(problem)
     return (optimizer.default_learning_rate if rate is None else rate), True, given
 
 

@@ -53,7 +53,7 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
         before,
         optimizer=optimizer,
         batch_size=batch_size,
-        rate_from_data=functools.partial(_rate_from_data, parameters, problem, optimizer, batch_size),
+        rate_from_data=functools.partial(_rate_from_data, parameters, optimizer, batch_size),
         anneals=False,
         schedule=get_schedule(parameters.schedule, parameters.max_iter),
         tol=tol,
@@ -141,7 +141,7 @@ def _tol(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: in
     return FULL_BATCH_TOL if batch_size >= n_rows or optimizer.variance_reduced else MINI_BATCH_TOL
 
 
-def _rate_from_data(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: int) -> float | None:
+def _rate_from_data(parameters: Any, optimizer: Optimizer, batch_size: int, problem: Problem) -> float | None:
     """A learning rate that theory gives for this data, or None."""
     curvature = problem.loss.curvature_bound(problem.model.n_outputs)
     if curvature is None or not optimizer.steps_with_gradient:

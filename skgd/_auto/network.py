@@ -55,7 +55,7 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
         before,
         optimizer=optimizer,
         batch_size=users_batch_size(parameters, problem, optimizer, lambda: _batch_size(problem)),
-        rate_from_data=lambda: course.rate,
+        rate_from_data=lambda problem: course.rate,
         anneals=anneals,
         schedule=course.schedule,
         max_iter=course.max_iter,

@@ -98,7 +98,7 @@ class Data(NamedTuple):
     def shares_of(self, rows: np.ndarray | slice) -> np.ndarray:
         """Weights of the given rows, made to sum to one."""
         if not self.weight.size:
-            n = len(self.y[rows])
+            n = rows.stop - rows.start if isinstance(rows, slice) else rows.size
             return np.full(n, 1.0 / n)
         weight = self.weight[rows]
         return weight / max(weight.sum(), TINY)

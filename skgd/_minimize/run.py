@@ -135,7 +135,7 @@ class FunctionRun:
             return Driver(training, plan, probe, solver=solver).train()
 
         try:
-            return rate_that_works(training, plan, beginning, train)
+            return rate_that_works(training, plan, self.objective, beginning, train)
         except ValueError:  # the function fails where it began, too, by now
             return None
 

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from .._checked_parts import check_part
 from .._kernels.structures import ROW_NUMBER, Data, Features, Storage
 from .._partitions import Part, Partitions
 from .._tails import Tails, squashed
 from .._targets.partitioned import Encoding, check_part_of_weights
-from .._validation import check_part
 from ..losses import Loss
 from .features import ALL_ROWS, raw_features, read_only, row_numbers, targets_by_precision
 from .objective import MeanLoss

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from .._checked_parts import check_part_of_y
 from .._kernels.structures import Data
 from .._parallel import n_threads
 from .._partitions import Part, Partitions
 from .._targets.partitioned import check_part_of_weights
 from .._targets.targets import Targets
 from .._targets.validation_set import ValidationSet
-from .._validation import check_part_of_y
 from .describe import Scaler, of_validation_set, scaling_of, starting_constant, unscaled
 from .features import ALL_ROWS, checksum
 from .partitioned import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Plan:
     rate_is_auto: bool  # then one that diverges is reduced
     schedule: Schedule | Callable
     max_iter: int
-    safe_rate: Callable[[], float | None]  # a rate to advise where the given one diverged
+    safe_rate: Callable[[Any], float | None]  # of a problem: a rate to advise where the given one diverged
     anneals: bool = False  # whether the schedule is ours, and ends at zero: its last epoch is an end as good as any
     given_rate: object = None  # what the learning rate followed from
     tol: float | None = 1e-4

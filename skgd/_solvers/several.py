@@ -105,20 +105,21 @@ def salvage(drivers: Sequence[Driver], are_members: bool) -> list[Driver]:
 
 def check_range(name: str, published: dict[str, Any]) -> None:
     """Refuse parameters that are no numbers in the units of the data, and in the precision of X."""
-
-    def look(parameters):
-        if isinstance(parameters, list):
-            for each in parameters:
-                look(each)
-        elif np.count_nonzero(np.isfinite(parameters)) < parameters.size:
-            room = "" if parameters.dtype == np.float64 else "; float64 X has more room"
-            raise ValueError(
-                f"{name}: {of} are beyond what {parameters.dtype} holds, in the units of X and y: bring these nearer "
-                f"to 1{room}"
-            )
-
     for of in ("coef_", "intercept_", "coefs_", "intercepts_"):
-        look(published.get(of, []))
+        if of in published:
+            _check_range(name, of, published[of])
+
+
+def _check_range(name: str, of: str, parameters: Any) -> None:
+    if isinstance(parameters, list):
+        for each in parameters:
+            _check_range(name, of, each)
+    elif np.count_nonzero(np.isfinite(parameters)) < parameters.size:
+        room = "" if parameters.dtype == np.float64 else "; float64 X has more room"
+        raise ValueError(
+            f"{name}: {of} are beyond what {parameters.dtype} holds, in the units of X and y: bring these nearer to "
+            f"1{room}"
+        )
 
 
 def attributes_of(trainings: Sequence[Training]) -> dict[str, Any]:

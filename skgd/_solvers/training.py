@@ -22,6 +22,16 @@ FEW_ROWS = 100  # up to here the scaling of a stream may change the predictions 
 SEEDS = 2**31 - 1
 KEPT = ("params", "slots", "average")  # vectors of the state that outlive a fit; the others are scratch
 RESUMED = "learning_rate", "plateau", "updates", "stop_reason", "gradient_norm"  # beside arrays and curves
+
+
+def _places(*names: str) -> list[int]:
+    """Where fields are in a progress, which has eight bytes for each."""
+    return [Progress.fields[name][1] // 8 for name in names]  # type: ignore[index]
+
+
+# All fields of a kind at once: for a small batch it would take long to look them up one by one.
+NOTHING_YET = _places("cursor", "batch_done", "unimproved", "still", "circled")
+NO_OBJECTIVE_YET = _places("best_objective", "last_objective", "last_change", "mark")
 IN_DOUBLE = {"average", "total"}  # vectors of the state that are float64 whatever the others are
 
 
@@ -39,8 +49,10 @@ class Curve:
 
     def extend(self, losses: np.ndarray, unit: float = 1.0) -> None:
         """Add some at the end, given in a unit; infinite where no float holds them."""
-        with np.errstate(over="ignore"):
-            values = losses * unit
+        values = losses
+        if unit != 1.0:
+            with np.errstate(over="ignore"):
+                values = losses * unit
         size = self._size + len(values)
         if self._filled[0] != self._size or size > self._buffer.size:
             buffer = np.empty(max(2 * size, 16))
@@ -101,7 +113,6 @@ class Training:
     restart_scores: np.ndarray | None = None  # of all starts, where there were several
     validation_score: float | None = None  # of a network's kept parameters, with early stopping
     precision: np.dtype = FLOAT64  # of what is published: that of X
-    entry: tuple = (None, None)  # a kernel with what it was called with, whose types it has looked at; its entry
 
     @property
     def dtype(self) -> np.dtype:
@@ -128,7 +139,8 @@ class Training:
         """A copy to go on with, so that the original survives whatever happens."""
         other = object.__new__(Training)
         other.__dict__.update(self.__dict__)
-        other.state = self.state._replace(**{name: getattr(self.state, name).copy() for name in KEPT})
+        params, slots, average = (getattr(self.state, name).copy() for name in KEPT)
+        other.state = self.state._replace(params=params, slots=slots, average=average)
         # as bytes: NumPy copies records field by field, in the time of a small batch
         other.progress = self.progress.view(np.uint8).copy().view(Progress)
         other.losses, other.validation_losses = self.losses.copy(), self.validation_losses.copy()
@@ -170,8 +182,11 @@ class Training:
             self.progress["update"] = 0
         elif plan.optimizer.follows_path:
             self.forget()
-        if self.loss.target_power is not None:  # else they don't depend on the scaling
-            state.penalised[:], state.l1_counts[:] = problem.penalised, problem.l1_counts
+        # they depend on the scaling of targets, but where the loss goes with the same power of it as the penalty
+        if self.loss.target_power not in (None, 2):
+            state.penalised[:] = problem.penalised
+        if self.loss.target_power is not None and problem.penalty.l1 > 0:
+            state.l1_counts[:] = problem.l1_counts
         state.best[:] = state.params
         begin_anew(self.progress)
         if plan.average is False or plan.searches_line:  # which has no mean to go on with
@@ -323,10 +338,8 @@ def new_progress(seed: int) -> np.ndarray:
 
 def begin_anew(progress: np.ndarray) -> None:
     """Begin an epoch, and judge progress from here on."""
-    for name in ("cursor", "batch_done", "unimproved", "still", "circled"):
-        progress[name] = 0
-    for name in ("best_objective", "last_objective", "last_change", "mark"):
-        progress[name] = np.inf
+    progress.view(np.int64)[NOTHING_YET] = 0
+    progress.view(np.float64)[NO_OBJECTIVE_YET] = np.inf
 
 
 def same(one: BaseEstimator, other: BaseEstimator) -> bool:
@@ -353,5 +366,12 @@ def _equal(old: Scaling, new: Scaling) -> bool:
 def _differ_much(old: tuple, new: tuple) -> bool:
     """Whether a scale changed by more than MUCH, or a centre by more than MUCH times its scale."""
     (old_center, old_scale), (center, scale) = old, new
+    if scale.size == 1:  # of one target: numbers take less time than arrays
+        (old_center, old_scale), (center, scale) = map(_as_numbers, (old, new))
+        return max(abs(center - old_center), old_scale) > MUCH * scale or scale > MUCH * old_scale
     far = np.maximum(np.abs(center - old_center), old_scale) > MUCH * scale
     return bool(np.count_nonzero(far | (scale > MUCH * old_scale)))
+
+
+def _as_numbers(of_one: tuple) -> tuple[float, ...]:
+    return tuple(array.item() for array in of_one)
