@@ -7,8 +7,9 @@ from scipy import sparse
 
 # The typical distance of a column's entries from their median is the median of those that aren't zero. Tails are heavy
 # if some entry is farther than HEAVY of them: of a million rows of a normal distribution the farthest has 7, of an
-# exponential one 29. From LINEAR of them on, two standard deviations of a normal one, logarithms take over.
-HEAVY, LINEAR = 20.0, 3.0
+# exponential one, whose tail isn't heavy yet, 29. From LINEAR of them on, two standard deviations of a normal one,
+# logarithms take over.
+HEAVY, LINEAR = 30.0, 3.0
 # A column stays as it is if targets follow its tail: if it accounts for so much more of their variance than squashed,
 # by squared correlations. Of a column that has nothing to do with them these are about one over the number of rows.
 FOLLOWED = 0.05
