@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import linprog
-from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_classification
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine, make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -47,6 +47,15 @@ def test_a_rate_too_small_is_told_of(settings):
     GridSearchCV(GDLinearRegressor(**settings), {"learning_rate": [1e-7, 1e-2]}, cv=2).fit(X, NUMBERS)
     GDLinearRegressor(**settings).fit(X, RNG.permutation(NUMBERS))
     GDLinearRegressor(**settings).set_params(learning_rate=1e-2).fit(X, NUMBERS)
+
+
+def test_a_rate_too_small_is_told_of_where_the_next_gradient_gains_little():
+    X, y = load_diabetes(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match="learning_rate=1e-06 is too small to make progress that counts"):
+        model = GDLinearRegressor(learning_rate=1e-6).fit(X, y)
+    assert LinearRegression().fit(X, y).score(X, y) - model.score(X, y) > 0.05
+    model.set_params(learning_rate=1e-4).fit(X, y)  # says nothing
+    assert LinearRegression().fit(X, y).score(X, y) - model.score(X, y) < 0.01
 
 
 # -- what to do where epochs ran out

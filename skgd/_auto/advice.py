@@ -21,7 +21,8 @@ TRIAL_EPOCHS = 20  # for which it must go well beyond the epoch that diverged
 MAX_TRIALS = 12
 SEPARABLE_LOSS = 0.01  # share of the constant model's loss: a criterion that was met above it was met at an optimum
 STEADY = 0.5  # of the largest change from epoch to epoch the smallest one: noise has others
-FAR = 0.05  # share of the constant model's objective that steps along one gradient would still gain
+FAR = 0.05  # share of the constant model's objective that a few descents would still gain
+DESCENTS = 5  # of which the first may gain little in a narrow valley
 LONGER = 4.0  # of these steps one than the one before
 MAX_STEPS = 30
 
@@ -106,19 +107,22 @@ def creeps(training: Training, plan: Plan) -> bool:
 
 
 def is_far(training: Training, problem: Problem) -> bool:
-    """Whether steps along the gradient over all rows, one longer than the other, gain much."""
+    """Whether a few descents along the gradient over all rows gain much, each by steps one longer than the other."""
     if not problem.rows.in_memory:
         return False
-    params, length = training.params.astype(np.float64), training.learning_rate
+    params, rate = training.params.astype(np.float64), training.learning_rate
     with np.errstate(over="ignore", invalid="ignore"):
-        gradient, before = problem.gradient(params), problem.value(params)
-        least = before
-        for _ in range(MAX_STEPS):
-            value = problem.value(params - length * gradient)
-            if not value < least:
-                break
-            least, length = value, LONGER * length
-    return bool(before - least > FAR * abs(training.progress["reference"][0]))
+        before = least = problem.value(params)
+        for _ in range(DESCENTS):
+            gradient, length, start = problem.gradient(params), rate, params
+            for _ in range(MAX_STEPS):
+                value = problem.value(farther := start - length * gradient)
+                if not value < least:
+                    break
+                params, least, length = farther, value, LONGER * length
+            if before - least > FAR * abs(training.progress["reference"][0]):
+                return True
+    return False
 
 
 def what_to_do(training: Training, plan: Plan) -> str:
