@@ -37,7 +37,9 @@ CASES = {
 
 def forward(model, member, X):
     """Outputs of one member, by NumPy from what is published."""
-    a = X
+    a = X.copy()
+    for j, (m, s) in model.tails_.items():
+        a[:, j] = s * (np.arcsinh((X[:, j] - m) / s) - np.arcsinh(-m / s))
     for coef, intercept in zip(model.coefs_[member], model.intercepts_[member], strict=True):
         z = a @ coef + intercept
         a = np.maximum(z, 0)

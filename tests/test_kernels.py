@@ -40,7 +40,7 @@ from skgd._problem.model import LinearModel
 from skgd._problem.network import NetworkModel, layers_of
 from skgd._problem.objective import buffers, weight_factor
 from skgd._problem.scaling import feature_moments, feature_scales
-from skgd._solvers import epochs as loop
+from skgd._solvers import loop
 from skgd.activations import ACTIVATIONS, get_activation
 from skgd.losses import LogLoss, SquaredError
 from skgd.optimizers import SGD
