@@ -136,8 +136,8 @@ _VALID: set[tuple] = set()
 
 @functools.cache
 def _parameters_of(cls: type) -> Callable[[object], tuple]:
-    """Gives the values of an object's parameters."""
-    names = _parameter_names(cls)
+    """Gives the values of an object's parameters, those that a subclass's constructor doesn't have, too."""
+    names = list(dict.fromkeys([*_parameter_names(cls), *cls._parameter_constraints]))  # type: ignore[attr-defined]
     return operator.attrgetter(*names) if len(names) > 1 else lambda self: tuple(getattr(self, name) for name in names)
 
 

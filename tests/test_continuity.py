@@ -291,6 +291,21 @@ def test_a_subclass_may_leave_parameters_at_their_defaults():
 
     X, y = load_breast_cancer(return_X_y=True)
     np.testing.assert_array_equal(Strong(2.0).fit(X, y).coef_, GDLogisticClassifier(alpha=0.02).fit(X, y).coef_)
+    # and change them between calls: a step of plain descent on raw features from zero is rate times gradient
+    rng = np.random.default_rng(0)
+    Z, t = rng.normal(size=(8, 3)), rng.normal(size=8)
+
+    class Plain(GDLinearRegressor):
+        def __init__(self, seed=0):
+            super().__init__(optimizer="sgd", batch_size=None, standardize=False, alpha=0.0, learning_rate=0.05)
+            self.seed = seed
+
+    model, coef, intercept = Plain(), np.zeros(3), 0.0
+    for rate in 0.05, 0.2:
+        model.learning_rate = rate
+        left = Z @ coef + intercept - t
+        coef, intercept = coef - rate * Z.T @ left / 8, intercept - rate * left.mean()
+        np.testing.assert_allclose(model.partial_fit(Z, t).coef_, coef, rtol=1e-9)
 
 
 @pytest.mark.parametrize("stored", [np.asarray, sparse.csr_array], ids=["dense", "csr"])

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._problem.features import left_to_center
 from .._problem.model import LinearModel
 from .._problem.problem import Problem
 from .._problem.rows import Rows
@@ -89,10 +90,15 @@ def working_sets_suit(problem: Problem) -> bool:
     """
     rows, n_columns = problem.rows, problem.rows.n_features
     many = n_columns > FEWER_MATRIX_COLUMNS and problem.loss.quadratic
-    suits = many or not rows.is_dense or rows.n_rows < ROWS_FOR_ALL_COLUMNS * n_columns
+    suits = many or not _are_filled(rows) or rows.n_rows < ROWS_FOR_ALL_COLUMNS * n_columns
     if problem.loss.coupling(np.zeros((1, problem.model.n_outputs))) is not None:
         suits = suits and problem.model.n_params > COUPLED_PARAMETERS_L1  # one matrix knows what outputs share
     return suits and can_choose_columns(problem)
+
+
+def _are_filled(rows: Any) -> bool:
+    """Whether rows are dense, or CSR most of whose columns are, as they lie far from zero."""
+    return rows.is_dense or 2 * np.count_nonzero(left_to_center(rows.data.features)) > rows.n_features
 
 
 def covariances_suit(problem: Problem) -> bool:

@@ -203,7 +203,8 @@ def pointer(function: Callable, signature) -> Callable:
     if not isinstance(ready, private.Pointer):
         return compiled(function, signature)
     # what Python calls gets code for that when it does: a few lines, where the function may take seconds to compile
-    ready.call = lambda *args: compiled(_call, private.calling(ready), callers=PYTHON)(ready, args)
+    call = functools.cache(lambda: private.entry_of(compiled(_call, private.calling(ready), callers=PYTHON)))
+    ready.call = lambda *args: call()(ready, args)
     return ready
 
 

@@ -256,7 +256,7 @@ def _of_sparse(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "run_lazy_epochs": void(Function(loss), Function(rule), *of_model, *hypers_to_budget),
         "largest_entries": void(data[0], double_in, rows_in, double, indices, i8, i8),
         "square_sums": void(data[0], double, i8, i8),
-        "select_columns": void(data[0], rows_in, places, indices, double, places, indices),
+        "select_columns": void(data[0], rows_in, places, indices, indices, double, places, indices),
         "few_columns_raw": void(double, places, indices, double, double),
         "coordinate_descent": void(double, double, places, places, double, f8, *[double] * 7, i8, f8),
         "gram": void(double, places, indices, double, _array(f8, 2), i8, i8),

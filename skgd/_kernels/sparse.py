@@ -112,42 +112,32 @@ def sparse_square_sums(features, total, start, stop):
         total[j] += scaled * scaled
 
 
-def select_columns(features, subset, places, far, values, numbers, starts):
+def select_columns(features, subset, places, far, last_rows, values, numbers, starts):
     """Scaled entries of some columns, row by row: places tells the number of each among these, -1 of others.
 
-    The center is taken off the columns that lie far from zero, of which each row has an entry then.
+    The center is taken off the columns that lie far from zero, of which each row has an entry then: last_rows has a
+    place for each of the chosen columns, to note the last row with one, and begins with -1.
     """
     entries, columns, begins = features.data, features.indices, features.indptr
     center, inverse_scale = features.center, features.inverse_scale
     found = 0
     for i in range(starts.size - 1):
         row = subset[i] if subset.size > 0 else i
-        n_far = 0
         for at in range(np.uint64(begins[row]), np.uint64(begins[row + 1])):
             column = np.uint64(columns[at])
             place = places[column]
             if place >= 0:
                 values[found] = (entries[at] - center[column]) * inverse_scale[column]
                 numbers[found] = place
+                last_rows[place] = i
                 found += 1
-                n_far += center[column] != 0.0
-        if n_far < far.size:
-            found = _add_zeros(features, places, far, values, numbers, starts[i], found)
+        for column in far:
+            place = places[column]
+            if last_rows[place] < i:
+                values[found] = -center[column] * inverse_scale[column]
+                numbers[found] = place
+                found += 1
         starts[i + 1] = found
-
-
-def _add_zeros(features, places, far, values, numbers, start, stop):
-    """Entries of a row that aren't stored in columns far from zero, after those that are; returns the new end."""
-    found = stop
-    for column in far:
-        is_stored = False
-        for at in range(start, stop):
-            is_stored = is_stored or numbers[at] == places[column]
-        if not is_stored:
-            values[found] = -features.center[column] * features.inverse_scale[column]
-            numbers[found] = places[column]
-            found += 1
-    return found
 
 
 def few_columns_raw(values, numbers, starts, coef, raw):

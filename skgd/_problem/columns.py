@@ -166,8 +166,8 @@ class SparseColumns(Columns):
         places[self.numbers] = np.arange(self.numbers.size)
         storage, data = self.rows.storage, self.rows.data
         select = kernel("select_columns", storage.dtype, index=storage.index_dtype)
-        far = self.numbers[self.is_far[self.numbers]]
-        select(data.features, data.subset, places, far, self.values, self.places, self.starts)
+        far, last_rows = self.numbers[self.is_far[self.numbers]], np.full(self.numbers.size, -1)
+        select(data.features, data.subset, places, far, last_rows, self.values, self.places, self.starts)
 
     def raw(self, coef):
         raw = np.empty(self.rows.n_rows)
