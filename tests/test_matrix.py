@@ -186,10 +186,8 @@ class Vectorised(Optimizer):
 
     @staticmethod
     def rule(params, grads, slots, hyper, learning_rate, t):
-        velocity = 0.5 * slots[0] + grads
-        for j in range(params.size):
-            slots[0, j] = velocity[j]
-            params[j] -= learning_rate * velocity[j]
+        slots[0] = 0.5 * slots[0] + grads
+        params -= learning_rate * slots[0]
 
 
 class BeyondNumba(Optimizer):
