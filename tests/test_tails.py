@@ -63,16 +63,17 @@ def test_a_network_learns_as_behind_a_transformer():
 
 
 def test_a_table_has_one_meaning_however_it_is_stored():
-    X[0, 1] = 0.0
-    dense, stored = network().fit(X, Y), network().fit(sparse.csr_array(X), Y)
+    table = X.copy()
+    table[0, 1] = 0.0
+    dense, stored = network().fit(table, Y), network().fit(sparse.csr_array(table), Y)
     assert dense.tails_ == stored.tails_ != {}
-    squashed = as_it_is().fit(sparse.csr_array(by_formula(X, X)), Y)
-    assert_allclose(stored.predict(X), squashed.predict(by_formula(X, X)), rtol=1e-6)
-    single = network().fit(X.astype(np.float32), Y)
-    assert single.predict(X.astype(np.float32)).dtype == np.float32
+    squashed = as_it_is().fit(sparse.csr_array(by_formula(table, table)), Y)
+    assert_allclose(stored.predict(table), squashed.predict(by_formula(table, table)), rtol=1e-6)
+    single = network().fit(table.astype(np.float32), Y)
+    assert single.predict(table.astype(np.float32)).dtype == np.float32
     assert_allclose(np.array([*single.tails_.values()]), [*dense.tails_.values()], rtol=1e-5)
-    frame = pd.DataFrame(X, columns=[*"abcd"])
-    assert_array_equal(network().fit(frame, Y).predict(frame), dense.predict(X))
+    frame = pd.DataFrame(table, columns=[*"abcd"])
+    assert_array_equal(network().fit(frame, Y).predict(frame), dense.predict(table))
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
