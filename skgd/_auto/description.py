@@ -58,7 +58,7 @@ def moments_tell(X: Any, sample_weight: Any, parameters: Any) -> bool:
 
 
 def _squashes(parameters: Any, model: type) -> bool:
-    """Whether columns with heavy tails are squashed: where scaling is left to us, and weights aren't the user's."""
+    """Whether columns with heavy tails are squashed: where scaling and initial parameters are left to us."""
     ours = model is NetworkModel and parameters.standardize == "auto" and isinstance(parameters.init, str)
     return ours and len(hidden_widths(parameters.hidden_layer_sizes)) > 0  # others are linear models
 
