@@ -5,6 +5,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from scipy import sparse
 
+from ._kernels.structures import sample_of
+
 # The typical distance of a column's entries from their median is the median of those that aren't zero. Tails are heavy
 # if some entry is farther than HEAVY of them: of a million rows of a normal distribution the farthest has 7, of an
 # exponential one, whose tail isn't heavy yet, 29. From LINEAR of them on, two standard deviations of a normal one,
@@ -35,7 +37,7 @@ class Tails(NamedTuple):
         """
         rows = np.flatnonzero(weight > 0) if weight.size else np.arange(X.shape[0])
         least, largest = _range(X if len(rows) == X.shape[0] else X[rows])
-        some = rows[:: -(-len(rows) // MOST_ROWS)]
+        some = rows[sample_of(len(rows), MOST_ROWS)]
         sample, weight, varies = X[some], weight[some] if weight.size else weight, least < largest
         if sparse.issparse(sample):
             varies &= ~_alike(sample, np.maximum(-least, largest), weight)

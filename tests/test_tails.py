@@ -155,6 +155,19 @@ def test_many_rows_have_the_tails_of_some():
         assert_allclose(tails[j], [median, 3 * np.median(np.abs(many[:, j] - median))], rtol=0.1, atol=0.05)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_rows_of_each_phase_of_a_period_tell_of_tails(kind):
+    rng = np.random.default_rng(2)
+    periodic = rng.standard_normal((16_384, 1))  # every fourth row of which is another distribution's
+    periodic[::4] = 50 + 10 * periodic[::4]
+    model = network(max_iter=1)
+    for phase in range(4):
+        assert model.fit(kind(np.roll(periodic, phase, axis=0)), periodic[:, 0] > 0).tails_.keys() == {0}
+        median, scale = model.tails_[0]
+        expected = np.median(periodic)
+        assert_allclose([median, scale], [expected, 3 * np.median(np.abs(periodic - expected))], rtol=0.2, atol=0.1)
+
+
 def test_gaps_have_the_mean_that_the_network_sees():
     gap = np.where(np.arange(N)[:, None] == [[-1, 5, 5, -1]], np.nan, X)
     model, seen = network().fit(X, Y), by_formula(X, X)

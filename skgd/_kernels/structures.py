@@ -59,6 +59,12 @@ def _places(size: int) -> np.ndarray:
     return np.random.RandomState(0).uniform(size=size)
 
 
+def sample_of(n: int, most: int) -> np.ndarray:
+    """At most so many of n numbers, one at random out of each of as many equal parts, always the same."""
+    numbers = np.arange(min(n, most))
+    return ((numbers + _places(most)) * (n / most)).astype(np.int64) if n > most else numbers
+
+
 class Data(NamedTuple):
     """The rows to learn from."""
 
@@ -105,10 +111,7 @@ class Data(NamedTuple):
 
     def sample_rows(self, most: int) -> np.ndarray:
         """Numbers of at most so many rows in use, one at random out of each of as many equal parts, always the same."""
-        n = self.n_rows
-        positions = np.arange(min(n, most))
-        if n > most:
-            positions = ((positions + _places(most)) * (n / most)).astype(np.int64)
+        positions = sample_of(self.n_rows, most)
         return self.subset[positions] if self.subset.size else positions
 
 
