@@ -30,6 +30,7 @@ class Tails(NamedTuple):
     scale: np.ndarray  # s
 
     @classmethod
+    @np.errstate(over="ignore")  # what spans more than float64 can hold is refused later, in words
     def of(cls, X: Any, y: np.ndarray | None, weight: np.ndarray) -> Self | None:
         """Those of X, by the weights of rows, if there are any; None if there are none.
 

@@ -186,6 +186,15 @@ def test_units_make_no_difference(unit):
     assert np.isfinite(model.predict([[0.0, 1e308, -1e308, 0.0]])).all()
 
 
+def test_what_spans_more_than_floats_hold_is_refused_in_words():
+    far = np.where(X[:, :2] > np.median(X[:, :2], axis=0), 1.7e308, -1.7e308)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for model in network(), GDMLPRegressor(max_iter=5, random_state=0):
+            with pytest.raises(ValueError, match="spans more than float64 can hold"):
+                model.fit(far, Y)
+
+
 def test_what_lives_on(tmp_path):
     model = network(max_iter=6).fit(X, Y)
     expected = model.predict(X)
