@@ -16,6 +16,7 @@ HEAVY, LINEAR = 30.0, 3.0
 # by squared correlations. Of a column that has nothing to do with them these are about one over the number of rows.
 FOLLOWED = 0.05
 MOST_ROWS = 4096  # that tell medians and correlations, to two digits
+MOST_ENTRIES = 2**22  # of columns with heavy tails that tell whether targets follow them: what a few copies may take
 FARTHEST = 1e150  # scales from the median: the root of the largest floats
 
 
@@ -40,22 +41,21 @@ class Tails(NamedTuple):
         least, largest = _range(X if len(rows) == X.shape[0] else X[rows])
         some = rows[sample_of(len(rows), MOST_ROWS)]
         sample, weight, varies = X[some], weight[some] if weight.size else weight, least < largest
+        is_rare = np.zeros(X.shape[1], bool)
         if sparse.issparse(sample):
-            varies &= ~_alike(sample, np.maximum(-least, largest), weight)
+            is_rare, alike = _rare_and_alike(sample, np.maximum(-least, largest), weight)
+            varies &= ~alike
             sample = sample.tocsc()
-        found, entries = [], []
+        found = []
         for j in np.flatnonzero(varies).tolist():
-            column = _column(sample, j)
-            center, typical = _median_and_distance(column, weight)
+            center, typical = _median_and_distance(sample, j, weight, is_rare[j])
             if max(largest[j] - center, center - least[j]) > HEAVY * typical > 0:
                 found.append((j, center, LINEAR * typical))
-                entries.append(column)
         if not found:
             return None
         tails = cls(*map(np.array, zip(*found, strict=True)))
         if y is not None:
-            sample = np.column_stack(entries)
-            stays = _followed(y[some].astype(np.float64), sample, tails.squash(sample), weight)
+            stays = _followed(y[some].astype(np.float64), sample[:, tails.columns], tails, weight)
             tails = cls(*(each[~stays] for each in tails))
         return tails if tails.columns.size else None
 
@@ -115,13 +115,14 @@ def _range(X: Any) -> tuple[np.ndarray, np.ndarray]:
     return tuple(each.astype(np.float64) for each in found)  # type: ignore[return-value]
 
 
-def _alike(sample: Any, size: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Which columns of CSR are mostly zero, and else hold nothing much smaller than their size: most of text."""
+def _rare_and_alike(sample: Any, size: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which columns of CSR are mostly zero; which of these hold nothing much smaller than their size: most of text."""
     rows, least = np.repeat(np.arange(sample.shape[0]), np.diff(sample.indptr)), np.full(sample.shape[1], np.inf)
     np.minimum.at(least, sample.indices, np.where(sample.data == 0, np.inf, np.abs(sample.data)))
     weight = weight if weight.size else np.ones(sample.shape[0])
     filled = np.bincount(sample.indices, weight[rows], minlength=sample.shape[1])
-    return (filled < weight.sum() / 2) & (size <= HEAVY * least)
+    is_rare = filled < weight.sum() / 2
+    return is_rare, is_rare & (size <= HEAVY * least)
 
 
 def _column(sample: Any, j: int) -> np.ndarray:
@@ -133,9 +134,15 @@ def _column(sample: Any, j: int) -> np.ndarray:
     return column
 
 
-def _median_and_distance(column: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """The median, and that of distances from it which aren't zero; 0 if all are."""
-    center = _median(column, weight)
+def _median_and_distance(sample: Any, j: int, weight: np.ndarray, is_rare: bool) -> tuple[float, float]:
+    """The median of a column, and that of distances from it which aren't zero; 0 if all are."""
+    if is_rare:  # entries that are stored tell all: the median is zero
+        entries = slice(*sample.indptr[j : j + 2])
+        column, center = sample.data[entries].astype(np.float64), 0.0
+        weight = weight[sample.indices[entries]] if weight.size else weight
+    else:
+        column = _column(sample, j)
+        center = _median(column, weight)
     distance = np.abs(column - center)
     apart = distance > 0
     return center, _median(distance[apart], weight[apart] if weight.size else weight) if apart.any() else 0.0
@@ -151,10 +158,19 @@ def _median(values: np.ndarray, weight: np.ndarray) -> float:
     return float(values[order[np.searchsorted(total, total[-1] / 2)]])
 
 
-def _followed(y: np.ndarray, columns: np.ndarray, squashed_columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _followed(y: np.ndarray, columns: Any, tails: Tails, weight: np.ndarray) -> np.ndarray:
     """Which columns have tails that some of the targets follow: one after the other, by what is left of the targets."""
-    share = weight[:, None] / weight.sum() if weight.size else 1 / len(y)
-    left, raw, squashed_ones = (_standardised(each, share) for each in (y, columns, squashed_columns))
+    n, n_stored = columns.shape[0], columns.nnz if sparse.issparse(columns) else columns.size
+    some = sample_of(n, max(1, MOST_ENTRIES * n // max(n_stored, 1)))
+    share = (weight[some] if weight.size else np.ones(len(some)))[:, None]
+    share = share / share.sum()
+    columns, left = columns[some].astype(np.float64), _standardised(y[some], share)
+    if sparse.issparse(columns):
+        squashed_ones, of_entries = columns.copy(), np.repeat(np.arange(columns.shape[1]), np.diff(columns.indptr))
+        squashed_ones.data = tails.squash(columns.data, of_entries)
+        raw, squashed_ones = (_of_unit_variance(each, of_entries, share) for each in (columns, squashed_ones))
+    else:
+        raw, squashed_ones = (_standardised(each, share) for each in (columns, tails.squash(columns)))
     follows = np.zeros(columns.shape[1], bool)
     while not follows.all():
         gains = (raw.T @ (share * left)) ** 2 - (squashed_ones.T @ (share * left)) ** 2
@@ -163,15 +179,29 @@ def _followed(y: np.ndarray, columns: np.ndarray, squashed_columns: np.ndarray, 
         if not gains[j, k] > FOLLOWED:
             break
         follows[j] = True
-        x = raw[:, [j]]
+        x = _standardised(_column(raw, int(j))[:, None], share)
         left = _standardised(left - x * (x.T @ (share * left)), share)
     return follows
 
 
-def _standardised(columns: np.ndarray, share: Any) -> np.ndarray:
+def _standardised(columns: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Columns less their means, over their standard deviations; zeros where one doesn't vary."""
     with np.errstate(all="ignore"):
         columns = columns / np.abs(columns).max(axis=0)
         columns = columns - (share * columns).sum(axis=0)
         columns = columns / np.sqrt((share * columns**2).sum(axis=0))
     return np.where(np.isfinite(columns), columns, 0.0)
+
+
+def _of_unit_variance(columns: Any, of_entries: np.ndarray, share: np.ndarray) -> Any:
+    """CSC over its columns' standard deviations; with what is centred its products are those of centred columns."""
+    d, share = columns.shape[1], share[columns.indices, 0]
+    with np.errstate(all="ignore"):
+        size = np.zeros(d)
+        np.maximum.at(size, of_entries, np.abs(columns.data))
+        entries = columns.data / size[of_entries]
+        mean, filled = (np.bincount(of_entries, each, minlength=d) for each in (share * entries, share))
+        variance = np.bincount(of_entries, share * (entries - mean[of_entries]) ** 2, minlength=d)
+        entries = entries / np.sqrt(variance + np.maximum(1 - filled, 0) * mean**2)[of_entries]
+    columns.data = np.where(np.isfinite(entries), entries, 0.0)
+    return columns

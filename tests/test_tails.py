@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -142,6 +143,43 @@ def test_columns_stay_whose_tails_targets_follow(kind):
     assert [*network().fit(kind(X), np.log(X[:, 1] + 1) + noise).tails_] == [1, 2]
     assert [*network().fit(kind(X), np.ones(N)).tails_] == [1, 2]
     assert [*GDMLPClassifier(**NETWORK).fit(kind(X), CLASSES).tails_] == [1, 2]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_wide_sparse_rows_have_the_tails_of_dense_ones(weighted):
+    rng = np.random.default_rng(4)
+    wide = np.where(rng.random((1500, 200)) < rng.choice([0.1, 0.3, 0.7], 200), rng.lognormal(0, 2.5, (1500, 200)), 0)
+    wide[:, 1::2] *= -1
+    y = wide[:, [5, 6]].sum(axis=1) + rng.standard_normal(1500)
+    weight = rng.integers(0, 3, 1500) if weighted else np.ones(1500, int)
+    dense, stored = (
+        network(max_iter=1).fit(kind(wide), y, sample_weight=weight).tails_ for kind in (np.asarray, sparse.csr_array)
+    )
+    assert dense == stored
+    assert 150 < len(stored) < 200
+    assert not {5, 6} & stored.keys()
+    rows = np.repeat(wide, weight, axis=0)
+    for j, (median, scale) in stored.items():
+        expected = np.quantile(rows[:, j], 0.5, method="inverted_cdf")
+        distance = np.abs(rows[:, j] - expected)
+        typical = np.quantile(distance[distance > 0], 0.5, method="inverted_cdf")
+        assert_allclose([median, scale], [expected, 3 * typical], rtol=1e-12 if weighted else 0.1, atol=1e-12)
+
+
+@pytest.mark.parametrize("of", [GDMLPRegressor, GDMLPClassifier])
+def test_tails_of_wide_sparse_rows_take_no_dense_copy(of):
+    rng = np.random.default_rng(5)
+    wide = sparse.random_array((2000, 5000), density=0.01, format="csr", rng=rng)
+    wide.data = rng.standard_cauchy(wide.nnz)
+    y = np.arange(2000) % 2
+    tracemalloc.start()
+    try:
+        tails = of(hidden_layer_sizes=(1,), n_members=1, max_iter=1, tol=None).fit(wide, y).tails_
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(tails) > 1000
+    assert peak < 2000 * 5000 * 8 / 4
 
 
 def test_many_rows_have_the_tails_of_some():
