@@ -304,7 +304,9 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
         how = treatment(parameters, self._model, streaming)
         if how.squashes and first is dtype is None:  # else it goes on
-            self._tails = Tails.of(X, None if targets.loss.for_classes else targets.y, targets.weight)
+            tails = Tails.of(X, None if targets.loss.for_classes else targets.y, targets.weight)
+            self.__dict__.pop("_tails", None)
+            self.__dict__ |= {} if tails is None else {"_tails": tails}  # what isn't there needn't be stored
         X, targets = squashed(self._tails, X), targets.squashed(self._tails)
         n_rows = int(np.count_nonzero(targets.weight)) if targets.weight.size else X.shape[0]
         settle_held_out(parameters, n_rows, streaming, targets.validation is not None)

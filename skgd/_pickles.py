@@ -326,7 +326,9 @@ class Pickles(BaseEstimator):
             training = from_first_format(state)
         sparsified = state.pop("_sparsified", False)
         if training is not None:
-            if "_encoding" in state:
+            for name in ("_encoding", "_tails"):  # those of another model don't outlive it
+                self.__dict__.pop(name, None)
+            if state.get("_encoding") is not None:
                 state["_encoding"] = Encoding(**state["_encoding"])
             if state.get("_tails") is not None:
                 self.__dict__["_tails"] = state["_tails"] = Tails(**state["_tails"])  # attributes follow from it

@@ -251,6 +251,18 @@ def test_what_lives_on(tmp_path):
             GDMLPRegressor().__setstate__(state | {"_tails": state["_tails"] | wrong})
 
 
+def test_a_state_replaces_the_tails_of_another_model():
+    with_tails, without = network().fit(X, Y), network().fit(Z, Y)
+    assert "_tails" not in vars(without) | without.__getstate__()
+    states, expected = [each.__getstate__() for each in (with_tails, without)], without.predict(X)
+    for state in states[1], states[1] | {"_tails": None}:
+        with_tails.__setstate__(state)
+        assert with_tails.tails_ == {}
+        assert_array_equal(with_tails.predict(X), expected)
+    without.__setstate__(states[0])
+    assert_array_equal(without.predict(X), network().fit(X, Y).predict(X))
+
+
 def test_a_warm_fit_is_resumed_by_who_has_the_tails_that_it_began_with(tmp_path):
     file = tmp_path / "checkpoint"
     model = network(warm_start=True).fit(X, Y)
