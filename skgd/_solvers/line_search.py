@@ -31,6 +31,7 @@ PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
 DIAGONAL_ANEW = 10, 40  # steps after which parameters are such that their curvature is another one
 LAST_WIDTHS = 3  # of these are left for all rows
+EPS = float(np.finfo(np.float64).eps)  # of the sub-sample's sums, whatever rows are stored in
 RESUMED_NUMBERS: dict[str, type] = {  # of a search, beside where it is
     **dict.fromkeys(("slow", "model_steps", "steps", "memory"), int),
     **dict.fromkeys(("promise", "patience"), float),
@@ -161,6 +162,8 @@ class LineSearch:
         self.idle, self.still, self.criterion, self.prospects = False, 0, SearchCriterion(self.plan), Prospects()
         search = self.search
         search.function, search.l1 = self._function(), problem.l1
+        if self.in_memory:  # so near to the last solution all that is to come may lie below the rounding of float32
+            search.eps = EPS
         if self.smooth:
             penalise(search, more)
         else:  # narrow kinks tell nothing of what lies beyond them

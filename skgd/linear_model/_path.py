@@ -36,7 +36,7 @@ OF_ALPHAS: dict = {
 SHORT, LONG = 1e-3, 1e-7  # smallest alpha over the largest, with an L1 part and without
 LEAST_L1_RATIO = 1e-3  # by which alpha is the largest where nothing becomes zero (Friedman, Hastie, Tibshirani 2010)
 COUPLED_PARAMETERS = 150  # of all classes with one matrix: near a solution more cost more than the steps that it saves
-TOL = 1e-11  # of L2, if it is left to us: a step more for the last digits, as single fits make it, is many along a path
+TOL = 1e-12  # of L2, if it is left to us: steps more for the last digits, as single fits make it, is many along a path
 
 
 @dataclass(frozen=True, eq=False)
