@@ -19,9 +19,8 @@ SAMPLE_TOL = 0.01  # of parameters per row: by about half of them the sample's o
 SAMPLE_STEPS = 100
 WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks, in units of the targets' spread
 SMALL_STEPS = 3
-DOUBT = (
-    0.1  # of the tolerance: so much of it may be what the curvature a step before promises, if that is to be the end
-)
+# of the tolerance: promises of the last step's curvature so small are an end, without that of these parameters
+NEGLIGIBLE = 0.1
 WIDE_TOL = 1e-3  # of what is gained, where the next width will change more
 KINK_GAP = 1e-3  # of what is gained, to be proven under an L1 penalty
 KINK_TOL = 1e-7  # beside what the last width leaves
@@ -299,7 +298,7 @@ class LineSearch:
     def _move(self, search: PreconditionedSearch) -> Outcome | None:
         """Make a step; how it ended if there was none to make."""
         by_promise = self.criterion.name == "objective" and self.smooth
-        promise = search.look(DOUBT * self.criterion.tol * gain_of(search, self.training) if by_promise else 0.0)
+        promise = search.look(NEGLIGIBLE * self.criterion.tol * gain_of(search, self.training) if by_promise else 0.0)
         self.training.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
         if self._converged(promise, search):
             if self.widths:
