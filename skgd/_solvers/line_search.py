@@ -171,8 +171,8 @@ class LineSearch:
             search.evaluate_anew()
         search.slow, search.promise = 0, np.inf
         search.use(model)
-        if guess is not None and self.smooth:
-            leap(search, guess)
+        if guess is not None and self.smooth and leap(search, guess):
+            search.steps += 1  # since when the model is that of other parameters
         if self.training.loss.quadratic or not self.smooth:
             search.renew()
 

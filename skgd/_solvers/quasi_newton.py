@@ -212,12 +212,14 @@ def penalise(search: QuasiNewton, more: np.ndarray) -> None:
     search.pairs = [(step, change, 1.0 / (step @ change)) for step, change in of_steps if step @ change > TINY]
 
 
-def leap(search: QuasiNewton, params: np.ndarray) -> None:
-    """Go to other parameters, if the objective is less there."""
+def leap(search: QuasiNewton, params: np.ndarray) -> bool:
+    """Go to other parameters, if the objective is less there; whether it is."""
     with np.errstate(over="ignore", invalid="ignore"):
         value, gradient = search.function(params)
-        if value + search._l1_norm(params) < search.objective:
+        less = bool(value + search._l1_norm(params) < search.objective)
+        if less:
             _arrive(search, params, value, gradient)
+    return less
 
 
 def _arrive(search, params, value, gradient):
