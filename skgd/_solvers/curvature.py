@@ -181,16 +181,17 @@ class Curvature:
         self.some.resize(state["size"])
         return model
 
-    def penalise(self, ridge: np.ndarray, model: CurvatureModel) -> CurvatureModel:
-        """Take another ridge, which the model gets, too, if that costs no more than a step; what rows tell stays."""
+    def penalise(self, ridge: np.ndarray, model: CurvatureModel) -> CurvatureModel | None:
+        """Take another ridge; the model with it, or None if that costs more than a step. What rows tell stays."""
         self.ridge = ridge
         if self.sets is not None:
             self.sets.penalise(ridge)
             return model
         work = self.n_matrices * self.matrix_width**3 / 3 if self.kind == "subsample" else 0
         pass_work = self.rows.n_rows * self.n_columns * self.n_outputs + PASS_OVERHEAD
-        if self.loss.quadratic or work <= PRODUCTS_PER_ENTRY * pass_work:
-            model = model.penalised(ridge)
+        if not self.loss.quadratic and work > PRODUCTS_PER_ENTRY * pass_work:
+            return None
+        model = model.penalised(ridge)
         self.constant_model = None if self.constant_model is None else model
         return model
 

@@ -154,8 +154,8 @@ class LineSearch:
         """Go on under another penalty, from the guess if the objective is less there: what rows tell stays."""
         more, self.problem = problem.ridge - self.problem.ridge, problem
         model = Identity() if self.search is None else self.search.model
-        if self.curvature is not None:  # what is known tells much, until steps are slow
-            model = self.curvature.penalise(problem.ridge, model)
+        # what is known tells much, until steps are slow
+        penalised = model if self.curvature is None else self.curvature.penalise(problem.ridge, model)
         if self.search is None:
             return
         self.idle, self.still, self.criterion, self.prospects = False, 0, SearchCriterion(self.plan), Prospects()
@@ -170,10 +170,11 @@ class LineSearch:
             self.hyper[0] = self.widths.pop(0)
             search.evaluate_anew()
         search.slow, search.promise = 0, np.inf
-        search.use(model)
+        search.use(penalised or model)
         if guess is not None and self.smooth and leap(search, guess):
             search.steps += 1  # since when the model is that of other parameters
-        if self.training.loss.quadratic or not self.smooth:
+        # by what a model with another ridge promises nothing has come to its end
+        if self.training.loss.quadratic or not self.smooth or (search.newton and penalised is None):
             search.renew()
 
     # -- how it goes on elsewhere
