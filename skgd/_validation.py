@@ -108,7 +108,7 @@ class RemembersValidParameters:
             raise
 
     def _validate_unless_remembered(self) -> None:
-        values = parameter_values(self)
+        values = _parameters_of(type(self))(self)  # type: ignore[arg-type]
         kinds = _kinds(values)
         if not _SIMPLE.issuperset(kinds):
             super()._validate_params()  # type: ignore[misc]
@@ -136,8 +136,8 @@ _VALID: set[tuple] = set()
 
 @functools.cache
 def _parameters_of(cls: type) -> Callable[[object], tuple]:
-    """Gives the values of an object's parameters, those that a subclass's constructor doesn't have, too."""
-    names = list(dict.fromkeys([*_parameter_names(cls), *cls._parameter_constraints]))  # type: ignore[attr-defined]
+    """Gives the values of an object's parameters."""
+    names = _parameter_names(cls)
     return operator.attrgetter(*names) if len(names) > 1 else lambda self: tuple(getattr(self, name) for name in names)
 
 
@@ -152,8 +152,13 @@ def check_parameters(estimator) -> None:
 
 
 def parameter_values(estimator) -> tuple:
-    """The values of all parameters."""
-    return _parameters_of(type(estimator))(estimator)  # type: ignore[arg-type]
+    """The values of all parameters that a fit reads, those that a subclass's constructor doesn't have, too."""
+    return _read_by(type(estimator))(estimator)  # type: ignore[arg-type]
+
+
+@functools.cache
+def _read_by(cls: type) -> Callable[[object], tuple]:
+    return operator.attrgetter(*cls._parameter_constraints)  # type: ignore[attr-defined]
 
 
 def are_fixed(values: tuple) -> bool:

@@ -86,14 +86,17 @@ def working_sets_suit(problem: Problem) -> bool:
     """Whether steps on the columns that matter lead to the optimum fastest.
 
     Where dense rows are many, all columns of some of them make one matrix, if they are few; or many of them are not
-    zero, and few passes over all do. Products of CSR's columns cost no more than its entries, whatever their number.
+    zero, and few passes over all do. Products of CSR's columns cost no more than its entries, whatever their number; of
+    those far from zero each row has an entry.
     """
+    if not can_choose_columns(problem):
+        return False
     rows, n_columns = problem.rows, problem.rows.n_features
     many = n_columns > FEWER_MATRIX_COLUMNS and problem.loss.quadratic
     suits = many or not _are_filled(rows) or rows.n_rows < ROWS_FOR_ALL_COLUMNS * n_columns
     if problem.loss.coupling(np.zeros((1, problem.model.n_outputs))) is not None:
         suits = suits and problem.model.n_params > COUPLED_PARAMETERS_L1  # one matrix knows what outputs share
-    return suits and can_choose_columns(problem)
+    return suits
 
 
 def _are_filled(rows: Any) -> bool:
