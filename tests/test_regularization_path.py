@@ -199,10 +199,8 @@ def test_the_next_solution_is_looked_for_where_the_last_ones_lead():
     path = Continuation(solver_of(model_for_path(GDLogisticClassifier()), X[:, :3], KIND > 0, None).problem, None)
     path.past = list(zip(at[:3], truth[:3], strict=True))
     np.testing.assert_allclose(path._guess(dataclasses.replace(path.problem, penalty=L2(0.01))), truth[3])
-    of_l1 = path._guess(dataclasses.replace(path.problem, penalty=L1(0.01)))
-    np.testing.assert_allclose(of_l1, np.where([True, False, truth[2, 2] * truth[3, 2] > 0, True], truth[3], 0.0))
-    for strength in 0.0, 0.2:  # whose logarithm isn't known, or leads nowhere
-        assert path._guess(dataclasses.replace(path.problem, penalty=L2(strength))) is None
+    for penalty in L2(0.0), L2(0.2), L1(0.01):  # a logarithm that isn't known, or leads nowhere; zeros that stay
+        assert path._guess(dataclasses.replace(path.problem, penalty=penalty)) is None
 
 
 def test_solutions_cost_less_where_the_last_ones_lead(monkeypatch):

@@ -34,7 +34,8 @@ class Solution(NamedTuple):
 class Continuation:
     """A training by line searches that goes on from one penalty to the next: rows and curvature are kept.
 
-    Each solution is looked for where those before it lead, as a polynomial of the logarithm of the penalty's strength.
+    Without an L1 penalty each solution is looked for where those before it lead, as a polynomial of the logarithm of
+    the penalty's strength.
     """
 
     def __init__(self, problem: Problem, decide: Callable[[Problem], Plan]):
@@ -61,24 +62,21 @@ class Continuation:
             if outcome == Outcome.DIVERGED:
                 raise ValueError(IMMENSE_START)
         params, norm = training.state.params.copy(), float(training.gradient_norm or 0.0)
-        if penalty.l1 + penalty.l2 > 0:
-            self.past = [*self.past, (np.log(penalty.l1 + penalty.l2), params)][-PAST:]
+        if penalty.l2 > 0:
+            self.past = [*self.past, (np.log(penalty.l2), params)][-PAST:]
         return Solution(params, norm, training.epochs - first, outcome == Outcome.CONVERGED)
 
     def _guess(self, problem: Problem) -> np.ndarray | None:
-        """What the polynomial through the last solutions gives (Lagrange); coefficients that are zero stay so."""
-        strength = problem.penalty.l1 + problem.penalty.l2
-        if strength == 0 or len(self.past) < 2:
+        """What the polynomial through the last solutions gives (Lagrange); of an L1 penalty it saves too few steps."""
+        strength = problem.penalty.l2
+        if strength == 0 or problem.l1 is not None or len(self.past) < 2:
             return None
         known = np.array([each for each, _ in self.past])
         off = np.log(strength) - known
         if len({0.0, *off}) <= len(off):  # a strength that comes twice
             return None
         weights = [np.prod(np.delete(off, i) / (known[i] - np.delete(known, i))) for i in range(len(known))]
-        guess, last = weights @ np.array([params for _, params in self.past]), self.past[-1][1]
-        if problem.l1 is not None:
-            guess = np.where((problem.l1 > 0) & (guess * last <= 0), 0.0, guess)
-        return guess
+        return weights @ np.array([params for _, params in self.past])
 
     def _begun(self, problem: Problem) -> Training:
         """Begin from where another method has come to, if one has."""

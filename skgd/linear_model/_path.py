@@ -103,9 +103,10 @@ def regularization_path(
 ) -> RegularizationPath:
     """Solutions of a linear model for many strengths of its penalty, each a start for the next one.
 
-    The next one is looked for where the last three lead, as a polynomial of log(alpha), or at the last one where the
-    objective is less there. X is checked and described once. Squared error with at most 3,000 columns (1,000 of CSR)
-    is solved from their covariances, for which all rows are looked at once, whatever the number of alphas.
+    Without an L1 penalty the next one is looked for where the last three lead, as a polynomial of log(alpha), or at the
+    last one where the objective is less there. X is checked and described once. Squared error with at most 3,000
+    columns (1,000 of CSR) is solved from their covariances, for which all rows are looked at once, whatever the number
+    of alphas.
 
     Parameters
     ----------
