@@ -312,7 +312,7 @@ def test_a_subclass_may_leave_parameters_at_their_defaults():
 def test_what_calls_leave_for_the_next_one_is_given_up_where_parameters_or_rows_change(stored):
     # plain descent on raw features, one update with all rows of each part, by its formula
     rng = np.random.default_rng(0)
-    parts = [(8, {}), (8, {}), (8, {"alpha": 0.5}), (8, {"alpha": 0.5}), (5, {}), (8, {"learning_rate": 0.02}), (8, {})]
+    parts = [(5, {}), *[(8, {})] * 2, *[(8, {"alpha": 0.5})] * 2, (5, {}), (8, {"learning_rate": 0.02}), (8, {})]
     model = GDLinearRegressor(optimizer="sgd", learning_rate=0.05, batch_size=None, standardize=False, alpha=0.1)
     w, b = np.zeros(3), 0.0
     for n_rows, change in parts * 2:

@@ -13,6 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._kernels.coordinate_descent import coordinate_descent
+from skgd._kernels.sparse import select_columns
+from skgd._kernels.structures import SparseFeatures
 from skgd._problem import columns
 from skgd._solvers.working_sets import Support
 from skgd.losses import Huber
@@ -192,6 +194,19 @@ def test_sparse_columns_far_from_zero_are_chosen_as_others_are(loss):
     left = smallest_subgradients(centred, derivative(raw, y), coef, 0.02, 0.0)
     assert 0 < np.count_nonzero(coef) < len(X)
     assert np.abs(left).max() <= 1e-4 * 0.02
+
+
+def test_chosen_columns_of_csr_are_those_of_centred_rows():
+    X = np.array([[100.0, 0.0, 3.0, 0.0], [0.0, 1.0, 0.0, 5.0], [102.0, 0.0, 4.0, 7.0]])
+    stored, center, unit = sparse.csr_array(X), np.array([101.0, 0.0, 0.0, 6.0]), np.array([0.5, 1.0, 2.0, 4.0])
+    features = SparseFeatures(stored.data, stored.indices, stored.indptr, center, unit)
+    places = np.array([2, 0, -1, 1])  # of columns 1, 3 and 0
+    values, numbers, starts = np.empty(9), np.empty(9, int), np.zeros(4, int)
+    far, last_rows = np.array([3, 0]), np.full(3, -1)
+    select_columns(features, np.empty(0, int), places, far, last_rows, values, numbers, starts)
+    found = np.zeros((3, 3))
+    np.add.at(found, (np.repeat(np.arange(3), np.diff(starts)), numbers[: starts[-1]]), values[: starts[-1]])
+    np.testing.assert_array_equal(found, ((X - center) * unit)[:, [1, 3, 0]])
 
 
 def test_few_sparse_rows_of_columns_that_are_alike_converge_by_default():
