@@ -55,13 +55,29 @@ def linear_forward(features, rows, model, params, work, raw):
 
 
 def linear_backward(features, rows, model, params, work, derivatives, grads):
-    """Gradient of the block's loss: sum over its rows of d loss / d raw times the standardised row."""
+    """Gradient of the block's loss: sum over its rows of d loss / d raw times the standardised row.
+
+    The rows that make no four come first, and two of them set the gradient: batches of two, which small learning
+    rates take, go through it once.
+    """
     X, center, inverse_scale = features.X, features.center, features.inverse_scale
     d, m = X.shape[1], rows.size
-    set_zero(grads)
+    first = m % ROWS_AT_ONCE
     for k in range(derivatives.shape[1]):
         gradient = grads[k * (d + 1) : (k + 1) * (d + 1)]
-        for i in range(0, m - ROWS_AT_ONCE + 1, ROWS_AT_ONCE):
+        if first >= 2:
+            row0, row1, s0, s1 = rows[0], rows[1], derivatives[0, k], derivatives[1, k]
+            for j in range(d):
+                gradient[j] = (s0 * (X[row0, j] - center[j]) + s1 * (X[row1, j] - center[j])) * inverse_scale[j]
+            gradient[d] = s0 + s1
+        else:
+            set_zero(gradient)
+        if first % 2 == 1:
+            row, slope = rows[first - 1], derivatives[first - 1, k]
+            for j in range(d):
+                gradient[j] += slope * (X[row, j] - center[j]) * inverse_scale[j]
+            gradient[d] += slope
+        for i in range(first, m, ROWS_AT_ONCE):
             row0, row1, row2, row3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
             s0, s1, s2, s3 = derivatives[i, k], derivatives[i + 1, k], derivatives[i + 2, k], derivatives[i + 3, k]
             for j in range(d):
@@ -70,22 +86,8 @@ def linear_backward(features, rows, model, params, work, derivatives, grads):
                     + s1 * (X[row1, j] - center[j])
                     + s2 * (X[row2, j] - center[j])
                     + s3 * (X[row3, j] - center[j])
-                )
+                ) * inverse_scale[j]
             gradient[d] += s0 + s1 + s2 + s3
-        i = m - m % ROWS_AT_ONCE
-        if m - i >= 2:
-            row0, row1, s0, s1 = rows[i], rows[i + 1], derivatives[i, k], derivatives[i + 1, k]
-            for j in range(d):
-                gradient[j] += s0 * (X[row0, j] - center[j]) + s1 * (X[row1, j] - center[j])
-            gradient[d] += s0 + s1
-            i += 2
-        if i < m:
-            row, slope = rows[i], derivatives[i, k]
-            for j in range(d):
-                gradient[j] += slope * (X[row, j] - center[j])
-            gradient[d] += slope
-        for j in range(d):
-            gradient[j] *= inverse_scale[j]
         if not model.trains_intercept:
             gradient[d] = 0
 
