@@ -10,6 +10,7 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDRegressor
+from sklearn.metrics import r2_score
 
 from skgd import GDLinearRegressor, GDLogisticClassifier
 from skgd._problem import predictions
@@ -523,3 +524,42 @@ def test_predictions_of_several_blocks_of_rows(stored, monkeypatch):
     X, coef, intercept = rng.standard_normal((10, 4)).round(1), rng.standard_normal((2, 4)), np.array([5.0, -7.0])
     found = predictions.raw_predictions(stored(X), coef, intercept, n_threads=1)
     np.testing.assert_allclose(found, X @ coef.T + intercept, rtol=1e-6)
+
+
+@pytest.mark.parametrize("targets", ["one", "a column", "two", "constant", "perfect", "single", "whole"])
+def test_the_score_is_scikit_learns_r2(targets):
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((60, 3))
+    y = X[:, 0] + 0.5 * rng.standard_normal(60)
+    of = {
+        "one": y,
+        "a column": y[:, None],
+        "two": np.column_stack([y, 100 - y**2]),
+        "constant": np.full(60, 3.0),
+        "perfect": 2 * X[:, 1] + 1,
+        "single": y.astype(np.float32),
+        "whole": (10 * y).astype(int),
+    }
+    model = GDLinearRegressor().fit(X[:40], of[targets][:40])
+    for rows in slice(40), slice(40, 60):
+        expected = r2_score(of[targets][rows], model.predict(X[rows]))
+        assert model.score(X[rows], of[targets][rows]) == pytest.approx(
+            expected, rel=1e-12 if targets != "single" else 1e-6
+        )
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(X, of[targets][:30])
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_one_batch_of_any_size_descends_along_the_formulas_gradient(batch_size, fit_intercept):
+    rng = np.random.default_rng(batch_size)
+    X, y = 10 + 3 * rng.standard_normal((batch_size, 21)), rng.standard_normal((batch_size, 2))
+    settings = {"standardize": False, "fit_intercept": fit_intercept, "alpha": 0.3, "tol": None, "max_iter": 2}
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=1e-4, batch_size=batch_size, **settings).fit(X, y)
+    coef, intercept = np.zeros((2, 21)), np.zeros(2)  # where raw features begin
+    for _ in range(2):
+        slope = (X @ coef.T + intercept - y) / batch_size
+        coef, intercept = coef - 1e-4 * (slope.T @ X + 0.3 * coef), intercept - 1e-4 * slope.sum(axis=0) * fit_intercept
+    np.testing.assert_allclose(model.coef_, coef, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, intercept, rtol=1e-9, atol=1e-14)

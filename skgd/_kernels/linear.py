@@ -13,44 +13,37 @@ from .vectors import add_into, set_zero
 ROWS_AT_ONCE = 4
 
 
-def coefficients(inverse_scale, params, work):
-    """Coefficients in the units of X, one row per output: w / scale."""
-    d = inverse_scale.size
-    for k in range(params.size // (d + 1)):
-        for j in range(d):
-            work[k * d + j] = params[k * (d + 1) + j] * inverse_scale[j]
-
-
 def linear_forward(features, rows, model, params, work, raw):
     """Raw predictions of the given rows."""
-    X, center = features.X, features.center
+    X, center, inverse_scale = features.X, features.center, features.inverse_scale
     d, m = X.shape[1], rows.size
-    coefficients(features.inverse_scale, params, work)
     for k in range(raw.shape[1]):
-        w = work[k * d : (k + 1) * d]
+        w = params[k * (d + 1) : (k + 1) * (d + 1)]
         intercept = params[k * (d + 1) + d]
         for i in range(0, m - ROWS_AT_ONCE + 1, ROWS_AT_ONCE):
             row0, row1, row2, row3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
             z0 = z1 = z2 = z3 = intercept
             for j in range(d):
-                z0 += (X[row0, j] - center[j]) * w[j]
-                z1 += (X[row1, j] - center[j]) * w[j]
-                z2 += (X[row2, j] - center[j]) * w[j]
-                z3 += (X[row3, j] - center[j]) * w[j]
+                coef = w[j] * inverse_scale[j]
+                z0 += (X[row0, j] - center[j]) * coef
+                z1 += (X[row1, j] - center[j]) * coef
+                z2 += (X[row2, j] - center[j]) * coef
+                z3 += (X[row3, j] - center[j]) * coef
             raw[i, k], raw[i + 1, k], raw[i + 2, k], raw[i + 3, k] = z0, z1, z2, z3
         i = m - m % ROWS_AT_ONCE
         if m - i >= 2:
             row0, row1 = rows[i], rows[i + 1]
             z0 = z1 = intercept
             for j in range(d):
-                z0 += (X[row0, j] - center[j]) * w[j]
-                z1 += (X[row1, j] - center[j]) * w[j]
+                coef = w[j] * inverse_scale[j]
+                z0 += (X[row0, j] - center[j]) * coef
+                z1 += (X[row1, j] - center[j]) * coef
             raw[i, k], raw[i + 1, k] = z0, z1
             i += 2
         if i < m:
             row, z = rows[i], intercept
             for j in range(d):
-                z += (X[row, j] - center[j]) * w[j]
+                z += (X[row, j] - center[j]) * (w[j] * inverse_scale[j])
             raw[i, k] = z
 
 

@@ -76,7 +76,7 @@ class Model:
 
     def n_work(self, block_size: int, storage: Storage) -> int:
         """Numbers of workspace that a block needs."""
-        raise NotImplementedError
+        return 0
 
     # -- its parameters
 
@@ -137,9 +137,6 @@ class LinearModel(Model):
 
     def block_size(self, batch_size: int, itemsize: int) -> int:
         return min(batch_size, max(16, _BLOCK_BYTES // (self.n_features * itemsize)))
-
-    def n_work(self, block_size: int, storage: Storage) -> int:
-        return self.n_outputs * self.n_features if storage.index_dtype is None else 0
 
     def penalised(self, factor: np.ndarray) -> np.ndarray:
         counts = np.empty((self.n_outputs, self.n_features + 1))
