@@ -8,6 +8,8 @@ import os
 import pathlib
 import tempfile
 import textwrap
+import traceback
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -32,12 +34,24 @@ def compile_by_turns(request, tmp_path_factory):
         from skgd._precompile import jobs_for
 
         of_all_workers = tmp_path_factory.getbasetemp().parent
-        for number, (what, *arguments) in enumerate(jobs_for([np.dtype(float), np.dtype(np.float32)], sparse=True)):
+        jobs = jobs_for([np.dtype(float), np.dtype(np.float32)], sparse=True) + further_jobs()
+        for number, (what, *arguments) in enumerate(jobs):
             with contextlib.suppress(FileExistsError):
                 (of_all_workers / f"compiled {number}").touch(exist_ok=False)
                 what(*arguments)
         gc.collect()
     gc.freeze()  # what is there stays: tests don't look for garbage among the hundreds of thousands of its objects
+
+
+def further_jobs():
+    """What some tests need that users may never: networks shared among threads, columns numbered with 64 bits."""
+    from skgd._compile.kernels import kernel
+    from skgd._kernels.structures import Network, TeamNetwork
+
+    double, single, short, long = map(np.dtype, (np.float64, np.float32, np.int32, np.int64))
+    shared = [(double, TeamNetwork, None), (single, TeamNetwork, short)]
+    jobs = [(kernel, name, *of) for of in shared for name in ("run_epochs", "help_team")]
+    return jobs + [(kernel, name, double, Network, long) for name in ("run_epochs", "forward", "backward")]
 
 
 class Twin(NamedTuple):
@@ -108,6 +122,36 @@ def answer_here():
         with contextlib.redirect_stdout(printed):
             exec(textwrap.dedent(script), {})
         return json.loads(printed.getvalue())
+
+    return answer
+
+
+@pytest.fixture
+def answer_of_a_copy():
+    """A function: what a script prints as JSON in a copy of this process, whose changes go with it."""
+    if not hasattr(os, "fork"):
+        pytest.skip("needs processes that begin as copies")
+
+    def answer(script):
+        read, write = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of copies beside other threads
+            copy = os.fork()
+        if copy == 0:
+            status = 1
+            with os.fdopen(write, "w") as pipe, contextlib.redirect_stdout(pipe):
+                try:
+                    exec(textwrap.dedent(script), {})
+                    status = 0
+                except BaseException:
+                    traceback.print_exc(file=pipe)
+                pipe.flush()
+                os._exit(status)  # the tests are the other process's
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            printed = pipe.read()
+        assert os.waitpid(copy, 0)[1] == 0, printed[-2000:]
+        return json.loads(printed)
 
     return answer
 

@@ -1,10 +1,5 @@
 """What precompile leaves to compile: nothing that estimators need afterwards."""
 
-import json
-import subprocess
-import sys
-import textwrap
-
 import pytest
 
 from skgd._compile.jit import have_numba
@@ -66,10 +61,8 @@ ASKS = """
 """
 
 
-def test_precompile_leaves_nothing_to_compile():
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(ASKS)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    answers = json.loads(done.stdout)
+def test_precompile_leaves_nothing_to_compile(answer_of_a_copy):
+    answers = answer_of_a_copy(ASKS)
     assert [dtype for dtype, *_ in answers] == ["float64", "float32"]
     for dtype, n_asked, left, n_ready, lines in answers:
         assert n_asked > 25
