@@ -43,6 +43,15 @@ def compile_by_turns(request, tmp_path_factory):
     gc.freeze()  # what is there stays: tests don't look for garbage among the hundreds of thousands of its objects
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_of_blas():
+    """BLAS's threads wait busily, and take the cores from each other's processes; tests/test_threads.py has several."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):
+        yield
+
+
 def further_jobs():
     """What some tests need that users may never: networks shared among threads, columns numbered with 64 bits."""
     from skgd._compile.kernels import kernel

@@ -144,9 +144,9 @@ def blas_threads():
     return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def two_threads_of_blas():
-    """As many, whatever the machine and the environment give it."""
+    """As many, whatever the machine, the environment and the session give it."""
     libraries = [found for found in ThreadpoolController().lib_controllers if found.user_api == "blas"]
 
     def give(numbers):
@@ -165,7 +165,7 @@ def two_threads_of_blas():
     give(before)
 
 
-def test_blas_is_limited_until_the_last_has_left(two_threads_of_blas):
+def test_blas_is_limited_until_the_last_has_left():
     before = blas_threads()
     assert set(before) == {2}
     entered, leave = threading.Event(), threading.Event()
