@@ -34,7 +34,8 @@ def compile_by_turns(request, tmp_path_factory):
         from skgd._precompile import jobs_for
 
         of_all_workers = tmp_path_factory.getbasetemp().parent
-        jobs = jobs_for([np.dtype(float), np.dtype(np.float32)], sparse=True) + further_jobs()
+        # the longest first, so that nobody waits for the last one
+        jobs = further_jobs() + jobs_for([np.dtype(float), np.dtype(np.float32)], sparse=True)
         for number, (what, *arguments) in enumerate(jobs):
             with contextlib.suppress(FileExistsError):
                 (of_all_workers / f"compiled {number}").touch(exist_ok=False)

@@ -47,10 +47,21 @@ def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+@functools.cache
+def nodes_of(path):
+    return list(ast.walk(parsed(path)))
+
+
+@functools.cache
+def lines_of(path):
+    return path.read_text(encoding="utf-8").splitlines()
+
+
 def room_of(path):
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
+@functools.cache
 def files_of(room):
     return [path for path in FILES if room_of(path) == room]
 
@@ -61,7 +72,7 @@ each_room = pytest.mark.parametrize("room", sorted({room_of(path) for path in FI
 def imported_names(path):
     """Absolute dotted names of all that a file imports, anywhere in it, with the line."""
     package = ("skgd", *path.relative_to(PACKAGE).parts[:-1])
-    for node in ast.walk(parsed(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -112,7 +123,7 @@ def lines_of_code(path, node):
     for each in ast.walk(node):
         if isinstance(each, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(each) is not None:
             skipped |= set(range(each.body[0].lineno, each.body[0].end_lineno + 1))
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = lines_of(path)
     numbers = set(range(node.lineno, node.end_lineno + 1)) - skipped
     return sum(bool(lines[n - 1].strip()) and not lines[n - 1].strip().startswith("#") for n in numbers)
 
@@ -120,9 +131,9 @@ def lines_of_code(path, node):
 @each_room
 def test_files_functions_and_classes_are_of_a_size_to_be_read(room):
     for path in files_of(room):
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = lines_of(path)
         assert len(lines) <= MOST_LINES, path
-        for node in ast.walk(parsed(path)):
+        for node in nodes_of(path):
             said = isinstance(node, ast.FunctionDef | ast.ClassDef) and "# long:" in lines[node.lineno - 1]  # and why
             if isinstance(node, ast.FunctionDef):
                 assert said or lines_of_code(path, node) <= MOST_CODE, f"{path}:{node.lineno} {node.name}"
@@ -346,6 +357,6 @@ def test_only_one_module_touches_private_names_of_scikit_learn(room):
             top, *rest = name.split(".")
             if top == "sklearn":
                 assert not any(part.startswith("_") for part in rest), f"{path}:{line} imports {name}"
-        for node in ast.walk(parsed(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.Attribute):
                 assert node.attr not in PRIVATE, f"{path}:{node.lineno} uses BaseEstimator.{node.attr}"
