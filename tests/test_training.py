@@ -935,6 +935,7 @@ class InPython(Optimizer):
             params -= learning_rate * grads
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
+signal.alarm(120)  # these fits would take hours
 warnings.simplefilter("ignore")
 rng = np.random.default_rng(0)
 X = rng.standard_normal((1_000, 20))
@@ -964,7 +965,6 @@ print(json.dumps(ends))
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT") or sys.platform == "win32", reason="needs POSIX signals")
 def test_ctrl_c_ends_a_long_fit_and_keeps_what_it_has_learned(answer_of_a_copy):
-    # each of these fits would take hours
     assert answer_of_a_copy(INTERRUPTED) == [["interrupted", True, True]] * 5
 
 
