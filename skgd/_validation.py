@@ -87,8 +87,8 @@ def check_weights(weight, n_rows: int) -> np.ndarray:
 class RemembersValidParameters:
     """Checks parameters once: small fits, in grids and in streams, would spend much of their time on it.
 
-    Stands before BaseEstimator. Only numbers, strings, None and tuples of them are remembered, which can't change
-    behind our back.
+    Stands before BaseEstimator. Only numbers, strings, None and tuples of them are remembered, also NumPy's, which
+    grids are made of: they can't change behind our back.
     """
 
     @classmethod
@@ -129,7 +129,7 @@ def _kinds(values: tuple) -> tuple[type, ...]:
     return tuple(type(part) for value in values for part in (value if type(value) is tuple else (value,)))
 
 
-_SIMPLE = frozenset({bool, int, float, str, type(None)})
+_SIMPLE = frozenset({bool, int, float, str, type(None), np.float64, np.int64, np.bool_, np.str_})
 _MOST_REMEMBERED = 1_000
 _VALID: set[tuple] = set()
 

@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+import sklearn.base
 from sklearn import linear_model, neural_network, svm
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -140,3 +141,21 @@ def test_the_penalty_of_networks_is_a_share_of_that_of_their_peers():
     ours.set_params(standardize=False).fit(X, Y)  # of so strong a penalty there is one optimum
     for mine, theirs in zip(ours.coefs_, peer.coefs_, strict=True):
         assert (mine**2).sum() == pytest.approx((theirs**2).sum(), rel=1e-3)
+
+
+def test_numbers_of_numpy_are_checked_once_and_each_of_them(monkeypatch):
+    checked, check = [], sklearn.base.validate_parameter_constraints
+
+    def count(constraints, parameters, caller_name):
+        checked.append(parameters["alpha"])
+        check(constraints, parameters, caller_name=caller_name)
+
+    monkeypatch.setattr(sklearn.base, "validate_parameter_constraints", count)
+    X, y = np.eye(4), np.arange(4.0)
+    for alpha in np.array([0.3125, 0.6875, 0.3125, 0.6875]):
+        GDLinearRegressor(alpha=alpha, max_iter=np.int64(7), tol=None).fit(X, y)
+    assert checked == [0.3125, 0.6875]
+    for bad in np.float64(-0.3125), np.float64("nan"), np.bool_(True):
+        for _ in range(2):
+            with pytest.raises(ValueError, match="'alpha' parameter"):
+                GDLinearRegressor(alpha=bad, max_iter=np.int64(7), tol=None).fit(X, y)
