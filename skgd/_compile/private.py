@@ -231,13 +231,18 @@ def entry_of(dispatcher: Any) -> Any:
     if isinstance(dispatcher, types.FunctionType):
         return dispatcher
     try:
-        (result,) = dispatcher.overloads.values()
-        if callable(result.entry_point):
-            return result.entry_point
-        raise TypeError("an entry that can't be called")
+        return _entry_of(dispatcher)
     except Exception as error:
         warn_without("the entries of functions", "fits that callbacks watch are slower.", in_words(error))
         return dispatcher
+
+
+@functools.cache  # numba asks each part of a signature what it is, which takes as long as some short fits do
+def _entry_of(dispatcher):
+    (result,) = dispatcher.overloads.values()
+    if not callable(result.entry_point):
+        raise TypeError("an entry that can't be called")
+    return result.entry_point
 
 
 # -- the cache
