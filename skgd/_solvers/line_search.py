@@ -1,5 +1,7 @@
 """Training with exact gradients: on a sub-sample first, then on all rows, with the sub-sample's curvature."""
 
+import time
+
 import numpy as np
 
 from .. import _parallel as threads
@@ -7,7 +9,8 @@ from .._kernels.constants import LEAST_GAIN, SLOW, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
 from .._problem.squares import SquaresByMoments
-from .curvature import MOST_PATIENCE, Curvature, moments_of_all, most_to_gain
+from .curvature import MOST_PATIENCE, Curvature, moments_of_all
+from .loop import SLICE_SECONDS
 from .outcome import Outcome
 from .plan import Plan
 from .prospects import Prospects
@@ -132,7 +135,7 @@ class LineSearch:
     dtype = FLOAT64
 
     def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
-        self.training, self.plan, self.problem = training, plan, problem
+        self.training, self.plan, self.problem, self.pauses = training, plan, problem, pauses
         self.optimizer = training.optimizer
         self.hyper = problem.loss_hyper.copy()  # whose width of kinks will change
         self.smooth = training.loss.smooth
@@ -270,11 +273,16 @@ class LineSearch:
         return descend(search, self.training, PART_TOL / np.sqrt(n_rows), PART_STEPS), search.pairs
 
     def step(self, last_epoch: int) -> Outcome:
-        """Make one step."""
+        """Make one step, or as many as a call should where nobody looks in between."""
         # threads of BLAS that wait for each other on cores that others use, too, make a step many times as long, and
         # other last digits
         with threads.single_threaded_blas():
-            return self._step(last_epoch)
+            until = time.perf_counter() + SLICE_SECONDS
+            while True:
+                outcome = self._step(last_epoch)
+                goes_on = outcome in (Outcome.PAUSED, Outcome.RUNNING)
+                if self.pauses or not goes_on or time.perf_counter() > until:
+                    return outcome
 
     def _step(self, last_epoch):
         training = self.training
