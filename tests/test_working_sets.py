@@ -16,7 +16,7 @@ from skgd._kernels.coordinate_descent import coordinate_descent
 from skgd._kernels.sparse import select_columns
 from skgd._kernels.structures import SparseFeatures
 from skgd._problem import columns
-from skgd._solvers.working_sets import Support
+from skgd._solvers.working_sets import Support, WorkingSets
 from skgd.losses import Huber
 from skgd.optimizers import LBFGS
 
@@ -317,6 +317,32 @@ def test_weak_penalties_are_reached_from_stronger_and_from_weaker_ones(l1_ratio)
         assert model.converged_
         assert model.n_iter_ - before <= 20  # where signs turn again and again it took hundreds
         before = model.n_iter_
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    ("alpha", "shape", "steps"), [(1e-3, (160, 120), 3), (1e-3, (100, 120), None), (1.0, (160, 120), None)]
+)
+def test_all_columns_are_worked_on_at_once_where_most_of_them_will_come_in(alpha, shape, steps, dtype, monkeypatch):
+    sizes = []
+
+    class Recorded(WorkingSets):
+        def _step(self, columns, *args):
+            sizes.append(columns.numbers.size)
+            super()._step(columns, *args)
+
+    monkeypatch.setattr("skgd._solvers.curvature.WorkingSets", Recorded)
+    X, y = data(shape, informative=80)
+    X, weight = X.astype(dtype), np.random.default_rng(5).uniform(0.5, 2.0, len(X))
+    model = GDLinearRegressor(penalty="l1", alpha=alpha, standardize=False).fit(X, y, sample_weight=weight)
+    coef = model.coef_.astype(float)
+    left = smallest_subgradients(X, X @ coef + model.intercept_[0] - y, coef, alpha, 0.0, weight)
+    assert np.abs(left).max() <= (1e-8 if dtype == np.float64 else 1e-4)
+    assert model.converged_
+    assert (sizes[0] == shape[1]) == (steps is not None)
+    if steps is not None:
+        assert model.n_iter_ <= steps
+        assert np.count_nonzero(coef) > shape[1] / 2
 
 
 def test_sweeps_go_on_until_signs_have_stayed_for_as_many_as_asked_for():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dsysv, dtrtrs
+from scipy.linalg.lapack import dpotrf, dpotrs, dsysv, dtrtrs
 
 from .._compile.kernels import kernel
 from .._kernels.constants import TINY
@@ -13,8 +13,8 @@ from .._problem.model import LinearModel
 from .._problem.rows import Rows
 from ..penalties import smallest_subgradient
 
-SWEEPS = 30  # until signs stay: one costs as much as a thirtieth of a factorisation, roughly
-CALM_WORK = 2**15  # multiplications of sweeps that leave signs alone: they cost less than a Newton step to others
+SWEEPS = 60  # until signs stay: one costs as much as a thirtieth of a factorisation, roughly
+CALM_WORK = 2**17  # multiplications of sweeps that leave signs alone: they cost less than a Newton step to others
 NEWTON_STEPS = 3  # of a round, until none leads to other signs
 MOST_ROUNDS = 10  # what is left then waits for the next step, which may have other columns
 JITTER = 1e-12  # share of the mean diagonal that lets a singular matrix be factorised
@@ -26,6 +26,8 @@ MARGIN = 0.1  # share of the penalty within which gradients that are too small m
 DENSE_GROWTH, SPARSE_GROWTH = 0.25, 1.0  # columns for each that isn't zero: those of CSR are cheap beside a pass
 SET_FACTOR = 2.0  # times the root of the number of columns: a matrix of so many costs less than a pass over all
 FEW_COLUMNS = 64  # whose products under squared error cost less than the steps that would come to them by and by
+FEW_PRODUCTS = 2**26  # of dense columns' entries: so do those that a weak penalty will let in by and by, most of them
+WEAK = 50.0  # times the penalty, the largest slope from which on it is weak
 WEAKER = 0.2  # times the largest slope, the weakest penalty that a step is made under
 FEW_NEW = 0.05  # of a set's columns: with more, its minimum is none for long, and not worth more than one round
 RESTING = 1e-12  # share of the penalty: smaller subgradients are rounding
@@ -55,15 +57,12 @@ class Support:
 
     def solve(self, matrix: np.ndarray, free: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Solution of the system of these parameters."""
-        is_free, is_base = np.zeros((2, len(matrix)), dtype=bool)
-        is_free[free] = is_base[self.base] = True
-        gone, come = np.flatnonzero(~is_free[self.base]), free[~is_base[free]]
-        n_changed = gone.size + come.size
+        gone, come, n_changed = self._changes(len(matrix), free)
         self.is_own = n_changed > CHANGED * self.base.size
         if self.is_own or self.lower is None:
             self._factorise(matrix, free if self.is_own else self.base)
         if self.is_own or not n_changed:
-            return self._back(self._forth(vector))
+            return dpotrs(self.lower, vector, lower=1)[0]
         full, n_gone = np.zeros(len(matrix)), gone.size
         full[free] = vector
         border = np.zeros((self.base.size, n_gone + come.size), order="F")
@@ -81,6 +80,15 @@ class Support:
         full[self.base] = self._back(solution - border @ of_border)
         return full[free]
 
+    def _changes(self, n: int, free: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """Where those that have gone are in the base, those that have come, and how many they are."""
+        if not self.base.size:
+            return self.base, free, free.size
+        is_free, is_base = np.zeros((2, n), dtype=bool)
+        is_free[free] = is_base[self.base] = True
+        gone, come = (~is_free[self.base]).nonzero()[0], free[~is_base[free]]
+        return gone, come, gone.size + come.size
+
     def _forth(self, vectors):
         return dtrtrs(self.lower, vectors, lower=1)[0]
 
@@ -89,10 +97,11 @@ class Support:
 
     def _factorise(self, matrix, free):
         among, of_free = kernel("among", FLOAT64), np.empty((free.size, free.size))
-        jitter, failed = JITTER * float(np.diagonal(matrix)[free].mean()), True
+        diagonal = of_free.ravel()[:: free.size + 1]
+        jitter, failed = JITTER / free.size * float(matrix.diagonal()[free].sum()), True
         while failed:
             among(matrix, free, of_free)
-            of_free.flat[:: free.size + 1] += jitter
+            diagonal += jitter
             self.lower, failed = dpotrf(of_free.T, lower=1, overwrite_a=1, clean=0)
             jitter = max(100 * jitter, TINY)
         self.base = free
@@ -130,23 +139,23 @@ def least_with_l1(
 def _newton(matrix, params, l1, slope, step, support) -> bool:
     """Go to the minimum among parameters that aren't zero, or as far as signs stay; whether it is reached."""
     now = params + step
-    free = np.flatnonzero((now != 0) | (l1 == 0))
+    free = ((now != 0) | (l1 == 0)).nonzero()[0]
     if not free.size:
         return True
-    sign = np.sign(now[free])
-    downhill = -(slope[free] + l1[free] * sign)
+    now = now[free]
+    limit = np.copysign(l1[free], now)
+    downhill = -(slope[free] + limit)
     direction = support.solve(matrix, free, downhill)
-    aim = now[free] + direction
-    crossed = np.flatnonzero((aim * sign < 0) & (l1[free] > 0))
+    aim = now + direction
+    crossed = (aim * limit < 0).nonzero()[0]
     if crossed.size:
-        aim = _between_orthants(matrix[np.ix_(free[crossed], free)], downhill, now[free], direction, crossed)
-    change = aim - now[free]
+        aim = _between_orthants(matrix[free[crossed]][:, free], downhill, now, direction, crossed)
+    change = aim - now
     step[free] = np.where(aim == 0, -params[free], step[free] + change)
     kernel("add_multiples", FLOAT64)(matrix, free, change, slope)
     if crossed.size:
         return False
-    left = np.abs(slope[free] + l1[free] * sign).max()
-    if support.is_own or left <= SOLVED * np.abs(downhill).max():
+    if support.is_own or np.abs(slope[free] + limit).max() <= SOLVED * np.abs(downhill).max():
         return True
     support.forget()  # its digits are lost
     return False
@@ -157,17 +166,16 @@ def _between_orthants(rows, downhill, now, direction, crossed):
 
     rows are those of the matrix for the parameters that have crossed; times the direction it is downhill.
     """
-    length = float(np.min(now[crossed] / -direction[crossed]))  # to the first zero, which is downhill
+    zeros = now[crossed] / -direction[crossed]
+    length = float(zeros.min())  # to the first zero, which is downhill
     best, found = np.inf, now
     while True:
-        aim = now + length * direction
-        beyond = aim[crossed] * now[crossed] <= 0
-        beyond |= length * np.abs(direction[crossed]) >= np.abs(now[crossed])  # whatever rounding says
-        back, aim[crossed[beyond]] = -aim[crossed[beyond]], 0.0
-        change = aim - now
+        beyond, aim = zeros <= length, now + length * direction
+        at = crossed[beyond]
+        back, aim[at] = -aim[at], 0.0
         # in its orthant the penalty is linear
-        gain = float(change @ (0.5 * (length * downhill + back @ rows[beyond]) - downhill))
-        if gain >= best:
+        gain = float((aim - now) @ ((0.5 * length - 1.0) * downhill + 0.5 * (back @ rows[beyond])))
+        if not gain < best:
             return found
         best, found = gain, aim
         if length == 1.0:
@@ -267,12 +275,12 @@ class WorkingSets:
 
         Where the last one is much stronger, more columns would be worth a step than are in the end.
         """
-        if params.size - 1 <= FEW_COLUMNS:
+        zero = (params == 0) & (l1 > 0)
+        largest = float((np.abs(gradient[zero]) / l1[zero]).max(initial=0.0))
+        if self._costs_little(columns, weak=largest > WEAK):
             self._hold(columns, support, np.arange(params.size - 1))
             self._step(columns, support, ridge, params, gradient, l1, step)
             return
-        zero = (params == 0) & (l1 > 0)
-        largest = float((np.abs(gradient[zero]) / l1[zero]).max(initial=0.0))
         for under in [WEAKER * largest * l1, l1] if WEAKER * largest > 1 else [l1]:
             n_new = self._hold(columns, support, chosen(params, gradient, under, self.most, self.growth))
             rounds = 1 if n_new > FEW_NEW * columns.numbers.size else MOST_ROUNDS
@@ -280,6 +288,13 @@ class WorkingSets:
             self._step(columns, support, ridge, params, gradient, under, step, rounds)
             if l1 @ np.abs(params + step) >= l1 @ np.abs(params):  # else the last penalty was a weaker one
                 return
+
+    def _costs_little(self, columns, weak: bool) -> bool:
+        """Whether a set of all columns takes less time than the steps of one that grows."""
+        rows, n = self.rows, self.rows.n_features
+        if n <= FEW_COLUMNS or columns.numbers.size == n:
+            return True
+        return weak and rows.is_dense and n <= rows.n_rows and rows.n_rows * n**2 * len(self.sets) <= FEW_PRODUCTS
 
     def _hold(self, columns, support, numbers) -> int:
         """Have a set hold some columns; how many of them it lacked."""
