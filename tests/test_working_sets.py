@@ -372,3 +372,11 @@ def test_a_support_solves_systems_of_those_that_differ_from_it():
     again = Support()  # as of a fit that goes on elsewhere
     again.base = support.base
     np.testing.assert_array_equal(again.solve(matrix, free, vector), support.solve(matrix, free, vector))
+
+
+def test_who_watches_sees_each_step(at_epoch):
+    X, y = data(WIDE, informative=30)
+    for last in 1, 2, 3:
+        model = GDLinearRegressor(penalty="l1", alpha=1e-3).set_callbacks(at_epoch(last, lambda: True)).fit(X, y)
+        assert model.n_iter_ == len(model.loss_curve_) == last
+    assert GDLinearRegressor(penalty="l1", alpha=1e-3).fit(X, y).n_iter_ > last
