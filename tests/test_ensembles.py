@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -104,7 +105,7 @@ def test_linear_models_beside_the_members_have_the_weight_that_predicts_rows_hel
 
 def test_the_weight_of_linear_models_is_the_mean_of_those_that_members_find():
     X, y = DIABETES
-    model, losses = GDMLPRegressor(**SMALL).fit(X, y), []
+    model, losses = GDMLPRegressor(**SMALL, batch_size=32).fit(X, y), []
     for k, (train, unseen) in enumerate(folds(len(y), 0.2, np.empty(0), None, 5, np.random.RandomState(0))):
         linear = make_pipeline(StandardScaler(), Ridge(1e-4 * len(train))).fit(X[train], y[train]).predict(X[unseen])
         mine = forward(model, k, X[unseen])[:, 0]
@@ -189,7 +190,8 @@ def test_members_are_fits_of_their_own_to_the_bit(case):
     rng = np.random.RandomState(0)
     for k in range(3):
         alone = clone(model).set_params(n_members=1, early_stopping=True, random_state=rng.randint(1, SEEDS))
-        alone.set_params(learning_rate=ensemble.learning_rate_, schedule="cosine", tol=0.0, n_iter_no_change=20)
+        alone.set_params(learning_rate=ensemble.learning_rate_, batch_size=ensemble.batch_size_)
+        alone.set_params(schedule="cosine", tol=0.0, n_iter_no_change=20)
         with (
             pytest.warns(match="max_iter|stood still")
             if ensemble.stop_reason_ == "max_iter"
@@ -322,6 +324,29 @@ def test_a_network_begins_and_ends_as_the_guide_says():
     many = np.tile(X, (600, 1))
     model = GDMLPRegressor(**SMALL | {"hidden_layer_sizes": (1,)}).fit(many, np.tile(y, 600))
     assert model.n_iter_ <= 5  # of 12: all members together make twice as many
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "own", "batch_size"),
+    [
+        (500, {}, 16),  # 400 of them to learn from
+        (2_500, {}, 20),
+        (5_000, {}, 32),
+        (50_000, {}, 40),
+        (500, {"early_stopping": False}, 32),
+        (500, {"learning_rate": 0.01}, 32),
+        (500, {"batch_size": 7}, 7),
+    ],
+)
+def test_members_make_a_hundred_updates_in_an_epoch_within_limits(n_rows, own, batch_size):
+    X, y = np.arange(n_rows)[:, None] % 7.0, np.arange(n_rows) % 5.0
+    few = {"hidden_layer_sizes": (1,), "max_iter": 1, "n_members": 5, "tol": None, "random_state": 0}
+    assert GDMLPRegressor(**few | own).fit(X, y).batch_size_ == batch_size
+
+
+def test_members_take_larger_batches_of_sparse_rows():
+    few = {"hidden_layer_sizes": (1,), "max_iter": 1, "random_state": 0}
+    assert GDMLPRegressor(**few).fit(csr_array(DIABETES[0]), DIABETES[1]).batch_size_ == 200
 
 
 def test_members_go_on_and_callbacks_see_them(at_epoch):

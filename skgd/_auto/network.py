@@ -19,6 +19,7 @@ FEWEST_ROWS, MOST_ROWS, UPDATES = ONE_BATCH_ROWS[NetworkModel], 256, 1000  # of 
 FEWEST_SPARSE_ROWS = 200  # whose gradient is cheap beside the update of all weights
 ANNEALED_RATE = 3.0  # times Adam's customary rate, where it begins
 # Members of an ensemble keep the best of their epochs, so that they may go further in each and end sooner.
+FEWEST_ROWS_OF_MEMBERS, FEWEST_UPDATES = 16, 100  # of a batch; of an epoch, while batches have more rows than that
 MEMBERS_RATE, MEMBERS_PATIENCE, MEMBERS_TOL = 6.0, 2, 0.0  # the same; times n_iter_no_change; of the loss held out
 FEW_ROWS, WORK_OF_MEMBERS = 50_000, 2.0  # up to which members make all epochs; of many rows, in epochs of one network
 TOL = 1e-4  # where the rate stays
@@ -48,13 +49,14 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
             "compares those of the same function: set dropout=0, or take another optimizer, as 'adam'"
         )
     anneals = _anneals(parameters, problem, optimizer)
-    course = _course(parameters, problem, optimizer, anneals)
+    keeps_best = anneals and parameters.n_members > 1 and parameters.early_stopping
+    course = _course(parameters, problem, optimizer, anneals, keeps_best)
     return make_plan(
         parameters,
         problem,
         before,
         optimizer=optimizer,
-        batch_size=users_batch_size(parameters, problem, optimizer, lambda: _batch_size(problem)),
+        batch_size=users_batch_size(parameters, problem, optimizer, lambda: _batch_size(problem, keeps_best)),
         rate_from_data=lambda problem: course.rate,
         anneals=anneals,
         schedule=course.schedule,
@@ -66,9 +68,10 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
     )
 
 
-def _batch_size(problem: Problem) -> int:
-    fewest = FEWEST_ROWS if problem.rows.is_dense else FEWEST_SPARSE_ROWS
-    n_rows = problem.n_given
+def _batch_size(problem: Problem, keeps_best: bool) -> int:
+    fewest, n_rows = FEWEST_ROWS if problem.rows.is_dense else FEWEST_SPARSE_ROWS, problem.n_given
+    if keeps_best and problem.rows.is_dense:
+        fewest = min(fewest, max(FEWEST_ROWS_OF_MEMBERS, n_rows // FEWEST_UPDATES))
     return min(max(fewest, min(n_rows // UPDATES, MOST_ROWS)), n_rows)
 
 
@@ -81,15 +84,15 @@ def _anneals(parameters: Any, problem: Problem, optimizer: Optimizer) -> bool:
     return by_itself and known and not optimizer.searches_line
 
 
-def _course(parameters: Any, problem: Problem, optimizer: Optimizer, anneals: bool) -> Course:
-    """The rate, its schedule and the end of training."""
+def _course(parameters: Any, problem: Problem, optimizer: Optimizer, anneals: bool, keeps_best: bool) -> Course:
+    """The rate, its schedule and the end of training; members may keep the best of their epochs."""
     customary = optimizer.default_learning_rate if isinstance(optimizer, Adam | NAdam) else None
     if isinstance(parameters.init, str) and not targets_vary(problem).any():
         customary = 0.0  # it starts at the optimum, where rounding is all that is left of gradients
     max_iter, patience = parameters.max_iter, parameters.n_iter_no_change
     if not anneals:
         return Course(None, *_schedule_and_tol(parameters, optimizer), max_iter, patience)
-    if not (parameters.n_members > 1 and parameters.early_stopping):
+    if not keeps_best:
         return Course(customary and ANNEALED_RATE * customary, Cosine(max_iter), None, max_iter, patience)
     share = max(WORK_OF_MEMBERS / parameters.n_members, FEW_ROWS / problem.n_given)
     epochs = math.ceil(max_iter * min(share, 1.0))
