@@ -1,12 +1,14 @@
 """Ensembles of networks: members are single fits, predictions their means, and rows held out are never trained on."""
 
 import contextlib
+import itertools
 import pickle
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from scipy.special import expit, softmax
+from scipy.stats import sem
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
@@ -19,7 +21,7 @@ from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd._solvers.training import SEEDS
 from skgd._targets.held_out import folds
 from skgd.callbacks import Checkpoint
-from skgd.neural_network._linear_part import WEIGHTS
+from skgd.neural_network._linear_part import WEIGHTS, best_weight
 
 DIABETES, IRIS, CANCER = (load(return_X_y=True) for load in (load_diabetes, load_iris, load_breast_cancer))
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0}
@@ -103,16 +105,31 @@ def test_linear_models_beside_the_members_have_the_weight_that_predicts_rows_hel
     assert np.corrcoef(given[1.0].ravel(), its.ravel())[0, 1] > 0.99
 
 
-def test_the_weight_of_linear_models_is_the_mean_of_those_that_members_find():
+def test_the_weight_of_linear_models_is_midway_to_the_largest_within_a_standard_error():
     X, y = DIABETES
-    model, losses = GDMLPRegressor(**SMALL, batch_size=32).fit(X, y), []
+    model, sums = GDMLPRegressor(**SMALL).fit(X, y), []
     for k, (train, unseen) in enumerate(folds(len(y), 0.2, np.empty(0), None, 5, np.random.RandomState(0))):
         linear = make_pipeline(StandardScaler(), Ridge(1e-4 * len(train))).fit(X[train], y[train]).predict(X[unseen])
         mine = forward(model, k, X[unseen])[:, 0]
-        losses.append([np.sum((weight * linear + (1 - weight) * mine - y[unseen]) ** 2) for weight in WEIGHTS])
-    mean = WEIGHTS[np.argmin(losses, axis=1)].mean()
-    assert model.linear_weight_ == pytest.approx(mean, abs=0.011)  # one of five is the next one in the grid at most
-    assert abs(WEIGHTS[np.sum(losses, axis=0).argmin()] - mean) > 0.02  # that of all rows together is another one
+        squares = [(weight * linear + (1 - weight) * mine - y[unseen]) ** 2 for weight in WEIGHTS]
+        ends = [len(unseen) * j // 4 for j in range(5)]
+        sums += [[each[i:j].sum() for each in squares] for i, j in itertools.pairwise(ends)]
+    least = np.sum(sums, axis=0).argmin()
+    above = [[each[k] - each[least] for each in sums] for k in range(21)]
+    within = [k for k in range(21) if np.mean(above[k]) <= sem(above[k])]
+    assert len(sums) == 20
+    assert model.linear_weight_ == pytest.approx((WEIGHTS[least] + WEIGHTS[max(within)]) / 2, abs=0.026)
+    assert 0 < WEIGHTS[least] < model.linear_weight_ - 0.05 < WEIGHTS[max(within)] - 0.1
+
+
+@np.errstate(invalid="ignore")  # as in fits
+def test_weights_of_infinite_losses_are_none():
+    losses = np.full((2, 21), np.inf)
+    assert best_weight(losses) == 0
+    losses[:, 4:6] = [[1.0, 2.0], [2.0, 2.9]]  # 0.95 above on average, with an error of 0.05
+    assert best_weight(losses) == pytest.approx(0.2)
+    losses[1, 5] = 1.2  # 0.1 above, with an error of 0.9
+    assert best_weight(losses) == pytest.approx((0.2 + 0.25) / 2)
 
 
 def test_the_linear_part_goes_on_and_is_stored():

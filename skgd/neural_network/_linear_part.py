@@ -1,10 +1,12 @@
 """The linear part of an ensemble: beside each network a linear model of the same rows, and the weight that it has.
 
 A network contains every linear model, but doesn't find it among few rows. How much the linear models count, rows say
-that members held out: those of each member find a weight, and the mean of these counts. That of all rows together,
-which depends on few of them where they are few, predicted worse.
+that members held out, by the rule of one standard error (Breiman, Friedman, Olshen and Stone 1984, section 3.4.3): of
+weights that these rows don't tell apart the larger ones are the simpler models. It counts for half: the least loss has
+its say where the rows are few, and tell nothing apart.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -37,6 +39,7 @@ OWN_WAY = {  # to the optimum, whatever the networks' way is
 }
 MOST_ROWS = 50_000  # that are learnt from, and that say the weight: more tell a linear model nothing new
 WEIGHTS = np.arange(21) / 20  # the floats next to 0.05, 0.1, ...
+PARTS = 4  # of the rows that a member holds out, whose losses tell how far their sum can be trusted
 
 
 def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw], n_threads: int) -> dict[str, Any]:
@@ -60,7 +63,7 @@ def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw],
         if not all(np.isfinite(each).all() for each in of_linear):
             return none
         parts = zip((each.data.subset for each in rows), raws, of_linear, strict=True)
-        weight = float(np.mean([best_weight(problem, *part, MOST_ROWS // len(drivers)) for part in parts]))
+        weight = best_weight(np.concatenate([losses(problem, *part, MOST_ROWS // len(drivers)) for part in parts]))
         if weight == 0:
             return none
         seen = np.isfinite(raw).all(axis=1)
@@ -96,21 +99,38 @@ def gone_on(drivers: Sequence[Driver], parameters: Any, befores: Sequence[Traini
     return tuple(trainings)
 
 
-def best_weight(problem: Problem, rows: np.ndarray, raw: Raw, of_linear: Raw, most_rows: int) -> float:
-    """The weight of linear predictions with which some of these rows of the problem are predicted best."""
+def losses(problem: Problem, rows: np.ndarray, raw: Raw, of_linear: Raw, most_rows: int) -> np.ndarray:
+    """The loss on parts of some of these rows of the problem, for each of `WEIGHTS` of linear predictions."""
     some = slice(None, None, max(1, -(-len(rows) // most_rows)))
     rows, raw, of_linear = rows[some], raw[some], of_linear[some]
     data, scaling, dtype = problem.rows.data, problem.scaling, problem.dtype  # type: ignore[union-attr]
     targets, shares = data.targets_of(rows).astype(dtype), data.shares_of(rows).astype(dtype)
-    kernel = pointwise(problem.loss, dtype)
-
-    def value(weight: float) -> float:
+    kernel, ends = pointwise(problem.loss, dtype), np.linspace(0, len(rows), min(PARTS, len(rows)) + 1).astype(int)
+    parts = [slice(*pair) for pair in itertools.pairwise(ends)]
+    values = np.empty((len(parts), len(WEIGHTS)))
+    for k, weight in enumerate(WEIGHTS):
         together = mixed(problem.loss, raw, of_linear, weight)
         scaled = ((together - scaling.target_center) / scaling.target_scale).astype(dtype)
-        return float(kernel.call(scaled, targets, shares, problem.loss_hyper, np.empty_like(scaled)))
+        derivatives = np.empty_like(scaled)
+        for j, part in enumerate(parts):
+            args = scaled[part], targets[part], shares[part], problem.loss_hyper, derivatives[part]
+            values[j, k] = kernel.call(*args)
+    return values
 
-    values = np.array([value(weight) for weight in WEIGHTS])
-    return float(WEIGHTS[np.nanargmin(values)]) if np.isfinite(values).any() else 0.0
+
+def best_weight(of_parts: np.ndarray) -> float:
+    """Midway from the weight of the least loss to the largest whose loss isn't more than a standard error above that.
+
+    The losses have the shape (n_parts, n_weights): how parts differ tells the error of their sum.
+    """
+    total = np.where(np.isfinite(of_parts), of_parts, np.inf).sum(axis=0)
+    least = total.argmin()
+    if not np.isfinite(total[least]):
+        return 0.0
+    excess = of_parts - of_parts[:, [least]]
+    error = excess.std(axis=0, ddof=1) * np.sqrt(len(excess))
+    largest = np.flatnonzero(total - total[least] <= error)[-1]
+    return float(WEIGHTS[least] + WEIGHTS[largest]) / 2
 
 
 def _beside(problem: Problem, model: Any, rows: Any) -> Problem:
