@@ -19,7 +19,7 @@ FEWEST_ROWS, MOST_ROWS, UPDATES = ONE_BATCH_ROWS[NetworkModel], 256, 1000  # of 
 FEWEST_SPARSE_ROWS = 200  # whose gradient is cheap beside the update of all weights
 ANNEALED_RATE = 3.0  # times Adam's customary rate, where it begins
 # Members of an ensemble keep the best of their epochs, so that they may go further in each and end sooner.
-FEWEST_ROWS_OF_MEMBERS, FEWEST_UPDATES = 16, 100  # of a batch; of an epoch, while batches have more rows than that
+FEWEST_ROWS_OF_MEMBERS, FEWEST_UPDATES = 16, 50  # of a batch; of an epoch, while batches have more rows than that
 MEMBERS_RATE, MEMBERS_PATIENCE, MEMBERS_TOL = 6.0, 2, 0.0  # the same; times n_iter_no_change; of the loss held out
 FEW_ROWS, WORK_OF_MEMBERS = 50_000, 2.0  # up to which members make all epochs; of many rows, in epochs of one network
 TOL = 1e-4  # where the rate stays
