@@ -286,8 +286,8 @@ class Network(Shared):
     linear_weight_ : float
         Weight of linear models in the predictions of an ensemble, from 0 to 1: beside each member that held rows out
         there is one of the other rows, where the loss is smooth and rows that were held out are predicted best with
-        both; it is midway from their best weight to the largest that isn't worse by more than a standard error. Set it
-        to 0 for the networks alone, whose parameters ``coefs_`` are.
+        both; it is midway from their best weight to the largest that isn't worse by more than a standard error. It is
+        1/4 where rows are too few for that. Set it to 0 for the networks alone, whose parameters ``coefs_`` are.
     oob_score_ : float
         What ``score`` says of ``oob_prediction_``, with weights as in the loss. There is none where members held no
         rows out, or went on from an earlier fit and so may have seen them before.

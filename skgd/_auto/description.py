@@ -16,6 +16,7 @@ MOST_DISTINCT = 64  # rows up to which an order of their own costs nothing besid
 MEMBERS = 5  # of an ensemble, if that is left to us
 SMALLEST_PART, LARGEST_PART = 0.1, 0.2  # of the rows that a member holds out
 FEWEST_ROWS = 40  # of which parts are held out; of fewer, weights and repetition mean the same that way
+WEIGHT_AMONG_FEW = 0.25  # of linear models there, where no rows tell it
 OURS = {  # what the way of training follows from
     "optimizer": "adam",
     "learning_rate": "auto",
@@ -115,10 +116,16 @@ def settle_members(parameters: Any, X: Any, n_before: int, streaming: bool) -> N
 
 
 def settle_held_out(parameters: Any, n_rows: int, streaming: bool, given: bool = False) -> None:
-    """Settle whether rows held out, or given, end training, and their share: of members they do, unless few."""
+    """Settle whether rows held out, or given, end training, and their share: of members they do, unless few.
+
+    Where these are few, settle the weight of linear models, too, which rows held out would tell.
+    """
     n_members = parameters.n_members
+    parameters.linear_weight = 0.0
     if parameters.early_stopping == "auto":
-        parameters.early_stopping = n_members > 1 and not streaming and (given or n_rows >= FEWEST_ROWS)
+        several = n_members > 1 and not streaming
+        parameters.early_stopping = several and (given or n_rows >= FEWEST_ROWS)
+        parameters.linear_weight = WEIGHT_AMONG_FEW if several and not parameters.early_stopping else 0.0
     if parameters.validation_fraction == "auto":
         share = 1 / n_members if n_members > 1 else 0.0
         parameters.validation_fraction = min(max(share, SMALLEST_PART), LARGEST_PART)

@@ -25,7 +25,7 @@ from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
 from ._ensemble import Raws, all_hold_out, of_all, out_of_bag, raw_predictions_of
 from ._held_out import validated
-from ._linear_part import gone_on, linear_part
+from ._linear_part import gone_on, linear_part, linear_part_of_few
 from ._ready import Ready, are_few
 
 NO_IMPORTANCES = (
@@ -111,6 +111,8 @@ class NetworkEstimator(GradientDescentEstimator):
         raws: Any = [self._validated(each.training, each.plan, each.problem) for each in drivers]
         if goes_on:  # members may have seen before what they hold out now
             return {"_linear": gone_on(drivers, parameters, self._linear)} if self._linear else {}
+        if parameters.linear_weight:
+            return linear_part_of_few(drivers, parameters, n_threads(self.n_jobs))
         if not all_hold_out(drivers):
             return {}
         found, problem = linear_part(drivers, parameters, raws, n_threads(self.n_jobs)), drivers[0].problem

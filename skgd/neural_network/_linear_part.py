@@ -49,13 +49,8 @@ def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw],
     """
     problem, raw = drivers[0].problem, held_out(drivers, raws)
     none = {"held_out": raw}
-    if not problem.loss.smooth or problem.model.linear:  # which has no optimum that is soon found; is linear
-        return none
-    if not targets_vary(problem).any():  # there is nothing to learn
-        return none
-    own: Any = type(parameters)(**vars(parameters) | OWN_WAY)
-    trainings = [*threads.run(lambda driver: _fitted(driver, own), drivers, n_threads)]
-    if any(each is None for each in trainings):
+    trainings = linear_models(drivers, parameters, n_threads)
+    if not trainings:
         return none
     rows: Any = [driver.problem.validation for driver in drivers]
     with np.errstate(all="ignore"):
@@ -68,7 +63,23 @@ def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw],
             return none
         seen = np.isfinite(raw).all(axis=1)
         raw[seen] = mixed(problem.loss, raw[seen], held_out(drivers, of_linear)[seen], weight)
-    return {"_linear": tuple(trainings), "linear_weight_": weight, "held_out": raw}
+    return {"_linear": trainings, "linear_weight_": weight, "held_out": raw}
+
+
+def linear_part_of_few(drivers: Sequence[Driver], parameters: Any, n_threads: int) -> dict[str, Any]:
+    """Linear models beside members that learn from all of few rows, with the weight that is settled for these."""
+    trainings = linear_models(drivers, parameters, n_threads)
+    return {"_linear": trainings, "linear_weight_": parameters.linear_weight} if trainings else {}
+
+
+def linear_models(drivers: Sequence[Driver], parameters: Any, n_threads: int) -> tuple[Training, ...]:
+    """One of the rows of each member; none where there is nothing to learn, or no optimum that is soon found."""
+    problem = drivers[0].problem
+    if not problem.loss.smooth or problem.model.linear or not targets_vary(problem).any():
+        return ()
+    own: Any = type(parameters)(**vars(parameters) | OWN_WAY)
+    trainings = [*threads.run(lambda driver: _fitted(driver, own), drivers, n_threads)]
+    return () if any(each is None for each in trainings) else tuple(trainings)
 
 
 def _fitted(driver: Driver, own: Any) -> Training | None:
