@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._compile.kernels import PlugIn
-from .._kernels.constants import DIFFERENCE
+from .._kernels.constants import DIFFERENCE, TINY
 from .._kernels.structures import Data
 from ..losses import Loss
 from .features import dense_rows
@@ -21,6 +21,7 @@ ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some te
 SAMPLE_ENTRIES = 2**23  # unless they are as wide as that
 SHARE_OF_X = 64  # rows in as much memory as this part of X are sampled if they are more: they cost less than they save,
 MORE_ENTRIES = 2**21  # up to this size
+LIMITS = 20  # corrections of what rows are drawn surely from: each leaves a part of the error
 SHARE_IN_KINKS = 0.1  # of the rows that the curvature of kinks is averaged over, at least
 
 
@@ -62,6 +63,21 @@ class Sample:
         part.targets, part.weight, part.Z = self.targets[rows], self.weight[rows], self.Z[rows]
         return part
 
+    def drawn(self, size: np.ndarray, n_rows: int) -> tuple[np.ndarray, "Sample"]:
+        """About so many of these rows, their numbers first: the larger surely, others by chance, made up for by weight.
+
+        Chances are min(1, size / limit). They are added up along the rows, and one is drawn wherever the sum passes a
+        whole number and a half: that takes no random numbers, and neighbours that are alike stand for each other.
+        """
+        limit = max(float(size.sum()), TINY) / n_rows
+        for _ in range(LIMITS):
+            limit *= max(float(np.minimum(size / limit, 1.0).sum()) / n_rows, 0.5)
+        chance = np.minimum(size / limit, 1.0)
+        drawn = np.flatnonzero(np.diff(np.floor(np.cumsum(chance) + 0.5), prepend=0.0))
+        part = self.part(drawn)  # type: ignore[arg-type]
+        part.weight = part.weight / chance[drawn]
+        return drawn, part
+
     def loss_and_gradient(self, params: np.ndarray, hyper: np.ndarray) -> tuple[float, np.ndarray]:
         """Weighted sum of the rows' losses and its gradient."""
         raw = self._raw(params)
@@ -98,8 +114,7 @@ class Sample:
 
     def coupled_hessian(self, params: np.ndarray, hyper: np.ndarray) -> np.ndarray:
         """The same with the blocks between outputs: one matrix for all parameters."""
-        share = self.loss.coupling(self._raw(params))
-        assert share is not None
+        share = self.shares(params)
         own = (self.second_derivatives(params, hyper) + share**2) * self.weight[:, None]
         n_columns = self.Z.shape[1]
         total = np.zeros((self.n_outputs * n_columns,) * 2)
@@ -110,6 +125,32 @@ class Sample:
         products = (share[:, :, None] * self.Z[:, None, :]).reshape(-1, total.shape[0])
         total -= products.T @ products
         return total
+
+    def coupled_products(self, share: np.ndarray, total_weight: float) -> Callable[[np.ndarray], np.ndarray]:
+        """What multiplies a vector by that matrix, over a sum of weights, without the matrix."""
+        share, weight = np.ascontiguousarray(share.T), self.weight / total_weight  # long rows: fast sums over outputs
+        row_cost = max(self.n_outputs * self.Z.shape[1] // BLAS_SPEED, 1)
+
+        def function(vector):
+            coefs = vector.reshape(self.n_outputs, -1)
+
+            def of_part(part):
+                Z, p = self.Z[slice(*part)], share[:, slice(*part)]
+                along = p * (coefs @ Z.T)
+                along -= p * along.sum(axis=0)
+                along *= weight[slice(*part)]
+                return along @ Z
+
+            of_parts = threads.run_over_rows(of_part, len(self.Z), row_cost, vector.size, self.n_threads, PART_ENTRIES)
+            return sum(of_parts).ravel()
+
+        return function
+
+    def shares(self, params: np.ndarray) -> np.ndarray:
+        """Of each output in all of a row, which couple them."""
+        share = self.loss.coupling(self._raw(params))
+        assert share is not None
+        return share
 
     def second_derivatives(self, params: np.ndarray, hyper: np.ndarray, exact: bool = True) -> np.ndarray:
         """Of the loss of each row by each output; not exact: those of kinks as means over their neighbourhood."""

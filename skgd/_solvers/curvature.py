@@ -17,6 +17,7 @@ from .._problem.products import MOST_COLUMNS, MOST_TARGETS
 from .._problem.rows import Rows
 from .._problem.sample import PART_ENTRIES, SAMPLE_ENTRIES, Sample, gram, second_derivatives
 from ..losses import Loss
+from .coupled import LEAST_ROWS, coupled_outputs
 from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank, Unshifted
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
@@ -113,6 +114,9 @@ class Curvature:
         self.coupled = self.couples and K * p <= most_coupled  # whether one matrix holds all of them
         self.n_matrices = 1 if self.coupled else K
         self.matrix_width = p * (K if self.coupled else 1)  # parameters that a matrix speaks for
+        # whether the coupling of many outputs is known, by its products with vectors
+        apart = self.couples and not self.coupled and not has_l1 and self.kind == "subsample"
+        self.by_products = apart and LEAST_ROWS * K * p <= size < rows.n_rows
         self.some = SubSample(rows, model, loss, size)
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self.moments: np.ndarray | None = None  # of all rows and their targets, once these have been looked at
@@ -199,6 +203,8 @@ class Curvature:
         """Take more rows from now on; whether there are more, at a bearable cost."""
         n, p = self.rows.most_at_hand, self.n_columns
         size = min(n, self.some.size * GROWTH)
+        if self.by_products:  # of rows held in memory
+            size = min(size, SAMPLE_ENTRIES // p)
         work = size * p**2 * self.n_outputs
         if self.kind != "subsample" or self.few_rows or size <= self.some.size or work > MOST_MATRIX_WORK:
             return False
@@ -230,7 +236,7 @@ class Curvature:
             model: Any = self.sets
         else:
             model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
-            if self.couples and not self.coupled and not self.has_l1:
+            if self.couples and not self.coupled and not self.has_l1 and not self.by_products:
                 model = Unshifted(model, self.ridge, self.n_outputs)
         if self.loss.quadratic:
             self.constant_model = model
@@ -248,6 +254,8 @@ class Curvature:
         if self.coupled:
             total = self._mean_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
             return Coupled(Factor(total, self.ridge), K)
+        if self.by_products:
+            return coupled_outputs(self.some.sample, params, self.ridge)
         if K * self.some.size * p**2 > MATRIX_WORK:  # for very many outputs the same matrix serves all
 
             def shared(sample):
