@@ -112,4 +112,4 @@ def test_nearly_separable_classes_take_few_steps(alpha):
 
     assert model.stop_reason_ == "converged"
     assert objective(model) <= objective(peer) + 1e-9
-    assert model.n_iter_ <= 20
+    assert model.n_iter_ <= 14  # 19 by a matrix for each class alone
