@@ -552,6 +552,24 @@ def test_second_derivatives_are_those_of_the_derivative(case):
         np.testing.assert_allclose(found[:, k], difference, rtol=1e-5, atol=1e-6)
 
 
+@only(lambda loss: type(loss).curvature_of_bound is not Loss.curvature_of_bound)
+def test_parabolas_lie_above_the_loss_and_touch_it_again_unless_they_are_its_second_derivative(case):
+    loss, raw, y, _, _ = case
+    hyper = np.atleast_1d(np.asarray(loss.hyperparameters(np.ones(1)), dtype=float))
+    for at in (np.where(np.arange(raw.size).reshape(raw.shape) % 3, 4 * raw, y + 0.1), raw):
+        found = loss.curvature_of_bound(at, y, hyper)
+        assert found.shape == raw.shape
+        for i in range(N_ROWS):
+            row = at[i : i + 1], y[i : i + 1], np.ones(1)
+            value, slope = on(loss, *row)
+            steps = np.linspace(-20, 20, 801)
+            along = np.array([on(loss, row[0] + step, *row[1:])[0] for step in steps])
+            above = value + slope.sum() * steps + 0.5 * found[i].sum() * steps**2 - along
+            assert above.min() >= -1e-9
+            mirrored = on(loss, 2 * row[1] - row[0], *row[1:])[0]  # on the other side, where it touches again
+            np.testing.assert_allclose(mirrored, value, rtol=1e-12)
+
+
 @only(lambda loss: not (isinstance(loss, Tweedie) and loss.power < 1))  # as documented
 def test_losses_are_convex(case):
     loss, raw, y, _, _ = case

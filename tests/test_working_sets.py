@@ -90,6 +90,22 @@ def test_conditions_of_the_optimum(loss, l1_ratio, stored):
     assert np.abs(left).max() <= 2e-9 * unit
 
 
+# By second derivatives alone, 0 where the loss is straight, these take 75 and 46 steps, many of them between orthants;
+# by bounds of them alone, which hold far from the residuals, 696 and 17.
+@pytest.mark.parametrize(("shape", "most_steps"), [((600, 300), 90), ((100, 800), 35)])
+def test_outliers_of_hubers_loss_take_few_steps(shape, most_steps):
+    X, y = data(shape, informative=40)
+    rng = np.random.default_rng(1)
+    y += np.where(rng.random(len(y)) < 0.4, 100 * rng.standard_normal(len(y)), 0)
+    alpha = 0.002
+    model = GDLinearRegressor(Huber(1.0), penalty="l1", alpha=alpha, standardize=False).fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ <= most_steps
+    slopes = np.clip(X @ model.coef_ + model.intercept_[0] - y, -1, 1)
+    left = smallest_subgradients(X, slopes, model.coef_, alpha, 0.0)
+    assert np.abs(left).max() <= 2e-3 * alpha
+
+
 @pytest.mark.parametrize(("shape", "share"), [(WIDE, 0.02), (TALL, 0.3)])
 def test_agrees_with_coordinate_descent(shape, share):
     X, y = data(shape)

@@ -42,7 +42,7 @@ class Sample:
         plug_in: PlugIn,
         n_threads: int = 1,
     ):
-        self.loss, self.plug_in, self.n_threads = loss, plug_in, n_threads
+        self.loss, self.plug_in, self.n_threads, self.bounded = loss, plug_in, n_threads, False
         self.n_outputs, self.matrix_of = model.n_outputs, model.matrix_of
         self.targets, self.weight = data.targets_of(rows), data.weight_of(rows)
         n_rows = len(self.targets)
@@ -155,7 +155,7 @@ class Sample:
     def second_derivatives(self, params: np.ndarray, hyper: np.ndarray, exact: bool = True) -> np.ndarray:
         """Of the loss of each row by each output; not exact: those of kinks as means over their neighbourhood."""
         of = self.loss, self.plug_in, self._raw(params), self.targets, self.weight, hyper
-        return second_derivatives(*of, exact or self.loss.smooth)
+        return second_derivatives(*of, exact or self.loss.smooth, self.bounded)
 
     def _raw(self, params):
         return self.Z @ self.matrix_of(params)
@@ -169,12 +169,16 @@ def second_derivatives(
     weight: np.ndarray,
     hyper: np.ndarray,
     exact: bool,
+    bounded: bool,
 ) -> np.ndarray:
     """Second derivatives of the loss by each output, like raw.
 
     Few of the rows of a sub-sample lie within a narrow kink: unless `exact` its curvature is the mean over a
-    neighbourhood that holds enough of them.
+    neighbourhood that holds enough of them. If `bounded`, steps shall not promise more than they bring.
     """
+    bound = loss.curvature_of_bound(raw, targets, hyper) if bounded else None
+    if bound is not None:
+        return bound
     known = loss.second_derivative(raw, targets) if loss.smooth else None
     if known is not None:
         return np.maximum(known, 0.0)

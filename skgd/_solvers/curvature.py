@@ -15,7 +15,7 @@ from .._problem.objective import pointwise
 from .._problem.partitioned import PartitionedRows
 from .._problem.products import MOST_COLUMNS, MOST_TARGETS
 from .._problem.rows import Rows
-from .._problem.sample import PART_ENTRIES, SAMPLE_ENTRIES, Sample, gram, second_derivatives
+from .._problem.sample import PART_ENTRIES, ROWS_PER_PARAMETER, SAMPLE_ENTRIES, Sample, gram, second_derivatives
 from ..losses import Loss
 from .coupled import LEAST_ROWS, coupled_outputs
 from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank, Unshifted
@@ -47,6 +47,10 @@ class SubSample:
     def __init__(self, rows: Rows | PartitionedRows, model: LinearModel, loss: Loss, size: int):
         self.rows, self.model, self.loss, self.size = rows, model, loss, size
         self.pointwise = pointwise(loss, FLOAT64)
+        # Of so few rows those where the loss is straight say nothing of most columns: steps promise too much. Bounds of
+        # the curvature promise too little, near the optimum: where steps are slow, the next ones take the other
+        self.has_few_rows = rows.n_rows < ROWS_PER_PARAMETER * (model.n_features + 1)
+        self.bounded = self.has_few_rows
         self._sample: Sample | None = None
 
     @property
@@ -59,6 +63,16 @@ class SubSample:
         if self._sample is None:
             self._sample = self._in_array(self.rows.some(self.size))
         return self._sample
+
+    def turn(self) -> None:
+        """Take the curvature for bounds of it, or these for it, from the next model on."""
+        self.bound(self.has_few_rows and not self.bounded)
+
+    def bound(self, bounded: bool) -> None:
+        """Take bounds of the curvature, or not."""
+        self.bounded = bounded
+        if self._sample is not None:
+            self._sample.bounded = bounded
 
     def resize(self, size: int) -> None:
         """Take so many rows from now on."""
@@ -84,13 +98,15 @@ class SubSample:
         of_parts = threads.run_over_rows(of_part, self.size, row_cost, n_numbers, self.rows.n_threads, PART_ENTRIES)
         return sum(of_parts) / weight.sum()
 
-    def weighted_derivatives(self, rows: Rows, hyper: np.ndarray, raw: np.ndarray) -> np.ndarray:
-        """Second derivatives of the losses of some rows, times their shares."""
+    def weighted_derivatives(self, rows: Rows, hyper: np.ndarray, bounded: bool, raw: np.ndarray) -> np.ndarray:
+        """Second derivatives of the losses of some rows, or bounds of them, times their shares."""
         of = self.loss, self.pointwise, raw, rows.targets, rows.weight, hyper
-        return second_derivatives(*of, exact=True) * rows.shares[:, None]
+        return second_derivatives(*of, exact=True, bounded=bounded) * rows.shares[:, None]
 
     def _in_array(self, rows: Rows, part: slice = slice(None)) -> Sample:
-        return rows.sample(self.model, self.loss, self.pointwise, part)
+        sample = rows.sample(self.model, self.loss, self.pointwise, part)
+        sample.bounded = self.bounded
+        return sample
 
 
 class Curvature:
@@ -169,7 +185,8 @@ class Curvature:
     def state(self) -> dict:
         """What the next model depends on, and what the last one was made of, which is all it takes to make it again."""
         columns = None if self.sets is None else self.sets.state()
-        return {"size": self.some.size, "squares": self.squares, "columns": columns, "made_of": self.made_of}
+        of_some = {"size": self.some.size, "bounded": self.some.bounded}
+        return {**of_some, "squares": self.squares, "columns": columns, "made_of": self.made_of}
 
     def restore(self, state: dict) -> CurvatureModel:
         """Go on from there; the last model."""
@@ -177,12 +194,14 @@ class Curvature:
         if not made_of:
             return Identity()
         self.some.resize(made_of["size"])
+        self.some.bound(bool(made_of["bounded"]))
         self.conjugate = made_of["conjugate"]
         self.squares, self.constant_model = state["squares"], None
         model = self.model(made_of["params"], made_of["hyper"])
         if self.sets is not None:
             self.sets.restore(state["columns"])
         self.some.resize(state["size"])
+        self.some.bound(bool(state["bounded"]))
         return model
 
     def penalise(self, ridge: np.ndarray, model: CurvatureModel) -> CurvatureModel | None:
@@ -226,12 +245,14 @@ class Curvature:
             return Identity()
         if self.constant_model is not None:
             return self.constant_model
-        self.made_of = {"params": params, "hyper": hyper.copy(), "size": self.some.size, "conjugate": self.conjugate}
+        of_some = {"size": self.some.size, "bounded": self.some.bounded}
+        self.made_of = {"params": params, "hyper": hyper.copy(), "conjugate": self.conjugate, **of_some}
         if self.conjugate:
             self.conjugate = False
             return Identity()
         if self.sets is not None:
-            self.sets.second_derivatives = functools.partial(self.some.weighted_derivatives, self.sets.rows, hyper)
+            of_rows = self.sets.rows, hyper, self.some.bounded
+            self.sets.second_derivatives = functools.partial(self.some.weighted_derivatives, *of_rows)
             self.sets.coupling = self.loss.coupling
             model: Any = self.sets
         else:
@@ -277,7 +298,8 @@ class Curvature:
         rows, center = some.scaled(), left_to_center(some.data.features)
         raw = np.ascontiguousarray(rows @ blocks[:, :-1].T + (blocks[:, -1] - blocks[:, :-1] @ center))
         targets, weight = some.targets, some.weight
-        second = second_derivatives(self.loss, self.some.pointwise, raw, targets, weight, hyper, self.loss.smooth)
+        of = self.loss, self.some.pointwise, raw, targets, weight, hyper
+        second = second_derivatives(*of, self.loss.smooth, self.some.bounded)
         mean = weight @ second / weight.sum()
         of_rows = squared(rows)
 

@@ -9,7 +9,7 @@ from .._kernels.constants import LEAST_GAIN, SLOW, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
 from .._problem.squares import SquaresByMoments
-from .curvature import MOST_PATIENCE, Curvature, moments_of_all
+from .curvature import MOST_PATIENCE, Curvature, moments_of_all, most_to_gain
 from .loop import SLICE_SECONDS
 from .outcome import Outcome
 from .plan import Plan
@@ -107,8 +107,12 @@ class PreconditionedSearch(QuasiNewton):
             promise = super().look()
             if promise <= negligible:
                 return promise
+            before = self.promise
             self.renew()
-            return super().look()
+            self.promise = super().look()
+            if self.promise > SLOW * before:
+                self.curvature.some.turn()  # type: ignore[union-attr]
+            return self.promise
         if self.steps in DIAGONAL_ANEW and self.steps != self.model_steps:
             curvature = self.curvature
             if curvature is not None and curvature.kind == "diagonal" and curvature.constant_model is None:

@@ -154,6 +154,13 @@ class Loss(AdvisesCallers, RemembersValidParameters, BaseEstimator):  # long: al
         """Second derivatives of the loss of each row by each output, like raw; None: by finite differences."""
         return None
 
+    def curvature_of_bound(self, raw: np.ndarray, y: np.ndarray, hyper: np.ndarray) -> np.ndarray | None:
+        """Second derivatives, like raw, of parabolas that touch the losses of rows there and lie nowhere below them.
+
+        Of a loss with straight pieces, which have none of their own; None: not known.
+        """
+        return None
+
     def coupling(self, raw: np.ndarray) -> np.ndarray | None:
         """Shares q, like raw, if the Hessian of a row's loss by its outputs is diag(h + q^2) - q q'.
 

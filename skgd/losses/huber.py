@@ -29,6 +29,8 @@ class Huber(Loss):
     References
     ----------
     Huber 1964, Robust estimation of a location parameter, The Annals of Mathematical Statistics 35, 73-101.
+    Holland and Welsch 1977, Robust regression using iteratively reweighted least-squares, Communications in
+    Statistics 6, 813-827: the weights of rows where these are few.
 
     Examples
     --------
@@ -67,6 +69,9 @@ class Huber(Loss):
                     total += float(weight[i] * 0.5 * residual * residual)
                 derivative[i, k] = weight[i] * slope
         return total
+
+    def curvature_of_bound(self, raw, y, hyper):
+        return hyper / np.maximum(np.abs(raw - y), hyper)
 
     def best_constant(self, y, weight, n_outputs):
         y, weight = sampled(y, weight)
