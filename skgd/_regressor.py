@@ -103,8 +103,9 @@ class RegressorFits(RegressorMixin):
             At most 1; 0 is as good as the mean of y.
         """
         n_rows = getattr(X, "shape", ())[:1]
-        if sample_weight is None and type(y) is np.ndarray and y.dtype in FLOATS and y.shape[:1] == n_rows > (1,):
-            return float(R2.finish(R2(self).told(X, y, np.ones(n_rows))))  # scikit-learn's asks every library first
+        plain = y if type(y) is np.ndarray and y.dtype in FLOATS and y.ndim <= 2 else None
+        if plain is not None and sample_weight is None and plain.shape[:1] == n_rows > (1,):
+            return float(R2.finish(R2(self).told(X, plain, np.ones(n_rows))))  # scikit-learn's asks every library first
         y, weight = as_numpy(y, "y"), as_numpy(sample_weight, "sample_weight")
         return super().score(X, in_library_of(X, y), in_library_of(X, weight))
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -142,12 +143,14 @@ def answer_here():
 def answer_of_a_copy():
     """A function: what a script prints as JSON in a copy of this process, whose changes go with it.
 
-    A copy has all imported; where there are none, it is a process of its own.
+    A copy has all imported; where there are none, it is a process of its own. Either ends after two minutes.
     """
+    longest = 120
 
     def answer(script):
         if not hasattr(os, "fork"):
-            return json.loads(subprocess.check_output([sys.executable, "-c", textwrap.dedent(script)], text=True))
+            command = [sys.executable, "-c", textwrap.dedent(script)]
+            return json.loads(subprocess.check_output(command, text=True, timeout=longest))
         read, write = os.pipe()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of copies beside other threads
@@ -156,6 +159,7 @@ def answer_of_a_copy():
             status = 1
             with os.fdopen(write, "w") as pipe, contextlib.redirect_stdout(pipe):
                 try:
+                    signal.alarm(longest)
                     exec(textwrap.dedent(script), {})
                     status = 0
                 except BaseException:

@@ -94,36 +94,33 @@ class PreconditionedSearch(QuasiNewton):
 
     def _worth_of_model(self) -> float:
         """Slow steps that are worth the next model."""
-        curvature = self.curvature
-        if curvature is None:
+        if (curvature := self.curvature) is None:
             return np.inf
-        return curvature.patience(
-            curvature.rows.n_rows if self.grows else curvature.some.size, self.grows and self.improved
-        )
+        n_rows = curvature.rows.n_rows if self.grows else curvature.some.size
+        return curvature.patience(n_rows, self.grows and self.improved)
 
     def look(self, negligible: float = 0.0) -> float:
         """Choose the direction; the curvature stays as it was where what it promises is negligible."""
-        if self.newton and self.model_steps != self.steps and self.curvature.constant_model is None:  # type: ignore[union-attr]
-            promise = super().look()
+        curvature, is_old = self.curvature, self.model_steps != self.steps
+        changes = curvature if curvature is not None and curvature.constant_model is None and is_old else None
+        if changes is not None and self.newton:
+            promise, before = super().look(), self.promise
             if promise <= negligible:
                 return promise
-            before = self.promise
             self.renew()
             self.promise = super().look()
             if self.promise > SLOW * before:
-                self.curvature.some.turn()  # type: ignore[union-attr]
+                changes.some.turn()
             return self.promise
-        if self.steps in DIAGONAL_ANEW and self.steps != self.model_steps:
-            curvature = self.curvature
-            if curvature is not None and curvature.kind == "diagonal" and curvature.constant_model is None:
-                self.renew()  # what L-BFGS has learnt since is kept
+        if changes is not None and changes.kind == "diagonal" and self.steps in DIAGONAL_ANEW:
+            self.renew()  # what L-BFGS has learnt since is kept
         before, self.promise = self.promise, super().look()
-        tried = self.conjugate and self.curvature is not None and self.curvature.few_rows
-        if tried:
-            self.promise = max(self.promise, most_to_gain(self.gradient, self.curvature.ridge))  # type: ignore[union-attr]
+        tried = curvature is not None and self.conjugate and curvature.few_rows
+        if curvature is not None and tried:
+            self.promise = max(self.promise, most_to_gain(self.gradient, curvature.ridge))
         self.slow = self.slow + 1 if tried or self.promise > SLOW * before else 0
-        if self.curvature is not None and self.slow > self.patience and self.improve():
-            if not self.curvature.complete:  # where a new model doesn't help, others won't
+        if curvature is not None and self.slow > self.patience and self.improve():
+            if not curvature.complete:  # where a new model doesn't help, others won't
                 self.patience = min(MOST_PATIENCE, 2 * self.patience + 1)
             self.promise = super().look()
         return self.promise
@@ -284,8 +281,7 @@ class LineSearch:
             until = time.perf_counter() + SLICE_SECONDS
             while True:
                 outcome = self._step(last_epoch)
-                goes_on = outcome in (Outcome.PAUSED, Outcome.RUNNING)
-                if self.pauses or not goes_on or time.perf_counter() > until:
+                if self.pauses or outcome not in (Outcome.PAUSED, Outcome.RUNNING) or time.perf_counter() > until:
                     return outcome
 
     def _step(self, last_epoch):
