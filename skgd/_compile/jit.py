@@ -18,7 +18,6 @@ from .._kernels.matrices import matrix_at, multiply, multiply_by_loops
 from .._warnings import warn_user
 from . import private
 from .cache import DiskCache
-from .compilers import AS_NUMBA_DOES, compilers, give_up_compilers
 from .intrinsics import INTRINSICS, give_up_intrinsics, intrinsic_for
 
 # fastmath=True would delete the NaN and infinity tests that spot divergence: these flags keep them.
@@ -132,7 +131,8 @@ def _compiled_part(function: Callable, lean: bool) -> Callable:
         options |= {"fastmath": {"contract"}}
     by_compiler: dict = {}
     if is_ours(function):
-        by_compiler = compilers().part if function.__module__ in OPTIMISED_ONCE else compilers().loop
+        compilers = private.compilers()
+        by_compiler = compilers.part if function.__module__ in OPTIMISED_ONCE else compilers.loop
     return numba.njit(**private.accepted(options), **by_compiler)(_with_compiled_parts(function, lean))
 
 
@@ -157,7 +157,7 @@ def compiled(function: Callable, signature, lean: bool = True, callers: tuple[st
     except Exception as error:
         # what is ours compiles, unless a private part of numba's has changed
         uses_intrinsics = is_ours(function) and _calls(function, INTRINSICS) and give_up_intrinsics(error)
-        if not (uses_intrinsics or (is_ours(function) and give_up_compilers(error))):
+        if not (uses_intrinsics or (is_ours(function) and private.give_up_compilers(error))):
             raise
         _compiled_part.cache_clear()
         return compiled(function, signature, lean, callers)
@@ -167,11 +167,11 @@ def _compiled(function: Callable, signature, lean: bool, callers: tuple[str, ...
     import numba
 
     options = private.accepted((LEAN_OPTIONS if lean else OPTIONS) | dict.fromkeys(callers, True))
-    ways = compilers() if is_ours(function) else AS_NUMBA_DOES
-    dispatcher = numba.njit(**options, **ways.whole)(_with_compiled_parts(function, lean))
+    by_compiler = private.compilers().whole if is_ours(function) else {}
+    dispatcher = numba.njit(**options, **by_compiler)(_with_compiled_parts(function, lean))
     if is_ours(function) and function.__closure__ is None:  # a user's globals would be frozen with the function
         private.cache_on_disk(dispatcher, DiskCache(_name(function), str(signature), repr(sorted(options))))
-    with _without_collection(), ways.remembering_types():
+    with _without_collection():
         dispatcher.compile(signature)
     dispatcher.disable_compile()
     if callers != PYTHON:

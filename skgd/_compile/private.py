@@ -2,7 +2,7 @@
 
 import functools
 import types
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._warnings import warn_user
 
@@ -53,6 +53,111 @@ def _why_refused(option: str) -> str:
     except Exception as error:
         return in_words(error)
     return ""
+
+
+# -- the compiler
+
+# What it does for generators, closures, parallel loops, expressions of whole arrays and arguments that are None, which
+# the kernels have none of, and its look at whether there is what it can't compile.
+UNUSED_PASSES = {
+    "WithLifting",
+    "InlineClosureLikes",
+    "MakeFunctionToJitFunction",
+    "InlineInlinables",
+    "FindLiterallyCalls",
+    "LiteralUnroll",
+    "LiteralPropagationSubPipelinePass",
+    "NopythonRewrites",
+    "DumpParforDiagnostics",
+    "DeadBranchPrune",
+    "RewriteSemanticConstants",
+    "RewriteDynamicRaises",
+    "InlineOverloads",
+    "NoPythonSupportedFeatureValidation",
+}
+
+
+class Compilers(NamedTuple):
+    """Options that let numba compile in less time what is skgd's own."""
+
+    whole: dict  # for functions that are called
+    part: dict  # for what becomes part of others, with which it is optimised: no machine code
+    loop: dict  # for such parts that are optimised by themselves before
+
+
+@functools.cache
+def compilers() -> Compilers:
+    """Numba's compiler without what is of no use here; as it is, where it isn't what it was."""
+    try:
+        if _without_compiler:
+            raise _without_compiler[0]
+        return _make_compilers()
+    except Exception as error:
+        warn_without("a shorter way through the compiler", "compiling takes longer.", in_words(error))
+        return Compilers({}, {}, {})
+
+
+_without_compiler: list[Exception] = []
+
+
+def give_up_compilers(error: Exception) -> bool:
+    """Do without them from here on, since a function can't be compiled; False if so before."""
+    if _without_compiler:
+        return False
+    _without_compiler.append(error)
+    compilers.cache_clear()
+    return True
+
+
+def _make_compilers() -> Compilers:
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.compiler import Compiler
+
+    for name in (
+        "_optimize_functions",
+        "_optimize_final_module",
+        "_finalize_final_module",
+        "_finalize_dynamic_globals",
+    ):
+        getattr(JITCodeLibrary, name)
+
+    class PartLibrary(JITCodeLibrary):
+        """Code that is linked into that of others, and never called by itself."""
+
+        codegen = types.SimpleNamespace(set_env=lambda name, env: None)  # type: ignore[assignment]
+
+        def _optimize_final_module(self):
+            pass
+
+        def _finalize_final_module(self):
+            self._finalize_dynamic_globals()
+            self._finalized = True
+
+        def get_pointer_to_function(self, name):
+            return 0
+
+    class LoopLibrary(PartLibrary):
+        _optimize_final_module = JITCodeLibrary._optimize_final_module
+
+    class WholeCompiler(Compiler):
+        def define_pipelines(self):
+            (manager,) = super().define_pipelines()
+            manager.passes = [entry for entry in manager.passes if entry[0].__name__ not in UNUSED_PASSES]
+            return [manager]
+
+    class PartCompiler(WholeCompiler):
+        library = PartLibrary
+
+        def define_pipelines(self):
+            state = self.state
+            state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library.enable_object_caching()
+            return super().define_pipelines()
+
+    class LoopCompiler(PartCompiler):
+        library = LoopLibrary
+
+    return Compilers(*({"pipeline_class": compiler} for compiler in (WholeCompiler, PartCompiler, LoopCompiler)))
 
 
 # -- addresses
