@@ -38,7 +38,7 @@ class Tails(NamedTuple):
         y are numbers, of shape (n_rows, n_targets), whose tails may follow those of X; None where these are none.
         """
         rows = np.flatnonzero(weight > 0) if weight.size else np.arange(X.shape[0])
-        least, largest = _range(X if len(rows) == X.shape[0] else X[rows])
+        least, largest = _range(X, rows)
         some = rows[sample_of(len(rows), MOST_ROWS)]
         sample, weight, varies = X[some], weight[some] if weight.size else weight, least < largest
         is_rare = np.zeros(X.shape[1], bool)
@@ -107,12 +107,21 @@ def unsquashed(tails: Tails | None, means: np.ndarray) -> np.ndarray:
     return means if tails is None else tails.unsquash(means)
 
 
-def _range(X: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Least and largest entry of each column, in float64."""
+def _range(X: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest entry of each column in some rows, in float64."""
+    if len(rows) < X.shape[0]:  # rows that are picked are copied: some at a time
+        parts = np.array_split(rows, 1 + _n_stored(X) // MOST_ENTRIES)
+        of_parts = [_range(X[part], np.arange(len(part))) for part in parts]
+        least, largest = zip(*of_parts, strict=True)
+        return np.min(least, axis=0), np.max(largest, axis=0)
     found = X.min(axis=0), X.max(axis=0)
     if sparse.issparse(X):
         found = tuple(each.toarray().ravel() for each in found)
     return tuple(each.astype(np.float64) for each in found)  # type: ignore[return-value]
+
+
+def _n_stored(X: Any) -> int:
+    return X.nnz if sparse.issparse(X) else X.size
 
 
 def _rare_and_alike(sample: Any, size: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,8 +169,8 @@ def _median(values: np.ndarray, weight: np.ndarray) -> float:
 
 def _followed(y: np.ndarray, columns: Any, tails: Tails, weight: np.ndarray) -> np.ndarray:
     """Which columns have tails that some of the targets follow: one after the other, by what is left of the targets."""
-    n, n_stored = columns.shape[0], columns.nnz if sparse.issparse(columns) else columns.size
-    some = sample_of(n, max(1, MOST_ENTRIES * n // max(n_stored, 1)))
+    n = columns.shape[0]
+    some = sample_of(n, max(1, MOST_ENTRIES * n // max(_n_stored(columns), 1)))
     share = (weight[some] if weight.size else np.ones(len(some)))[:, None]
     share = share / share.sum()
     columns, left = columns[some].astype(np.float64), _standardised(y[some], share)

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor, GDMLPClassifier, GDMLPRegressor
+from skgd._tails import Tails
 from skgd.callbacks import Checkpoint
 
 RNG = np.random.default_rng(0)
@@ -180,6 +181,21 @@ def test_tails_of_wide_sparse_rows_take_no_dense_copy(of):
         tracemalloc.stop()
     assert len(tails) > 1000
     assert peak < 2000 * 5000 * 8 / 4
+
+
+def test_rows_of_weight_zero_cost_no_copy_of_the_others():
+    rows = RNG.standard_normal((150_000, 40))  # 48 MB
+    rows[77_777, 3] = rows[99_999, 5] = 1e9
+    weight = np.ones(len(rows))
+    weight[[0, 99_999]] = 0
+    tracemalloc.start()
+    try:
+        tails = Tails.of(rows, None, weight)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert tails.columns.tolist() == [3]
+    assert peak < 1.2 * 2**22 * 8  # a part of four million entries at a time
 
 
 def test_many_rows_have_the_tails_of_some():
