@@ -16,7 +16,10 @@ from skgd._kernels.coordinate_descent import coordinate_descent
 from skgd._kernels.sparse import select_columns
 from skgd._kernels.structures import SparseFeatures
 from skgd._problem import columns
+from skgd._problem.columns import DenseColumns
 from skgd._solvers.working_sets import Support, WorkingSets
+from skgd.linear_model import regularization_path
+from skgd.linear_model._path import model_for_path, solver_of
 from skgd.losses import Huber
 from skgd.optimizers import LBFGS
 
@@ -396,3 +399,35 @@ def test_who_watches_sees_each_step(at_epoch):
         model = GDLinearRegressor(penalty="l1", alpha=1e-3).set_callbacks(at_epoch(last, lambda: True)).fit(X, y)
         assert model.n_iter_ == len(model.loss_curve_) == last
     assert GDLinearRegressor(penalty="l1", alpha=1e-3).fit(X, y).n_iter_ > last
+
+
+def test_along_a_path_curvature_is_taken_once_wherever_it_comes_to(monkeypatch):
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((120, 90))
+    classes = X[:, :9].sum(axis=1) + rng.standard_normal(120) > 0
+    taken = []
+    weigh = DenseColumns.weigh
+    monkeypatch.setattr(DenseColumns, "weigh", lambda self, weight: (taken.append(weight), weigh(self, weight)))
+    model = GDLogisticClassifier(penalty="l1", standardize=False)
+    path = regularization_path(model, X, classes, alphas=np.geomspace(0.1, 1e-3, 12))
+    assert path.converged.all()
+    assert len(taken) == path.n_iter.sum() + 1  # at the start, and after each step
+    for alpha, coef, intercept in zip(path.alphas, path.coefs, path.intercepts, strict=True):
+        slopes = X.T @ (1 / (1 + np.exp(-X @ coef.ravel() - intercept)) - classes) / 120
+        held, coef = np.sign(slopes) * np.maximum(np.abs(slopes) - alpha, 0), coef.ravel()
+        assert np.abs(np.where(coef != 0, slopes + alpha * np.sign(coef), held)).max() <= 2e-3 * alpha
+
+
+def test_columns_that_come_later_are_as_if_they_had_been_there():
+    X = np.random.default_rng(0).standard_normal((20, 6))
+    problem = solver_of(model_for_path(GDLogisticClassifier(standardize=False)), X, X[:, 0] > 0, None).problem
+    weight, coef = np.linspace(0.1, 1, 20), np.array([1.0, -2.0, 0.5, 3.0])
+    held = DenseColumns(problem.rows, True)
+    for numbers in [4, 1], [0, 2, 3], [5, 1]:  # the last ones by the transpose: more were read than there are
+        held.replace(np.array(numbers))
+    held.weigh(weight)
+    held.add(np.array([3, 0]))
+    np.testing.assert_allclose(held.raw(coef), X[:, [5, 1, 3, 0]] @ coef)
+    np.testing.assert_allclose(held.sums(weight), weight @ X[:, [5, 1, 3, 0]])
+    centred = X[:, [5, 1, 3, 0]] - weight @ X[:, [5, 1, 3, 0]] / weight.sum()
+    np.testing.assert_allclose(held.matrix[:4, :4], (centred * weight[:, None]).T @ centred, atol=1e-12)

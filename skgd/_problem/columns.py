@@ -19,6 +19,7 @@ MOST_SWEEPS = 1_000
 SMALL = 1e-3  # share of what the first sweep has brought: the rest is left to the next step
 LEAST_CURVATURE = 1e-12  # share of the largest one
 ROOM = 1.5  # times the columns that there are to be: growing by a few, they are copied seldom
+HELD_ENTRIES = 2**20  # of a transpose, at most: 8 MB
 PART_ENTRIES = 2**18  # of CSR that one thread works on at a time
 
 
@@ -84,6 +85,8 @@ class DenseColumns(Columns):
     def __init__(self, rows: Rows, centred: bool):
         super().__init__(rows, centred)
         self.values = self.rooted = np.empty((0, rows.n_rows))
+        self.n_read = 0
+        self.all_values: np.ndarray | None = None  # of all columns, once as many have been read as there are
 
     def raw(self, coef):
         return coef @ self.values
@@ -109,6 +112,8 @@ class DenseColumns(Columns):
         self.rooted[known:n] = self._rooted(values, mean)
         self.matrix[known:n, :n] = self._products(self.rooted[known:n], self.rooted[:n])
         self.matrix[:known, known:n] = self.matrix[known:n, :known].T
+        if self.values.size:
+            self.values = np.concatenate([self.values, values])
         self.numbers, self.mean = np.concatenate([self.numbers, numbers]), np.concatenate([self.mean, mean])
         self.known[numbers] = True
         self.parts.append(numbers)
@@ -119,6 +124,16 @@ class DenseColumns(Columns):
         self.matrix, self.rooted = matrix, rooted
 
     def _entries(self, numbers):
+        """What these columns hold: the transpose is held, if it is small, where columns are taken time and again."""
+        n_features = self.rows.n_features
+        self.n_read += numbers.size
+        if self.n_read > n_features and self.rows.n_rows * n_features <= HELD_ENTRIES:
+            if self.all_values is None:
+                self.all_values = self._read_entries(np.arange(n_features))
+            return self.all_values[numbers]
+        return self._read_entries(numbers)
+
+    def _read_entries(self, numbers):
         rows, features = self.rows, self.rows.data.features
         found, center, inverse_scale = np.empty((numbers.size, rows.n_rows)), features.center, features.inverse_scale
 

@@ -253,7 +253,7 @@ class Curvature:
         if self.sets is not None:
             of_rows = self.sets.rows, hyper, self.some.bounded
             self.sets.second_derivatives = functools.partial(self.some.weighted_derivatives, *of_rows)
-            self.sets.coupling = self.loss.coupling
+            self.sets.coupling, self.sets.bounded = self.loss.coupling, self.some.bounded
             model: Any = self.sets
         else:
             model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)

@@ -104,8 +104,8 @@ class PreconditionedSearch(QuasiNewton):
         curvature, is_old = self.curvature, self.model_steps != self.steps
         changes = curvature if curvature is not None and curvature.constant_model is None and is_old else None
         if changes is not None and self.newton:
-            promise, before = super().look(), self.promise
-            if promise <= negligible:
+            before = self.promise
+            if not changes.chooses_columns and (promise := super().look()) <= negligible:  # else it is learnt anyway
                 return promise
             self.renew()
             self.promise = super().look()

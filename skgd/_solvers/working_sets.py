@@ -198,6 +198,9 @@ class WorkingSets:
         # CSR has matrices of few columns alone
         self.most, self.growth = (MOST_COLUMNS, DENSE_GROWTH) if rows.is_dense else (rows.n_features, SPARSE_GROWTH)
         self.second_derivatives: Function  # of the rows' losses at raw predictions, by the shares of the rows
+        self.bounded = False  # whether they are bounds
+        self.weighed_at: tuple[np.ndarray, bool] | None = None  # parameters that the weights are of, and whether bounds
+        self.raw_there = np.empty((0, 0))
         self.coupling: Callable[[np.ndarray], np.ndarray | None]  # of the outputs at raw predictions, as losses have it
         make = DenseColumns if rows.is_dense else SparseColumns
         self.sets = [make(rows, model.trains_intercept) for _ in self.ridge]
@@ -309,6 +312,10 @@ class WorkingSets:
 
     def _renew(self, params, wanted):
         """Take the curvature at these parameters; the raw predictions there."""
+        if self.weighed_at is not None and self.weighed_at[0] is params and self.weighed_at[1] == self.bounded:
+            for columns, numbers in zip(self.sets, wanted, strict=True):  # another penalty may want more
+                columns.add(columns.lacking(numbers))
+            return self.raw_there
         blocks = params.reshape(self.ridge.shape)
         for columns, numbers in zip(self.sets, wanted, strict=True):
             if columns.lacking(numbers).size:
@@ -322,6 +329,7 @@ class WorkingSets:
         for columns, weight in zip(self.sets, self.second_derivatives(raw).T, strict=True):
             # where all rows lie on straight pieces, as outliers of Huber's loss do, steps are those of squared error
             columns.weigh(np.ascontiguousarray(weight) if weight.any() else self.rows.shares)
+        self.weighed_at, self.raw_there = (params, self.bounded), raw
         return raw
 
     def _step(self, columns, support, ridge, params, gradient, l1, step, most_rounds=MOST_ROUNDS):
