@@ -8,8 +8,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.special import logsumexp
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
+from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning, UnsetMetadataPassedError
 from sklearn.linear_model import Lasso, LassoCV, LogisticRegression, Ridge, enet_path, lasso_path
 from sklearn.metrics import r2_score
@@ -19,10 +21,10 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._solvers import covariances, shared_moments
-from skgd._solvers.continuation import Continuation
+from skgd._solvers.continuation import Continuation, Past, through
 from skgd._solvers.hessians import Blocks, Diagonal, Factor, LowRank, Unshifted
 from skgd.linear_model import AlphaSearchCV, _path, regularization_path
-from skgd.linear_model._path import model_for_path, solver_of
+from skgd.linear_model._path import model_for_path, path_of, solver_of
 from skgd.penalties import L1, L2, ElasticNet
 from skgd.plotting import CoefficientPathDisplay
 
@@ -197,10 +199,51 @@ def test_the_next_solution_is_looked_for_where_the_last_ones_lead():
     at = np.log(alphas)
     truth = np.outer(at**2, [1.0, 0.0, -0.2, 3.0]) + np.outer(at, [0.5, 0.0, 0.1, 1.0]) + [2.0, 0.0, 0.4, 1.0]
     path = Continuation(solver_of(model_for_path(GDLogisticClassifier()), X[:, :3], KIND > 0, None).problem, None)
-    path.past = list(zip(at[:3], truth[:3], strict=True))
+    path.past = [Past(*each, None) for each in zip(at[:3], truth[:3], strict=True)]
     np.testing.assert_allclose(path._guess(dataclasses.replace(path.problem, penalty=L2(0.01))), truth[3])
     for penalty in L2(0.0), L2(0.2), L1(0.01):  # a logarithm that isn't known, or leads nowhere; zeros that stay
         assert path._guess(dataclasses.replace(path.problem, penalty=penalty)) is None
+
+
+@pytest.mark.parametrize("slopes", [(), (0,), (1,), (0, 1)])
+def test_the_polynomial_has_the_values_and_slopes_that_are_known(slopes):
+    at, coefs = np.array([0.3, -1.0, -2.2]), np.random.default_rng(0).standard_normal((5, 3 + len(slopes)))
+    known = []
+    for number, place in enumerate(at):
+        known.append((place, np.array([np.polyval(each, place) for each in coefs])))
+        if number in slopes:
+            known.append((place, np.array([np.polyval(np.polyder(each), place) for each in coefs])))
+    np.testing.assert_allclose(through(known, 1.7), [np.polyval(each, 1.7) for each in coefs], rtol=1e-9)
+
+
+def test_newtons_method_knows_how_solutions_go_on():
+    path = solver_of(model_for_path(GDLogisticClassifier()), X[:, :4], KIND > 0, None)
+    for strength in 0.3, 0.1:
+        path.under(L2(strength))
+    ahead = [solver_of(model_for_path(GDLogisticClassifier(tol=1e-14)), X[:, :4], KIND > 0, None) for _ in range(2)]
+    further = [one.under(L2(0.1 * np.exp(step))).params for one, step in zip(ahead, (1e-3, -1e-3), strict=True)]
+    np.testing.assert_allclose(path.past[-1].slope, (further[0] - further[1]) / 2e-3, rtol=1e-4)
+    np.testing.assert_allclose(path.past[-1].params, (further[0] + further[1]) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["two classes", "three classes"])
+def test_no_promise_by_the_curvature_from_elsewhere_is_an_end(name):
+    rows, classes = load_wine(return_X_y=True)
+    rows = StandardScaler().fit_transform(rows)
+    if name == "two classes":  # too many columns for the kernel of Newton's method
+        rows, classes = np.hstack([rows, *(rows[:, : 12 - j] * rows[:, j + 1 :] for j in range(6))]), classes == 1
+    model, alphas = model_for_path(GDLogisticClassifier(standardize=False)), np.geomspace(0.1, 1e-6, 12)
+    path = path_of(model, solver_of(model, rows, classes, None, 1e-5), alphas)
+    for alpha, coef, intercept in zip(alphas, path.coefs, path.intercepts, strict=True):
+        peer = LogisticRegression(C=1 / (alpha * len(rows)), tol=1e-10, max_iter=10**4).fit(rows, classes)
+
+        def objective(coef, intercept, alpha=alpha):
+            raw = rows @ np.atleast_2d(coef).T + intercept
+            raw = np.hstack([np.zeros_like(raw), raw]) if raw.shape[1] == 1 else raw
+            losses = logsumexp(raw, axis=1) - raw[np.arange(len(raw)), classes.astype(int)]
+            return losses.mean() + 0.5 * alpha * (coef**2).sum()
+
+        assert objective(coef, intercept) - objective(peer.coef_, peer.intercept_) <= 5e-5
 
 
 def test_solutions_cost_less_where_the_last_ones_lead(monkeypatch):

@@ -95,7 +95,8 @@ class Sample:
 
         def function(params):
             def of_part(part):
-                return self.part(slice(*part)).loss_and_gradient(params, hyper)
+                some = self if part == (0, len(self.Z)) else self.part(slice(*part))
+                return some.loss_and_gradient(params, hyper)
 
             value, gradient = 0.0, np.zeros(params.size)
             of_parts = threads.run_over_rows(of_part, len(self.Z), row_cost, params.size, n_threads, PART_ENTRIES)

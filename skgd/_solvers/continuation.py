@@ -12,12 +12,14 @@ from .._problem.problem import Problem
 from ..penalties import L1, ElasticNet
 from .driver import IMMENSE_START
 from .interior_point import GAP, InteriorPoint
+from .newton import Newton
 from .outcome import Outcome
 from .plan import Plan
 from .solvers import make_solver
 from .training import Training, begin
 
 PAST = 3  # solutions that the next one follows from: more would add up what each of them is off
+CONDITIONS = 4  # on the polynomial, by solutions and slopes
 AT_LARGEST = 1 + 1e-9  # times the largest slope: rounding shall make no coefficient of it
 AT_LARGEST_INSIDE = 1 + 1.3 * GAP**0.5  # so much that what the gap leaves of coefficients is rounded to zero
 
@@ -31,17 +33,25 @@ class Solution(NamedTuple):
     converged: bool
 
 
+class Past(NamedTuple):
+    """A solution, and its slope if that is known, by the logarithm of the penalty's strength."""
+
+    at: float
+    params: np.ndarray
+    slope: np.ndarray | None
+
+
 class Continuation:
     """A training by line searches that goes on from one penalty to the next: rows and curvature are kept.
 
     Without an L1 penalty each solution is looked for where those before it lead, as a polynomial of the logarithm of
-    the penalty's strength.
+    the penalty's strength, whose slopes it has, too, where Newton's method knows them.
     """
 
     def __init__(self, problem: Problem, decide: Callable[[Problem], Plan]):
         self.problem, self.decide = problem, decide
         self.training: Training | None = None
-        self.past: list[tuple[float, np.ndarray]] = []  # logarithms of the last strengths, their solutions
+        self.past: list[Past] = []
 
     def solutions(self, penalties: Sequence[ElasticNet]) -> list[Solution]:
         """The optimum under each penalty, in their order: weaker ones shall follow."""
@@ -62,21 +72,23 @@ class Continuation:
             if outcome == Outcome.DIVERGED:
                 raise ValueError(IMMENSE_START)
         params, norm = training.state.params.copy(), float(training.gradient_norm or 0.0)
-        if penalty.l2 > 0:
-            self.past = [*self.past, (np.log(penalty.l2), params)][-PAST:]
+        if penalty.l2 > 0 and problem.l1 is None:
+            exact = outcome == Outcome.CONVERGED and isinstance(self.solver, Newton)
+            there = (self.solver.outlook() if exact else None) or (params, None)
+            at = np.log(penalty.l2)
+            self.past = [*(each for each in self.past if each.at != at), Past(at, *there)][-PAST:]
         return Solution(params, norm, training.epochs - first, outcome == Outcome.CONVERGED)
 
     def _guess(self, problem: Problem) -> np.ndarray | None:
-        """What the polynomial through the last solutions gives (Lagrange); of an L1 penalty it saves too few steps."""
+        """What the polynomial through the last solutions gives; of an L1 penalty it saves too few steps."""
         strength = problem.penalty.l2
-        if strength == 0 or problem.l1 is not None or len(self.past) < 2:
+        if strength == 0 or problem.l1 is not None:
             return None
-        known = np.array([each for each, _ in self.past])
-        off = np.log(strength) - known
-        if len({0.0, *off}) <= len(off):  # a strength that comes twice
+        known = [(each.at, by) for each in reversed(self.past) for by in (each.params, each.slope) if by is not None]
+        at = np.log(strength)
+        if len(known) < 2 or at in [each.at for each in self.past]:
             return None
-        weights = [np.prod(np.delete(off, i) / (known[i] - np.delete(known, i))) for i in range(len(known))]
-        return weights @ np.array([params for _, params in self.past])
+        return through(known[:CONDITIONS], at)
 
     def _begun(self, problem: Problem) -> Training:
         """Begin from where another method has come to, if one has."""
@@ -108,3 +120,20 @@ class Continuation:
                 return factor * float(np.abs(slopes[counts > 0] / counts[counts > 0]).max())
             if inside:  # slopes of a constant on one side of all rows may be zero
                 slopes = np.full(slopes.size, self.solver.largest_slope)
+
+
+def through(known: Sequence[tuple[float, np.ndarray]], at: float) -> np.ndarray:
+    """Value of the polynomial that has these values, each followed by the slope there if that is known (Hermite)."""
+    places = [place for place, _ in known]
+    values: dict[float, np.ndarray] = {}
+    slopes: dict[float, np.ndarray] = {}
+    for place, vector in known:
+        (slopes if place in values else values)[place] = vector
+    differences, factor = [values[place] for place in places], 1.0
+    found = differences[0].copy()
+    for order in range(1, len(places)):  # Newton's divided differences: that of a place with itself is the slope
+        pairs = zip(differences, differences[1:], places, places[order:], strict=False)
+        differences = [slopes[a] if a == b else (after - before) / (b - a) for before, after, a, b in pairs]
+        factor *= at - places[order - 1]
+        found += factor * differences[0]
+    return found

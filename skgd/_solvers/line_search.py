@@ -14,7 +14,7 @@ from .loop import SLICE_SECONDS
 from .outcome import Outcome
 from .plan import Plan
 from .prospects import Prospects
-from .quasi_newton import Identity, QuasiNewton, leap, penalise
+from .quasi_newton import Identity, QuasiNewton, gap_of, leap, penalise
 from .stopping import SearchCriterion
 from .training import Training
 
@@ -49,6 +49,7 @@ class PreconditionedSearch(QuasiNewton):
         super().__init__(function, params, memory, l1, eps)
         self.curvature, self.hyper, self.grows = curvature, hyper, grows
         self.steps, self.improved = 0, False
+        self.first_step = 0  # under this penalty, from a guess perhaps
         self.patience = self._worth_of_model()
         knows_all = curvature is not None and curvature.complete and (l1 is None or curvature.chooses_columns)
         self.newton = knows_all and self.patience <= 0
@@ -66,6 +67,14 @@ class PreconditionedSearch(QuasiNewton):
         if self.curvature is not None:
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 self.use(self.curvature.restore(state["curvature"]))
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the model is of other parameters than a path goes on from: then its promises are no end.
+
+        Where the curvature has gone since, they are a hundredth of what is to come; the next one will tell by its rate.
+        """
+        return self.model_steps < self.first_step == self.steps
 
     def use(self, model) -> None:
         super().use(model)
@@ -173,12 +182,17 @@ class LineSearch:
             self.widths = list(WIDTHS)
             self.hyper[0] = self.widths.pop(0)
             search.evaluate_anew()
+        if (
+            search.newton and problem.l1 is None
+        ):  # so near to the optimum few steps are slow by what is known, and pairs
+            search.newton, search.memory, search.patience = False, self.optimizer.memory, 0.0
         search.slow, search.promise = 0, np.inf
         search.use(penalised or model)
         if guess is not None and self.smooth and leap(search, guess):
             search.steps += 1  # since when the model is that of other parameters
+        search.first_step = search.steps
         # by what a model with another ridge promises nothing has come to its end
-        if self.training.loss.quadratic or not self.smooth or (search.newton and penalised is None):
+        if self.training.loss.quadratic or not self.smooth:
             search.renew()
 
     # -- how it goes on elsewhere
@@ -309,7 +323,7 @@ class LineSearch:
         by_promise = self.criterion.name == "objective" and self.smooth
         promise = search.look(NEGLIGIBLE * self.criterion.tol * gain_of(search, self.training) if by_promise else 0.0)
         self.training.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
-        if self._converged(promise, search):
+        if self._converged(promise, search) and not search.is_elsewhere:
             if self.widths:
                 self._narrow(search)
                 return Outcome.RUNNING
@@ -375,21 +389,6 @@ def is_proven(search: QuasiNewton, training: Training, problem: Problem) -> bool
     if training.loss.smooth or problem.l1 is None:
         return True
     return gap_of(search, problem.ridge) <= KINK_GAP * gain_of(search, training)
-
-
-def gap_of(search: QuasiNewton, ridge: np.ndarray) -> float:
-    """By how much an objective with an L1 penalty lies above its least, at most: by Fenchel's dual at the gradient.
-
-    Parameters that no ridge holds, where slopes are more than the penalty bears, are taken to be no farther from zero
-    at their best than one beyond where they are.
-    """
-    assert search.l1 is not None
-    params, l1 = search.params, search.l1
-    curved = ridge * params
-    slopes, loss = search.gradient - curved, search.value - 0.5 * float(curved @ params)
-    excess, held = np.maximum(np.abs(slopes) - l1, 0.0), ridge > 0
-    dual = 0.5 * float((excess[held] ** 2 / ridge[held]).sum()) + float((excess * (1 + np.abs(params)))[~held].sum())
-    return search.objective + dual + float(slopes @ params) - loss
 
 
 def descend(search: QuasiNewton, training: Training, tol: float, most_steps: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Training on small data by a compiled Newton's method."""
 
 import numpy as np
+from scipy.linalg.lapack import dpotrs
 
 from .._compile.kernels import kernel
 from .._kernels.structures import FLOAT64, FewRows, NewtonSettings, NewtonWork, Search
@@ -55,6 +56,13 @@ class Newton:
             self.line_search.go_on(problem, guess)
         elif guess is not None and self._value(guess) < self._value(self.params):
             self.params[:] = guess
+
+    def outlook(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Where one more step would lead, and the slope of solutions by the logarithm of the ridge's strength."""
+        if self.line_search is not None:
+            return None
+        slope = -dpotrs(self.work.lower.T, self.rows.ridge * self.params, lower=0)[0]
+        return self.params + self.work.steps[1], slope
 
     def _value(self, params):
         rows = self.rows
