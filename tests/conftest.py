@@ -143,11 +143,11 @@ def answer_here():
 def answer_of_a_copy():
     """A function: what a script prints as JSON in a copy of this process, whose changes go with it.
 
-    A copy has all imported; where there are none, it is a process of its own. Either ends after two minutes.
+    A copy has all imported but the packages that it is to forget. Where there are no copies, it is a process of its
+    own. Either ends after two minutes, or after as many seconds as are said.
     """
-    longest = 120
 
-    def answer(script):
+    def answer(script, forgets=(), longest=120):
         if not hasattr(os, "fork"):
             command = [sys.executable, "-c", textwrap.dedent(script)]
             return json.loads(subprocess.check_output(command, text=True, timeout=longest))
@@ -160,6 +160,8 @@ def answer_of_a_copy():
             with os.fdopen(write, "w") as pipe, contextlib.redirect_stdout(pipe):
                 try:
                     signal.alarm(longest)
+                    for name in [name for name in sys.modules if name.split(".")[0] in forgets]:
+                        del sys.modules[name]
                     exec(textwrap.dedent(script), {})
                     status = 0
                 except BaseException:

@@ -4,8 +4,6 @@ import errno
 import functools
 import json
 import os
-import subprocess
-import sys
 import time
 import warnings
 from datetime import timedelta
@@ -77,15 +75,18 @@ def kept(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and signals of POSIX")
 @pytest.mark.parametrize("part", [0, 1] if "SKGD_KILLS" in os.environ else [0])
-def test_fits_that_are_killed_at_any_moment_end_as_if_nobody_had(part):
-    # SKGD_KILLS says how many of each kind, else there are two, and a few kinds; a command by itself, since it forks
-    n_kills = os.environ.get("SKGD_KILLS")
+def test_fits_that_are_killed_at_any_moment_end_as_if_nobody_had(part, answer_of_a_copy):
+    # SKGD_KILLS says how many of each kind, else there are two, and a few kinds
+    n_kills = int(os.environ.get("SKGD_KILLS", 0))
     every = f"{part}::2" if n_kills else "0::4"
-    command = [sys.executable, str(Path(__file__).with_name("killed.py")), n_kills or "2", every]
-    root = str(Path(skgd.__file__).parents[1])
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=os.environ | {"PYTHONPATH": root})
-    lines = done.stdout.splitlines()
-    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    script = f"""
+        import contextlib, io, json, runpy
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            status = runpy.run_path({str(Path(__file__).with_name("killed.py"))!r})["main"]({n_kills or 2}, [{every!r}])
+        print(json.dumps([status, out.getvalue().splitlines()]))
+    """
+    status, lines = answer_of_a_copy(script, longest=120 if not n_kills else 600)
+    assert status == 0, lines
     assert len(lines) > (15 if n_kills else 7)
     assert all(line.endswith(" equal") and f" {n_kills or 2} killed, " in line for line in lines)
 

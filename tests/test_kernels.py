@@ -1,11 +1,6 @@
 """Kernels: row order, moments, gradients, and the same results as plain Python."""
 
 import itertools
-import json
-import os
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
@@ -939,13 +934,9 @@ TRAIN = """
 """
 
 
-def test_without_numba_the_same_models_come_out_with_one_warning(answer_here):
-    script = textwrap.dedent(TRAIN).format(blocked=True)
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=os.environ | {"PYTHONWARNINGS": ""}
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    answers = [answer_here(TRAIN.format(blocked=False)), json.loads(done.stdout)]
+def test_without_numba_the_same_models_come_out_with_one_warning(answer_here, answer_of_a_copy):
+    without = answer_of_a_copy(TRAIN.format(blocked=True), forgets=("skgd", "numba", "llvmlite"))
+    answers = [answer_here(TRAIN.format(blocked=False)), without]
     (compiled_models, no_warnings, _), (plain_models, one_warning, _) = answers
     assert no_warnings == []
     assert len(one_warning) == 1
