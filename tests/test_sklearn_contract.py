@@ -584,17 +584,6 @@ def test_grid_over_a_nested_parameter_of_the_optimizer(make, regression, classes
     assert optimizer.beta1 == 0.9
 
 
-@ignore_convergence
-def test_grid_in_two_processes_gives_the_scores_of_one(regression):
-    X, y = regression
-    model = GDLinearRegressor(optimizer=Adam(), batch_size=16, max_iter=10, random_state=0)
-    grids = [
-        GridSearchCV(model, {"learning_rate": [0.001, 0.01, 0.1]}, cv=2, n_jobs=n_jobs, error_score="raise").fit(X, y)
-        for n_jobs in (1, 2)
-    ]
-    np.testing.assert_array_equal(*(grid.cv_results_["mean_test_score"] for grid in grids))
-
-
 # -- metadata routing
 
 
