@@ -32,14 +32,14 @@ def himmelblau_gradient(x):
 
 
 def beale(x):
-    return sum((c - x[0] + x[0] * x[1] ** k) ** 2 for k, c in ((1, 1.5), (2, 2.25), (3, 2.625)))
+    a, b = map(float, x)  # tens of thousands of times, which NumPy's numbers take four times as long for
+    return sum((c - a + a * b**k) ** 2 for k, c in ((1, 1.5), (2, 2.25), (3, 2.625)))
 
 
 def beale_gradient(x):
-    of_terms = np.zeros(2)
-    for k, c in ((1, 1.5), (2, 2.25), (3, 2.625)):
-        of_terms += 2 * (c - x[0] + x[0] * x[1] ** k) * np.array([x[1] ** k - 1, k * x[0] * x[1] ** (k - 1)])
-    return of_terms
+    a, b = map(float, x)
+    of_terms = [(2 * (c - a + a * b**k), k) for k, c in ((1, 1.5), (2, 2.25), (3, 2.625))]
+    return np.array([sum(t * (b**k - 1) for t, k in of_terms), sum(t * k * a * b ** (k - 1) for t, k in of_terms)])
 
 
 def booth(x):

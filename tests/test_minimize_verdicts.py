@@ -115,7 +115,8 @@ def test_steps_of_second_differences_fit_the_bend_but_at_a_kink():
 
 
 def beale(x):
-    return float(sum((c - x[0] + x[0] * x[1] ** k) ** 2 for k, c in ((1, 1.5), (2, 2.25), (3, 2.625))))
+    a, b = map(float, x)
+    return sum((c - a + a * b**k) ** 2 for k, c in ((1, 1.5), (2, 2.25), (3, 2.625)))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

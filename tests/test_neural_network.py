@@ -343,8 +343,11 @@ def test_predictions_of_many_rows_are_those_of_few(data):
     np.testing.assert_allclose(model.predict(many), np.tile(model.predict(X), 120), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"identity"}))
+CURVED = sorted(set(ACTIVATIONS) - {"identity"})
+
+
+# each in one precision: tests/test_activations.py has the values and slopes of both
+@pytest.mark.parametrize(("activation", "dtype"), [*zip(CURVED, itertools.cycle([np.float32, np.float64]))])
 def test_every_activation_learns_a_noisy_curve(activation, dtype):
     rng = np.random.default_rng(5)
     x = rng.uniform(-3, 3, 500)
@@ -450,21 +453,24 @@ def target_of(kind, dtype=np.float64):
     return SPARSE_TARGET.astype(dtype) if kind == "regression" else np.digitize(SPARSE_TARGET, [1.2, 1.9])
 
 
+OVER_SPARSE_ROWS = [
+    {"batch_size": None},
+    {"batch_size": 16},
+    {"batch_size": 1},
+    {"batch_size": None, "optimizer": "lbfgs"},
+    {"batch_size": 16, "dropout": 0.3},
+    {"batch_size": 16, "optimizer": "svrg"},
+    {"batch_size": 20, "activation": "gelu", "hidden_layer_sizes": (40, 3)},
+    {"batch_size": 20, "hidden_layer_sizes": ()},
+    {"batch_size": 32, "early_stopping": True, "tol": 1e-3},
+]
+
+
 @pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize(
-    "settings",
-    [
-        {"batch_size": None},
-        {"batch_size": 16},
-        {"batch_size": 1},
-        {"batch_size": None, "optimizer": "lbfgs"},
-        {"batch_size": 16, "dropout": 0.3},
-        {"batch_size": 16, "optimizer": "svrg"},
-        {"batch_size": 20, "activation": "gelu", "hidden_layer_sizes": (40, 3)},
-        {"batch_size": 20, "hidden_layer_sizes": ()},
-        {"batch_size": 32, "early_stopping": True, "tol": 1e-3},
-    ],
+    ("index", "settings"),
+    # long numbers of columns meet each kernel once: those of batches, their passes, and of all rows
+    [(np.int32, each) for each in OVER_SPARSE_ROWS] + [(np.int64, OVER_SPARSE_ROWS[k]) for k in (1, 3)],
     ids=str,
 )
 def test_sparse_rows_make_the_fit_of_dense_ones(kind, index, settings):

@@ -84,9 +84,10 @@ def test_mini_batches_of_narrow_data_make_the_same_steps(n_classes, penalty):
     np.testing.assert_allclose(on_sparse.coef_, on_dense.coef_, rtol=1e-6, atol=1e-10)
 
 
-@pytest.mark.parametrize("clip_norm", [None, 0.1])
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("batch_size", [1, 8, 33])
+@pytest.mark.parametrize(
+    ("batch_size", "n_classes", "clip_norm"),
+    [(1, 2, None), (1, 3, 0.1), (8, 2, 0.1), (8, 3, None), (33, 2, None), (33, 3, 0.1)],
+)
 def test_lazy_descent_without_a_penalty_makes_the_same_steps(batch_size, n_classes, clip_norm):
     X, y = wide()
     c = targets("classifier", y, n_classes)
