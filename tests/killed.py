@@ -25,7 +25,7 @@ from skgd.callbacks import Checkpoint
 from skgd.optimizers import OPTIMIZERS
 from skgd.schedules import SCHEDULES
 
-PAUSE = 0.002  # seconds, before and after each epoch is kept: as if it took longer
+PAUSE = 0.001  # seconds, before and after each epoch is kept: as if it took longer
 
 NUMBERS, CLASSES, DIGITS = (
     tuple(each[::step] for each in load(return_X_y=True))

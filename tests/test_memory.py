@@ -71,7 +71,7 @@ def small_network():
 )
 def test_predictions_convert_some_rows_at_a_time(make, dtype):
     rng = np.random.default_rng(0)
-    X = rng.integers(0, 2 if dtype is bool else 5, (200_000, 50)).astype(dtype)
+    X = rng.integers(0, 2 if dtype is bool else 5, (100_000, 50)).astype(dtype)
     model = make().set_params(n_jobs=2).fit(X[:1000], X[:1000, 0].astype(float))
     predictions = model.predict(X.astype(float))
     if make is GDLinearRegressor:
@@ -82,14 +82,14 @@ def test_predictions_convert_some_rows_at_a_time(make, dtype):
 
 @pytest.mark.parametrize("make", [GDLinearRegressor, small_network])
 def test_predictions_from_columns_copy_some_rows_at_a_time(make):
-    X = np.random.default_rng(0).standard_normal((200_000, 50))
+    X = np.random.default_rng(0).standard_normal((100_000, 50))
     model = make().set_params(n_jobs=2).fit(X[:1000], X[:1000, 0])
     predictions, by_columns = model.predict(X), np.asfortranarray(X)
     assert most_memory(lambda: np.testing.assert_array_equal(model.predict(by_columns), predictions)) < 0.5 * X.nbytes
 
 
 def test_training_converts_other_numbers_once():
-    X = np.random.default_rng(0).integers(0, 100, (200_000, 50)).astype(np.int8)
+    X = np.random.default_rng(0).integers(0, 100, (100_000, 50)).astype(np.int8)
     model = GDLinearRegressor(max_iter=2, tol=None)
     model.fit(X[:1000], X[:1000, 0])
     in_float64 = 8 * X.size
