@@ -85,7 +85,7 @@ def test_fits_that_are_killed_at_any_moment_end_as_if_nobody_had(part, answer_of
             status = runpy.run_path({str(Path(__file__).with_name("killed.py"))!r})["main"]({n_kills or 2}, [{every!r}])
         print(json.dumps([status, out.getvalue().splitlines()]))
     """
-    status, lines = answer_of_a_copy(script, longest=120 if not n_kills else 600)
+    status, lines = answer_of_a_copy(script, longest=600)
     assert status == 0, lines
     assert len(lines) > (15 if n_kills else 7)
     assert all(line.endswith(" equal") and f" {n_kills or 2} killed, " in line for line in lines)
