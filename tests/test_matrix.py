@@ -180,14 +180,17 @@ class SignDescent(Optimizer):
 
 
 class Vectorised(Optimizer):
-    """Compilable although it makes arrays."""
+    """Compilable although it makes arrays; to assign them to slices has numba compile words for shapes, for seconds."""
 
     n_slots = 1
 
     @staticmethod
     def rule(params, grads, slots, hyper, learning_rate, t):
-        slots[0] = 0.5 * slots[0] + grads
-        params -= learning_rate * slots[0]
+        velocity = slots[0]
+        velocity *= 0.5
+        velocity += grads
+        step = learning_rate * velocity
+        params -= step
 
 
 class BeyondNumba(Optimizer):
