@@ -143,8 +143,9 @@ def answer_here():
 def answer_of_a_copy():
     """A function: what a script prints as JSON in a copy of this process, whose changes go with it.
 
-    A copy has all imported but the packages that it is to forget. Where there are no copies, it is a process of its
-    own. Either ends after two minutes, or after as many seconds as are said.
+    A copy has all imported but the packages that it is to forget: of skgd, numba remembers types and takes no others of
+    their names. Where there are no copies, it is a process of its own. Either ends after two minutes, or after as many
+    seconds as are said.
     """
 
     def answer(script, forgets=(), longest=120):

@@ -2,9 +2,11 @@
 
 import errno
 import importlib
+import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import textwrap
 import time
@@ -219,43 +221,63 @@ PASS = """
 """
 
 
-# Processes that import skgd by themselves, as many at once as are asked for, from another place than this one.
-PROCESSES = """
-    import contextlib, io, json, os, sys, warnings
-    import numba
+def start(script, folder=None, **environment):
+    environment = {name: value for name, value in (os.environ | environment).items() if value}
+    arguments = [sys.executable, "-c", textwrap.dedent(script)]
+    return subprocess.Popen(
+        arguments,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=folder,
+    )
 
-    warnings.simplefilter("ignore", DeprecationWarning)  # of copies beside BLAS's threads, which do nothing yet
+
+def answer_of(process):
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors[-2000:]
+    assert not errors
+    return json.loads(output)
+
+
+# Processes that begin with all imported that others need, and import skgd by themselves; one after each line of input,
+# or as many at once as it says.
+PROCESSES = """
+    import os, sys, warnings
+    import numba.core.dispatcher, numba.core.registry, numpy, scipy.sparse, sklearn.base
+
     assert "skgd" not in sys.modules
-    sys.path.insert(0, {site!r})
-    numba.config.CACHE_DIR, os.environ["XDG_CACHE_HOME"] = "", {users!r}
-    started, answers = [], []
-    for _ in range({n}):
-        read, write = os.pipe()
-        if (process := os.fork()) == 0:
-            with contextlib.redirect_stdout(io.StringIO()) as out:
+    warnings.simplefilter("ignore", DeprecationWarning)  # of copies beside BLAS's threads, which do nothing yet
+    for line in sys.stdin:
+        started = []
+        for _ in range(int(line)):
+            read, write = os.pipe()
+            if (process := os.fork()) == 0:
+                os.dup2(write, 1)
                 exec({script!r}, {{}})
-            os.write(write, out.getvalue().encode())
-            os._exit(0)
-        os.close(write)
-        started.append((process, read))
-    for process, read in started:
-        assert os.waitpid(process, 0)[1] == 0
-        answers.append(json.loads(os.read(read, 1000)))
-    print(json.dumps(answers))
+                sys.stdout.flush()
+                os._exit(0)
+            os.close(write)
+            started.append((process, read))
+        for process, read in started:
+            assert os.waitpid(process, 0)[1] == 0
+            print(os.read(read, 1000).decode().strip(), flush=True)
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that begin as copies")
-def test_an_upgrade_never_runs_the_old_code_and_processes_that_start_together_share_a_folder(
-    tmp_path, answer_of_a_copy
-):
+def test_an_upgrade_never_runs_the_old_code_and_processes_that_start_together_share_a_folder(tmp_path):
     # another file than the kernel's changes, as in a new release; what the old one has compiled stays where it is
     package = tmp_path / "site" / "skgd"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    where = {"site": str(package.parent), "users": str(tmp_path), "script": textwrap.dedent(PASS)}
+    where = {"PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": str(tmp_path)}
+    processes = start(PROCESSES.format(script=textwrap.dedent(PASS)), tmp_path, **where)
 
     def run(n=1):
-        return answer_of_a_copy(PROCESSES.format(n=n, **where), forgets=["skgd"])
+        print(n, file=processes.stdin, flush=True)
+        return [json.loads(processes.stdout.readline()) for _ in range(n)]
 
     assert run() == [[[6.0, 0.0, 3.0], 0]]
     helpers = package / "_kernels" / "vectors.py"
@@ -269,6 +291,8 @@ def test_an_upgrade_never_runs_the_old_code_and_processes_that_start_together_sh
     (folder,) = package.rglob("skgd-*")
     assert len(list(folder.iterdir())) == 1
     assert run() == [[[7.0, 1.0, 4.0], 1]]
+    _, errors = processes.communicate()
+    assert not errors
 
 
 # -- numba's private parts
