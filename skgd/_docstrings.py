@@ -288,6 +288,10 @@ class Network(Shared):
         there is one of the other rows, where the loss is smooth and rows that were held out are predicted best with
         both; it is midway from their best weight to the largest that isn't worse by more than a standard error. It is
         1/4 where rows are too few for that. Set it to 0 for the networks alone, whose parameters ``coefs_`` are.
+    calibration_slope_ : float
+        How many times as far from the constant model raw predictions are taken as networks and linear models together
+        have them, from 0.8 to 1.3: midway from 1 to what predicts rows that were held out best. Of log-odds it is an
+        inverse temperature. It is 1 where there are no linear models, or no rows that tell it.
     oob_score_ : float
         What ``score`` says of ``oob_prediction_``, with weights as in the loss. There is none where members held no
         rows out, or went on from an earlier fit and so may have seen them before.

@@ -170,7 +170,11 @@ def network_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tupl
     parts = [(networks, 1 - weight), (linear, weight)]
     members = [(*member, share / model.n_members_) for part, share in parts if share for member in part]
     raws = [member_predictions(graph, rows, training, params, dtype) for training, params, _ in members]
-    return mean_raw(graph, raws, link, n_outputs, [weight for *_, weight in members]), n_outputs
+    raw = mean_raw(graph, raws, link, n_outputs, [share for *_, share in members])
+    slope = model.calibration_slope_ if weight else 1.0
+    if slope != 1:
+        raw = graph.Add(graph.Mul(raw, slope), (1 - slope) * np.array(model._constant))
+    return raw, n_outputs
 
 
 def member_predictions(graph: Graph, rows: str, training: Any, params: np.ndarray, dtype: Any) -> str:

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from scipy.special import expit, softmax
+from scipy.special import expit, logit, logsumexp, softmax
 from scipy.stats import sem
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -21,7 +21,7 @@ from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd._solvers.training import SEEDS
 from skgd._targets.held_out import folds
 from skgd.callbacks import Checkpoint
-from skgd.neural_network._linear_part import WEIGHTS, best_weight
+from skgd.neural_network._linear_part import SLOPES, WEIGHTS, best_slope, best_weight
 
 DIABETES, IRIS, CANCER = (load(return_X_y=True) for load in (load_diabetes, load_iris, load_breast_cancer))
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0}
@@ -90,7 +90,7 @@ def test_linear_models_beside_the_members_have_the_weight_that_predicts_rows_hel
     assert 0.5 < model.linear_weight_ <= 1  # two epochs of two units tell little
     assert WEIGHTS.tolist() == [round(each, 2) for each in np.linspace(0, 1, 21)]  # 0.95, not 0.9500000000000001
     predict = "predict_proba" if kind is LogisticRegression else "predict"
-    given = {}
+    given, model.calibration_slope_ = {}, 1.0
     for weight in 0.0, 0.25, 1.0:
         model.linear_weight_ = weight
         given[weight] = getattr(model, predict)(X)
@@ -120,6 +120,66 @@ def test_the_weight_of_linear_models_is_midway_to_the_largest_within_a_standard_
     assert len(sums) == 20
     assert model.linear_weight_ == pytest.approx((WEIGHTS[least] + WEIGHTS[max(within)]) / 2, abs=0.026)
     assert 0 < WEIGHTS[least] < model.linear_weight_ - 0.05 < WEIGHTS[max(within)] - 0.1
+
+
+def raw_of(case, predictions):
+    """What predictions, or probabilities, are the link of, up to what is the same for all classes."""
+    if case == "numbers":
+        return predictions
+    return logit(predictions) if case in ("two classes", "labels") else np.log(predictions)
+
+
+CALIBRATED = {
+    "numbers": (lambda y: y.mean(), lambda y, z: (y - z) ** 2),
+    "counts": (lambda y: np.log(y.mean()), lambda y, z: np.exp(z) - y * z),
+    "two classes": (lambda y: logit([1 - y.mean(), y.mean()]), lambda y, z: np.log1p(np.exp((1 - 2 * y) * z[:, 1]))),
+    "three classes": (
+        lambda y: np.log(np.bincount(y) / len(y)),
+        lambda y, z: logsumexp(z, axis=1) - z[np.arange(len(y)), y],
+    ),
+    "labels": (lambda y: logit(y.mean(axis=0)), lambda y, z: np.log1p(np.exp((1 - 2 * y) * z))),
+}
+
+
+@pytest.mark.parametrize("case", CALIBRATED)
+def test_predictions_are_so_far_from_the_constant_model_as_is_halfway_best_for_rows_held_out(case):
+    (model, (X, y)), (constant_of, loss) = CASES[case], CALIBRATED[case]
+    some = np.random.default_rng(0).permutation(len(y))[:100]
+    X, y = X[some], y[some]
+    model = clone(model).set_params(hidden_layer_sizes=(2,), max_iter=3).fit(X, y)
+    slope, constant = model.calibration_slope_, constant_of(y)
+    predict = model.predict if case in ("numbers", "counts") else model.predict_proba
+    assert model.linear_weight_ > 0
+    of_held_out = (raw_of(case, model.oob_prediction_) - constant) / slope
+    losses = [loss(y, constant + each * of_held_out).mean() for each in SLOPES]
+    assert slope == pytest.approx((1 + SLOPES[np.argmin(losses)]) / 2)
+    given = predict(X)
+    few = np.concatenate([predict(X[k : k + 2]) for k in range(0, 20, 2)])  # by way of one block
+    np.testing.assert_allclose(few, given[:20], rtol=1e-6)
+    if case == "numbers":
+        np.testing.assert_allclose(model.predict(X, return_std=True)[0], given, rtol=1e-12)
+        spread = model.predict(X, return_std=True)[1]
+    model.calibration_slope_ = 1.0
+    apart = [raw_of(case, each) - constant for each in (given, predict(X))]
+    if case == "three classes":
+        apart = [each - each.mean(axis=1, keepdims=True) for each in apart]
+    apart = np.ma.masked_invalid(apart)  # probabilities that are 1 to the last digit
+    error = np.abs(apart[0] - slope * apart[1]).max()
+    assert error < 0.01 * np.abs(apart[1]).max()  # members' constant models differ a little
+    assert abs(slope - 1) > 0.02
+    if case == "numbers":
+        np.testing.assert_allclose(spread, slope * model.predict(X, return_std=True)[1], rtol=1e-9)
+    model.linear_weight_ = 0  # the networks alone, whose mean predictions are
+    alone, model.calibration_slope_ = predict(X), slope
+    np.testing.assert_array_equal(predict(X), alone)
+
+
+@np.errstate(invalid="ignore")  # as in fits
+def test_slopes_of_infinite_losses_are_none():
+    losses = np.full((2, 21), np.inf)
+    assert best_slope(losses) == 1
+    losses[:, 1] = 2.0  # 0.65
+    assert best_slope(losses) == pytest.approx(0.825)
 
 
 @np.errstate(invalid="ignore")  # as in fits
@@ -162,6 +222,7 @@ def test_the_linear_part_goes_on_and_is_stored():
     for each in 0, 1:  # both have learnt
         model.linear_weight_ = each
         assert model.predict(X).mean() > first.mean() + 30
+    assert model.calibration_slope_ == 1  # that of the rows before says nothing of these
     assert model.set_params(n_members=1).fit(X, y).linear_weight_ == 0
 
 

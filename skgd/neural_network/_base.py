@@ -23,7 +23,7 @@ from .._tails import squashed, unsquashed
 from .._validation import Interval, StrOptions, check_fitted, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
-from ._ensemble import Raws, all_hold_out, of_all, out_of_bag, raw_predictions_of
+from ._ensemble import Raws, all_hold_out, calibrated, of_all, out_of_bag, raw_predictions_of
 from ._held_out import validated
 from ._linear_part import gone_on, linear_part, linear_part_of_few
 from ._ready import Ready, are_few
@@ -57,8 +57,10 @@ class NetworkEstimator(GradientDescentEstimator):
     _model = NetworkModel
     _decide = staticmethod(decide)
     _linear: tuple[Training, ...] = ()  # of an ensemble whose members have a linear model beside them
+    _constant: tuple[float, ...] = ()  # raw prediction of the constant model, where there are these
     linear_weight_: float
-    _BESIDE: ClassVar[dict] = {"_linear": (), "linear_weight_": 0.0}
+    calibration_slope_: float
+    _BESIDE: ClassVar[dict] = {"_linear": (), "_constant": (), "linear_weight_": 0.0, "calibration_slope_": 1.0}
     _HAS_BESIDE = "a fit with linear models beside its members, or with categories, gaps or heavy tails in its columns"
 
     @property
@@ -73,7 +75,8 @@ class NetworkEstimator(GradientDescentEstimator):
 
     def _publish(self, training: Training, *others: Training) -> None:
         super()._publish(training, *others)
-        self.__dict__.setdefault("linear_weight_", 0.0)
+        for name in "linear_weight_", "calibration_slope_":
+            self.__dict__.setdefault(name, self._BESIDE[name])
         self._ready = Ready()
 
     def _published_parameters(self, training: Training, *others: Training) -> dict[str, Any]:
@@ -110,7 +113,9 @@ class NetworkEstimator(GradientDescentEstimator):
     def _found(self, drivers: list[Driver], parameters: Any, goes_on: bool) -> dict[str, Any]:
         raws: Any = [self._validated(each.training, each.plan, each.problem) for each in drivers]
         if goes_on:  # members may have seen before what they hold out now
-            return {"_linear": gone_on(drivers, parameters, self._linear)} if self._linear else {}
+            if not self._linear:
+                return {}
+            return {"_linear": gone_on(drivers, parameters, self._linear), "calibration_slope_": 1.0}
         if parameters.linear_weight:
             return linear_part_of_few(drivers, parameters, n_threads(self.n_jobs))
         if not all_hold_out(drivers):
@@ -125,23 +130,25 @@ class NetworkEstimator(GradientDescentEstimator):
 
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
         """Outputs of the last layer in the units of y, of shape (n_rows, n_outputs); of an ensemble its mean."""
-        raws = self._raw_predictions_of_members(X)
-        return of_all(self._training.loss, *raws)
+        raws, of_linear, weight, calibration = self._raw_predictions_of_members(X)
+        return calibrated(of_all(self._training.loss, raws, of_linear, weight), *calibration)
 
-    def _raw_predictions_of_members(self, X: Any) -> tuple[Raws, Raws | None, float]:
-        """Those of each member, of the linear model beside each, if there are any, and the weight of these."""
+    def _raw_predictions_of_members(self, X: Any) -> tuple[Raws, Raws | None, float, tuple]:
+        """Those of each member, of the linear models beside them, if any, and their weight, slope and constant."""
         check_fitted(self)
         total_of = functools.partial(total, n_jobs=self.n_jobs)
         X = check_rows_to_predict(self, X, total_of, unsquashed(self._tails, self._training.scaling.center))
         X = squashed(self._tails, X)
         trainings, weight = self._trainings, self._weight_of_linear()
+        calibration = (self.calibration_slope_, self._constant) if weight else (1.0, ())
         if are_few(X, trainings) and (ready := self._made_ready()) is not None:
-            return *ready.raw_predictions(X), weight
+            return *ready.raw_predictions(X), weight, calibration
         networks, workers = zip(trainings, self._parameters_to_predict(), strict=True), n_threads(self.n_jobs)
         raws = raw_predictions_of(X, networks, workers)
         if not weight:
-            return raws, None, 0.0
-        return raws, raw_predictions_of(X, ((each, each.params) for each in self._linear), workers), weight
+            return raws, None, 0.0, calibration
+        of_linear = raw_predictions_of(X, ((each, each.params) for each in self._linear), workers)
+        return raws, of_linear, weight, calibration
 
     def _weight_of_linear(self) -> float:
         """What is published, or what the user made of it."""

@@ -60,7 +60,7 @@ class GDMLPClassifier(ClassifierFits, NetworkEstimator):
         Weights of every layer in the units of X.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of every layer in the units of X.
-    {n_members_, linear_weight_, oob_score_, oob_prediction_, tails_, n_layers_}
+    {n_members_, linear_weight_, calibration_slope_, oob_score_, oob_prediction_, tails_, n_layers_}
     n_outputs_ : int
         Number of outputs: 1 for two classes, else the number of classes or labels.
     {out_activation_, loss_, best_loss_, best_validation_score_}

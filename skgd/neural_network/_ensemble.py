@@ -59,6 +59,11 @@ def mixed(loss: Loss, raw: Raw, of_linear: Any, weight: float) -> Raw:
     return mean_raw(loss, (raw, of_linear), (1 - weight, weight))
 
 
+def calibrated(raw: Raw, slope: float, constant: Any) -> Raw:
+    """Raw predictions so many times as far from the constant model's."""
+    return raw if slope == 1 else (constant + slope * (raw - constant)).astype(raw.dtype, copy=False)
+
+
 def of_all(loss: Loss, raws: Raws, of_linear: Any, weight: float) -> Raw:
     """The same of all members and the linear models beside them, at once."""
     if not 0 < weight < 1:

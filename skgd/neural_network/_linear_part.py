@@ -1,14 +1,19 @@
-"""The linear part of an ensemble: beside each network a linear model of the same rows, and the weight that it has.
+"""The linear part of an ensemble: beside each network a linear model of the same rows, and what both say together.
 
 A network contains every linear model, but doesn't find it among few rows. How much the linear models count, rows say
 that members held out, by the rule of one standard error (Breiman, Friedman, Olshen and Stone 1984, section 3.4.3): of
 weights that these rows don't tell apart the larger ones are the simpler models. It counts for half: the least loss has
 its say where the rows are few, and tell nothing apart.
+
+What both say is too far from the constant model where much of it is noise, or not far enough where it is sure: the
+same rows tell the calibration slope (Cox 1958; Copas 1983), which of log-odds is an inverse temperature. It counts for
+half, too: rows are held out by single members, which are farther off than their mean.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +25,8 @@ from .._problem.objective import pointwise
 from .._problem.problem import Problem, targets_vary
 from .._solvers.driver import Driver
 from .._solvers.training import Training, begin
-from ._ensemble import Raw, held_out, mixed, raw_of_rows
+from ._ensemble import Raw, calibrated, held_out, mixed, raw_of_rows
+from ._held_out import in_units_of_y
 
 OWN_WAY = {  # to the optimum, whatever the networks' way is
     "optimizer": "lbfgs",
@@ -39,6 +45,7 @@ OWN_WAY = {  # to the optimum, whatever the networks' way is
 }
 MOST_ROWS = 50_000  # that are learnt from, and that say the weight: more tell a linear model nothing new
 WEIGHTS = np.arange(21) / 20  # the floats next to 0.05, 0.1, ...
+SLOPES = np.arange(12, 33) / 20  # 0.6 to 1.6
 PARTS = 4  # of the rows that a member holds out, whose losses tell how far their sum can be trusted
 
 
@@ -58,12 +65,23 @@ def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw],
         if not all(np.isfinite(each).all() for each in of_linear):
             return none
         parts = zip((each.data.subset for each in rows), raws, of_linear, strict=True)
-        weight = best_weight(np.concatenate([losses(problem, *part, MOST_ROWS // len(drivers)) for part in parts]))
+        told = [thinned(part, MOST_ROWS // len(drivers)) for part in parts]
+        weight = best_weight(_losses_of_all(problem, told, partial(mixed, problem.loss), WEIGHTS))
         if weight == 0:
             return none
+        constant = np.mean([in_units_of_y(each.problem.constant, each.problem.scaling) for each in drivers], axis=0)
+        together = [(unseen, mixed(problem.loss, one, other, weight)) for unseen, one, other in told]
+        slope = best_slope(_losses_of_all(problem, together, partial(calibrated, constant=constant), SLOPES))
         seen = np.isfinite(raw).all(axis=1)
-        raw[seen] = mixed(problem.loss, raw[seen], held_out(drivers, of_linear)[seen], weight)
-    return {"_linear": trainings, "linear_weight_": weight, "held_out": raw}
+        both = mixed(problem.loss, raw[seen], held_out(drivers, of_linear)[seen], weight)
+        raw[seen] = calibrated(both, slope, constant)
+    return {
+        "_linear": trainings,
+        "linear_weight_": weight,
+        "calibration_slope_": slope,
+        "_constant": tuple(constant.tolist()),
+        "held_out": raw,
+    }
 
 
 def linear_part_of_few(drivers: Sequence[Driver], parameters: Any, n_threads: int) -> dict[str, Any]:
@@ -110,23 +128,31 @@ def gone_on(drivers: Sequence[Driver], parameters: Any, befores: Sequence[Traini
     return tuple(trainings)
 
 
-def losses(problem: Problem, rows: np.ndarray, raw: Raw, of_linear: Raw, most_rows: int) -> np.ndarray:
-    """The loss on parts of some of these rows of the problem, for each of `WEIGHTS` of linear predictions."""
-    some = slice(None, None, max(1, -(-len(rows) // most_rows)))
-    rows, raw, of_linear = rows[some], raw[some], of_linear[some]
+def thinned(part: Sequence[np.ndarray], most_rows: int) -> list[np.ndarray]:
+    """As much of rows, and what is said of them, as there are most."""
+    return [each[:: max(1, -(-len(each) // most_rows))] for each in part]
+
+
+def _losses_of_all(problem: Problem, told: Iterable, becomes: Callable, values: np.ndarray) -> np.ndarray:
+    """The losses on parts of the rows of all members, for each value by which what is said of them becomes a raw."""
+    return np.concatenate([losses(problem, rows, (becomes(*said, value) for value in values)) for rows, *said in told])
+
+
+def losses(problem: Problem, rows: np.ndarray, raws: Iterable[Raw]) -> np.ndarray:
+    """The loss on parts of these rows of the problem, of shape (n_parts, n_raws), for each of the raw predictions."""
     data, scaling, dtype = problem.rows.data, problem.scaling, problem.dtype  # type: ignore[union-attr]
     targets, shares = data.targets_of(rows).astype(dtype), data.shares_of(rows).astype(dtype)
     kernel, ends = pointwise(problem.loss, dtype), np.linspace(0, len(rows), min(PARTS, len(rows)) + 1).astype(int)
     parts = [slice(*pair) for pair in itertools.pairwise(ends)]
-    values = np.empty((len(parts), len(WEIGHTS)))
-    for k, weight in enumerate(WEIGHTS):
-        together = mixed(problem.loss, raw, of_linear, weight)
-        scaled = ((together - scaling.target_center) / scaling.target_scale).astype(dtype)
+    values = []
+    for raw in raws:
+        scaled = ((raw - scaling.target_center) / scaling.target_scale).astype(dtype)
         derivatives = np.empty_like(scaled)
-        for j, part in enumerate(parts):
-            args = scaled[part], targets[part], shares[part], problem.loss_hyper, derivatives[part]
-            values[j, k] = kernel.call(*args)
-    return values
+        args = scaled, targets, shares
+        values.append(
+            [kernel.call(*(each[part] for each in args), problem.loss_hyper, derivatives[part]) for part in parts]
+        )
+    return np.array(values).T
 
 
 def best_weight(of_parts: np.ndarray) -> float:
@@ -142,6 +168,13 @@ def best_weight(of_parts: np.ndarray) -> float:
     error = excess.std(axis=0, ddof=1) * np.sqrt(len(excess))
     largest = np.flatnonzero(total - total[least] <= error)[-1]
     return float(WEIGHTS[least] + WEIGHTS[largest]) / 2
+
+
+def best_slope(of_parts: np.ndarray) -> float:
+    """Midway from 1 to the one of `SLOPES` with the least loss, of shape (n_parts, n_slopes)."""
+    total = np.where(np.isfinite(of_parts), of_parts, np.inf).sum(axis=0)
+    least = total.argmin()
+    return float(1 + SLOPES[least]) / 2 if np.isfinite(total[least]) else 1.0
 
 
 def _beside(problem: Problem, model: Any, rows: Any) -> Problem:

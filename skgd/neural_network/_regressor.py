@@ -18,7 +18,7 @@ from ..losses import Loss, RegressionLossName
 from ..optimizers import Optimizer, OptimizerName
 from ..schedules import Schedule, ScheduleName
 from ._base import NetworkEstimator
-from ._ensemble import mixed, of_all
+from ._ensemble import calibrated, mixed, of_all
 
 
 @documented(Network)
@@ -54,7 +54,7 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
         Weights of every layer in the units of X and y.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of every layer in the units of X and y.
-    {n_members_, linear_weight_, oob_score_, oob_prediction_, tails_, n_layers_}
+    {n_members_, linear_weight_, calibration_slope_, oob_score_, oob_prediction_, tails_, n_layers_}
     n_outputs_ : int
         Number of outputs: targets, or quantiles of one.
     {out_activation_, loss_, best_loss_, best_validation_score_}
@@ -177,12 +177,13 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
             Standard deviation of the members' predictions, each with the linear model beside it (over their number,
             without correction), with ``return_std``: what training leaves open, not the noise of y.
         """
-        (raws, of_linear, weight), loss = self._raw_predictions_of_members(X), self._training.loss
+        loss = self._training.loss
+        raws, of_linear, weight, calibration = self._raw_predictions_of_members(X)
 
         def shaped(predictions: np.ndarray) -> np.ndarray:
             return in_library_of(X, predictions[:, 0] if self._training.facts["one_target"] else predictions)
 
-        mean = shaped(loss.predict(of_all(loss, raws, of_linear, weight)))
+        mean = shaped(loss.predict(calibrated(of_all(loss, raws, of_linear, weight), *calibration)))
         if not return_std:
             return mean
         if len(raws) == 1:
@@ -190,5 +191,6 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
                 "return_std=True is for several members, and this is one network: fit with n_members=5, say"
             )
         if of_linear is not None:
-            raws = [mixed(loss, *each, weight) for each in zip(raws, of_linear, strict=True)]
+            together = (mixed(loss, *each, weight) for each in zip(raws, of_linear, strict=True))
+            raws = [calibrated(each, *calibration) for each in together]
         return mean, shaped(np.std([loss.predict(raw) for raw in raws], axis=0))

@@ -175,6 +175,18 @@ def test_what_has_no_weight_is_not_converted():
     assert_same_numbers(model, X)
 
 
+def test_networks_that_are_calibrated():
+    common = {"hidden_layer_sizes": (5,), "max_iter": 2, "random_state": 0}
+    regressor, classifier = GDMLPRegressor(**common).fit(X, NUMBERS), GDMLPClassifier(**common).fit(X, THREE)
+    for model in regressor, classifier:
+        model.calibration_slope_ = 0.7
+        assert model.linear_weight_ > 0
+    assert_same_numbers(regressor, X)
+    assert_same_classes(classifier, X)
+    regressor.linear_weight_ = 0  # the networks alone
+    assert_same_numbers(regressor, X)
+
+
 @pytest.mark.parametrize("quantile", [[0.9, 0.1, 0.5, 0.3], [0.7]])
 def test_several_quantiles_are_sorted(quantile):
     model = GDLinearRegressor(loss="quantile", quantile=quantile, max_iter=5).fit(X, NUMBERS)
