@@ -26,6 +26,8 @@ WHATEVER_X_IS = (
     "add_multiples",
     "among",
     "function_update",
+    "begin_flushing",
+    "end_flushing",
     *OF_PARAMETERS,
 )
 

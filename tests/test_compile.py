@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -647,3 +648,29 @@ def test_what_others_cannot_raise_goes_where_it_would():
     finally:
         sys.unraisablehook = hook
     assert [type(entry.exc_value) for entry in seen] == [KeyError]
+
+
+def has_denormals(dtype=np.float64):
+    """Whether this thread knows numbers below the least normal one."""
+    return bool(np.finfo(dtype).tiny / dtype(8) > 0)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="others compute with them as with any number")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_networks_take_numbers_below_the_least_normal_one_for_zero(dtype):
+    X = np.random.default_rng(0).normal(size=(60, 3)).astype(dtype)
+    tiny = np.full((3, 2), np.finfo(dtype).tiny / 8)
+    never_active = [tiny, np.ones((2, 1))], [np.full(2, -1e3), np.zeros(1)]
+    model = GDMLPRegressor(hidden_layer_sizes=2, init=never_active, standardize=False, max_iter=2, tol=None)
+    coef = model.fit(X, X[:, 0]).coefs_[0]
+    assert coef.dtype == dtype
+    np.testing.assert_array_equal(coef, 0)
+    assert has_denormals(dtype)
+
+
+def test_numbers_near_zero_are_what_they_were_after_an_exception():
+    X, y = frames()
+    of_users = {"activation": FailingActivation(), "max_iter": 3, "tol": None, "standardize": False}
+    with pytest.raises(ValueError, match="too much for a unit"):
+        GDMLPRegressor(hidden_layer_sizes=(3,), **of_users).fit(X * 1e4, y)
+    assert has_denormals()

@@ -1,7 +1,8 @@
 """Kernels by name and plug-ins, compiled when first asked for."""
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from .._kernels import (
     coordinate_descent,
+    denormals,
     epochs,
     function_update,
     gram,
@@ -51,6 +53,8 @@ ROOMS = {
     "select_columns": sparse,
     "few_columns_raw": sparse,
     "help_team": team,
+    "begin_flushing": denormals,
+    "end_flushing": denormals,
 }
 
 
@@ -220,3 +224,14 @@ def _activation_kernels(
     if any(part.in_python for part in ready):
         return Activations(forwards, forwards, backwards, True)
     return Activations(ready[0].call, ready[0].pointer, ready[1].pointer, False)
+
+
+@contextlib.contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Let this thread take numbers below the least normal one for zero, where there is an instruction for that."""
+    begin, end = kernel("begin_flushing", FLOAT64), kernel("end_flushing", FLOAT64)
+    mode = begin()
+    try:
+        yield
+    finally:  # also where a user's function raises inside a kernel
+        end(mode)

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from .._compile.kernels import flushed_denormals
 from .._kernels.structures import Network
 from .._parallel import single_threaded_blas
 from .._problem.problem import Problem
@@ -99,7 +100,8 @@ class Epochs:
     @contextlib.contextmanager
     def _threads(self):
         """Those that share the batches; one for BLAS, whose own wait in busy loops, and have other last digits."""
-        with single_threaded_blas(), self.sharing.helpers(self.loop.loss.pointer) if self.sharing else NOBODY_ELSE:
+        helpers = self.sharing.helpers(self.loop.loss.pointer) if self.sharing else NOBODY_ELSE
+        with single_threaded_blas(), helpers, NOBODY_ELSE if self.loop.python else flushed_denormals():
             yield
 
     def _take_snapshot(self) -> None:
