@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._kernels.constants import RIDGE
 from skgd._solvers.hessians import LowRank
+from skgd._solvers.prospects import Prospects
 from skgd.optimizers import LBFGS
 
 ALPHA = 1e-4
@@ -487,3 +488,11 @@ def test_model_of_low_rank_is_that_of_the_whole_matrix(ridge):
     oracle = np.diag(np.maximum(penalties, stands_in)) + of_rows
     vector = of_rows @ rng.standard_normal(31)
     np.testing.assert_allclose(oracle @ model.solve(vector), vector, atol=1e-6)
+
+
+def test_a_step_that_promises_something_after_one_that_promised_nothing():
+    """Of parts, where a sample's optimum is the start."""
+    prospects = Prospects()
+    for promise in (0.0, 1e-3):
+        prospects.see(promise, 1.0, rounding=1e-16)
+    np.testing.assert_allclose(prospects.to_come(), 1e-3 / (1 - 0.95))  # at the slowest rate that is believed

@@ -628,6 +628,25 @@ def test_moments_of_columns(dtype, index):
     assert largest_entries(data_of(X)).scale(1e-16)[3] == 1
 
 
+@pytest.mark.parametrize("n_parts", [1, 3])
+def test_full_columns_that_are_constant_are_so_whatever_the_weights(n_parts):
+    rng, moments = np.random.default_rng(0), None
+    for rows in np.array_split(np.arange(343), n_parts):
+        X = sparse.csr_matrix(np.column_stack([rng.normal(size=len(rows)), np.ones((len(rows), 2)) * [1, 0.3]]))
+        of_part = feature_moments(data_of(X, weight=rng.random(len(rows))))
+        moments = of_part if moments is None else moments.merged(of_part)
+    assert moments.varies(np.finfo(float).eps).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_column_of_ones_beside_weights(optimizer):
+    rng = np.random.default_rng(2)
+    X, weight = np.column_stack([np.ones(343), rng.normal(size=(343, 2))]), rng.random(343)
+    y = X @ [0, 1, 2] + 5
+    model = GDLinearRegressor(alpha=0, optimizer=optimizer, random_state=0).fit(sparse.csr_matrix(X), y, weight)
+    np.testing.assert_allclose(model.predict(X), y, atol=0.2)
+
+
 def test_moments_of_extreme_entries():
     X = sparse.csr_matrix(np.array([[1e300, 1e-300], [-1e300, 0.0], [0.0, 3e-300]]))
     found = feature_moments(data_of(X))

@@ -169,13 +169,15 @@ def _sparse_moments(data: Data, features: SparseFeatures, n_threads: int) -> Mom
     unit = largest_entries(data, n_threads).largest
     unit[unit == 0] = 1.0
     weight_sum = total_weight(data)
+    rounding = data.n_rows * np.finfo(np.float64).eps * weight_sum if data.weight.size else 0.0
     compiled = kernel("moments", features.data.dtype, index=features.indices.dtype)
     shift = np.zeros_like(unit)
     for _ in range(2):
         arrays = features, data.weight, data.subset, unit, shift
         sums = _sums(compiled, arrays, (3, unit.size), data.n_rows, _row_cost(features), n_threads)
         total, squares, filled = sums
-        unseen = np.maximum(weight_sum - filled, 0.0)  # each of these entries is zero, at distance -shift
+        unseen = weight_sum - filled  # each of these entries is zero, at distance -shift
+        unseen[unseen <= rounding] = 0.0  # none in full columns, whose weights are added up in another order
         distance = (total - unseen * shift) / weight_sum
         squares = (squares + unseen * shift**2) / weight_sum
         variance = np.maximum(squares - distance**2, 0.0)

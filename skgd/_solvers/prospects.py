@@ -37,7 +37,7 @@ class Prospects:
         """What is left to gain: the next step's promise and, at the rate at which promises shrink, all later ones."""
         first, last = self.promises[0], self.promises[-1]
         steps = len(self.promises) - 1
-        rate = (last / first) ** (1 / steps) if last > 0 and steps else 0.0
+        rate = (last / max(first, TINY)) ** (1 / steps) if last > 0 and steps else 0.0  # a sample's best promises 0
         promised = last / (1 - min(rate, SLOWEST_RATE))
         if len(self.objectives) < 2 * WINDOW + 1:
             return promised
