@@ -16,7 +16,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import scale
 
@@ -465,6 +465,19 @@ def test_a_sample_counts_for_the_parts_that_it_is_from():
     sample = problem.rows.some(6_000)
     assert sample.n_rows == 6_000
     np.testing.assert_allclose(sample.shares @ sample.scaled(), 11 / 12, rtol=1e-12)
+
+
+def test_rows_without_weight_are_in_no_sample():
+    """They would leave too few others for the curvature: hundreds of steps, and 3,000 for a squared hinge."""
+    rng = np.random.default_rng(0)
+    columns, weight = rng.normal(size=(90, 40)), np.arange(90) % 2 * 1.0
+    y = (columns[:, 0] + rng.normal(size=90) > 0).astype(int)
+    model = GDLogisticClassifier(alpha=1e-4, standardize=False)
+    parts = [Drawers(each, [45, 45]) for each in (columns, y, weight)]
+    model.fit(*parts)
+    assert model.n_iter_ < 30
+    oracle = LogisticRegression(C=1 / (1e-4 * weight.sum()), tol=1e-10, max_iter=10_000).fit(columns, y, weight)
+    np.testing.assert_allclose(model.coef_, oracle.coef_, atol=1e-3)
 
 
 def test_few_parts_are_sampled_where_rows_are_wide(monkeypatch):

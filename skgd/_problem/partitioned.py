@@ -131,10 +131,15 @@ class Fetch:
     def __call__(self, part: Part) -> Data | None:
         with naming(part.number):
             data = self.preparation.data(part)
-            if data is None or data.weight.all():
-                return data
-            rows = data.subset if data.subset.size else np.arange(len(data.y), dtype=ROW_NUMBER)
-            return data._replace(subset=row_numbers(rows[data.weight[rows] > 0]))
+            return None if data is None else weighing(data)
+
+
+def weighing(data: Data) -> Data:
+    """The data without the rows that have no weight."""
+    if data.weight.all():
+        return data
+    rows = data.subset if data.subset.size else np.arange(len(data.y), dtype=ROW_NUMBER)
+    return data._replace(subset=row_numbers(rows[data.weight[rows] > 0]))
 
 
 class Tally(NamedTuple):
@@ -238,7 +243,11 @@ class Some:
 
 
 def some_of(data: Data, X: Any, y: np.ndarray, most: int) -> tuple:
-    """Some rows of X and y, and weights with which they stand for all rows in use."""
+    """Some rows of X and y, and weights with which they stand for all rows in use: none without weight, which tell nothing.
+
+    Of few rows these would leave too few others for the curvature.
+    """
+    data = weighing(data)
     rows = data.sample_rows(most)
     return X[rows], y[rows], data.weight_of(rows) * (data.n_rows / max(len(rows), 1))
 
