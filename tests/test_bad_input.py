@@ -278,6 +278,17 @@ def test_continuous_labels_are_refused():
         GDLogisticClassifier().partial_fit(X, TARGETS, classes=[0, 1])
 
 
+def test_classes_of_several_types_are_refused_and_named():
+    y = np.array(["a", 1] * (len(X) // 2), dtype=object)
+    model = GDLogisticClassifier().fit(X, CLASSES)
+    for teach in (model.fit, GDLogisticClassifier().partial_fit):
+        with pytest.raises(TypeError, match="y holds int and str, which have no order"):
+            teach(X, y)
+    with pytest.raises(TypeError, match="y holds NoneType and str"):
+        model.fit(X, np.where(y == 1, None, y))
+    model.predict(X)
+
+
 def test_several_columns_of_labels_are_refused():
     with pytest.raises(ValueError, match="1d array"):
         GDLogisticClassifier().fit(X, np.column_stack([CLASSES, CLASSES]))

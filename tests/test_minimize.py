@@ -722,6 +722,8 @@ def test_what_is_wrong_at_the_start_is_an_error():
         minimize(lambda x: np.nan, 1.0)
     with pytest.raises(ValueError, match="fun must return a real number"):
         minimize(lambda x: x, [1.0, 2.0])
+    with pytest.raises(ValueError, match="fun must return a real number, it returned None"):
+        minimize(lambda x: None, 1.0)  # "return" was forgotten
     with pytest.raises(ValueError, match="fun must return a real number"):
         minimize(lambda x: 1j, [1.0, 2.0])
     with pytest.raises(ValueError, match=r"jac must return an array of shape \(2,\), as x0; it returned \(3,\)"):

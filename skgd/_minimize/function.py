@@ -83,7 +83,7 @@ class Function:
     def _number(self, value):
         if isinstance(value, float):  # NumPy's are, too
             return float(value)
-        if np.size(value) != 1 or np.iscomplexobj(value):
+        if value is None or np.size(value) != 1 or np.iscomplexobj(value):
             raise ValueError(f"fun must return a real number, it returned {value!r:.200}")
         return float(np.asarray(value).reshape(()))
 

@@ -23,7 +23,11 @@ def check_classes_or_labels(y) -> np.ndarray:
         y = column_or_1d(y, warn=True)
     if y.ndim == 1:
         if y.dtype.kind not in "iub":  # whole numbers are classes
-            check_classification_targets(y)
+            try:
+                check_classification_targets(y)
+            except TypeError as error:  # they are sorted
+                types = " and ".join(sorted({type(each).__name__ for each in y}))
+                raise TypeError(f"y holds {types}, which have no order: make all classes words, or numbers") from error
         return y
     if y.dtype.kind in "iubf" and ((y == 0) | (y == 1)).all():
         return y
