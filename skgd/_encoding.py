@@ -57,7 +57,8 @@ class Encoding:
         words, known, share = columns.words, np.ones_like(numbers, dtype=bool) if missing is None else ~missing, 1.0
         if weight.size:
             used = weight > 0
-            words, numbers, known, share = words[used], numbers[used], known[used], weight[used, None] / weight.max()
+            words = words[used] if words.size else words  # of no column there are no rows
+            numbers, known, share = numbers[used], known[used], weight[used, None] / weight.max()
         try:
             categories = _one_hot_encoder().fit(words).categories_ if words.shape[1] else []
         except TypeError as error:

@@ -121,6 +121,21 @@ def test_the_model_may_stop_resume_and_be_watched_again_and_again(tmp_path):
     np.testing.assert_array_equal(third.validation_curve_[:4], first.validation_curve_)
 
 
+@pytest.mark.parametrize("average", [True, 0.9, 3])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_best_mean_of_float32_parameters_is_kept_too(average, tmp_path):
+    path, rows = tmp_path / "fit.npz", C.astype(np.float32)
+    model = GDLogisticClassifier(
+        optimizer="adam", average=average, early_stopping=True, max_iter=9, tol=None, random_state=0
+    )
+    whole = clone(model).fit(rows, CLASSES)
+    for end in StopAfter(6), StopAfter(100):  # within the fit, and after it has returned to its best
+        clone(model).set_callbacks(Checkpoint(path), end).fit(rows, CLASSES)
+        resumed = clone(model).resume(path, rows, CLASSES)
+        np.testing.assert_array_equal(resumed.coef_, whole.coef_)
+        np.testing.assert_array_equal(resumed.validation_curve_, whole.validation_curve_)
+
+
 def test_a_fit_that_ended_is_resumed_at_once(tmp_path):
     path = tmp_path / "fit.npz"
     model = GDLinearRegressor(loss=Huber(epsilon=1.5), optimizer=Adam(beta1=0.8), random_state=0)

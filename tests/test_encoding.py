@@ -222,6 +222,16 @@ def test_gaps_in_arrays_have_a_column_that_tells_of_them():
     assert_array_equal(model.predict(X[:1]), expected.predict(fill.transform(X[:1])))
 
 
+def test_gaps_beside_weights():
+    X, weight = NUMBERS.copy(), np.random.default_rng(1).integers(0, 3, N)
+    X[:32, 1] = np.nan
+    fill = SimpleImputer(add_indicator=True).fit(np.repeat(X, weight, axis=0))
+    expected = network().fit(fill.transform(X), Y, weight)
+    for given in X, pd.DataFrame(X):
+        model = network().fit(given, Y, weight)
+        assert_allclose(model.predict(given), expected.predict(fill.transform(X)), rtol=1e-9)
+
+
 def test_a_column_may_be_all_gaps_and_large_numbers_have_a_mean():
     X = np.column_stack([np.full(N, np.nan), NUMBERS])
     assert np.isfinite(network().fit(X, Y).predict(X)).all()

@@ -243,9 +243,9 @@ class Some:
 
 
 def some_of(data: Data, X: Any, y: np.ndarray, most: int) -> tuple:
-    """Some rows of X and y, and weights with which they stand for all rows in use: none without weight, which tell nothing.
+    """Some rows of X and y, and weights with which they stand for all rows in use.
 
-    Of few rows these would leave too few others for the curvature.
+    None is without weight: among few rows these would leave too few others for the curvature.
     """
     data = weighing(data)
     rows = data.sample_rows(most)

@@ -51,7 +51,7 @@ class EarlyStopping:
 
     def __init__(self, training: Training, plan: Plan):
         self.training, self.tol, self.patience = training, plan.tol, plan.n_iter_no_change
-        self.stale, self.best, self.params = 0, np.inf, training.params.copy()
+        self.stale, self.best, self.params = 0, np.inf, training.params.astype(training.dtype)
         self.factor = 1.0
 
     def is_over(self, loss: float) -> bool:
@@ -62,7 +62,8 @@ class EarlyStopping:
         improved = not loss > self.best - (self.tol or 0.0) * abs(self.best)
         self.stale = 0 if improved else self.stale + 1
         if not loss >= self.best:
-            self.best, self.params = loss, self.training.params.copy()
+            # means of float32 parameters are float64 and, like these, would be cut when it returns to them
+            self.best, self.params = loss, self.training.params.astype(self.training.dtype)
         return self.tol is not None and self.stale >= self.patience
 
     def state(self) -> dict:
