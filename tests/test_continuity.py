@@ -345,3 +345,26 @@ def test_a_stream_refuses_what_is_not_finite_and_goes_on(X):
         model.partial_fit(good, [1.0, 2.0], np.array([1.0, -1.0]))
     np.testing.assert_array_equal(model.coef_, other)
     assert (model.partial_fit(good, [1.0, 2.0]).coef_ != other).any()
+
+
+@pytest.mark.parametrize("standardize", ["auto", "max_abs", False])
+@pytest.mark.parametrize("store", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "svrg"])
+def test_a_stream_that_begins_with_rows_of_zeros_has_a_rate_for_those_to_come(optimizer, store, standardize):
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    for fit_intercept in False, True:
+        model = GDLinearRegressor(optimizer=optimizer, standardize=standardize, fit_intercept=fit_intercept)
+        model.set_params(random_state=0).partial_fit(store(0 * X), X[:, 0])
+        for _ in range(9):
+            model.partial_fit(store(X), X[:, 0])
+        assert model.score(X, X[:, 0]) > 0.15  # and not -1e34
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_network_without_hidden_layers_on_one_column_of_csr():
+    X = np.random.default_rng(0).normal(size=(200, 1))
+    model = GDMLPRegressor(
+        hidden_layer_sizes=(), n_members=1, alpha=0, batch_size=None, max_iter=300, learning_rate=0.1
+    )
+    model.fit(sparse.csr_matrix(X), 3 * X[:, 0])
+    np.testing.assert_allclose(model.predict(X), 3 * X[:, 0], atol=1e-3)

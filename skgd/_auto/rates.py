@@ -49,11 +49,13 @@ def gradient_rate(
     The noise of a batch counts as often as momentum repeats it. Of a full batch that is L. Among T mini-batches, in
     an epoch or in a stream so far, a rate of 1 / (L_B sqrt(T)) balances the way that is made, T times the rate,
     against the noise that is left, which is proportional to the rate (Nemirovski, Juditsky, Lan and Shapiro 2009).
-    Variance reduction leaves no noise within the rows at hand: there the rate is 1 / L_B.
+    Variance reduction leaves no noise within the rows at hand: there the rate is 1 / L_B. Where nothing is curved it is
+    the customary one.
     """
     some = problem.rows.some(CURVATURE_ROWS)
     rows_seen, partly_seen = problem.rows_seen, problem.streaming and bool(problem.standardization)
     Z = some.scaled()
+    tells = isinstance(Z, np.ndarray) or Z.count_nonzero() > 0
     if fit_intercept:
         ones = np.ones((some.n_rows, 1))
         Z = np.column_stack([Z, ones]) if isinstance(Z, np.ndarray) else sparse.hstack([Z, ones], format="csr")
@@ -64,7 +66,8 @@ def gradient_rate(
         Z *= np.sqrt(weight)[:, None]
     else:
         lengths = np.asarray(Z.multiply(Z).sum(axis=1)).ravel()
-        trace = lengths.max()  # of scaled features that aren't centred: as far as is known
+        # of scaled features that aren't centred: as far as is known, or as of dense ones where all is zero so far
+        trace = lengths.max() if tells else Z.shape[1]
         Z = sparse.diags_array(np.sqrt(weight)) @ Z
     largest = SAFETY * _largest_eigenvalue(Z)
     if partly_seen:
@@ -75,6 +78,8 @@ def gradient_rate(
         largest = _curvature_of_batches(largest, float(np.mean(weight**2 * lengths)), batch_size, optimizer)
         if partly_seen or not optimizer.variance_reduced:
             largest *= np.sqrt(rows_seen / batch_size)
+    if largest == 0:  # rows of zeros: those to come in a stream may be of any size
+        return optimizer.default_learning_rate
     bound = curvature * largest + problem.penalty.l2
     if not np.isfinite(bound):
         raise ValueError(

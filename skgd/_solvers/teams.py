@@ -41,7 +41,8 @@ def block_rows(model: Model, storage: Storage, batch_size: int) -> int | None:
     _, of_row = layer_table(model, storage, drops=True)  # type: ignore[arg-type]
     fewest = FEWEST_ROWS if n_params <= CACHED_PARAMETERS else FEWEST_ROWS_OF_MANY
     fewest = max(fewest, LEAST_WORK // with_each_row)
-    most = min(model.block_size(batch_size, storage.dtype.itemsize), MOST_NUMBERS // (MOST_BLOCKS * of_row))
+    # of a single layer on CSR nothing is left
+    most = min(model.block_size(batch_size, storage.dtype.itemsize), MOST_NUMBERS // (MOST_BLOCKS * max(of_row, 1)))
     n_blocks = min(batch_size // fewest, MOST_BLOCKS)
     if n_blocks < 2 or fewest > most or not can_meet():
         return None
