@@ -138,6 +138,14 @@ def test_a_callback_may_stop_the_fit(model):
     assert model.n_iter_ == 5
 
 
+def test_a_fit_that_goes_on_counts_its_own_epochs_and_has_one_start():
+    model = GDMLPRegressor(hidden_layer_sizes=(4,), n_restarts=2, max_iter=3, warm_start=True, random_state=0)
+    recorder = Recorder()
+    model.fit(X, Y).set_callbacks(recorder).fit(X, Y)
+    begun = [each[1:] for each in recorder.told if each[0] == "begin"]
+    assert begun == [("fit", 0, 3), *((f"iteration {n}", n, 0) for n in range(3))]
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_starts_are_tasks_with_epochs_of_their_own(n_jobs):
     recorder = Recorder()

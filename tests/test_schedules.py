@@ -138,6 +138,12 @@ def test_plateau_decays_when_the_loss_stands_still(seed, settings):
     np.testing.assert_allclose([schedule.factor_after(losses[:n]) for n in range(61)], expected, rtol=1e-12)
 
 
+def test_improvements_on_negative_losses_are_as_large():
+    schedule = ReduceOnPlateau(decay=0.5, patience=2, threshold=1e-3)
+    assert schedule.factor_after([-1.0, -1.0005, -1.0009]) == 0.5
+    assert schedule.factor_after([-1.0, -1.0005, -1.0011]) == 1.0
+
+
 def test_plateau_by_hand():
     schedule = ReduceOnPlateau(decay=0.1, patience=2, threshold=0.0, floor=0.005)
     steady = [1.0] * 12

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor, GDMLPClassifier, GDMLPRegressor
+from skgd._kernels.structures import sample_of
 from skgd._tails import Tails
 from skgd.callbacks import Checkpoint
 
@@ -305,3 +306,20 @@ def test_networks_predict_from_heavy_tails(name):
         warnings.simplefilter("ignore", ConvergenceWarning)
         ours, *others = (np.mean((cross_val_predict(each, X, y, cv=2) - y) ** 2) for each in models)
     assert ours < 0.3 * y.var() < 0.5 * min(others)
+
+
+def test_of_sparse_columns_weights_tell_whether_zero_is_the_median():
+    rng = np.random.default_rng(0)
+    column = np.where(np.arange(400) % 5 < 2, 5 + np.exp(2 * rng.standard_normal(400)), 0.0)[:, None]  # 2 of 5 entries
+    weight = np.where(column[:, 0] > 0, 3.0, 1.0)  # which have two thirds of the weight
+    dense, of_csr = (Tails.of(kind(column), None, weight) for kind in (np.asarray, sparse.csr_matrix))
+    repeated = np.repeat(column[:, 0], weight.astype(int))
+    assert_allclose(dense.center, [np.median(repeated)], rtol=0.05)
+    assert_allclose([of_csr.center, of_csr.scale], [dense.center, dense.scale])
+
+
+def test_an_outlier_beside_a_sample_that_is_constant_is_no_tail():
+    column = np.zeros((10_000, 1))
+    unseen = np.setdiff1d(np.arange(10_000), sample_of(10_000, 4096))[0]
+    column[unseen] = 1e6
+    assert Tails.of(column, None, np.empty(0)) is None
