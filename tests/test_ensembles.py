@@ -575,3 +575,8 @@ def test_a_pickle_with_fewer_linear_models_than_members_is_refused():
     state["_states_of_linear"] = state["_states_of_linear"][:1]
     with pytest.raises(ValueError, match="each member has a linear model, or none has"):
         GDMLPRegressor().__setstate__(state)
+
+
+def test_folds_of_many_rows_have_one_size():
+    held_out = [len(rows) for _, rows in folds(70_000, 0.2, np.empty(0), None, 5, np.random.RandomState(0))]
+    assert held_out == [14_000] * 5

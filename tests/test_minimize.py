@@ -16,6 +16,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import minimize, scipy_method
+from skgd._minimize.differences import Differences
+from skgd._minimize.restarts import _beside
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Optimizer
 from skgd.schedules import SCHEDULES, ReduceOnPlateau, StepDecay, get_schedule
 
@@ -1127,3 +1129,24 @@ def test_a_table_of_an_ascent_has_the_function_and_the_rates_that_a_line_search_
 def test_a_table_of_many_variables_fits_on_a_line(capsys):
     minimize(lambda x: (x**2).sum(), np.ones(50), trace=True, max_iter=2, tol=None)
     assert max(map(len, capsys.readouterr().out.splitlines())) < 200
+
+
+def test_differences_leave_fixed_variables_alone_and_shorten_as_the_function_does():
+    def square(x):
+        seen.append(x.copy())
+        return float(x @ x)
+
+    seen = []
+    differences = Differences(None, 2, (np.array([0.0, 1.0]), np.array([2.0, 1.0])))
+    np.testing.assert_allclose(differences.gradient(square, np.array([1.0, 1.0]), 2.0), [2.0, 0.0], rtol=1e-6)
+    assert all(x[1] == 1 for x in seen)
+    differences.shortens = True
+    differences.gradient(square, np.array([0.01, 1.0]), 2e-4)  # 1e-4 of the first value: steps of its fourth root
+    np.testing.assert_allclose(seen[-1][0] - 0.01, 0.1 * np.sqrt(np.finfo(float).eps), rtol=1e-3)
+
+
+def test_starts_beside_the_best_move_by_shares_of_half_the_width():
+    rng, best, box = np.random.RandomState(0), np.zeros(1), (np.array([-1000.0]), np.array([1000.0]))
+    moves = np.abs([_beside(best, best, box, rng)[0] for _ in range(4000)])
+    expected = 1000 * np.abs(rng.normal(size=40_000)) * 0.01 ** rng.uniform(size=40_000)
+    np.testing.assert_allclose(np.median(moves), np.median(expected), rtol=0.15)
