@@ -483,7 +483,7 @@ def test_model_of_low_rank_is_that_of_the_whole_matrix(ridge):
     Z, weight = np.column_stack([rng.standard_normal((8, 30)), np.ones(8)]), rng.uniform(size=8) * (np.arange(8) > 0)
     of_rows = Z.T @ (weight[:, None] * Z)
     penalties = np.append(np.full(30, ridge), 0.0)
-    model = LowRank(penalties, Z, weight, n_threads=1)
+    model = LowRank(penalties, Z, Z[:, :-1] @ Z[:, :-1].T, weight)
     stands_in = RIDGE * (np.trace(of_rows) / 31 + penalties.mean())
     oracle = np.diag(np.maximum(penalties, stands_in)) + of_rows
     vector = of_rows @ rng.standard_normal(31)
@@ -496,3 +496,80 @@ def test_a_step_that_promises_something_after_one_that_promised_nothing():
     for promise in (0.0, 1e-3):
         prospects.see(promise, 1.0, rounding=1e-16)
     np.testing.assert_allclose(prospects.to_come(), 1e-3 / (1 - 0.95))  # at the slowest rate that is believed
+
+
+def ridge_gap(model, X, y, alpha, weight):
+    """By how much an objective lies above its least, by the dual problem, as a share of the constant model's excess."""
+    share = weight / weight.sum()
+    Z = (X - share @ X) * np.sqrt(share)[:, None]
+    t = (y - share @ y) * np.sqrt(share)
+    dual = np.linalg.solve(Z @ Z.T + alpha * np.eye(len(y)), t)
+    least = 0.5 * alpha * t @ dual
+    reached = 0.5 * share @ (y - X @ model.coef_ - model.intercept_) ** 2 + 0.5 * alpha * model.coef_ @ model.coef_
+    return (reached - least) / (0.5 * t @ t - least)
+
+
+@pytest.mark.parametrize("alpha", [1e-2, 1e-4, 1e-8])
+@pytest.mark.parametrize("rows", ["apart", "twice", "weighted", "far from zero"])
+def test_sparse_ridge_with_more_columns_than_rows(rows, alpha):
+    rng = np.random.default_rng(0)
+    n, d = 200, 1500
+    X = rng.standard_normal((n, d)) * (rng.random((n, d)) < 0.05)
+    if rows == "twice":
+        X[n // 2 :] = X[: n // 2]
+    if rows == "far from zero":
+        X[:, :20] += 100.0
+    weight = rng.integers(0, 3, n).astype(float) if rows == "weighted" else np.ones(n)
+    y = X[:, :20] @ rng.standard_normal(20) + rng.standard_normal(n) + 50.0
+    model = GDLinearRegressor(alpha=alpha, standardize=False).fit(sparse.csr_array(X), y, sample_weight=weight)
+    assert model.converged_
+    assert ridge_gap(model, X, y, alpha, weight) <= 1e-9
+    assert model.n_iter_ <= 50
+
+
+def test_conjugate_gradients_end_by_the_gradient_at_the_end():
+    """Steps to points that nobody has looked at lose digits, most where rows have sizes of their own."""
+    rng = np.random.default_rng(0)
+    n, d, alpha = 200, 1500, 1e-4
+    sizes = np.repeat(np.geomspace(1, 100, 5)[np.arange(n) % 5], 2)
+    at = np.repeat(np.arange(n), 2), rng.permutation(d)[: 2 * n]
+    X, y = sparse.csr_array((sizes * rng.choice([-1, 1], 2 * n), at), shape=(n, d)), rng.standard_normal(n)
+    model = GDLinearRegressor(alpha=alpha, standardize=False).fit(X, y)
+    Z, t = X.toarray() - X.toarray().mean(axis=0), y - y.mean()
+    gradient = (Z.T @ (Z @ model.coef_ - t) / n + alpha * model.coef_) / y.std()
+    np.testing.assert_allclose(model.gradient_norm_, np.abs(gradient).max(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n_rows", [100, 700])  # Newton's method, and L-BFGS without a model
+def test_logistic_regression_with_more_columns_than_rows(n_rows, fit_intercept):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, n_rows + 900)) + rng.uniform(0, 3, n_rows + 900)
+    y = X[:, :5].sum(axis=1) + rng.logistic(size=n_rows) > X[:, :5].sum(axis=1).mean()
+    alpha = 1e-3
+    model = GDLogisticClassifier(alpha=alpha, standardize=False, fit_intercept=fit_intercept).fit(X, y)
+    oracle = LogisticRegression(C=1 / (alpha * n_rows), fit_intercept=fit_intercept, tol=1e-8, max_iter=5000).fit(X, y)
+
+    def objective(fitted):
+        raw = X @ fitted.coef_[0] + fitted.intercept_
+        return np.mean(np.logaddexp(0, np.where(y, -raw, raw))) + 0.5 * alpha * np.sum(fitted.coef_**2)
+
+    assert model.converged_
+    assert objective(model) - objective(oracle) <= 1e-9 * np.log(2)
+    if n_rows == 100 or fit_intercept:  # columns that aren't centred are far from even
+        assert model.n_iter_ <= (15 if n_rows == 100 else n_rows // 16)
+
+
+@pytest.mark.parametrize("as_sparse", [True, False])
+def test_an_intercept_costs_wide_data_no_steps(as_sparse):
+    """Among columns that aren't centred nothing but the ridge would curve it."""
+    rng = np.random.default_rng(0)
+    n, d = 700, 1500
+    X = rng.standard_normal((n, d)) * (rng.random((n, d)) < (0.05 if as_sparse else 1)) + (0 if as_sparse else 2)
+    y = X[:, :10].sum(axis=1) + rng.standard_normal(n)
+    steps = []
+    for Z in X, X - X.mean(axis=0):
+        model = GDLinearRegressor(alpha=1e-4, standardize=False).fit(sparse.csr_array(Z) if as_sparse else Z, y)
+        assert ridge_gap(model, Z, y, 1e-4, np.ones(n)) <= 1e-9
+        steps.append(model.n_iter_)
+    assert steps[0] <= steps[1] + 1

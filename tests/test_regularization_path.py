@@ -265,7 +265,7 @@ OF_RIDGES = {
     "blocks": lambda one, other: Blocks([Factor(CURVATURE.copy(), one), Factor(CURVATURE**2, other)]),
     "one of two outputs": lambda one, _: Blocks([Factor(CURVATURE.copy(), one)] * 2),
     "what outputs share": lambda one, _: Unshifted(Blocks([Factor(CURVATURE.copy(), one)] * 2), np.append(one, one), 2),
-    "low rank": lambda one, _: LowRank(one, ROWS, SHARES, 1),
+    "low rank": lambda one, _: LowRank(one, ROWS, ROWS[:, :-1] @ ROWS[:, :-1].T, SHARES),
     "diagonal": lambda one, other: Diagonal(
         np.arange(8.0), np.append(one, other), np.arange(4), Blocks([Factor(CURVATURE.copy(), one)])
     ),

@@ -44,12 +44,15 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     wanted = DIAGONAL_ROWS if kind == "diagonal" else max(SAMPLE_ROWS, ROWS_PER_PARAMETER * p)
     coupled = COUPLED_PARAMETERS if problem.l1 is None else COUPLED_PARAMETERS_L1
     if kind == "working_sets":
-        return CurvaturePlan(kind, False, max(SAMPLE_ROWS, ROWS_PER_COLUMN * p), coupled)
+        return CurvaturePlan(kind, False, False, max(SAMPLE_ROWS, ROWS_PER_COLUMN * p), coupled)
     if kind == "subsample" and rows.is_dense:
         wanted = max(wanted, min(more_rows(n, p, rows.storage.dtype), rows.n_sampled))
     held_dense = rows.is_dense or kind != "diagonal"
     size = min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted)
-    return CurvaturePlan(kind, few_rows, int(size), coupled)
+    in_csr = preconditioner == "auto" and problem.loss.quadratic and rows.in_memory
+    tries = problem.loss.smooth and problem.l1 is None and not problem.streaming and n <= rows.n_features
+    tries = tries and (few_rows if rows.is_dense else in_csr)
+    return CurvaturePlan(kind, few_rows, bool(tries), int(size), coupled)
 
 
 def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool:

@@ -26,7 +26,6 @@ CERTAIN_TOL = 1e-25
 MANY_FEATURES = 1_000  # beyond, the curvature is only known by its diagonal, and every digit costs passes
 MANY_FEATURES_TOL = 1e-9
 MANY_FEATURES_L1_TOL = 1e-11  # coefficients near zero change long after the objective has settled
-CONJUGATE_TOL = 1e-11  # squared error of few rows, where every step is a long one
 EARLY_STOPPING_TOL = 1e-4  # the loss of rows held out tells no more
 FULL_BATCH_TOL = 1e-6  # an epoch is a single step
 LEAST_PENALTY = float(np.finfo(np.float64).eps)  # smaller ones end nothing
@@ -133,8 +132,7 @@ def _tol(parameters: Any, problem: Problem, optimizer: Optimizer, batch_size: in
         if problem.rows.n_features > MANY_FEATURES:
             if problem.l1 is not None:
                 return MANY_FEATURES_L1_TOL
-            conjugate = problem.loss.quadratic and problem.rows.is_dense and 2 * n_rows <= problem.rows.n_features
-            return CONJUGATE_TOL if conjugate else MANY_FEATURES_TOL
+            return MANY_FEATURES_TOL
         # whether there is one optimum, and the penalty's part in it more than rounding
         determined = problem.penalty.l2 > LEAST_PENALTY or problem.loss.quadratic
         return CERTAIN_TOL if n_rows <= CERTAIN_ROWS and determined else LINE_SEARCH_TOL

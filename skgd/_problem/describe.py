@@ -15,6 +15,7 @@ from ..losses import Loss
 from .distinct import distinct_rows
 from .features import (
     ALL_ROWS,
+    as_stored,
     copied_rows,
     dense_columns,
     in_double,
@@ -70,7 +71,10 @@ def describe(
 
     workers = n_threads(parameters.n_jobs)
     centers_far = treatment.centers_far and not loss.trivial_optimum
-    scaler = Scaler(treatment.standardization, parameters, kind, sparse.issparse(X), workers, centers_far)
+    # of fewer rows than columns an intercept among columns that aren't centred is curved by nothing but the ridge
+    lets_center = loss.quadratic or (loss.smooth and not sparse.issparse(X))
+    centers_all = centers_far and lets_center and penalty.l1 == 0 and (len(rows) or X.shape[0]) < X.shape[1]
+    scaler = Scaler(treatment.standardization, parameters, kind, sparse.issparse(X), workers, centers_far, centers_all)
     data, products = unscaled(X, targets.y, weight, rows), None
     if moments is None:
         if treatment.takes_products and loss.quadratic and before is None and are_few(data):
@@ -135,6 +139,7 @@ class Scaler:
         is_sparse: bool,
         n_threads: int,
         centers_far: bool = False,
+        centers_all: bool = False,
     ):
         self.kind, self.n_threads, self.standardization = kind, n_threads, standardization
         # among raw features the intercept is left to the descent
@@ -142,6 +147,8 @@ class Scaler:
         # sparse features never are: the free intercept makes up for it
         self.centers_features = self.centers_targets and not is_sparse and standardization != "max_abs"
         self.centers_far = centers_far and not self.centers_features
+        self.centers_all = centers_all and self.centers_far
+        self.centers_targets = self.centers_targets or self.centers_all
         self.scales_targets = kind.scales_targets_of_raw_features or bool(standardization)
 
     def moments(self, data: Data, loss: Loss, before: tuple = (None, None)) -> tuple:
@@ -161,7 +168,9 @@ class Scaler:
         center, scale = features.center, features.inverse_scale  # zeros and ones
         of_X, of_y = moments
         if self.centers_far:
-            center = far_centers(data)
+            center = far_centers(data)  # looks for columns whose digits are lost, too
+        if self.centers_all:
+            center = column_means(data)
         if of_X is None:
             check_raw_features(data)
         else:
@@ -199,7 +208,8 @@ def scaling_of(data: Data) -> Scaling:
 def _model(parameters, kind, targets, data, scaler, moments, scaling, before, streaming):
     """The model that the parameters ask for, or that of the training that goes on."""
     # On centred features and targets the best intercept is zero, if the loss is quadratic and no mean rounded.
-    centered = scaler.centers_features and moments[1] is not None and data.features.storage.dtype == np.float64
+    exact = kind.compute_dtype(data.features.storage) == np.float64
+    centered = (scaler.centers_features or scaler.centers_all) and moments[1] is not None and exact
     known = targets.loss.quadratic and centered and not streaming and before is None
     model = kind.of(parameters, data.features.center.size, targets.n_outputs, known)
     return model if before is None else before.model_to_go_on_with(model, targets.loss, scaling)
@@ -208,7 +218,8 @@ def _model(parameters, kind, targets, data, scaler, moments, scaling, before, st
 def starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -> np.ndarray:
     """Raw prediction of the constant model that training starts from, in scaled units."""
     loss, n_outputs = targets.loss, targets.n_outputs
-    given = kind.starting_constant(loss, scaler.centers_features, scaler.centers_targets, scaler.centers_far)
+    centers_features = scaler.centers_features or scaler.centers_all
+    given = kind.starting_constant(loss, centers_features, scaler.centers_targets, scaler.centers_far)
     if given is not None:
         return np.full(n_outputs, given)
     y, weight = data.y, data.weight if data.weight.size else None
@@ -244,6 +255,20 @@ def of_validation_set(validation, data: Data) -> Data:
 def _fits_float32(scale: np.ndarray) -> bool:
     low, high = SAFE_FLOAT32
     return bool(((scale > low) & (scale < high)).all())
+
+
+def column_means(data: Data) -> np.ndarray:
+    """Weighted means of all columns, up to rounding, which leaves constant ones as they are."""
+    X, shares = as_stored(data.features), np.zeros(len(data.y))
+    used = data.subset if data.subset.size else slice(0, len(shares))
+    shares[used] = data.shares_of(used)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = (shares.astype(X.dtype) @ X).astype(np.float64)
+    mean[~np.isfinite(mean)] = 0.0
+    if isinstance(X, np.ndarray):
+        first = X[data.subset[0] if data.subset.size else 0]
+        mean = np.where(np.abs(mean - first) <= len(shares) * np.finfo(X.dtype).eps * np.abs(mean), first, mean)
+    return mean
 
 
 def far_centers(data: Data) -> np.ndarray:

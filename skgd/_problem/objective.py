@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,7 @@ class Objective(MeanLoss):
         elif by_products:
             self.block_size = max(1, MEMORY_ENTRIES // (data.row_entries + model.n_outputs))
             self.kind, n_work = LinearByProducts, self.block_size * (data.features.center.size + 1)
-            self.of_kernels = LinearByProducts(model.trains_intercept, gemm_address(FLOAT64))  # type: ignore[attr-defined]
+            self.of_kernels: Any = LinearByProducts(model.trains_intercept, gemm_address(FLOAT64))  # type: ignore[attr-defined]
             scaling = (data.features.center, data.features.inverse_scale)
             center, inverse_scale = (np.asarray(each, dtype=FLOAT64) for each in scaling)
             features = data.features._replace(center=center, inverse_scale=inverse_scale)
@@ -80,7 +81,9 @@ class Objective(MeanLoss):
         else:
             rows = min(FULL_PASS_ROWS, data.n_rows) if self.in_units_of_X else 0
             self.block_size = rows or model.block_size(data.n_rows, self.dtype.itemsize)
-            self.of_kernels, self.data_of_kernels = model.for_kernels(self.storage), data
+            # by the sum of the derivatives, the intercept's gradient, columns of CSR are centred
+            self.of_kernels = Linear(True) if self.in_units_of_X else model.for_kernels(self.storage)
+            self.data_of_kernels = data
         row_cost = data.row_entries * model.n_outputs // (BLAS_SPEED if by_products else 1)
         if not linear:
             row_cost = max(data.row_entries, model.n_params // BLAS_SPEED)
@@ -115,7 +118,9 @@ class Objective(MeanLoss):
             self.evaluate = entry_of(self.evaluate)  # what comes later is of the same types
         if self.center is not None and n_gradient:
             blocks = gradient.reshape(self.model.n_outputs, -1)
-            blocks[:, :-1] -= np.outer(blocks[:, -1], self.center)
+            blocks[:, :-1] -= blocks[:, -1:] * self.center
+        if self.in_units_of_X and n_gradient and not self.model.trains_intercept:
+            gradient.reshape(self.model.n_outputs, -1)[:, -1] = 0.0
         return float(value), gradient * self.unit if n_gradient else gradient
 
     def _by_samples(self, params, gradients, numbered_part):

@@ -1,6 +1,7 @@
 """Some rows of the data, standardised and in memory: what a linear model's loss looks like on them."""
 
 import copy
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -62,6 +63,17 @@ class Sample:
         part = copy.copy(self)
         part.targets, part.weight, part.Z = self.targets[rows], self.weight[rows], self.Z[rows]
         return part
+
+    @functools.cached_property
+    def products(self) -> np.ndarray:
+        """Of the rows with each other, without the column of the intercept."""
+        n, d = len(self.Z), self.Z.shape[1] - 1
+
+        def of_columns(part):
+            columns = self.Z[:, slice(*part)]
+            return columns @ columns.T
+
+        return sum(threads.run_over_rows(of_columns, d, n, n * n, self.n_threads))
 
     def drawn(self, size: np.ndarray, n_rows: int) -> tuple[np.ndarray, "Sample"]:
         """About so many of these rows, their numbers first: the larger surely, others by chance, made up for by weight.

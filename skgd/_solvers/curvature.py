@@ -35,9 +35,10 @@ EVEN_ROWS = 100  # tell whether columns have about the same scale:
 EVEN = 100.0  # times the smallest mean square, at most
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
 ROWS_PER_LEADING = 4  # under an L1 penalty
-CONJUGATE_ROWS = 16  # so many make a matrix of all as dear as one more pass
-TRIED_ROWS = 600  # from which on it is
-LOW_RANK_ROWS = 32  # so many rows make a model of low rank as dear as one more evaluation
+TRIED_ROWS = 600  # from which on gradients alone are tried before a matrix of the rows' products,
+ROWS_PER_TRY = 16  # of which so many make it as dear as one more pass
+SPARSE_TRIES = 100  # of sparse rows, before the diagonal
+PRODUCTS_PER_PASS = 25  # in the time that an evaluation takes for an entry of dense rows
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
 
 
@@ -123,7 +124,7 @@ class Curvature:
     ):
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
-        self.kind, self.few_rows, size, most_coupled = plan
+        self.kind, self.few_rows, tries_gradients, size, most_coupled = plan
         self.has_l1 = has_l1
         K, p = self.n_outputs, self.n_columns
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
@@ -143,13 +144,13 @@ class Curvature:
             self.sets = WorkingSets(rows if loss.quadratic else rows.some(size), model, ridge, loss.quadratic)
         self.squares: np.ndarray | None = None
         self.made_of: dict = {}  # what the last model was made of
-        # whether conjugate gradients, which need no model, are tried before one that costs as much as many passes
-        self.conjugate = self.few_rows and rows.n_rows > TRIED_ROWS and is_even(self.rows, self.loss)
+        # whether gradients, which need no model, are tried before one that costs as much as many passes
+        self.tries_gradients = tries_gradients and (not rows.is_dense or (rows.n_rows > TRIED_ROWS and is_even(rows)))
 
     @property
     def holds_all(self) -> bool:
         """Whether the rows that models are made of are all, in an array by whose products sums go fastest."""
-        return self.kind == "subsample" and self.some.is_all and not self.conjugate and not knows_moments(self)
+        return self.kind == "subsample" and self.some.is_all and not self.tries_gradients and not knows_moments(self)
 
     @property
     def chooses_columns(self) -> bool:
@@ -166,12 +167,13 @@ class Curvature:
 
     def patience(self, n_rows: int, grows: bool) -> float:
         """Slow steps that are worth a new model: its cost in evaluations of the objective over n_rows, roughly."""
+        if self.tries_gradients:
+            return n_rows / ROWS_PER_TRY if self.few_rows else SPARSE_TRIES
         if self.kind != "subsample":
             return 0.0 if self.chooses_columns else np.inf
-        if self.conjugate:
-            return n_rows / CONJUGATE_ROWS
-        if self.few_rows:
-            return min(n_rows / LOW_RANK_ROWS, MOST_PATIENCE if self.loss.smooth else 3)
+        if self.few_rows:  # whose products are known
+            work = n_rows**2 / (3 * PRODUCTS_PER_PASS * self.n_columns)
+            return min(work - 1, MOST_PATIENCE if self.loss.smooth else 3)
         if not self.loss.smooth and self.some.is_all:
             return 1  # the curvature of kinks is another one after every step
         p, K = self.n_columns, self.n_outputs
@@ -195,7 +197,7 @@ class Curvature:
             return Identity()
         self.some.resize(made_of["size"])
         self.some.bound(bool(made_of["bounded"]))
-        self.conjugate = made_of["conjugate"]
+        self.tries_gradients = made_of["tries_gradients"]
         self.squares, self.constant_model = state["squares"], None
         model = self.model(made_of["params"], made_of["hyper"])
         if self.sets is not None:
@@ -246,9 +248,10 @@ class Curvature:
         if self.constant_model is not None:
             return self.constant_model
         of_some = {"size": self.some.size, "bounded": self.some.bounded}
-        self.made_of = {"params": params, "hyper": hyper.copy(), "conjugate": self.conjugate, **of_some}
-        if self.conjugate:
-            self.conjugate = False
+        without = {"tries_gradients": self.tries_gradients}
+        self.made_of = {"params": params, "hyper": hyper.copy(), **without, **of_some}
+        if self.tries_gradients:
+            self.tries_gradients = False
             return Identity()
         if self.sets is not None:
             of_rows = self.sets.rows, hyper, self.some.bounded
@@ -336,14 +339,12 @@ class Curvature:
         return leading.ravel(), Blocks(factors)
 
 
-def is_even(rows: Rows | PartitionedRows, loss: Loss) -> bool:
-    """Whether conjugate gradients do best as they are: on squared error of fewer rows than columns, of about one scale.
+def is_even(rows: Rows | PartitionedRows) -> bool:
+    """Whether gradients of fewer rows than columns do best as they are: columns have about the same scale.
 
     Gradients lie among combinations of the rows then, and so do the steps. Another metric would lead them out of
     there, where nothing but the ridge is curved.
     """
-    if not (loss.quadratic and rows.is_dense and rows.n_rows <= rows.n_features):
-        return False
     some = rows.some(EVEN_ROWS)
     squares = (some.scaled() ** 2).mean(axis=0)
     squares = squares[squares > 0]
@@ -368,16 +369,16 @@ def moments_of_all(curvature: Curvature) -> np.ndarray | None:
 
 def most_to_gain(gradient: np.ndarray, ridge: np.ndarray) -> float:
     """By how much an objective lies above its least, at most: the ridge curves all but the intercept."""
-    curved = ridge > 0
-    if not curved.any():
+    if not ridge.any():
         return np.inf
-    return 0.5 * float((gradient[curved] ** 2 / ridge[curved]).sum())
+    inverse = np.divide(0.5, ridge, out=np.zeros_like(ridge), where=ridge > 0)
+    return float(gradient**2 @ inverse)
 
 
 def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.ndarray) -> LowRank:
     """The model of few rows beside many columns."""
     second = sample.second_derivatives(params, hyper)[:, 0] * sample.weight / sample.weight.sum()
-    return LowRank(ridge, sample.Z, second, sample.n_threads)
+    return LowRank(ridge, sample.Z, sample.products, second)
 
 
 def second_moments(some: SubSample, of_all_rows: bool = False, n_targets: int = 0) -> np.ndarray:

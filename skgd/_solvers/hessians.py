@@ -5,7 +5,6 @@ import copy
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from .. import _parallel as threads
 from .._kernels.constants import RIDGE, TINY
 from .quasi_newton import CurvatureModel
 from .working_sets import OVERFLOWS, least_with_l1
@@ -118,30 +117,25 @@ class Unshifted:
 class LowRank:
     """diag(ridge) + Z' diag(weight) Z with few rows Z (Woodbury): for more columns than rows.
 
-    The ridge is one number for all columns but the last, the intercept's: Z is multiplied by itself as it is then. A
-    share of the typical entry of the other matrix' diagonal stands in for one that is smaller.
+    The ridge is one number for all columns but the last, the intercept's: the products of the rows without that column
+    serve all weights and ridges. A share of the typical entry of the other matrix' diagonal stands in for one that is
+    smaller.
     """
 
     rough = False
 
-    def __init__(self, ridge: np.ndarray, Z: np.ndarray, weight: np.ndarray, n_threads: int):
-        self.Z, self.root = Z, np.sqrt(weight)
-        n, d = len(Z), Z.shape[1] - 1
-
-        def products(part):
-            columns = Z[:, slice(*part)]
-            return columns @ columns.T
-
-        root = np.outer(self.root, self.root)
-        self.of_features = sum(threads.run_over_rows(products, d, n, n * n, n_threads)) * root
-        self.of_intercept = Z[:, d] * self.root
+    def __init__(self, ridge: np.ndarray, Z: np.ndarray, products: np.ndarray, weight: np.ndarray):
+        self.Z, self.products, self.root = Z, products, np.sqrt(weight)
         self._factorise(ridge)
 
     def _factorise(self, ridge):
-        width = self.Z.shape[1]
-        typical = (np.trace(self.of_features) + self.of_intercept @ self.of_intercept) / width + ridge.mean()
-        self.base = np.maximum(ridge, RIDGE * max(typical, TINY))
-        matrix = self.of_features / self.base[0] + np.outer(self.of_intercept, self.of_intercept / self.base[-1])
+        of_intercept = self.Z[:, -1] * self.root
+        trace = self.products.diagonal() @ self.root**2 + of_intercept @ of_intercept
+        self.base = np.maximum(ridge, RIDGE * max(trace / self.Z.shape[1] + ridge.mean(), TINY))
+        of_features, of_intercept = self.root / np.sqrt(self.base[0]), of_intercept / np.sqrt(self.base[-1])
+        matrix = self.products * of_features
+        matrix *= of_features[:, None]
+        matrix += np.outer(of_intercept, of_intercept)
         self.inner = Factor(matrix, np.ones(len(matrix)))
 
     def solve(self, vector):

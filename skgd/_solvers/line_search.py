@@ -37,7 +37,7 @@ EPS = float(np.finfo(np.float64).eps)  # of the sub-sample's sums, whatever rows
 RESUMED_NUMBERS: dict[str, type] = {  # of a search, beside where it is
     **dict.fromkeys(("slow", "model_steps", "steps", "memory"), int),
     **dict.fromkeys(("promise", "patience"), float),
-    **dict.fromkeys(("improved", "newton"), bool),
+    **dict.fromkeys(("improved", "newton", "extrapolated"), bool),
 }
 RESUMED = "idle", "still"  # beside what its parts resume
 
@@ -52,7 +52,8 @@ class PreconditionedSearch(QuasiNewton):
         self.first_step = 0  # under this penalty, from a guess perhaps
         self.patience = self._worth_of_model()
         knows_all = curvature is not None and curvature.complete and (l1 is None or curvature.chooses_columns)
-        self.newton = knows_all and self.patience <= 0
+        changes = curvature is not None and not curvature.loss.quadratic  # of a quadratic loss the model stays as it is
+        self.newton = knows_all and changes and self.patience <= 0
         if self.newton:
             self.memory = 0
 
@@ -83,6 +84,8 @@ class PreconditionedSearch(QuasiNewton):
     def renew(self) -> None:
         """Take the curvature at the current parameters."""
         self.slow, self.promise, self.model_steps = 0, np.inf, self.steps
+        if self.extrapolated:  # steps by a model need what digits there are
+            self.evaluate_anew()
         if self.curvature is not None:
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 self.use(self.curvature.model(self.params, self.hyper))
@@ -111,20 +114,21 @@ class PreconditionedSearch(QuasiNewton):
     def look(self, negligible: float = 0.0) -> float:
         """Choose the direction; the curvature stays as it was where what it promises is negligible."""
         curvature, is_old = self.curvature, self.model_steps != self.steps
+        tried = curvature is not None and isinstance(self.model, Identity)
         changes = curvature if curvature is not None and curvature.constant_model is None and is_old else None
         if changes is not None and self.newton:
             before = self.promise
-            if not changes.chooses_columns and (promise := super().look()) <= negligible:  # else it is learnt anyway
+            keeps = not (changes.chooses_columns or changes.few_rows)  # a new model of these costs no more than a look
+            if keeps and (promise := super().look()) <= negligible:
                 return promise
             self.renew()
             self.promise = super().look()
             if self.promise > SLOW * before:
                 changes.some.turn()
             return self.promise
-        if changes is not None and changes.kind == "diagonal" and self.steps in DIAGONAL_ANEW:
+        if changes is not None and changes.kind == "diagonal" and not tried and self.steps in DIAGONAL_ANEW:
             self.renew()  # what L-BFGS has learnt since is kept
         before, self.promise = self.promise, super().look()
-        tried = curvature is not None and self.conjugate and curvature.few_rows
         if curvature is not None and tried:
             self.promise = max(self.promise, most_to_gain(self.gradient, curvature.ridge))
         self.slow = self.slow + 1 if tried or self.promise > SLOW * before else 0
@@ -232,6 +236,8 @@ class LineSearch:
         self.widths = list(WIDTHS) if not self.smooth else []
         if self.problem.near is not None:
             self.widths = self.widths[-LAST_WIDTHS:]  # a sample would lead away
+        elif self.curvature is not None and self.curvature.tries_gradients:
+            pass  # all rows cost less than a model of some
         elif self.curvature is not None and self.curvature.kind == "subsample" and not self.in_memory:
             params = self._settle_on_sample(params)
             self.widths = self.widths[-LAST_WIDTHS:]
@@ -324,6 +330,9 @@ class LineSearch:
         promise = search.look(NEGLIGIBLE * self.criterion.tol * gain_of(search, self.training) if by_promise else 0.0)
         self.training.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
         if self._converged(promise, search) and not search.is_elsewhere:
+            if search.extrapolated:  # digits are lost on the way, and convergence is that of the true gradient
+                search.evaluate_anew()
+                return Outcome.RUNNING
             if self.widths:
                 self._narrow(search)
                 return Outcome.RUNNING

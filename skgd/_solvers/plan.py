@@ -15,6 +15,7 @@ class CurvaturePlan(NamedTuple):
 
     kind: str  # "subsample": matrices; "diagonal": a diagonal, and a matrix of the columns that weigh most
     few_rows: bool  # whether rows are so few beside columns that the matrix has their rank
+    tries_gradients: bool  # whether these may lead to the optimum without a model: rows are fewer than columns
     size: int  # rows to begin with
     coupled: int  # up to so many one matrix holds all outputs, if these depend on each other
 

@@ -69,6 +69,7 @@ class QuasiNewton:
         """Evaluate the function, which may have become another one, at the parameters; forget the steps made."""
         with np.errstate(over="ignore", invalid="ignore"):
             self.value, self.gradient = self.function(self.params)
+        self.extrapolated = False  # whether these follow from those of other points
         self.pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
 
     def state(self) -> dict:
@@ -129,6 +130,7 @@ class QuasiNewton:
         before, exact = self.objective, self.conjugate and self.l1 is None and length == 1.0
         for _ in range(MAX_TRIALS):
             params, slope = self._point(length)
+            extrapolated = False
             with np.errstate(over="ignore", invalid="ignore"):
                 value, gradient = self.function(params)
                 after = value + self._l1_norm(params)
@@ -137,26 +139,25 @@ class QuasiNewton:
                 # the objective's digits don't show so small a decrease, but the slope's do (Hager and Zhang 2005)
                 enough = abs(float(gradient @ self.direction)) <= FLATTER * -self.slope
             if exact:
-                params, value, gradient = self._least_between(params, value, gradient)
+                way = _way_to_least(float(self.gradient @ self.direction), float(gradient @ self.direction))
+                if not 1 / LONGEST_WAY < way < LONGEST_WAY:  # digits would be lost
+                    length, exact = way * length, False
+                    continue
+                if extrapolated := abs(way - 1) >= EXACT:
+                    params, value, gradient = self._least_between(params, gradient, way)
                 enough = enough or value < self.value
             if enough:
                 _arrive(self, params, value, gradient)
+                self.extrapolated = self.extrapolated or extrapolated
                 return True
             length *= shortening(before, after, slope)
         return False
 
-    def _least_between(self, params, value, gradient):
-        """Of a quadratic function the least point on the line from here, which two gradients tell: a conjugate step.
-
-        Steps of L-BFGS to such points are those of conjugate gradients, in exact arithmetic (Nazareth 1979).
-        """
+    def _least_between(self, params, gradient, way):
+        """The point so many ways off on a line, the value of a quadratic function there, and its gradient."""
         step, change = params - self.params, gradient - self.gradient
-        curvature = float(step @ change)
-        length = -float(self.gradient @ step) / curvature if curvature > 0 else 1.0
-        if abs(length - 1) < EXACT or not 1 / LONGEST_WAY < length < LONGEST_WAY:  # digits would be lost
-            return params, value, gradient
-        value = self.value + length * (float(self.gradient @ step) + 0.5 * length * curvature)
-        return self.params + length * step, value, self.gradient + length * change
+        value = self.value + way * (float(self.gradient @ step) + 0.5 * way * float(step @ change))
+        return self.params + way * step, value, self.gradient + way * change
 
     def _point(self, length):
         """The point so far along the direction, and the change of the objective that the slope promises there."""
@@ -176,7 +177,8 @@ class QuasiNewton:
             return
         product = step @ change
         if product > max(CURVED * np.linalg.norm(step) * np.linalg.norm(change), TINY):
-            self.pairs = [*self.pairs, (step, change, 1.0 / product)][-self.memory :]
+            memory = 1 if self.conjugate else self.memory  # the steps before the last are known to be conjugate
+            self.pairs = [*self.pairs, (step, change, 1.0 / product)][-memory:]
 
     def _inverse_hessian(self, gradient):
         def first_guess(vector):
@@ -220,6 +222,14 @@ def leap(search: QuasiNewton, params: np.ndarray) -> bool:
         if less:
             _arrive(search, params, value, gradient)
     return less
+
+
+def _way_to_least(slope: float, slope_there: float) -> float:
+    """How far the least point of a quadratic function lies on a line, in ways to a point, by the slopes here and there.
+
+    Steps of L-BFGS to such points are those of conjugate gradients, in exact arithmetic (Nazareth 1979).
+    """
+    return slope / (slope - slope_there) if slope < slope_there < np.inf else 1.0
 
 
 def gap_of(search: QuasiNewton, ridge: np.ndarray) -> float:
