@@ -122,6 +122,8 @@ def total(array: np.ndarray, n_jobs: int | None) -> float:
 
 def added_up(vectors: Sequence[np.ndarray], n_threads: int) -> np.ndarray:
     """Sum of vectors of one length, in their order for every entry: the same bits as if one thread added them."""
+    if len(vectors) == 1:
+        return vectors[0] + 0.0
     sums = np.zeros(vectors[0].size)
 
     def add(part: tuple[int, int]) -> None:

@@ -11,6 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso, LogisticRegression, PoissonRegressor
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd._problem.describe import FIRST_FAR_ROWS, far_centers, unscaled
+from skgd._problem.features import ALL_ROWS
 
 RNG = np.random.default_rng(0)
 N = 3_000
@@ -80,6 +82,17 @@ def test_wide_sparse_rows_with_columns_far_from_zero():
         objectives.append(model.loss_curve_[-1])
         assert model.n_iter_ < 200
     assert objectives[1] == pytest.approx(objectives[0], rel=1e-7)
+
+
+@pytest.mark.parametrize(("n_zeros", "is_far"), [(0, True), (9, True), (10, False), (500, False)])
+def test_columns_with_more_zeros_than_their_variance_allows_are_not_far(n_zeros, is_far):
+    column = 1e4 + RNG.standard_normal(1000)
+    step = 1000 // FIRST_FAR_ROWS
+    column[np.resize(np.r_[0:1000:step, 1:1000:2], n_zeros)] = 0.0  # in the rows that are looked at first
+    X = sparse.csr_array(np.column_stack([column, RNG.standard_normal(1000) * (np.arange(1000) % 3 == 0)]))
+    assert is_far == (np.var(column) < (np.mean(column) / 10) ** 2)
+    center = far_centers(unscaled(X, np.zeros((1000, 1)), np.empty(0), ALL_ROWS))
+    np.testing.assert_allclose(center, [np.mean(column) if is_far else 0.0, 0.0])
 
 
 def test_weights_rows_to_validate_on_warm_starts_and_streams_see_the_same_model():

@@ -17,11 +17,12 @@ from skgd._kernels.sparse import select_columns
 from skgd._kernels.structures import SparseFeatures
 from skgd._problem import columns
 from skgd._problem.columns import DenseColumns
-from skgd._solvers.working_sets import Support, WorkingSets
+from skgd._solvers.working_sets import Support, WorkingSets, least_with_l1
 from skgd.linear_model import regularization_path
 from skgd.linear_model._path import model_for_path, solver_of
 from skgd.losses import Huber
 from skgd.optimizers import LBFGS
+from skgd.penalties import smallest_subgradient
 
 WIDE, TALL = (60, 300), (300, 90)
 
@@ -376,11 +377,11 @@ def test_sweeps_go_on_until_signs_have_stayed_for_as_many_as_asked_for():
 
 def test_a_support_solves_systems_of_those_that_differ_from_it():
     rng = np.random.default_rng(0)
-    root = rng.standard_normal((60, 80))
-    matrix, support, owns = root.T @ root / 60 + 0.01 * np.eye(80), Support(), []
-    free = np.sort(rng.choice(80, 40, replace=False))
-    for changes in 0, 3, 2, 40, 1:
-        others = rng.permutation(np.setdiff1d(np.arange(80), free))[: (changes + 1) // 2]
+    root = rng.standard_normal((150, 200))
+    matrix, support, owns = root.T @ root / 150 + 0.01 * np.eye(200), Support(), []
+    free = np.sort(rng.choice(200, 100, replace=False))
+    for changes in 0, 3, 2, 100, 1:
+        others = rng.permutation(np.setdiff1d(np.arange(200), free))[: (changes + 1) // 2]
         free = np.sort(np.append(rng.permutation(free)[changes // 2 :], others))
         vector = rng.standard_normal(free.size)
         np.testing.assert_allclose(
@@ -391,6 +392,40 @@ def test_a_support_solves_systems_of_those_that_differ_from_it():
     again = Support()  # as of a fit that goes on elsewhere
     again.base = support.base
     np.testing.assert_array_equal(again.solve(matrix, free, vector), support.solve(matrix, free, vector))
+
+
+@pytest.mark.parametrize("share", [10, 30])
+def test_copies_of_columns_do_not_come_and_go(share):
+    X, y = data((200, 200))
+    y += 4 * np.random.default_rng(1).standard_normal(200)
+    X = np.hstack([X, X])
+    Z, n_systems = X - X.mean(axis=0), []
+    matrix, gradient = Z.T @ Z / len(y), -Z.T @ y / len(y)
+    alpha = np.abs(gradient).max() / share
+
+    class Counted(Support):
+        def solve(self, *system):
+            n_systems.append(1)
+            return super().solve(*system)
+
+    step = least_with_l1(matrix, np.zeros(400), gradient, np.full(400, alpha), support=Counted())
+    left = smallest_subgradient(step, gradient + matrix @ step, alpha)
+    assert np.abs(left).max() <= 1e-11 * alpha
+    assert len(n_systems) <= 15  # where rounding lets copies in: 20 to 30
+    model = GDLinearRegressor(penalty="l1", alpha=alpha, standardize=False).fit(X, y)
+    alone = Lasso(alpha, tol=1e-13, max_iter=10**5).fit(X[:, :200], y)
+    np.testing.assert_allclose(model.coef_[:200] + model.coef_[200:], alone.coef_, atol=1e-6)
+    left = smallest_subgradients(X, X @ model.coef_ + model.intercept_[0] - y, model.coef_, alpha, 0.0)
+    assert np.abs(left).max() <= 1e-11 * alpha
+
+
+def test_targets_far_from_zero_cost_no_step_of_their_own():
+    X, y = data((200, 500))
+    alpha = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max() / len(y) / 20
+    near, far = (GDLinearRegressor(penalty="l1", alpha=alpha, standardize=False).fit(X, each) for each in (y, y + 1e4))
+    assert far.n_iter_ <= near.n_iter_
+    np.testing.assert_allclose(far.coef_, near.coef_, atol=1e-8)
+    assert abs(far.intercept_[0] - near.intercept_[0] - 1e4) <= 1e-7
 
 
 def test_who_watches_sees_each_step(at_epoch):

@@ -1,6 +1,7 @@
 """The minimum of a quadratic function under an L1 penalty, coordinate by coordinate."""
 
 INNER_TOL = 0.3  # of a tolerance for all coordinates, that of those which are worked on
+RESTING = 1e-12  # share of the penalty: smaller subgradients are rounding
 
 
 def coordinate_descent(matrix, params, l1, slope, step, calm, most_sweeps):
@@ -15,8 +16,10 @@ def coordinate_descent(matrix, params, l1, slope, step, calm, most_sweeps):
         for j in range(n):
             curvature = matrix[j, j]
             now = params[j] + step[j]
-            aim = now - slope[j] / curvature
-            shrunk = max(abs(aim) - l1[j] / curvature, 0.0)
+            aim, limit = now - slope[j] / curvature, l1[j] / curvature
+            shrunk = max(abs(aim) - limit, 0.0)
+            if now == 0.0 and shrunk <= RESTING * limit:  # the copy of another column would come and go
+                shrunk = 0.0
             new = shrunk if aim > 0.0 else -shrunk
             if new != now:
                 turned = turned or now * new <= 0.0

@@ -278,15 +278,18 @@ def far_centers(data: Data) -> np.ndarray:
     has no digits left for what they tell.
     """
     features, d, numbers = data.features, data.features.center.size, data.sample_rows(1000)
-    center = np.zeros(d)
+    center, some = np.zeros(d), numbers[:: -(-len(numbers) // FIRST_FAR_ROWS)]
     with np.errstate(over="ignore", invalid="ignore"):
         if isinstance(features, Features):
             # of fewer rows the squares of deviations add up to less, and the mean is half as large at least
-            some = numbers[:: -(-len(numbers) // FIRST_FAR_ROWS)]
             far, _ = _far(*_means(features.X[some]), 4 * len(numbers) / len(some))
             which, mean = _far(*_means(features.X[np.ix_(numbers, far)]))
             far = far[which]
         else:
+            # a column with a share of zeros that is more than 1 / (FAR^2 + 1) varies by more than FAR allows
+            most = np.bincount(copied_rows(features, some).indices).max(initial=0)
+            if len(some) - most > len(numbers) / (FAR**2 + 1):
+                return center
             stored = copied_rows(features, numbers)
             entries = stored.data.astype(np.float64, copy=False)
             sums = [np.bincount(stored.indices, each, minlength=d) for each in (entries, entries**2)]

@@ -14,7 +14,7 @@ from .loop import SLICE_SECONDS
 from .outcome import Outcome
 from .plan import Plan
 from .prospects import Prospects
-from .quasi_newton import Identity, QuasiNewton, gap_of, leap, penalise
+from .quasi_newton import Identity, QuasiNewton, gap_of, leap, penalise, set_intercepts
 from .stopping import SearchCriterion
 from .training import Training
 
@@ -230,8 +230,7 @@ class LineSearch:
     # -- how it goes
 
     def _begin(self) -> PreconditionedSearch:
-        params = self.training.state.params.astype(np.float64)
-        pairs: list = []  # of steps
+        params, pairs = self.training.state.params.astype(np.float64), list[tuple]()  # of steps
         function = self._function()
         self.widths = list(WIDTHS) if not self.smooth else []
         if self.problem.near is not None:
@@ -245,9 +244,10 @@ class LineSearch:
             params, pairs = self._settle_on_part(params)
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
-        self.idle, self.still = False, 0
-        self.criterion, self.prospects = SearchCriterion(self.plan), Prospects()
+        self.idle, self.still, self.criterion, self.prospects = False, 0, SearchCriterion(self.plan), Prospects()
         search = self._new_search(function, params, grows=True)
+        if self.training.loss.quadratic:
+            set_intercepts(search, self.problem.model.n_outputs)
         search.renew()
         search.pairs = pairs  # the curvature of a part of the rows is much like that of all
         return search

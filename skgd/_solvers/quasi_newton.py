@@ -1,5 +1,6 @@
 """Descent with exact gradients: preconditioned L-BFGS, and proximal Newton steps under an L1 penalty."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from .training import fill
 
 EXACT = 1e-3  # steps so near to the least point of a quadratic function are left as they are
 LONGEST_WAY = 100.0  # to that point, in steps
+MOST = 0.5  # of the objective: what intercepts gain that are set before the first step
 CURVED = 1e-14  # cosine between step and change of the gradient from which a pair tells something
 
 Function = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -176,7 +178,7 @@ class QuasiNewton:
         if not self.memory:
             return
         product = step @ change
-        if product > max(CURVED * np.linalg.norm(step) * np.linalg.norm(change), TINY):
+        if product > max(CURVED * math.sqrt(step @ step) * math.sqrt(change @ change), TINY):
             memory = 1 if self.conjugate else self.memory  # the steps before the last are known to be conjugate
             self.pairs = [*self.pairs, (step, change, 1.0 / product)][-memory:]
 
@@ -245,6 +247,20 @@ def gap_of(search: QuasiNewton, ridge: np.ndarray) -> float:
     excess, held = np.maximum(np.abs(slopes) - l1, 0.0), ridge > 0
     dual = 0.5 * float((excess[held] ** 2 / ridge[held]).sum()) + float((excess * (1 + np.abs(params)))[~held].sum())
     return search.objective + dual + float(slopes @ params) - loss
+
+
+def set_intercepts(search: QuasiNewton, n_outputs: int) -> None:
+    """Go to the best intercepts of a mean of squares, along which its curvature is one, if most is to gain there.
+
+    The first step would do nothing else; and by slopes of columns that aren't centred those that matter aren't known.
+    """
+    slopes = search.gradient.reshape(n_outputs, -1)[:, -1]
+    with np.errstate(over="ignore", invalid="ignore"):
+        most = 0.5 * float(slopes @ slopes) > MOST * search.objective
+    if most:
+        params = search.params.copy()
+        params.reshape(n_outputs, -1)[:, -1] -= slopes
+        leap(search, params)
 
 
 def _arrive(search, params, value, gradient):

@@ -7,6 +7,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs, dsysv, dtrtrs
 
 from .._compile.kernels import kernel
 from .._kernels.constants import TINY
+from .._kernels.coordinate_descent import RESTING
 from .._kernels.structures import FLOAT64
 from .._problem.columns import DenseColumns, SparseColumns, raw_predictions_of
 from .._problem.model import LinearModel
@@ -19,9 +20,11 @@ NEWTON_STEPS = 3  # of a round, until none leads to other signs
 MOST_ROUNDS = 10  # what is left then waits for the next step, which may have other columns
 JITTER = 1e-12  # share of the mean diagonal that lets a singular matrix be factorised
 MOST_COLUMNS = 4_000  # of a set: their matrix takes 128 MB
+SMALL = 64  # parameters whose system takes less time to be factorised than another one to be bordered
 CHANGED = 0.15  # of the parameters: up to so many others cost less than another factorisation
+SOLUTIONS = 2  # of one system, where the matrix stays: all digits in one step save the next
 SOLVED = 1e-8  # of what a system was to solve, what may be left by the factor of another one
-LEAST_RIDGE = 1e-12  # share of the mean diagonal that every column has at least
+LEAST_CURVATURE = 1e-12  # share of the mean diagonal that every column has at least
 MARGIN = 0.1  # share of the penalty within which gradients that are too small may become large enough
 DENSE_GROWTH, SPARSE_GROWTH = 0.25, 1.0  # columns for each that isn't zero: those of CSR are cheap beside a pass
 SET_FACTOR = 2.0  # times the root of the number of columns: a matrix of so many costs less than a pass over all
@@ -30,7 +33,6 @@ FEW_PRODUCTS = 2**26  # of dense columns' entries: so do those that a weak penal
 WEAK = 50.0  # times the penalty, the largest slope from which on it is weak
 WEAKER = 0.2  # times the largest slope, the weakest penalty that a step is made under
 FEW_NEW = 0.05  # of a set's columns: with more, its minimum is none for long, and not worth more than one round
-RESTING = 1e-12  # share of the penalty: smaller subgradients are rounding
 MOST_TURNS = 10  # of coupled outputs
 SETTLED = 1e-2  # of the first turn's largest change: the next step begins with other curvature
 
@@ -58,7 +60,7 @@ class Support:
     def solve(self, matrix: np.ndarray, free: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Solution of the system of these parameters."""
         gone, come, n_changed = self._changes(len(matrix), free)
-        self.is_own = n_changed > CHANGED * self.base.size
+        self.is_own = n_changed > (0 if self.base.size <= SMALL else CHANGED * self.base.size)
         if self.is_own or self.lower is None:
             self._factorise(matrix, free if self.is_own else self.base)
         if self.is_own or not n_changed:
@@ -122,7 +124,8 @@ def least_with_l1(
     """
     if not np.isfinite(np.diagonal(matrix)[: params.size]).all():  # all others lie between its entries
         raise ValueError(OVERFLOWS)
-    descend, support = kernel("coordinate_descent", FLOAT64), support or Support()
+    descend, most_solutions = kernel("coordinate_descent", FLOAT64), 1 if support is None else SOLUTIONS
+    support = support or Support()
     slope, step = gradient.copy(), np.zeros_like(params)
     calm = min(max(CALM_WORK // max(params.size, 1) ** 2, 1), SWEEPS)
     solved = False
@@ -130,14 +133,17 @@ def least_with_l1(
         if descend(matrix, params, l1, slope, step, 1 if solved else calm, SWEEPS + calm) == 1 and solved:
             break
         for _ in range(NEWTON_STEPS):  # on end: coordinates would take back what these make zero
-            solved = _newton(matrix, params, l1, slope, step, support)
+            solved = _newton(matrix, params, l1, slope, step, support, most_solutions)
             if solved:
                 break
     return step
 
 
-def _newton(matrix, params, l1, slope, step, support) -> bool:
-    """Go to the minimum among parameters that aren't zero, or as far as signs stay; whether it is reached."""
+def _newton(matrix, params, l1, slope, step, support, most_solutions) -> bool:
+    """Go to the minimum among parameters that aren't zero, or as far as signs stay; whether it is reached.
+
+    Another solution makes up for the digits that one by a factor of almost the same matrix lacks.
+    """
     now = params + step
     free = ((now != 0) | (l1 == 0)).nonzero()[0]
     if not free.size:
@@ -145,17 +151,24 @@ def _newton(matrix, params, l1, slope, step, support) -> bool:
     now = now[free]
     limit = np.copysign(l1[free], now)
     downhill = -(slope[free] + limit)
-    direction = support.solve(matrix, free, downhill)
-    aim = now + direction
-    crossed = (aim * limit < 0).nonzero()[0]
-    if crossed.size:
-        aim = _between_orthants(matrix[free[crossed]][:, free], downhill, now, direction, crossed)
-    change = aim - now
-    step[free] = np.where(aim == 0, -params[free], step[free] + change)
-    kernel("add_multiples", FLOAT64)(matrix, free, change, slope)
-    if crossed.size:
-        return False
-    if support.is_own or np.abs(slope[free] + limit).max() <= SOLVED * np.abs(downhill).max():
+    first = left = np.abs(downhill).max()
+    rounding = RESTING * l1.max()
+    for _ in range(most_solutions):
+        if left <= rounding:
+            return True
+        direction = support.solve(matrix, free, downhill)
+        aim = now + direction
+        crossed = (aim * limit < 0).nonzero()[0]
+        if crossed.size:
+            aim = _between_orthants(matrix[free[crossed]][:, free], downhill, now, direction, crossed)
+        change = aim - now
+        step[free] = np.where(aim == 0, -params[free], step[free] + change)
+        kernel("add_multiples", FLOAT64)(matrix, free, change, slope)
+        if crossed.size:
+            return False
+        now, downhill = aim, -(slope[free] + limit)
+        left = np.abs(downhill).max()
+    if support.is_own or left <= max(SOLVED * first, rounding):
         return True
     support.forget()  # its digits are lost
     return False
@@ -231,7 +244,7 @@ class WorkingSets:
 
     def proximal_step(self, params, gradient, l1):
         step = np.zeros_like(params)
-        if np.all(np.abs(smallest_subgradient(params, gradient, l1)) <= RESTING * l1.max()):
+        if np.abs(smallest_subgradient(params, gradient, l1)).max() <= RESTING * l1.max():
             return step
         parts = [array.reshape(self.ridge.shape) for array in (params, gradient, l1, step)]
         if self.quadratic:
@@ -338,8 +351,8 @@ class WorkingSets:
             along = gradient[at] - columns.mean * of_intercept if self.model.trains_intercept else gradient[at]
             if columns.has_matrix:
                 diagonal = np.einsum("ii->i", columns.matrix)[: at.size]
-                before, least = diagonal.copy(), LEAST_RIDGE * max(float(diagonal.mean()), TINY)
-                diagonal += np.maximum(ridge[at], least)
+                before, least = diagonal.copy(), LEAST_CURVATURE * max(float(diagonal.mean()), TINY)
+                np.maximum(before + ridge[at], least, out=diagonal)
                 step[at] = least_with_l1(columns.matrix, params[at], along, l1[at], most_rounds, support)
                 diagonal[:] = before
             else:
