@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from skgd import GDLinearClassifier, GDLinearRegressor
 from skgd._auto import decide
 from skgd._solvers.interior_point import Program
-from skgd._solvers.line_search import PreconditionedSearch
+from skgd._solvers.preconditioned import PreconditionedSearch
 from skgd._solvers.quasi_newton import QuasiNewton, gap_of
 from skgd.linear_model import regularization_path
 from skgd.losses import EpsilonInsensitive, Quantile

@@ -5,14 +5,15 @@ import time
 import numpy as np
 
 from .. import _parallel as threads
-from .._kernels.constants import LEAST_GAIN, SLOW, TINY
+from .._kernels.constants import LEAST_GAIN, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
 from .._problem.squares import SquaresByMoments
-from .curvature import MOST_PATIENCE, Curvature, moments_of_all, most_to_gain
+from .curvature import Curvature, moments_of_all
 from .loop import SLICE_SECONDS
 from .outcome import Outcome
 from .plan import Plan
+from .preconditioned import PreconditionedSearch
 from .prospects import Prospects
 from .quasi_newton import Identity, QuasiNewton, gap_of, leap, penalise, set_intercepts
 from .stopping import SearchCriterion
@@ -31,116 +32,9 @@ PART = 16  # of so many parts of the rows one, before all of them
 PART_STEPS = 50
 PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
-DIAGONAL_ANEW = 10, 40  # steps after which parameters are such that their curvature is another one
 LAST_WIDTHS = 3  # of these are left for all rows
 EPS = float(np.finfo(np.float64).eps)  # of the sub-sample's sums, whatever rows are stored in
-RESUMED_NUMBERS: dict[str, type] = {  # of a search, beside where it is
-    **dict.fromkeys(("slow", "model_steps", "steps", "memory"), int),
-    **dict.fromkeys(("promise", "patience"), float),
-    **dict.fromkeys(("improved", "newton", "extrapolated"), bool),
-}
 RESUMED = "idle", "still"  # beside what its parts resume
-
-
-class PreconditionedSearch(QuasiNewton):
-    """A search that renews its model of the curvature when steps bring less than they should."""
-
-    def __init__(self, function, params, memory, l1, eps, curvature: Curvature | None, hyper, grows: bool):
-        super().__init__(function, params, memory, l1, eps)
-        self.curvature, self.hyper, self.grows = curvature, hyper, grows
-        self.steps, self.improved = 0, False
-        self.first_step = 0  # under this penalty, from a guess perhaps
-        self.patience = self._worth_of_model()
-        knows_all = curvature is not None and curvature.complete and (l1 is None or curvature.chooses_columns)
-        changes = curvature is not None and not curvature.loss.quadratic  # of a quadratic loss the model stays as it is
-        self.newton = knows_all and changes and self.patience <= 0
-        if self.newton:
-            self.memory = 0
-
-    def state(self) -> dict:
-        of_curvature = None if self.curvature is None else self.curvature.state()
-        return super().state() | {name: getattr(self, name) for name in RESUMED_NUMBERS} | {"curvature": of_curvature}
-
-    def restore(self, state: dict) -> None:
-        super().restore(state)
-        for name, kind in RESUMED_NUMBERS.items():
-            setattr(self, name, kind(state[name]))
-        if self.curvature is not None:
-            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                self.use(self.curvature.restore(state["curvature"]))
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether the model is of other parameters than a path goes on from: then its promises are no end.
-
-        Where the curvature has gone since, they are a hundredth of what is to come; the next one will tell by its rate.
-        """
-        return self.model_steps < self.first_step == self.steps
-
-    def use(self, model) -> None:
-        super().use(model)
-        self.conjugate = isinstance(model, Identity) and self.curvature is not None and self.curvature.loss.quadratic
-
-    def renew(self) -> None:
-        """Take the curvature at the current parameters."""
-        self.slow, self.promise, self.model_steps = 0, np.inf, self.steps
-        if self.extrapolated:  # steps by a model need what digits there are
-            self.evaluate_anew()
-        if self.curvature is not None:
-            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                self.use(self.curvature.model(self.params, self.hyper))
-            if self.curvature.complete:
-                self.pairs = []
-
-    def improve(self) -> bool:
-        """Renew the model, the next times from more rows if there are; whether it wasn't as good as can be before."""
-        if self.curvature is None or self.curvature.constant_model is not None:
-            return False
-        grown = self.grows and (self.improved or self.model_steps == self.steps) and self.curvature.grow()
-        if not grown and self.model_steps == self.steps:
-            return False
-        self.improved = True
-        self.patience = max(self.patience, self._worth_of_model())
-        self.renew()
-        return True
-
-    def _worth_of_model(self) -> float:
-        """Slow steps that are worth the next model."""
-        if (curvature := self.curvature) is None:
-            return np.inf
-        n_rows = curvature.rows.n_rows if self.grows else curvature.some.size
-        return curvature.patience(n_rows, self.grows and self.improved)
-
-    def look(self, negligible: float = 0.0) -> float:
-        """Choose the direction; the curvature stays as it was where what it promises is negligible."""
-        curvature, is_old = self.curvature, self.model_steps != self.steps
-        tried = curvature is not None and isinstance(self.model, Identity)
-        changes = curvature if curvature is not None and curvature.constant_model is None and is_old else None
-        if changes is not None and self.newton:
-            before = self.promise
-            keeps = not (changes.chooses_columns or changes.few_rows)  # a new model of these costs no more than a look
-            if keeps and (promise := super().look()) <= negligible:
-                return promise
-            self.renew()
-            self.promise = super().look()
-            if self.promise > SLOW * before:
-                changes.some.turn()
-            return self.promise
-        if changes is not None and changes.kind == "diagonal" and not tried and self.steps in DIAGONAL_ANEW:
-            self.renew()  # what L-BFGS has learnt since is kept
-        before, self.promise = self.promise, super().look()
-        if curvature is not None and tried:
-            self.promise = max(self.promise, most_to_gain(self.gradient, curvature.ridge))
-        self.slow = self.slow + 1 if tried or self.promise > SLOW * before else 0
-        if curvature is not None and self.slow > self.patience and self.improve():
-            if not curvature.complete:  # where a new model doesn't help, others won't
-                self.patience = min(MOST_PATIENCE, 2 * self.patience + 1)
-            self.promise = super().look()
-        return self.promise
-
-    def move(self, length: float = 1.0) -> bool:
-        self.steps += 1
-        return super().move(length)
 
 
 class LineSearch:
