@@ -527,6 +527,18 @@ def test_sparse_ridge_with_more_columns_than_rows(rows, alpha):
     assert model.n_iter_ <= 50
 
 
+def test_columns_that_most_sparse_rows_have_are_known_before_the_first_step():
+    """As words that all texts have: gradients would come to them by turns."""
+    rng = np.random.default_rng(0)
+    n, d = 1500, 5000
+    words = np.minimum(rng.zipf(1.3, 40 * n) - 1, d - 1)
+    X = sparse.csr_array((np.ones(40 * n), (np.repeat(np.arange(n), 40), words)), shape=(n, d))
+    y = X[:, :10].sum(axis=1) / 50 + 0.5 * rng.standard_normal(n)
+    model = GDLinearRegressor(alpha=1e-2, standardize=False).fit(X, y)
+    assert ridge_gap(model, X.toarray(), y, 1e-2, np.ones(n)) <= 1e-8
+    assert model.n_iter_ <= 20
+
+
 def test_conjugate_gradients_end_by_the_gradient_at_the_end():
     """Steps to points that nobody has looked at lose digits, most where rows have sizes of their own."""
     rng = np.random.default_rng(0)

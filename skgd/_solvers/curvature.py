@@ -32,7 +32,8 @@ PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entr
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
 EVEN_ROWS = 100  # tell whether columns have about the same scale:
-EVEN = 100.0  # times the smallest mean square, at most
+EVEN = 100.0  # times the smallest mean square, at most,
+EVEN_SHARE = 0.05  # or of the sum of all: the diagonal knows columns that hold more, gradients come to them by turns
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
 ROWS_PER_LEADING = 4  # under an L1 penalty
 TRIED_ROWS = 600  # from which on gradients alone are tried before a matrix of the rows' products,
@@ -145,7 +146,8 @@ class Curvature:
         self.squares: np.ndarray | None = None
         self.made_of: dict = {}  # what the last model was made of
         # whether gradients, which need no model, are tried before one that costs as much as many passes
-        self.tries_gradients = tries_gradients and (not rows.is_dense or (rows.n_rows > TRIED_ROWS and is_even(rows)))
+        many = not rows.is_dense or rows.n_rows > TRIED_ROWS
+        self.tries_gradients = tries_gradients and many and is_even(rows)
 
     @property
     def holds_all(self) -> bool:
@@ -343,8 +345,13 @@ def is_even(rows: Rows | PartitionedRows) -> bool:
     """Whether gradients of fewer rows than columns do best as they are: columns have about the same scale.
 
     Gradients lie among combinations of the rows then, and so do the steps. Another metric would lead them out of
-    there, where nothing but the ridge is curved.
+    there, where nothing but the ridge is curved. Columns of CSR may be rare, but none holds much of all variance.
     """
+    of_all = rows.mean_squares()
+    if of_all is not None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            variance = of_all - left_to_center(rows.some(EVEN_ROWS).data.features) ** 2
+            return bool(variance.max(initial=0.0) <= EVEN_SHARE * variance.sum())
     some = rows.some(EVEN_ROWS)
     squares = (some.scaled() ** 2).mean(axis=0)
     squares = squares[squares > 0]
