@@ -233,7 +233,7 @@ def test_a_state_stays_as_it_was_however_late_it_is_written(model, tmp_path):
 
 def test_curvature_that_has_fallen_is_made_again_as_it_was():
     problem = problem_of(GDLogisticClassifier(alpha=0.0), C, CLASSES)
-    plan = CurvaturePlan("subsample", False, len(C), 200)
+    plan = CurvaturePlan("subsample", False, False, len(C), 200)
 
     def curvature():
         return Curvature(problem.rows, problem.model, problem.loss, problem.ridge, plan)

@@ -73,7 +73,7 @@ def test_with_many_columns_those_that_weigh_most_have_a_matrix_and_the_others_a_
     ridge = np.append(np.full(d, 1e-4), 0.0)
     params = np.append(RNG.standard_normal(d) / 10, 0.3)
     objective = LinearModel(d, 1, True, True)
-    model = Curvature(Rows(data, 2), objective, LogLoss(), ridge, CurvaturePlan("diagonal", False, n, 0)).model(
+    model = Curvature(Rows(data, 2), objective, LogLoss(), ridge, CurvaturePlan("diagonal", False, False, n, 0)).model(
         params, np.empty(0)
     )
 

@@ -177,8 +177,8 @@ class GDMLPRegressor(RegressorFits, NetworkEstimator):
             Standard deviation of the members' predictions, each with the linear model beside it (over their number,
             without correction), with ``return_std``: what training leaves open, not the noise of y.
         """
-        loss = self._training.loss
         raws, of_linear, weight, calibration = self._raw_predictions_of_members(X)
+        loss = self._training.loss
 
         def shaped(predictions: np.ndarray) -> np.ndarray:
             return in_library_of(X, predictions[:, 0] if self._training.facts["one_target"] else predictions)
