@@ -140,7 +140,7 @@ class LineSearch:
             self.hyper[0] = self.widths.pop(0)
         self.idle, self.still, self.criterion, self.prospects = False, 0, SearchCriterion(self.plan), Prospects()
         search = self._new_search(function, params, grows=True)
-        if self.training.loss.quadratic:
+        if self.training.loss.quadratic and self.curvature is not None:  # of a linear model
             set_intercepts(search, self.problem.model.n_outputs)
         search.renew()
         search.pairs = pairs  # the curvature of a part of the rows is much like that of all
