@@ -22,6 +22,10 @@ ROWS_FOR_ALL_COLUMNS = 4  # times columns: from so many rows on one matrix of al
 ROWS_PER_COLUMN = 10  # of which the curvature of chosen columns is learnt, which are a part of all
 COUPLED_PARAMETERS = 200  # up to here a matrix of all classes together saves passes that cost more than it does
 COUPLED_PARAMETERS_L1 = 700  # proximal steps learn nothing from those before: without it they are hundreds
+TRIED_ROWS = 600  # from which on gradients alone are tried before a matrix of the rows' products
+EVEN_ROWS = 100  # tell whether columns have about the same scale:
+EVEN = 100.0  # times the smallest mean square, at most,
+EVEN_SHARE = 0.05  # or of the sum of all: the diagonal knows columns that hold more, gradients come to them by turns
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 
@@ -51,8 +55,25 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     size = min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted)
     in_csr = preconditioner == "auto" and problem.loss.quadratic and rows.in_memory
     tries = problem.loss.smooth and problem.l1 is None and not problem.streaming and n <= rows.n_features
-    tries = tries and (few_rows if rows.is_dense else in_csr)
+    tries = tries and (few_rows and n > TRIED_ROWS if rows.is_dense else in_csr) and is_even(rows)
     return CurvaturePlan(kind, few_rows, bool(tries), int(size), coupled)
+
+
+def is_even(rows: Any) -> bool:
+    """Whether gradients of fewer rows than columns do best as they are: columns have about the same scale.
+
+    Gradients lie among combinations of the rows then, and so do the steps. Another metric would lead them out of
+    there, where nothing but the ridge is curved. Columns of CSR may be rare, but none holds much of all variance.
+    """
+    of_all = rows.mean_squares()
+    if of_all is not None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            variance = of_all - left_to_center(rows.some(EVEN_ROWS).data.features) ** 2
+            return bool(variance.max(initial=0.0) <= EVEN_SHARE * variance.sum())
+    some = rows.some(EVEN_ROWS)
+    squares = (some.scaled() ** 2).mean(axis=0)
+    squares = squares[squares > 0]
+    return squares.size > 0 and bool(squares.max() <= EVEN * squares.min())
 
 
 def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool:

@@ -31,12 +31,8 @@ MOST_MATRIX_WORK = 1e11
 PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
-EVEN_ROWS = 100  # tell whether columns have about the same scale:
-EVEN = 100.0  # times the smallest mean square, at most,
-EVEN_SHARE = 0.05  # or of the sum of all: the diagonal knows columns that hold more, gradients come to them by turns
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
 ROWS_PER_LEADING = 4  # under an L1 penalty
-TRIED_ROWS = 600  # from which on gradients alone are tried before a matrix of the rows' products,
 ROWS_PER_TRY = 16  # of which so many make it as dear as one more pass
 SPARSE_TRIES = 100  # of sparse rows, before the diagonal
 PRODUCTS_PER_PASS = 25  # in the time that an evaluation takes for an entry of dense rows
@@ -125,7 +121,7 @@ class Curvature:
     ):
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
-        self.kind, self.few_rows, tries_gradients, size, most_coupled = plan
+        self.kind, self.few_rows, self.tries_gradients, size, most_coupled = plan
         self.has_l1 = has_l1
         K, p = self.n_outputs, self.n_columns
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
@@ -145,9 +141,6 @@ class Curvature:
             self.sets = WorkingSets(rows if loss.quadratic else rows.some(size), model, ridge, loss.quadratic)
         self.squares: np.ndarray | None = None
         self.made_of: dict = {}  # what the last model was made of
-        # whether gradients, which need no model, are tried before one that costs as much as many passes
-        many = not rows.is_dense or rows.n_rows > TRIED_ROWS
-        self.tries_gradients = tries_gradients and many and is_even(rows)
 
     @property
     def holds_all(self) -> bool:
@@ -339,23 +332,6 @@ class Curvature:
         matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
         return leading.ravel(), Blocks(factors)
-
-
-def is_even(rows: Rows | PartitionedRows) -> bool:
-    """Whether gradients of fewer rows than columns do best as they are: columns have about the same scale.
-
-    Gradients lie among combinations of the rows then, and so do the steps. Another metric would lead them out of
-    there, where nothing but the ridge is curved. Columns of CSR may be rare, but none holds much of all variance.
-    """
-    of_all = rows.mean_squares()
-    if of_all is not None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            variance = of_all - left_to_center(rows.some(EVEN_ROWS).data.features) ** 2
-            return bool(variance.max(initial=0.0) <= EVEN_SHARE * variance.sum())
-    some = rows.some(EVEN_ROWS)
-    squares = (some.scaled() ** 2).mean(axis=0)
-    squares = squares[squares > 0]
-    return squares.size > 0 and bool(squares.max() <= EVEN * squares.min())
 
 
 def knows_moments(curvature: Curvature) -> bool:
