@@ -26,8 +26,7 @@ WHATEVER_X_IS = (
     "add_multiples",
     "among",
     "function_update",
-    "begin_flushing",
-    "end_flushing",
+    "control",
     *OF_PARAMETERS,
 )
 

@@ -33,6 +33,7 @@ from ._problem.network import NetworkModel, layers_of
 from .linear_model import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from .losses import LogLoss, Loss, ModifiedHuber, MultilabelLogLoss, Poisson, Quantile
 from .neural_network import GDMLPClassifier, GDMLPRegressor
+from .neural_network._ensemble import checked_slope
 
 TYPES = {
     np.dtype(np.float32): FloatTensorType,
@@ -171,7 +172,7 @@ def network_predictions(graph: Graph, rows: str, model: Any, dtype: Any) -> tupl
     members = [(*member, share / model.n_members_) for part, share in parts if share for member in part]
     raws = [member_predictions(graph, rows, training, params, dtype) for training, params, _ in members]
     raw = mean_raw(graph, raws, link, n_outputs, [share for *_, share in members])
-    slope = model.calibration_slope_ if weight else 1.0
+    slope = checked_slope(model) if weight else 1.0
     if slope != 1:
         raw = graph.Add(graph.Mul(raw, slope), (1 - slope) * np.array(model._constant))
     return raw, n_outputs

@@ -674,3 +674,39 @@ def test_numbers_near_zero_are_what_they_were_after_an_exception():
     with pytest.raises(ValueError, match="too much for a unit"):
         GDMLPRegressor(hidden_layer_sizes=(3,), **of_users).fit(X * 1e4, y)
     assert has_denormals()
+
+
+@pytest.mark.parametrize("breaks", ["made", "compiled"])
+def test_without_the_instruction_for_numbers_near_zero_networks_are_as_ever(breaks, answer_of_a_copy):
+    """As where a later numba or llvmlite has another one; a mode that isn't known is never set."""
+    answer = answer_of_a_copy(f"""
+        import json, warnings
+        import numpy as np
+        from skgd import GDMLPRegressor
+        from skgd._compile import intrinsics, kernels
+        from skgd._kernels import denormals
+
+        def broken(*_):
+            raise AttributeError("no such instruction")
+
+        def made():
+            from numba.extending import intrinsic
+            return intrinsic(broken)
+
+        intrinsics.INTRINSICS[denormals.exchange_control] = broken if "{breaks}" == "made" else made
+        intrinsics.intrinsic_for.cache_clear()
+        kernels._jit._compiled_part.cache_clear()
+        kernels._jit.compiled.cache_clear()
+        kernels._kernel.cache_clear()
+        kernels._jit.private.cache_on_disk = lambda *_: None
+        X = np.random.default_rng(0).normal(size=(30, 3))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            model = GDMLPRegressor(hidden_layer_sizes=(2,), max_iter=2, tol=None).fit(X, X[:, 0])
+        finite = bool(np.isfinite(model.predict(X)).all())
+        print(json.dumps([finite, float(np.finfo(float).smallest_subnormal), [str(each.message) for each in said]]))
+    """)
+    finite, smallest, said = answer
+    assert finite
+    assert smallest > 0
+    assert any("no such instruction" in each for each in said)

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit, logit, logsumexp, softmax
 from scipy.stats import sem
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_friedman1
 from sklearn.linear_model import LogisticRegression, PoissonRegressor, Ridge
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
@@ -172,6 +172,19 @@ def test_predictions_are_so_far_from_the_constant_model_as_is_halfway_best_for_r
     model.linear_weight_ = 0  # the networks alone, whose mean predictions are
     alone, model.calibration_slope_ = predict(X), slope
     np.testing.assert_array_equal(predict(X), alone)
+
+
+@pytest.mark.parametrize("slope", [0.0, -1.0, np.nan, np.inf])
+def test_slopes_that_mean_nothing_are_refused(slope):
+    X, y = make_friedman1(60, random_state=0)
+    model = GDMLPRegressor(hidden_layer_sizes=(2,), max_iter=2, random_state=0).fit(X, y)
+    model.calibration_slope_ = slope
+    with pytest.raises(ValueError, match="positive and finite"):
+        model.predict(X)
+    of_few = clone(model).fit(X[:30], y[:30])  # which hold none out, and tell no slope
+    of_few.calibration_slope_ = 0.9
+    with pytest.raises(ValueError, match="must be 1"):
+        of_few.predict(X)
 
 
 @np.errstate(invalid="ignore")  # as in fits

@@ -585,3 +585,16 @@ def test_an_intercept_costs_wide_data_no_steps(as_sparse):
         assert ridge_gap(model, Z, y, 1e-4, np.ones(n)) <= 1e-9
         steps.append(model.n_iter_)
     assert steps[0] <= steps[1] + 1
+
+
+def test_few_rows_where_curvature_vanishes_take_steps_that_learn_from_those_before():
+    """Without a penalty counts of few rows are met exactly, and those of zero never: Newton's steps stay as short."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((150, 453)) + 5 * rng.standard_normal((150, 1))
+    y = rng.poisson(np.exp(np.clip(X[:, 0] / 5, -5, 4))).astype(float)
+    model = GDLinearRegressor(loss="poisson", alpha=0.0, standardize=False).fit(X, y)
+    assert model.converged_
+    assert model.n_iter_ <= 400
+    met = np.where(y > 0, y * np.log(np.maximum(y, 1)), 0.0)
+    log_rate = X @ model.coef_ + model.intercept_
+    assert np.mean(np.exp(log_rate) - y * log_rate - (y - met)) <= 1e-6

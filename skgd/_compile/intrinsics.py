@@ -20,7 +20,6 @@ from .private import in_words, warn_without
 
 GEMM = {np.dtype(np.float64): "dgemm", np.dtype(np.float32): "sgemm"}
 C_REAL = {np.dtype(np.float64): ctypes.c_double, np.dtype(np.float32): ctypes.c_float}
-FLUSHED = 0x8040  # of the control register of SSE: what goes in, and what comes out
 SIGNATURE = "void(char*,char*,int*,int*,int*,real*,real*,int*,real*,int*,real*,real*,int*)"
 
 
@@ -41,7 +40,7 @@ def intrinsic_for(function: Callable):
         elif function is multiply:
             warn_without("BLAS, by way", "networks multiply matrices by loops, slower.", reason)
         elif function.__module__ == denormals.__name__:
-            warn_without("the instructions for numbers near zero", "long fits of networks are slower.", reason)
+            warn_without("the instruction for numbers near zero", "long fits of networks are slower.", reason)
         elif function in (max, min):
             warn_without("comparisons by way of the intrinsics", "compiling takes longer.", reason)
         else:
@@ -276,51 +275,31 @@ def give_way_address() -> int:
         return 0
 
 
-def _control(builder, name, value=None):
-    """Take or give the control register of SSE by the instruction of this name; what it holds."""
+def _exchange_control():
     from llvmlite import ir
-    from numba.core import cgutils
-
-    place = cgutils.alloca_once(builder, ir.IntType(32))
-    if value is not None:
-        builder.store(value, place)
-    address = builder.bitcast(place, ir.IntType(8).as_pointer())
-    kind = ir.FunctionType(ir.VoidType(), [address.type])
-    builder.call(builder.module.declare_intrinsic(f"llvm.x86.sse.{name}", (), kind), [address])
-    return builder.load(place)
-
-
-def _flush_denormals():
-    from llvmlite import ir
-    from numba.core import types
+    from numba.core import cgutils, types
     from numba.extending import intrinsic
 
     @intrinsic
-    def flush_denormals(typingctx):
+    def exchange_control(typingctx, mode):
         def generate(context, builder, signature, args):
-            mode = _control(builder, "stmxcsr")
-            _control(builder, "ldmxcsr", builder.or_(mode, ir.Constant(mode.type, FLUSHED)))
-            return builder.zext(mode, ir.IntType(64))
+            word, byte = ir.IntType(32), ir.IntType(8)
+            place = cgutils.alloca_once(builder, word)
+            address = builder.bitcast(place, byte.as_pointer())
+            kind = ir.FunctionType(ir.VoidType(), [address.type])
+            take, give = (
+                builder.module.declare_intrinsic(f"llvm.x86.sse.{name}", (), kind) for name in ("stmxcsr", "ldmxcsr")
+            )
+            builder.call(take, [address])
+            before = builder.load(place)
+            keeps = builder.icmp_signed("==", args[0], ir.Constant(args[0].type, denormals.KEEP))
+            builder.store(builder.select(keeps, before, builder.trunc(args[0], word)), place)
+            builder.call(give, [address])
+            return builder.zext(before, ir.IntType(64))
 
-        return types.int64(), generate
+        return types.int64(types.int64), generate
 
-    return flush_denormals
-
-
-def _restore_denormals():
-    from llvmlite import ir
-    from numba.core import types
-    from numba.extending import intrinsic
-
-    @intrinsic
-    def restore_denormals(typingctx, mode):
-        def generate(context, builder, signature, args):
-            _control(builder, "ldmxcsr", builder.trunc(args[0], ir.IntType(32)))
-            return context.get_dummy_value()
-
-        return types.void(types.int64), generate
-
-    return restore_denormals
+    return exchange_control
 
 
 INTRINSICS: dict[Callable, Callable] = {
@@ -335,4 +314,4 @@ INTRINSICS: dict[Callable, Callable] = {
     atomics.give_way: _give_way,
 }
 if platform.machine() in ("x86_64", "AMD64"):  # ARM's processors compute with them as with all others
-    INTRINSICS |= {denormals.flush_denormals: _flush_denormals, denormals.restore_denormals: _restore_denormals}
+    INTRINSICS[denormals.exchange_control] = _exchange_control

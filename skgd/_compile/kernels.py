@@ -1,8 +1,7 @@
 """Kernels by name and plug-ins, compiled when first asked for."""
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -53,8 +52,7 @@ ROOMS = {
     "select_columns": sparse,
     "few_columns_raw": sparse,
     "help_team": team,
-    "begin_flushing": denormals,
-    "end_flushing": denormals,
+    "control": denormals,
 }
 
 
@@ -226,12 +224,12 @@ def _activation_kernels(
     return Activations(ready[0].call, ready[0].pointer, ready[1].pointer, False)
 
 
-@contextlib.contextmanager
-def flushed_denormals() -> Iterator[None]:
-    """Let this thread take numbers below the least normal one for zero, where there is an instruction for that."""
-    begin, end = kernel("begin_flushing", FLOAT64), kernel("end_flushing", FLOAT64)
-    mode = begin()
+def without_denormals(function: Callable, *args: Any) -> Any:
+    """What a compiled function returns to a thread that takes numbers below the least normal one for zero meanwhile."""
+    control = kernel("control", FLOAT64)
+    mode = control(denormals.KEEP)  # before anything changes: Ctrl-C may come at any time
     try:
-        yield
+        control(mode | denormals.FLUSHED)
+        return function(*args)
     finally:  # also where a user's function raises inside a kernel
-        end(mode)
+        control(mode)

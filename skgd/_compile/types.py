@@ -70,8 +70,7 @@ class Signatures(NamedTuple):
     function_update: object = None
     full_step: object = None
     finish_epoch: object = None
-    begin_flushing: object = None
-    end_flushing: object = None
+    control: object = None
 
 
 @functools.cache
@@ -237,8 +236,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "function_update": i8(Function(rule), f8, function_state, function_settings, double, f8, progress),
         "full_step": void(Function(rule), f8, state, settings, double, f8, i8, progress, double),
         "finish_epoch": void(state, settings, f8, progress),
-        "begin_flushing": i8(),
-        "end_flushing": void(i8),
+        "control": i8(i8),
     }
 
 

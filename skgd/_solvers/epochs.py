@@ -1,11 +1,12 @@
 """Epochs of updates by an optimizer's rule: calls of the compiled loop."""
 
 import contextlib
+import functools
 import time
 
 import numpy as np
 
-from .._compile.kernels import flushed_denormals
+from .._compile.kernels import without_denormals
 from .._kernels.structures import Network
 from .._parallel import single_threaded_blas
 from .._problem.problem import Problem
@@ -63,9 +64,11 @@ class Epochs:
         losses = np.empty(min(last_epoch - epoch, most_epochs))
         began = time.perf_counter()
         batch = [] if loop.lazy is None else [loop.lazy.batch]
+        is_network = self.problem.model.kind is Network
+        call = functools.partial(without_denormals, loop.call) if is_network and not loop.python else loop.call
         try:
-            with self._threads() if self.problem.model.kind is Network else NOBODY_ELSE:
-                loop.call(
+            with self._threads() if is_network else NOBODY_ELSE:
+                call(
                     *loop.plug_ins,
                     self.data,
                     self.model,
@@ -100,8 +103,7 @@ class Epochs:
     @contextlib.contextmanager
     def _threads(self):
         """Those that share the batches; one for BLAS, whose own wait in busy loops, and have other last digits."""
-        helpers = self.sharing.helpers(self.loop.loss.pointer) if self.sharing else NOBODY_ELSE
-        with single_threaded_blas(), helpers, NOBODY_ELSE if self.loop.python else flushed_denormals():
+        with single_threaded_blas(), self.sharing.helpers(self.loop.loss.pointer) if self.sharing else NOBODY_ELSE:
             yield
 
     def _take_snapshot(self) -> None:

@@ -6,6 +6,7 @@ from .._kernels.constants import SLOW
 from .curvature import MOST_PATIENCE, Curvature, most_to_gain
 from .quasi_newton import Identity, QuasiNewton
 
+MOST_SLOW = 15  # steps of Newton's method on few rows
 DIAGONAL_ANEW = 10, 40  # steps after which parameters are such that their curvature is another one
 RESUMED_NUMBERS: dict[str, type] = {  # of a search, beside where it is
     **dict.fromkeys(("slow", "model_steps", "steps", "memory"), int),
@@ -26,6 +27,7 @@ class PreconditionedSearch(QuasiNewton):
         knows_all = curvature is not None and curvature.complete and (l1 is None or curvature.chooses_columns)
         changes = curvature is not None and not curvature.loss.quadratic  # of a quadratic loss the model stays as it is
         self.newton = knows_all and changes and self.patience <= 0
+        self.full_memory = memory
         if self.newton:
             self.memory = 0
 
@@ -93,10 +95,15 @@ class PreconditionedSearch(QuasiNewton):
             keeps = not (changes.chooses_columns or changes.few_rows)  # a new model of these costs no more than a look
             if keeps and (promise := super().look()) <= negligible:
                 return promise
+            slow = self.slow
             self.renew()
             self.promise = super().look()
+            self.slow = slow
             if self.promise > SLOW * before:
                 changes.some.turn()
+                self.slow += 1
+            if changes.few_rows and self.slow > MOST_SLOW:  # where curvature comes and goes, steps tell of it
+                self.newton, self.memory, self.patience = False, self.full_memory, MOST_PATIENCE
             return self.promise
         if changes is not None and changes.kind == "diagonal" and not tried and self.steps in DIAGONAL_ANEW:
             self.renew()  # what L-BFGS has learnt since is kept
@@ -105,7 +112,7 @@ class PreconditionedSearch(QuasiNewton):
             self.promise = max(self.promise, most_to_gain(self.gradient, curvature.ridge))
         self.slow = self.slow + 1 if tried or self.promise > SLOW * before else 0
         if curvature is not None and self.slow > self.patience and self.improve():
-            if not curvature.complete:  # where a new model doesn't help, others won't
+            if curvature.few_rows or not curvature.complete:  # where a new model doesn't help, others won't
                 self.patience = min(MOST_PATIENCE, 2 * self.patience + 1)
             self.promise = super().look()
         return self.promise

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._compile.intrinsics import give_way_address, intrinsic_for
-from .._compile.kernels import flushed_denormals, kernel
+from .._compile.kernels import kernel, without_denormals
 from .._kernels import atomics
 from .._kernels.products import by_loops
 from .._kernels.structures import Network, Storage, Team, TeamNetwork
@@ -117,8 +117,8 @@ class Sharing:
 
         def work():
             hyper = self.problem.loss_hyper
-            with flushed_denormals():
-                help_team(loss, features, waiting.pop(), state.params, self.buffers, hyper, state.grads)
+            of_training = state.params, self.buffers, hyper, state.grads
+            without_denormals(help_team, loss, features, waiting.pop(), *of_training)
 
         self.team.numbers[WORD] = WAIT
         helpers = threads.start(work, self.n_helpers, self.n_helpers * self.n_at_once)

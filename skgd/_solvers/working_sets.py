@@ -325,7 +325,8 @@ class WorkingSets:
 
     def _renew(self, params, wanted):
         """Take the curvature at these parameters; the raw predictions there."""
-        if self.weighed_at is not None and self.weighed_at[0] is params and self.weighed_at[1] == self.bounded:
+        stays = self.weighed_at is not None and self.weighed_at[0] is params and self.weighed_at[1] == self.bounded
+        if stays and all(columns.numbers.size for columns in self.sets):  # to which others can be added
             for columns, numbers in zip(self.sets, wanted, strict=True):  # another penalty may want more
                 columns.add(columns.lacking(numbers))
             return self.raw_there

@@ -23,7 +23,7 @@ from .._tails import squashed, unsquashed
 from .._validation import Interval, StrOptions, check_fitted, check_rows_to_predict
 from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
-from ._ensemble import Raws, all_hold_out, calibrated, of_all, out_of_bag, raw_predictions_of
+from ._ensemble import Raws, all_hold_out, calibrated, checked_slope, of_all, out_of_bag, raw_predictions_of
 from ._held_out import validated
 from ._linear_part import gone_on, linear_part, linear_part_of_few
 from ._ready import Ready, are_few
@@ -140,7 +140,7 @@ class NetworkEstimator(GradientDescentEstimator):
         X = check_rows_to_predict(self, X, total_of, unsquashed(self._tails, self._training.scaling.center))
         X = squashed(self._tails, X)
         trainings, weight = self._trainings, self._weight_of_linear()
-        calibration = (self.calibration_slope_, self._constant) if weight else (1.0, ())
+        calibration = (checked_slope(self), self._constant) if weight else (1.0, ())
         if are_few(X, trainings) and (ready := self._made_ready()) is not None:
             return *ready.raw_predictions(X), weight, calibration
         networks, workers = zip(trainings, self._parameters_to_predict(), strict=True), n_threads(self.n_jobs)

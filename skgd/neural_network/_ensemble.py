@@ -61,7 +61,18 @@ def mixed(loss: Loss, raw: Raw, of_linear: Any, weight: float) -> Raw:
 
 def calibrated(raw: Raw, slope: float, constant: Any) -> Raw:
     """Raw predictions so many times as far from the constant model's."""
-    return raw if slope == 1 else (constant + slope * (raw - constant)).astype(raw.dtype, copy=False)
+    if slope == 1:
+        return raw
+    return (slope * raw + np.multiply(constant, 1 - slope)).astype(raw.dtype, copy=False)
+
+
+def checked_slope(model: Any) -> float:
+    """The calibration slope that is published, or what the user made of it."""
+    slope = float(model.calibration_slope_)
+    if not 0 < slope < np.inf or (slope != 1 and not model._constant):
+        must = "be positive and finite" if model._constant else "be 1, as no constant model is known to this fit"
+        raise ValueError(f"calibration_slope_={slope} must {must}")
+    return slope
 
 
 def of_all(loss: Loss, raws: Raws, of_linear: Any, weight: float) -> Raw:
