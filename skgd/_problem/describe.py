@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from .._kernels.structures import ROW_NUMBER, Data, Features, SparseFeatures
-from .._parallel import n_threads
+from .._parallel import n_threads, single_threaded_blas
 from .._targets.classes import class_totals
 from .._targets.held_out import Split, folds, hold_out
 from .._targets.targets import Targets
@@ -262,7 +262,8 @@ def column_means(data: Data) -> np.ndarray:
     X, shares = as_stored(data.features), np.zeros(len(data.y))
     used = data.subset if data.subset.size else slice(0, len(shares))
     shares[used] = data.shares_of(used)
-    with np.errstate(over="ignore", invalid="ignore"):
+    # BLAS's own threads would go on waiting in busy loops beside those that come next
+    with np.errstate(over="ignore", invalid="ignore"), single_threaded_blas():
         mean = (shares.astype(X.dtype) @ X).astype(np.float64)
     mean[~np.isfinite(mean)] = 0.0
     if isinstance(X, np.ndarray):
