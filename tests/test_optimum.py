@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.linalg.lapack import dpotrf
 from scipy.optimize import linprog, minimize
 from scipy.special import logsumexp
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
@@ -11,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._kernels.constants import RIDGE
+from skgd._solvers import hessians
 from skgd._solvers.hessians import LowRank
 from skgd._solvers.prospects import Prospects
 from skgd.optimizers import LBFGS
@@ -570,6 +572,30 @@ def test_logistic_regression_with_more_columns_than_rows(n_rows, fit_intercept):
     assert objective(model) - objective(oracle) <= 1e-9 * np.log(2)
     if n_rows == 100 or fit_intercept:  # columns that aren't centred are far from even
         assert model.n_iter_ <= (15 if n_rows == 100 else n_rows // 16)
+
+
+@pytest.mark.parametrize(("kind", "alpha"), [("independent", 0.1), ("independent", 1e-3), ("of few factors", 1e-3)])
+@pytest.mark.parametrize("n_rows", [350, 600])
+def test_logistic_regression_with_about_as_many_columns_as_rows(n_rows, kind, alpha, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, 400))
+    if kind != "independent":
+        X = 0.5 * X + rng.standard_normal((n_rows, 10)) @ rng.standard_normal((10, 400))
+    y = X[:, :5].sum(axis=1) + rng.logistic(size=n_rows) > 0
+    matrices = []
+    monkeypatch.setattr(hessians, "dpotrf", lambda *of, **how: matrices.append(len(of[0])) or dpotrf(*of, **how))
+    model = GDLogisticClassifier(alpha=alpha, standardize=False).fit(X, y)
+    oracle = LogisticRegression(C=1 / (alpha * n_rows), tol=1e-8, max_iter=5000).fit(X, y)
+
+    def objective(fitted):
+        raw = X @ fitted.coef_[0] + fitted.intercept_
+        return np.mean(np.logaddexp(0, np.where(y, -raw, raw))) + 0.5 * alpha * np.sum(fitted.coef_**2)
+
+    assert model.converged_
+    assert objective(model) - objective(oracle) <= 1e-9 * np.log(2)
+    assert model.n_iter_ <= (30 if alpha == 0.1 or kind == "of few factors" else 40)
+    if kind == "independent":  # gradients alone lead to the optimum, or so near that one matrix or two do
+        assert len(matrices) <= (0 if alpha == 0.1 else 2)
 
 
 @pytest.mark.parametrize("as_sparse", [True, False])

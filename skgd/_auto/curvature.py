@@ -23,6 +23,9 @@ ROWS_PER_COLUMN = 10  # of which the curvature of chosen columns is learnt, whic
 COUPLED_PARAMETERS = 200  # up to here a matrix of all classes together saves passes that cost more than it does
 COUPLED_PARAMETERS_L1 = 700  # proximal steps learn nothing from those before: without it they are hundreds
 TRIED_ROWS = 600  # from which on gradients alone are tried before a matrix of the rows' products
+TRIED_COLUMNS = 300  # from which on they are tried before a matrix of all columns, if rows are few enough to be in it
+FAR = 10.0  # raw predictions of which losses have straight pieces, if any
+APART = 0.15  # directions per column that hold the variance: where they are fewer, gradients lead nowhere soon
 EVEN_ROWS = 100  # tell whether columns have about the same scale:
 EVEN = 100.0  # times the smallest mean square, at most,
 EVEN_SHARE = 0.05  # or of the sum of all: the diagonal knows columns that hold more, gradients come to them by turns
@@ -53,10 +56,29 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
         wanted = max(wanted, min(more_rows(n, p, rows.storage.dtype), rows.n_sampled))
     held_dense = rows.is_dense or kind != "diagonal"
     size = min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted)
-    in_csr = preconditioner == "auto" and problem.loss.quadratic and rows.in_memory
-    tries = problem.loss.smooth and problem.l1 is None and not problem.streaming and n <= rows.n_features
-    tries = tries and (few_rows and n > TRIED_ROWS if rows.is_dense else in_csr) and is_even(rows)
-    return CurvaturePlan(kind, few_rows, bool(tries), int(size), coupled)
+    may_try = problem.loss.smooth and problem.l1 is None and not problem.streaming
+    tries = may_try and gradients_lead_far(problem, preconditioner == "auto", kind, few_rows, size)
+    return CurvaturePlan(kind, few_rows, tries, int(size), coupled)
+
+
+def gradients_lead_far(problem: Problem, is_auto: bool, kind: str, few_rows: bool, size: int) -> bool:
+    """Whether gradients alone may lead to the optimum in the time of a model, which wouldn't be its last."""
+    rows, quadratic = problem.rows, problem.loss.quadratic
+    n, d = rows.n_rows, rows.n_features
+    if n <= d and (few_rows and n > TRIED_ROWS if rows.is_dense else is_auto and quadratic and rows.in_memory):
+        return is_even(rows)
+    of_all = is_auto and rows.is_dense and rows.in_memory and kind == "subsample" and not few_rows and size == n
+    if not of_all or quadratic or d < TRIED_COLUMNS:
+        return False
+    return is_curved_everywhere(problem) and is_even(rows) and are_apart(rows)
+
+
+def is_curved_everywhere(problem: Problem) -> bool:
+    """Whether a loss has no straight pieces, at whose ends gradients go to and fro."""
+    rows: Any = problem.rows
+    raw = np.outer([-FAR, FAR], np.ones(problem.model.n_outputs))
+    second = problem.loss.second_derivative(raw, np.ones((2, rows.targets.shape[1])))
+    return second is not None and bool((second > 0).all())
 
 
 def is_even(rows: Any) -> bool:
@@ -74,6 +96,20 @@ def is_even(rows: Any) -> bool:
     squares = (some.scaled() ** 2).mean(axis=0)
     squares = squares[squares > 0]
     return squares.size > 0 and bool(squares.max() <= EVEN * squares.min())
+
+
+def are_apart(rows: Any) -> bool:
+    """Whether columns are hardly correlated, by the products of some rows: their variance spreads over many directions.
+
+    The square of all variance over the sum of the squares of those along the principal axes is the number of columns
+    where none are correlated, and the number of factors where few are behind all of them.
+    """
+    Z = rows.some(EVEN_ROWS).scaled()
+    products = Z @ Z.T
+    squares = np.diagonal(products)
+    of_pairs = (products**2).sum() - (squares**2).sum()
+    n = len(squares)
+    return bool(n * (n - 1) * squares.mean() ** 2 >= APART * rows.n_features * of_pairs)
 
 
 def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool:

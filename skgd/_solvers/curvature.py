@@ -162,6 +162,8 @@ class Curvature:
 
     def patience(self, n_rows: int, grows: bool) -> float:
         """Slow steps that are worth a new model: its cost in evaluations of the objective over n_rows, roughly."""
+        if self.tries_gradients and self.kind == "subsample" and not self.few_rows:
+            return self.n_columns / PRODUCTS_PER_PASS
         if self.tries_gradients:
             return n_rows / ROWS_PER_TRY if self.few_rows else SPARSE_TRIES
         if self.kind != "subsample":

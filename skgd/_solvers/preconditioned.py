@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._kernels.constants import SLOW
+from .._kernels.constants import SLOW, TINY
 from .curvature import MOST_PATIENCE, Curvature, most_to_gain
 from .quasi_newton import Identity, QuasiNewton
 
@@ -10,7 +10,7 @@ MOST_SLOW = 15  # steps of Newton's method on few rows
 DIAGONAL_ANEW = 10, 40  # steps after which parameters are such that their curvature is another one
 RESUMED_NUMBERS: dict[str, type] = {  # of a search, beside where it is
     **dict.fromkeys(("slow", "model_steps", "steps", "memory"), int),
-    **dict.fromkeys(("promise", "patience"), float),
+    **dict.fromkeys(("promise", "first_promise", "patience"), float),
     **dict.fromkeys(("improved", "newton", "extrapolated"), bool),
 }
 
@@ -58,6 +58,7 @@ class PreconditionedSearch(QuasiNewton):
     def renew(self) -> None:
         """Take the curvature at the current parameters."""
         self.slow, self.promise, self.model_steps = 0, np.inf, self.steps
+        self.first_promise = np.inf  # of the model
         if self.extrapolated:  # steps by a model need what digits there are
             self.evaluate_anew()
         if self.curvature is not None:
@@ -74,7 +75,8 @@ class PreconditionedSearch(QuasiNewton):
         if not grown and self.model_steps == self.steps:
             return False
         self.improved = True
-        self.patience = max(self.patience, self._worth_of_model())
+        tried = isinstance(self.model, Identity)  # whose patience was that of gradients alone
+        self.patience = max(0.0 if tried else self.patience, self._worth_of_model())
         self.renew()
         return True
 
@@ -84,6 +86,14 @@ class PreconditionedSearch(QuasiNewton):
             return np.inf
         n_rows = curvature.rows.n_rows if self.grows else curvature.some.size
         return curvature.patience(n_rows, self.grows and self.improved)
+
+    def _steps_to_come(self, negligible: float) -> float:
+        """Steps until the promise is negligible or lost in rounding, at the rate of those since the model is in use."""
+        least = max(negligible, self.eps * abs(self.objective), TINY)
+        if not least < self.promise < self.first_promise < np.inf:
+            return 0.0 if self.promise <= least else np.inf
+        rate = np.log(self.first_promise / self.promise) / (self.steps - self.model_steps)
+        return np.log(self.promise / least) / rate
 
     def look(self, negligible: float = 0.0) -> float:
         """Choose the direction; the curvature stays as it was where what it promises is negligible."""
@@ -110,6 +120,10 @@ class PreconditionedSearch(QuasiNewton):
         before, self.promise = self.promise, super().look()
         if curvature is not None and tried:
             self.promise = max(self.promise, most_to_gain(self.gradient, curvature.ridge))
+        if self.steps == self.model_steps:
+            self.first_promise = self.promise
+        if tried and self._steps_to_come(negligible) <= self.patience:
+            return self.promise
         self.slow = self.slow + 1 if tried or self.promise > SLOW * before else 0
         if curvature is not None and self.slow > self.patience and self.improve():
             if curvature.few_rows or not curvature.complete:  # where a new model doesn't help, others won't
