@@ -1,5 +1,7 @@
 """The defaults reach the optimum, untuned: against scipy's solvers and scikit-learn's exact ones."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -13,7 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._kernels.constants import RIDGE
 from skgd._solvers import hessians
-from skgd._solvers.hessians import LowRank
+from skgd._solvers.hessians import Diagonal, LowRank
+from skgd._solvers.preconditioned import PreconditionedSearch
 from skgd._solvers.prospects import Prospects
 from skgd.optimizers import LBFGS
 
@@ -461,6 +464,29 @@ def test_ridge_with_more_columns_than_rows(kind):
     assert model.converged_
     assert objective(model) - objective(oracle) <= 1e-9 * np.var(y)
     assert model.n_iter_ <= n // 16 + 10  # conjugate gradients, then the matrix
+
+
+def test_one_step_on_few_rows_is_proven_to_be_the_last_without_another_direction(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 2000)) + 3
+    y = X[:, :5].sum(axis=1) + rng.standard_normal(50)
+    directions, solve = [], LowRank.solve
+    monkeypatch.setattr(LowRank, "solve", lambda *of: directions.append(of) or solve(*of))
+    model = GDLinearRegressor(alpha=1e-2, standardize=False).fit(X, y)
+    oracle = Ridge(1e-2 * 50, solver="cholesky").fit(X, y)
+    np.testing.assert_allclose(model.coef_, oracle.coef_, rtol=1e-8, atol=1e-10)
+    assert (model.n_iter_, len(directions)) == (1, 1)
+
+
+def test_a_gradient_proves_nothing_where_an_intercept_is_left_to_learn():
+    curvature = SimpleNamespace(constant_model=Diagonal, ridge=np.array([0.1, 0.2, 0.0]))
+    gradient = np.array([1e-5, 2e-5, 0.0])
+    most = 0.5 * (1e-10 / 0.1 + 4e-10 / 0.2)
+    search = SimpleNamespace(curvature=curvature, l1=None, gradient=gradient)
+    assert PreconditionedSearch.is_least(search, 1.01 * most)
+    assert not PreconditionedSearch.is_least(search, 0.99 * most)
+    search.gradient = np.array([1e-5, 2e-5, 1e-9])
+    assert not PreconditionedSearch.is_least(search, 1.01 * most)
 
 
 @pytest.mark.parametrize("start", ["anew", "from a shifted model"])

@@ -167,8 +167,8 @@ class Scaler:
         target_center, target_scale = np.zeros(k), np.ones(k)
         center, scale = features.center, features.inverse_scale  # zeros and ones
         of_X, of_y = moments
-        if self.centers_far:
-            center = far_centers(data)  # looks for columns whose digits are lost, too
+        if self.centers_far and not (self.centers_all and isinstance(features, Features)):
+            center = far_centers(data)  # looks for columns of CSR whose digits are lost, too
         if self.centers_all:
             center = column_means(data)
         if of_X is None:

@@ -33,7 +33,9 @@ class MeanLoss:
     def __call__(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """Objective and gradient."""
         value, gradient = self.sums(params, params.size)
-        return value + 0.5 * float(self.ridge @ params**2), gradient + self.ridge * params
+        penalty = self.ridge * params
+        gradient += penalty
+        return value + 0.5 * float(penalty @ params), gradient
 
     def loss_alone(self, params: np.ndarray) -> float:
         """Mean loss, nothing penalised."""
@@ -94,14 +96,13 @@ class Objective(MeanLoss):
         room = functools.partial(buffers, model, data, self.block_size, self.dtype, n_work=n_work)
         self.buffers = threads.Spare(room)
         self.gradients = threads.Spare(functools.partial(np.empty, (len(self.parts), model.n_params)))
-        self.unit: np.ndarray | float = 1.0  # what parameters are multiplied by
-        if self.in_units_of_X:
+        if self.in_units_of_X:  # what parameters are multiplied by
             self.unit = np.tile(np.append(data.features.inverse_scale, 1.0), model.n_outputs)
         # entries that aren't stored can't be centred: the intercept makes up for it
         self.center = data.features.center if self.in_units_of_X and data.features.center.any() else None
 
     def sums(self, params, n_gradient):
-        params = np.ascontiguousarray(params * self.unit, dtype=self.dtype)
+        params = np.ascontiguousarray(params * self.unit if self.in_units_of_X else params, dtype=self.dtype)
         if self.center is not None:
             blocks = params.reshape(self.model.n_outputs, -1)
             blocks[:, -1] -= blocks[:, :-1] @ self.center
@@ -121,7 +122,9 @@ class Objective(MeanLoss):
             blocks[:, :-1] -= blocks[:, -1:] * self.center
         if self.in_units_of_X and n_gradient and not self.model.trains_intercept:
             gradient.reshape(self.model.n_outputs, -1)[:, -1] = 0.0
-        return float(value), gradient * self.unit if n_gradient else gradient
+        if n_gradient and self.in_units_of_X:
+            gradient *= self.unit
+        return float(value), gradient
 
     def _by_samples(self, params, gradients, numbered_part):
         """Loss of a part of the rows by NumPy, from standardised copies, and its gradient."""

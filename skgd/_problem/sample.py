@@ -173,6 +173,8 @@ class Sample:
         return second_derivatives(*of, exact or self.loss.smooth, self.bounded)
 
     def _raw(self, params):
+        if not params.any():  # where fits begin
+            return np.zeros((len(self.Z), self.n_outputs))
         return self.Z @ self.matrix_of(params)
 
 

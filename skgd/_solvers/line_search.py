@@ -15,7 +15,7 @@ from .outcome import Outcome
 from .plan import Plan
 from .preconditioned import PreconditionedSearch
 from .prospects import Prospects
-from .quasi_newton import Identity, QuasiNewton, gap_of, leap, penalise, set_intercepts
+from .quasi_newton import Identity, QuasiNewton, gap_of, largest, leap, penalise, set_intercepts
 from .stopping import SearchCriterion
 from .training import Training
 
@@ -221,9 +221,11 @@ class LineSearch:
     def _move(self, search: PreconditionedSearch) -> Outcome | None:
         """Make a step; how it ended if there was none to make."""
         by_promise = self.criterion.name == "objective" and self.smooth
-        promise = search.look(NEGLIGIBLE * self.criterion.tol * gain_of(search, self.training) if by_promise else 0.0)
-        self.training.gradient_norm = float(np.abs(search.steepest).max(initial=0.0))
-        if self._converged(promise, search) and not search.is_elsewhere:
+        negligible = self.criterion.tol * gain_of(search, self.training) if by_promise else 0.0
+        is_least = by_promise and search.is_least(negligible)
+        promise = 0.0 if is_least else search.look(NEGLIGIBLE * negligible)
+        self.training.gradient_norm = largest(search.steepest)
+        if is_least or (self._converged(promise, search) and not search.is_elsewhere):
             if search.extrapolated:  # digits are lost on the way, and convergence is that of the true gradient
                 search.evaluate_anew()
                 return Outcome.RUNNING

@@ -87,6 +87,14 @@ class PreconditionedSearch(QuasiNewton):
         n_rows = curvature.rows.n_rows if self.grows else curvature.some.size
         return curvature.patience(n_rows, self.grows and self.improved)
 
+    def is_least(self, negligible: float) -> bool:
+        """Whether the gradient proves without another direction that no more is left to gain, after an exact step."""
+        curvature = self.curvature
+        if curvature is None or curvature.constant_model is None or self.l1 is not None:
+            return False
+        proves = not self.gradient[curvature.ridge == 0].any()
+        return proves and most_to_gain(self.gradient, curvature.ridge) <= negligible
+
     def _steps_to_come(self, negligible: float) -> float:
         """Steps until the promise is negligible or lost in rounding, at the rate of those since the model is in use."""
         least = max(negligible, self.eps * abs(self.objective), TINY)

@@ -43,7 +43,7 @@ class Identity:
         self.length = length
 
     def solve(self, gradient):
-        return self.length * gradient
+        return self.length * gradient if self.length != 1.0 else gradient.copy()
 
     def penalised(self, ridge):
         return self
@@ -113,7 +113,8 @@ class QuasiNewton:
         self.orthant = None
         if step is None or not np.isfinite(step).all():
             steepest = self.steepest
-            step = -self._inverse_hessian(steepest)
+            step = self._inverse_hessian(steepest)
+            np.negative(step, out=step)
             if self.l1 is not None:  # Andrew and Gao 2007: stay where the signs are, or where they may go to
                 step[step * steepest >= 0] = 0.0
                 self.orthant = np.where(self.params != 0, np.sign(self.params), -np.sign(steepest))
@@ -141,12 +142,13 @@ class QuasiNewton:
                 # the objective's digits don't show so small a decrease, but the slope's do (Hager and Zhang 2005)
                 enough = abs(float(gradient @ self.direction)) <= FLATTER * -self.slope
             if exact:
-                way = _way_to_least(float(self.gradient @ self.direction), float(gradient @ self.direction))
+                slope_there = float(gradient @ self.direction)
+                way = _way_to_least(self.slope, slope_there)
                 if not 1 / LONGEST_WAY < way < LONGEST_WAY:  # digits would be lost
                     length, exact = way * length, False
                     continue
                 if extrapolated := abs(way - 1) >= EXACT:
-                    params, value, gradient = self._least_between(params, gradient, way)
+                    params, value, gradient = self._least_on_line(gradient, slope_there, length, way)
                 enough = enough or value < self.value
             if enough:
                 _arrive(self, params, value, gradient)
@@ -155,11 +157,13 @@ class QuasiNewton:
             length *= shortening(before, after, slope)
         return False
 
-    def _least_between(self, params, gradient, way):
-        """The point so many ways off on a line, the value of a quadratic function there, and its gradient."""
-        step, change = params - self.params, gradient - self.gradient
-        value = self.value + way * (float(self.gradient @ step) + 0.5 * way * float(step @ change))
-        return self.params + way * step, value, self.gradient + way * change
+    def _least_on_line(self, gradient, slope_there, length, way):
+        """Where a quadratic function is least on the line, by gradient and slope so far off; its value and gradient."""
+        value = self.value + way * length * (self.slope + 0.5 * way * (slope_there - self.slope))
+        there = gradient - self.gradient
+        there *= way
+        there += self.gradient
+        return self._point(way * length)[0], value, there
 
     def _point(self, length):
         """The point so far along the direction, and the change of the objective that the slope promises there."""
@@ -206,6 +210,11 @@ def two_loops(gradient: np.ndarray, pairs: Sequence[tuple], first_guess: Callabl
     for (step, change, inverse), along in zip(pairs, reversed(inner), strict=True):
         direction += step * (along - (change @ direction) * inverse)
     return direction
+
+
+def largest(vector: np.ndarray) -> float:
+    """Largest absolute value in a vector, without a copy of it."""
+    return float(max(vector.max(initial=0.0), -vector.min(initial=0.0)))
 
 
 def penalise(search: QuasiNewton, more: np.ndarray) -> None:
@@ -265,6 +274,6 @@ def set_intercepts(search: QuasiNewton, n_outputs: int) -> None:
 
 def _arrive(search, params, value, gradient):
     step = params - search.params
-    search.moved_by = float(np.abs(step).max(initial=0.0))
+    search.moved_by = largest(step)
     search._remember(step, gradient - search.gradient)
     search.params, search.value, search.gradient = params, value, gradient
