@@ -601,26 +601,28 @@ def test_logistic_regression_with_more_columns_than_rows(n_rows, fit_intercept):
 
 
 @pytest.mark.parametrize(("kind", "alpha"), [("independent", 0.1), ("independent", 1e-3), ("of few factors", 1e-3)])
-@pytest.mark.parametrize("n_rows", [350, 600])
-def test_logistic_regression_with_about_as_many_columns_as_rows(n_rows, kind, alpha, monkeypatch):
+@pytest.mark.parametrize(("n_rows", "dtype"), [(350, "float64"), (600, "float64"), (600, "float32")])
+def test_logistic_regression_with_about_as_many_columns_as_rows(n_rows, dtype, kind, alpha, monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_rows, 400))
     if kind != "independent":
         X = 0.5 * X + rng.standard_normal((n_rows, 10)) @ rng.standard_normal((10, 400))
+    X = X.astype(dtype)
     y = X[:, :5].sum(axis=1) + rng.logistic(size=n_rows) > 0
     matrices = []
     monkeypatch.setattr(hessians, "dpotrf", lambda *of, **how: matrices.append(len(of[0])) or dpotrf(*of, **how))
     model = GDLogisticClassifier(alpha=alpha, standardize=False).fit(X, y)
+    X = X.astype(float)  # whose coefficients aren't rounded
     oracle = LogisticRegression(C=1 / (alpha * n_rows), tol=1e-8, max_iter=5000).fit(X, y)
 
     def objective(fitted):
-        raw = X @ fitted.coef_[0] + fitted.intercept_
-        return np.mean(np.logaddexp(0, np.where(y, -raw, raw))) + 0.5 * alpha * np.sum(fitted.coef_**2)
+        raw = X @ fitted.coef_[0].astype(float) + fitted.intercept_
+        return np.mean(np.logaddexp(0, np.where(y, -raw, raw))) + 0.5 * alpha * np.sum(fitted.coef_.astype(float) ** 2)
 
     assert model.converged_
     assert objective(model) - objective(oracle) <= 1e-9 * np.log(2)
     assert model.n_iter_ <= (30 if alpha == 0.1 or kind == "of few factors" else 40)
-    if kind == "independent":  # gradients alone lead to the optimum, or so near that one matrix or two do
+    if kind == "independent" and dtype == "float64":  # gradients alone lead to the optimum, or so near that one matrix or two do
         assert len(matrices) <= (0 if alpha == 0.1 else 2)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._kernels.structures import FLOAT64
 from .._problem.features import left_to_center
 from .._problem.model import LinearModel
 from .._problem.problem import Problem
@@ -68,7 +69,8 @@ def gradients_lead_far(problem: Problem, is_auto: bool, kind: str, few_rows: boo
     if n <= d and (few_rows and n > TRIED_ROWS if rows.is_dense else is_auto and quadratic and rows.in_memory):
         return is_even(rows)
     of_all = is_auto and rows.is_dense and rows.in_memory and kind == "subsample" and not few_rows and size == n
-    if not of_all or quadratic or d < TRIED_COLUMNS:
+    exact = problem.model.compute_dtype(rows.storage) == FLOAT64  # other passes lose digits that matrices keep
+    if not (of_all and exact) or quadratic or d < TRIED_COLUMNS:
         return False
     return is_curved_everywhere(problem) and is_even(rows) and are_apart(rows)
 
