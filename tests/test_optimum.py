@@ -18,6 +18,7 @@ from skgd._solvers import hessians
 from skgd._solvers.hessians import Diagonal, LowRank
 from skgd._solvers.preconditioned import PreconditionedSearch
 from skgd._solvers.prospects import Prospects
+from skgd._solvers.quasi_newton import Identity
 from skgd.optimizers import LBFGS
 
 ALPHA = 1e-4
@@ -489,6 +490,16 @@ def test_a_gradient_proves_nothing_where_an_intercept_is_left_to_learn():
     assert not PreconditionedSearch.is_least(search, 1.01 * most)
 
 
+@pytest.mark.parametrize(("model", "patience"), [(Identity(), 3.0), (LowRank, 44.0)])
+def test_the_patience_with_gradients_ends_with_them(model, patience):
+    """So many are tried as a matrix costs; from then on the price of the next one counts."""
+    at = {"constant_model": None, "grow": lambda: False}
+    search = SimpleNamespace(curvature=SimpleNamespace(**at), model=model, patience=44.0, steps=5, model_steps=0)
+    search.grows, search.improved, search.renew, search._worth_of_model = True, False, lambda: None, lambda: 3.0
+    assert PreconditionedSearch.improve(search)
+    assert search.patience == patience
+
+
 @pytest.mark.parametrize("start", ["anew", "from a shifted model"])
 def test_softmax_of_many_outputs_takes_few_steps(start):
     rng = np.random.default_rng(0)
@@ -622,7 +633,9 @@ def test_logistic_regression_with_about_as_many_columns_as_rows(n_rows, dtype, k
     assert model.converged_
     assert objective(model) - objective(oracle) <= 1e-9 * np.log(2)
     assert model.n_iter_ <= (30 if alpha == 0.1 or kind == "of few factors" else 40)
-    if kind == "independent" and dtype == "float64":  # gradients alone lead to the optimum, or so near that one matrix or two do
+    if (
+        kind == "independent" and dtype == "float64"
+    ):  # gradients alone lead to the optimum, or so near that one matrix or two do
         assert len(matrices) <= (0 if alpha == 0.1 else 2)
 
 
