@@ -49,6 +49,7 @@ class Epochs:
             self.sharing = Sharing(training, problem, loop.shared_rows, self.settings.block_size, plan.n_at_once)
             self.buffers, self.model = self.sharing.buffers, self.sharing.network
         self.anchor, self.budget = loop.anchor, loop.first_budget
+        self.first_planned, self.planned = 0, np.empty(0)  # factors of the schedule, from that update on
         if self.reduces_variance:
             no_ridge = np.zeros(model.n_params)
             self.loss_of_all = problem.rows.objective(model, training.loss, problem.loss_hyper, no_ridge)
@@ -120,7 +121,14 @@ class Epochs:
         self.budget = min(self.budget, MAX_PLANNED_UPDATES)
         per_epoch = self.loop.n_updates
         done = training.progress["cursor"][0] // self.settings.batch_size
-        n_updates = min(self.budget, (last_epoch - training.epochs) * per_epoch - done)
-        epochs, updates = np.divmod(done + np.arange(n_updates), per_epoch)
-        t = (training.epochs + epochs) + updates / per_epoch  # to the same bits, wherever a call begins
-        return training.learning_rate * factors_at(schedule, t)
+        first, last = training.epochs * per_epoch + done, last_epoch * per_epoch
+        n_updates = min(self.budget, (per_epoch - done if self.loop.pause else last - first))
+        # Calls of an epoch are short: of a schedule that is ours many epochs are looked up at once.
+        n_planned = min(MAX_PLANNED_UPDATES, last - first) if self.plan.anneals else n_updates
+        known = 0 <= first - self.first_planned <= len(self.planned) - n_updates
+        if not (known and self.plan.anneals):
+            epochs, updates = np.divmod(np.arange(first, first + n_planned), per_epoch)
+            t = epochs + updates / per_epoch  # to the same bits, wherever a call begins
+            self.first_planned, self.planned = first, factors_at(schedule, t)
+        at = first - self.first_planned
+        return training.learning_rate * self.planned[at : at + n_updates]
