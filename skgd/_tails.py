@@ -46,14 +46,17 @@ class Tails(NamedTuple):
             is_rare, alike = _rare_and_alike(sample, np.maximum(-least, largest), weight)
             varies &= ~alike
             sample = sample.tocsc()
-        found = []
-        for j in np.flatnonzero(varies).tolist():
-            center, typical = _median_and_distance(sample, j, weight, is_rare[j])
-            if max(largest[j] - center, center - least[j]) > HEAVY * typical > 0:
-                found.append((j, center, LINEAR * typical))
-        if not found:
+        columns = np.flatnonzero(varies)
+        if sparse.issparse(sample) or weight.size:
+            told = [_median_and_distance(sample, j, weight, is_rare[j]) for j in columns.tolist()]
+            center, typical = np.array(told, np.float64).reshape(-1, 2).T
+        else:
+            center, typical = _medians_and_distances(sample, columns)
+        farthest = np.maximum(largest[columns] - center, center - least[columns])
+        heavy = (farthest > HEAVY * typical) & (typical > 0)
+        if not heavy.any():
             return None
-        tails = cls(*map(np.array, zip(*found, strict=True)))
+        tails = cls(columns[heavy], center[heavy], LINEAR * typical[heavy])
         if y is not None:
             stays = _followed(y[some].astype(np.float64), sample[:, tails.columns], tails, weight)
             tails = cls(*(each[~stays] for each in tails))
@@ -155,6 +158,21 @@ def _median_and_distance(sample: Any, j: int, weight: np.ndarray, is_rare: bool)
     distance = np.abs(column - center)
     apart = distance > 0
     return center, _median(distance[apart], weight[apart] if weight.size else weight) if apart.any() else 0.0
+
+
+def _medians_and_distances(sample: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same of all these columns of dense rows that count alike, some at a time."""
+    found = [np.empty((2, 0))]
+    for some in np.array_split(columns, 1 + len(columns) * len(sample) // MOST_ENTRIES):
+        ordered = np.sort(sample[:, some].T.astype(np.float64), axis=1)
+        n_rows = ordered.shape[1]
+        center = ordered[:, (n_rows - 1) // 2]
+        distance = np.sort(np.abs(ordered - center[:, None]), axis=1)
+        n_zeros = np.count_nonzero(distance == 0, axis=1)
+        middle = n_zeros + (n_rows - n_zeros - 1) // 2  # of a constant column the last zero
+        found.append(np.array([center, distance[np.arange(len(some)), middle]]))
+    center, typical = np.concatenate(found, axis=1)
+    return center, typical
 
 
 def _median(values: np.ndarray, weight: np.ndarray) -> float:

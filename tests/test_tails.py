@@ -49,6 +49,19 @@ def by_formula(fitted, X):
     return X
 
 
+def test_columns_have_the_same_tails_one_by_one_as_all_at_once():
+    rng = np.random.default_rng(1)
+    for n_rows in 1, 2, 3, 40, 41:
+        cauchy = rng.standard_cauchy((n_rows, 30))
+        columns = np.column_stack([cauchy, np.round(cauchy), np.zeros(n_rows), cauchy * (cauchy > 0)])
+        for dtype in np.float64, np.float32:
+            found = Tails.of(columns.astype(dtype), None, np.empty(0))
+            expected = Tails.of(columns.astype(dtype), None, np.ones(n_rows))
+            assert (found is None) == (expected is None)
+            for one, other in zip(found or (), expected or (), strict=True):
+                assert_array_equal(one, other)
+
+
 def test_a_network_learns_as_behind_a_transformer():
     fitted, unseen = X[:151], np.vstack([X[151:], [[0.0, 1e9, -1e9, 0.0]]])
     model = network().fit(fitted, Y[:151], X_val=X[151:], y_val=Y[151:])
