@@ -291,7 +291,8 @@ class Network(Shared):
     calibration_slope_ : float
         How many times as far from the constant model raw predictions are taken as networks and linear models together
         have them, from 0.8 to 1.3: midway from 1 to what predicts rows that were held out best. Of log-odds it is an
-        inverse temperature. It is 1 where there are no linear models, or no rows that tell it, and where a fit goes on.
+        inverse temperature. It is 3/4 for classes where rows are too few for that, and 1 for numbers there, where there
+        are no linear models, and where a fit goes on.
     oob_score_ : float
         What ``score`` says of ``oob_prediction_``, with weights as in the loss. There is none where members held no
         rows out, or went on from an earlier fit and so may have seen them before.

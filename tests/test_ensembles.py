@@ -187,6 +187,21 @@ def test_slopes_that_mean_nothing_are_refused(slope):
         of_few.predict(X)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_of_few_rows_classes_are_three_quarters_as_far_from_the_constant_model(n_classes):
+    X, y = np.random.default_rng(0).normal(size=(20, 4)), np.arange(20) % 7 % n_classes
+    model = GDMLPClassifier(random_state=0).fit(X, y)
+    assert model.calibration_slope_ == 0.75
+    found, shares = model.predict_proba(X), np.bincount(y) / len(y)
+    model.calibration_slope_ = 1.0
+    expected = model.predict_proba(X) ** 0.75 * shares**0.25
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-3)
+    weighted = GDMLPClassifier(random_state=0).fit(X, y, sample_weight=1 + np.arange(20) % 2)
+    twice = np.repeat(np.arange(20), 1 + np.arange(20) % 2)
+    repeated = GDMLPClassifier(random_state=0).fit(X[twice], y[twice])
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-5)
+
+
 @np.errstate(invalid="ignore")  # as in fits
 def test_slopes_of_infinite_losses_are_none():
     losses = np.full((2, 21), np.inf)
@@ -448,6 +463,29 @@ def test_members_make_fifty_updates_in_an_epoch_within_limits(n_rows, own, batch
     X, y = np.arange(n_rows)[:, None] % 7.0, np.arange(n_rows) % 5.0
     few = {"hidden_layer_sizes": (1,), "max_iter": 1, "n_members": 5, "tol": None, "random_state": 0}
     assert GDMLPRegressor(**few | own).fit(X, y).batch_size_ == batch_size
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_columns", "batch_size"),
+    [(500, 400, 16), (500, 800, 32), (500, 3_000, 100), (100, 3_000, 20), (60, 600, 16)],
+)
+def test_members_take_larger_batches_of_wide_rows(n_rows, n_columns, batch_size):
+    X, y = np.random.default_rng(0).normal(size=(n_rows, n_columns)), np.arange(n_rows) % 5.0
+    few = {"hidden_layer_sizes": (1,), "max_iter": 1, "random_state": 0}
+    assert GDMLPRegressor(**few).fit(X, y).batch_size_ == batch_size  # 16 for each column a row, up to a quarter of all
+    assert GDMLPRegressor(learning_rate=0.01, tol=None, **few).fit(X, y).batch_size_ == 32
+
+
+@pytest.mark.parametrize(("n_columns", "patience"), [(80, 20), (120, 14), (160, 10), (800, 5)])
+def test_members_that_learn_from_wide_rows_end_sooner(n_columns, patience):
+    X, y = np.random.default_rng(0).normal(size=(100, n_columns)), np.arange(100) % 2
+    model = GDMLPClassifier(hidden_layer_sizes=(4,), n_iter_no_change=10, random_state=0).fit(X, y)
+    for curve in model.validation_curve_:
+        best, stale = np.inf, 0  # 80 rows to learn from; what is gained by less than a thousandth counts as nothing
+        for epoch, loss in enumerate(curve):
+            stale = 0 if loss <= best * (1 - 1e-3 * (n_columns > 80)) else stale + 1
+            best = min(best, loss)
+            assert (stale < patience) == (epoch + 1 < len(curve)) or len(curve) == 100
 
 
 def test_members_take_larger_batches_of_sparse_rows():

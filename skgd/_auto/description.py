@@ -17,6 +17,7 @@ MEMBERS = 5  # of an ensemble, if that is left to us
 SMALLEST_PART, LARGEST_PART = 0.1, 0.2  # of the rows that a member holds out
 FEWEST_ROWS = 40  # of which parts are held out; of fewer, weights and repetition mean the same that way
 WEIGHT_AMONG_FEW = 0.25  # of linear models there, where no rows tell it
+SLOPE_AMONG_FEW = 0.75  # of calibration there, of classes
 OURS = {  # what the way of training follows from
     "optimizer": "adam",
     "learning_rate": "auto",

@@ -20,7 +20,10 @@ FEWEST_SPARSE_ROWS = 200  # whose gradient is cheap beside the update of all wei
 ANNEALED_RATE = 3.0  # times Adam's customary rate, where it begins
 # Members of an ensemble keep the best of their epochs, so that they may go further in each and end sooner.
 FEWEST_ROWS_OF_MEMBERS, FEWEST_UPDATES = 16, 50  # of a batch; of an epoch, while batches have more rows than that
-MEMBERS_RATE, MEMBERS_PATIENCE, MEMBERS_TOL = 6.0, 2, 0.0  # the same; times n_iter_no_change; of the loss held out
+MEMBERS_RATE, MEMBERS_PATIENCE, MEMBERS_TOL = 6.0, 2.0, 0.0  # the same; times n_iter_no_change; of the loss held out
+# Rows that are fewer than columns are soon learnt by heart, at a high price: fewer updates of more rows, a sooner end.
+MOST_OF_WIDE, FEWEST_OF_WIDE = 0.25, 0.15  # of the rows in a batch; of all epochs
+LEAST_PATIENCE, TOL_OF_WIDE = 0.5, 1e-3  # times n_iter_no_change; of the loss held out
 FEW_ROWS, WORK_OF_MEMBERS = 50_000, 2.0  # up to which members make all epochs; of many rows, in epochs of one network
 TOL = 1e-4  # where the rate stays
 
@@ -71,8 +74,14 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
 def _batch_size(problem: Problem, keeps_best: bool) -> int:
     fewest, n_rows = FEWEST_ROWS if problem.rows.is_dense else FEWEST_SPARSE_ROWS, problem.n_given
     if keeps_best and problem.rows.is_dense:
+        of_wide = min(FEWEST_ROWS_OF_MEMBERS * _columns_per_row(problem), MOST_OF_WIDE * n_rows, MOST_ROWS)
         fewest = min(fewest, max(FEWEST_ROWS_OF_MEMBERS, n_rows // FEWEST_UPDATES))
+        fewest = max(fewest, int(of_wide))
     return min(max(fewest, min(n_rows // UPDATES, MOST_ROWS)), n_rows)
+
+
+def _columns_per_row(problem: Problem) -> float:
+    return problem.model.sizes[0] / problem.n_given  # type: ignore[attr-defined]
 
 
 def _anneals(parameters: Any, problem: Problem, optimizer: Optimizer) -> bool:
@@ -94,10 +103,12 @@ def _course(parameters: Any, problem: Problem, optimizer: Optimizer, anneals: bo
         return Course(None, *_schedule_and_tol(parameters, optimizer), max_iter, patience)
     if not keeps_best:
         return Course(customary and ANNEALED_RATE * customary, Cosine(max_iter), None, max_iter, patience)
+    wide = max(_columns_per_row(problem), 1.0)
     share = max(WORK_OF_MEMBERS / parameters.n_members, FEW_ROWS / problem.n_given)
-    epochs = math.ceil(max_iter * min(share, 1.0))
+    epochs = math.ceil(max_iter * min(share, max(1 / wide, FEWEST_OF_WIDE), 1.0))
     rate = customary and MEMBERS_RATE * customary
-    return Course(rate, Cosine(epochs), MEMBERS_TOL, epochs, MEMBERS_PATIENCE * patience)
+    tol = MEMBERS_TOL if wide == 1 else TOL_OF_WIDE
+    return Course(rate, Cosine(epochs), tol, epochs, math.ceil(max(MEMBERS_PATIENCE / wide, LEAST_PATIENCE) * patience))
 
 
 def _schedule_and_tol(parameters: Any, optimizer: Optimizer) -> tuple[Schedule | Callable, float | None]:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .. import _parallel as threads
+from .._auto.description import SLOPE_AMONG_FEW
 from .._auto.network import decide
 from .._problem.network import NetworkModel
 from .._problem.objective import pointwise
@@ -69,7 +70,7 @@ def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw],
         weight = best_weight(_losses_of_all(problem, told, partial(mixed, problem.loss), WEIGHTS))
         if weight == 0:
             return none
-        constant = np.mean([in_units_of_y(each.problem.constant, each.problem.scaling) for each in drivers], axis=0)
+        constant = constant_of(drivers)
         together = [(unseen, mixed(problem.loss, one, other, weight)) for unseen, one, other in told]
         slope = best_slope(_losses_of_all(problem, together, partial(calibrated, constant=constant), SLOPES))
         seen = np.isfinite(raw).all(axis=1)
@@ -85,9 +86,17 @@ def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw],
 
 
 def linear_part_of_few(drivers: Sequence[Driver], parameters: Any, n_threads: int) -> dict[str, Any]:
-    """Linear models beside members that learn from all of few rows, with the weight that is settled for these."""
+    """Linear models beside members that learn from all of few rows, with the weight and slope settled for these."""
     trainings = linear_models(drivers, parameters, n_threads)
-    return {"_linear": trainings, "linear_weight_": parameters.linear_weight} if trainings else {}
+    found = {"_linear": trainings, "linear_weight_": parameters.linear_weight} if trainings else {}
+    if trainings and drivers[0].problem.loss.for_classes:
+        found |= {"calibration_slope_": SLOPE_AMONG_FEW, "_constant": tuple(constant_of(drivers).tolist())}
+    return found
+
+
+def constant_of(drivers: Sequence[Driver]) -> np.ndarray:
+    """Raw prediction of the constant model in the units of y, on average over the members."""
+    return np.mean([in_units_of_y(each.problem.constant, each.problem.scaling) for each in drivers], axis=0)
 
 
 def linear_models(drivers: Sequence[Driver], parameters: Any, n_threads: int) -> tuple[Training, ...]:
