@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -25,6 +26,43 @@ collect_ignore = ["peer_suites.py", "peers", "killed.py", "integrations/callback
 
 # Beside what users of the checkout have compiled, where cleaning up would meet tests that run at the same time.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(pathlib.Path(tempfile.gettempdir()) / "skgd-tests"))
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers",
+        "each(names, values): like parametrize, with all cases in one test, where a test takes longer than a case",
+    )
+
+
+def pytest_generate_tests(metafunc):
+    for mark in metafunc.definition.iter_markers("each"):
+        names = names_of_each(mark)
+        nothing_yet = pytest.param(*[None] * len(names), id=f"each {' and '.join(names)}")
+        metafunc.parametrize(names, [nothing_yet])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Call a test that is marked with `each` for all its cases; a failure says where it was."""
+    marks = [*pyfuncitem.iter_markers("each")]
+    if not marks:
+        return None
+    fixtures = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    for values in itertools.product(*(mark.args[1] for mark in marks)):
+        case = {}
+        for names, value in zip(map(names_of_each, marks), values, strict=True):
+            case |= zip(names, [value] if len(names) == 1 else value, strict=True)
+        try:
+            pyfuncitem.obj(**fixtures | case)
+        except Exception as error:
+            error.add_note(f"where {case}")
+            raise
+    return True
+
+
+def names_of_each(mark):
+    return [mark.args[0]] if isinstance(mark.args[0], str) else mark.args[0]
 
 
 MANY_TESTS = 1000  # which need most of what skgd compiles; those of a file need some of it

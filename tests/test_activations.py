@@ -16,9 +16,9 @@ from skgd.activations import ACTIVATIONS, Activation, Tanh, get_activation
 DTYPES = [np.float64, np.float32]
 WAYS = ["compiled", "plain", "scalars"]
 ROUNDING = {np.float64: 2e-15, np.float32: 2e-7}
-each_activation = pytest.mark.parametrize("name", ACTIVATIONS)
-each_dtype = pytest.mark.parametrize("dtype", DTYPES)
-each_way = pytest.mark.parametrize("way", WAYS)
+each_activation = pytest.mark.each("name", ACTIVATIONS)
+each_dtype = pytest.mark.each("dtype", DTYPES)
+each_way = pytest.mark.each("way", WAYS)
 
 
 def plain_kernels(cls, dtype):

@@ -66,7 +66,7 @@ def files_of(room):
     return [path for path in FILES if room_of(path) == room]
 
 
-each_room = pytest.mark.parametrize("room", sorted({room_of(path) for path in FILES}))
+each_room = pytest.mark.each("room", sorted({room_of(path) for path in FILES}))
 
 
 def imported_names(path):

@@ -99,7 +99,7 @@ SHAPES = [
 ] + [(STREAMS * 7, 7), (STREAMS * 7 + 1, 7), (2 * STREAMS * 4 - 1, 4), (STREAMS * 10 + 5 * 10 + 3, 10)]
 
 
-@pytest.mark.parametrize(("n_rows", "run_length"), SHAPES)
+@pytest.mark.each(("n_rows", "run_length"), SHAPES)
 def test_every_epoch_visits_every_row_once(n_rows, run_length):
     progress = new_progress()
     order = np.arange(n_rows // run_length)
@@ -269,8 +269,8 @@ def columns(n_rows=500):
 COLUMNS = columns()
 
 
-@pytest.mark.parametrize("name", COLUMNS)
-@pytest.mark.parametrize("case", ["all", "weighted", "subset", "weighted subset"])
+@pytest.mark.each("name", COLUMNS)
+@pytest.mark.each("case", ["all", "weighted", "subset", "weighted subset"])
 def test_moments_are_exact_whatever_the_column(name, case):
     rng = np.random.default_rng(1)
     x = COLUMNS[name][:, None]
@@ -346,8 +346,8 @@ def test_merged_moments_are_those_of_all_rows(weighted):
     assert found.scale(np.finfo(float).eps)[2] == 1.0
 
 
-@pytest.mark.parametrize("name", COLUMNS)
-@pytest.mark.parametrize("case", ["all", "weighted", "subset"])
+@pytest.mark.each("name", COLUMNS)
+@pytest.mark.each("case", ["all", "weighted", "subset"])
 def test_moments_with_those_before_are_those_of_all_rows(name, case):
     rng = np.random.default_rng(2)
     X = np.column_stack([COLUMNS[name], np.full(500, 3.0), rng.standard_normal(500)])

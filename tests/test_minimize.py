@@ -83,7 +83,7 @@ IN_NARROW_VALLEYS = {
     "nesterov": {"optimizer": SGD(momentum="auto", nesterov=True)},
 }
 # A rate goes down over as many epochs as there may be: for Rosenbrock's function more than for these.
-SOONER = {"rmsprop": {"max_iter": 2_000}}
+SOONER = {"rmsprop": {"max_iter": 2_000}, "adadelta": {"max_iter": 6_000}}
 
 
 def test_every_optimizer_has_its_setting():

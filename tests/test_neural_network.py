@@ -587,15 +587,14 @@ def test_no_dropout_leaves_every_bit(data):
     assert np.array_equal(linear.coefs_[0], GDMLPRegressor(**nothing_hidden).fit(X, y).coefs_[0])
 
 
-@pytest.mark.parametrize(
+@pytest.mark.each(
     "dropout",
     [
         *[-0.1, 1, 1.0, 2, np.nan, np.inf, "0.5", None],
         *[[], [0.5], [0.1] * 3, [0.5, 1.0], [0.5, -0.1], [0.5, np.nan], ["a", 0.1], [[0.1, 0.2]], [None, 0.1]],
     ],
-    ids=str,
 )
-@pytest.mark.parametrize("make", NETWORKS.values())
+@pytest.mark.each("make", NETWORKS.values())
 def test_bad_dropout_is_refused_by_name(data, dropout, make):
     X, y = data
     with pytest.raises(ValueError, match="dropout"):

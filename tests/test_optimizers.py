@@ -195,8 +195,8 @@ def walk():
     return rng.normal(size=7), gradients
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.each("dtype", DTYPES)
+@pytest.mark.each("name", ALL)
 def test_rule_is_its_papers_formula(name, dtype, walk):
     start, gradients = walk
     optimizer = clone(ALL[name]).set_params(learning_rate=0.05)
@@ -273,8 +273,8 @@ def test_acceleration_needs_far_fewer_steps_than_descent():
     assert np.abs(params).max() < 1e-5
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.each("dtype", DTYPES)
+@pytest.mark.each("name", ALL)
 def test_compiled_and_plain_rule_agree(name, dtype, walk):
     start, gradients = walk
     optimizer = ALL[name]
@@ -292,7 +292,7 @@ def test_compiled_and_plain_rule_agree(name, dtype, walk):
         np.testing.assert_allclose(ours, plain, rtol=rtol, atol=rtol)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.each("name", ALL)
 def test_rule_leaves_a_parameter_without_entries_alone(name):
     # an index beyond the end is an IndexError in Python, and silently writes over other memory once compiled
     optimizer = ALL[name]
@@ -318,7 +318,7 @@ def model_of(dtype=np.float64):
     return {"W": rng.normal(size=(3, 4)).astype(dtype), "b": rng.normal(size=4).astype(dtype)}
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.each("name", ALL)
 def test_dict_list_and_single_arrays_make_the_same_steps(name):
     params, grads = model_of(), [model_of() for _ in range(3)]
     for i, g in enumerate(grads):
@@ -379,7 +379,7 @@ def test_scalars_and_empty_arrays_are_parameters_too(name):
     assert params["none"].shape == (0, 3)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.each("name", ALL)
 def test_gradients_are_never_changed(name):
     params, grads = model_of(), model_of()
     before = copy.deepcopy(grads)
@@ -494,7 +494,7 @@ def test_wrong_structures_and_shapes_are_refused(params, grads, message):
     optimizer.update(good, good)  # the failed call left no state behind
 
 
-@pytest.mark.parametrize(
+@pytest.mark.each(
     ("first", "second"),
     [
         (np.ones(3), np.ones(4)),
@@ -503,7 +503,7 @@ def test_wrong_structures_and_shapes_are_refused(params, grads, message):
         ({"a": np.ones(3)}, {"a": np.ones((2, 2))}),
     ],
 )
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.each("name", OPTIMIZERS)
 def test_other_parameters_than_before_need_a_reset(name, first, second):
     optimizer = OPTIMIZERS[name]()
     optimizer.update(copy.deepcopy(first), first)
@@ -558,7 +558,7 @@ def test_read_only_parameters_are_refused_clearly():
 # -- hyper-parameters
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.each("name", ALL)
 def test_clone_and_get_params_keep_every_hyper_parameter(name):
     optimizer = clone(ALL[name]).set_params(learning_rate=0.123)
     assert "learning_rate" in optimizer.get_params()

@@ -285,7 +285,7 @@ WITH_DOCSTRINGS = {
 }
 
 
-@pytest.mark.parametrize("cls", [*WITH_DOCSTRINGS.values()], ids=[*WITH_DOCSTRINGS])
+@pytest.mark.each("cls", [*WITH_DOCSTRINGS.values()])
 def test_docstring_lists_every_parameter_in_order_with_its_default(cls):
     if cls.__init__ is not object.__init__:
         check_documented(cls.__doc__, cls.__init__, cls.__name__)

@@ -52,7 +52,7 @@ def kinds(annotation):
     return set(typing.get_args(annotation)) if typing.get_origin(annotation) is typing.Literal else {annotation}
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+@pytest.mark.each("cls", CLASSES)
 def test_annotations_say_what_validation_accepts(cls):
     if "__init__" not in dir(cls) or cls.__init__ is object.__init__:
         return  # it has no parameters
