@@ -86,7 +86,7 @@ def raw_of(model, values):
     return values @ model.coef_.ravel() + model.intercept_
 
 
-@pytest.mark.parametrize("name", [*INPUTS, "file"])
+@pytest.mark.each("name", [*INPUTS, "file"])
 @pytest.mark.parametrize("kind", MODELS)
 def test_predictions_take_whatever_fit_took(kind, name, tmp_path):
     given = mapped(tmp_path) if name == "file" else INPUTS[name]

@@ -128,11 +128,9 @@ def test_what_cannot_be_represented_is_an_error(parameters, X, y, message):
     np.testing.assert_allclose(model.predict([[2.0]]), 2.0, rtol=1e-3)  # the model from before
 
 
-@pytest.mark.parametrize(
-    "parameters", [{}, {"n_members": 1}, {"standardize": False}, {"n_members": 1, "dropout": 0.5}], ids=str
-)
+@pytest.mark.each("parameters", [{}, {"n_members": 1}, {"standardize": False}, {"n_members": 1, "dropout": 0.5}])
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error", "quantile"])
-@pytest.mark.parametrize("target", [0.1, -3.0, 1e-6, 1e9])
+@pytest.mark.each("target", [0.1, -3.0, 1e-6, 1e9])
 def test_targets_that_are_all_the_same_are_predicted_exactly(target, loss, parameters):
     X = np.random.default_rng(0).normal(size=(23, 3))
     model = GDMLPRegressor(loss, hidden_layer_sizes=(8,), max_iter=20, random_state=0, **parameters)
@@ -142,10 +140,10 @@ def test_targets_that_are_all_the_same_are_predicted_exactly(target, loss, param
     np.testing.assert_allclose(model.fit(X, one_of_two).predict(9 * X)[:, 1], target, rtol=1e-12)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"n_members": 1}, {"optimizer": "nadam"}], ids=str)
+@pytest.mark.each("parameters", [{}, {"n_members": 1}, {"optimizer": "nadam"}])
 @pytest.mark.parametrize("loss", ["squared_error", "huber", "poisson", "gamma"])
-@pytest.mark.parametrize("n_rows", [23, 60])
-@pytest.mark.parametrize("target", [7.3, 1e-6, 1e9])
+@pytest.mark.each("n_rows", [23, 60])
+@pytest.mark.each("target", [7.3, 1e-6, 1e9])
 def test_targets_that_are_all_the_same_are_predicted_whatever_the_link(target, n_rows, loss, parameters):
     X = np.random.default_rng(0).normal(size=(n_rows, 3))
     model = GDMLPRegressor(loss, hidden_layer_sizes=(8,), max_iter=20, random_state=0, **parameters)

@@ -510,10 +510,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
-@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+@pytest.mark.each("wrong", WRONG)
 def test_what_cannot_be_drawn_is_told_in_a_line(draw, wrong):
     with pytest.raises((TypeError, ValueError, NotFittedError)) as caught:
-        draw(wrong())
+        draw(WRONG[wrong]())
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 250
 

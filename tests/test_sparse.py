@@ -60,7 +60,7 @@ def data_of(X, y=None, weight=(), subset=()):
 # -- the same as dense
 
 
-@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, "auto"])
+@pytest.mark.each("optimizer", [*OPTIMIZERS, "auto"])
 @pytest.mark.parametrize("standardize", ["max_abs", False])
 @pytest.mark.parametrize("kind", MAKERS)
 def test_full_batches_make_the_same_steps_as_on_dense_data(kind, standardize, optimizer):

@@ -894,7 +894,7 @@ def test_divergence_in_a_stream_is_told():
 
 
 @pytest.mark.parametrize("batch_size", [None, 8])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.each("optimizer", OPTIMIZERS)
 def test_a_rate_left_to_skgd_never_diverges(kind, optimizer, batch_size):
     for factor, standardize in ((1, False), (1e4, False), (1e4, True)):
         X, y = tutorial_data(kind, n=60)
