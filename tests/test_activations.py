@@ -196,7 +196,12 @@ def fill_expm1(x, out):
         out[i] = elementary_expm1(x[i])
 
 
-elementary_exp, elementary_expm1 = elementary.exp, elementary.expm1
+def fill_log1p(x, out):
+    for i in range(x.size):
+        out[i] = elementary_log1p(x[i])
+
+
+elementary_exp, elementary_expm1, elementary_log1p = elementary.exp, elementary.expm1, elementary.log1p
 
 
 def of_all(fill, x, way):
@@ -228,6 +233,15 @@ def test_exponentials_are_exact_to_some_units_in_the_last_place(way):
     assert ulps(of_all(fill_exp, x, way), np.array([math.exp(e) for e in x])).max() <= 4
     exact = np.array([math.expm1(e) for e in x])
     assert ulps(of_all(fill_expm1, x, way), exact).max() <= 4
+
+
+@pytest.mark.parametrize("way", ["compiled", "plain"])
+def test_logarithms_near_one_are_exact_to_some_units_in_the_last_place(way):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(0, 1, 3000), 10.0 ** rng.uniform(-300, 0, 3000), [1.0, 1e-16]])
+    assert ulps(of_all(fill_log1p, x, way), np.array([math.log1p(e) for e in x])).max() <= 4
+    assert of_all(fill_log1p, np.zeros(1), way)[0] == 0
+    assert np.isnan(of_all(fill_log1p, np.array([np.nan]), way)[0])
 
 
 @pytest.mark.parametrize("way", ["compiled", "plain"])

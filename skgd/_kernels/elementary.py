@@ -1,4 +1,4 @@
-"""Exponentials in arithmetic that compilers turn into vector instructions, unlike calls of the C library."""
+"""Exponentials and a logarithm in arithmetic that compilers turn into vector instructions, unlike calls of the C library."""
 
 import math
 
@@ -10,6 +10,8 @@ LN2_HIGH, LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10
 LOWEST, HIGHEST = -708.0, 709.0  # beyond, the result is no normal number
 EXPONENT_BIAS, EXPONENT_AT = 1023, 52  # where a float64 keeps its power of two
 C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13 = [1.0 / math.factorial(n) for n in range(2, 14)]
+
+L3, L5, L7, L9, L11, L13, L15, L17, L19, L21, L23, L25, L27, L29, L31, L33 = [1.0 / n for n in range(3, 34, 2)]
 
 
 def power_and_rest(x):
@@ -36,3 +38,12 @@ def exp(x):
         return x if x != x else 0.0
     power, p = power_and_rest(x)
     return power * p + power
+
+
+def log1p(x):
+    """log(1 + x) for 0 <= x <= 1, without loss of digits near zero: 2 artanh(s) for s = x / (2 + x) by its series."""
+    s = x / (2.0 + x)
+    q = s * s
+    p = (((((((L33 * q + L31) * q + L29) * q + L27) * q + L25) * q + L23) * q + L21) * q + L19) * q + L17
+    p = (((((((p * q + L15) * q + L13) * q + L11) * q + L9) * q + L7) * q + L5) * q + L3) * q
+    return 2.0 * s * p + 2.0 * s

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-from .._kernels.elementary import exp
+from .._kernels.elementary import exp, log1p
 from ._constants import class_shares
 from .base import Loss
 
@@ -48,8 +48,8 @@ class LogLoss(Loss):
                     # margin > 0: the class is predicted right
                     sign = 1.0 if y[i, k] > 0.5 else -1.0
                     margin = sign * raw[i, k]
-                    e = np.exp(-abs(margin))
-                    total += float(weight[i] * (np.log1p(e) + max(-margin, 0.0)))
+                    e = exp(-abs(margin))
+                    total += float(weight[i] * (log1p(e) + max(-margin, 0.0)))
                     derivative[i, k] = -sign * weight[i] * (e if margin > 0.0 else 1.0) / (1.0 + e)
             return total
         for i in range(raw.shape[0]):
