@@ -1,4 +1,4 @@
-"""Exponentials and a logarithm in arithmetic that compilers turn into vector instructions, unlike calls of the C library."""
+"""Exponentials and a logarithm in arithmetic that compilers turn into vector instructions, unlike library calls."""
 
 import math
 
