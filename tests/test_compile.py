@@ -303,7 +303,6 @@ def test_an_upgrade_never_runs_the_old_code_and_processes_that_start_together_sh
 def fresh(folder, monkeypatch):
     """What is known of numba's private parts is forgotten, before and after."""
     cached = private.warn_without, private._refused_options, jit._compiled_part, intrinsics.intrinsic_for
-    monkeypatch.setattr(private, "_without_addresses", [])
     monkeypatch.setattr(intrinsics, "_given_up", [])
 
     def forget():
@@ -336,21 +335,37 @@ def call_of_largest(vector):
     return largest(vector)  # noqa: F821
 
 
-@pytest.mark.parametrize("what", ["_get_wrapper_address", "typeof", "address"])
-def test_addresses_that_are_not_found(fresh, what, monkeypatch):
+@pytest.mark.parametrize("what", ["typeof", "name", "call"])
+def test_addresses_that_are_not_taken(fresh, what, monkeypatch):
     import numba
-    from numba.experimental import function_type
+    from numba.core.callconv import CPUCallConv
+    from numba.core.funcdesc import FunctionDescriptor
 
     if what == "typeof":
         typeof = numba.typeof
         monkeypatch.setattr(numba, "typeof", lambda value: typeof(1))
-    elif what == "address":
-        monkeypatch.delattr(private.Pointer, "__wrapper_address__")
+    elif what == "name":
+        monkeypatch.delattr(FunctionDescriptor, "llvm_func_name")
     else:
-        monkeypatch.delattr(function_type, what)
+        monkeypatch.delattr(CPUCallConv, "call_function")
     with pytest.warns(RuntimeWarning, match="without the addresses of functions of numba"):
-        function = compiled.__wrapped__(vectors.add_into, f"void({VECTOR}, {VECTOR})")
+        assert private._address_type.__wrapped__() is None
+
+
+@pytest.fixture
+def without_addresses(fresh, monkeypatch):
+    monkeypatch.setattr(private, "_address_type", lambda: None)
+
+
+def test_without_addresses_functions_travel_as_numba_has_it(without_addresses):
+    from numba.core.types import FunctionType
+
+    signature = f"void({VECTOR}, {VECTOR})"
+    function = compiled.__wrapped__(vectors.add_into, signature)
     assert function.pointer is function
+    (result,) = function.overloads.values()
+    assert isinstance(private.function_type(result.signature), FunctionType)
+    assert result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name)
 
 
 def test_a_function_for_kernels_can_be_called_by_python_and_is_not_compiled_for_that_again(monkeypatch):
@@ -358,7 +373,8 @@ def test_a_function_for_kernels_can_be_called_by_python_and_is_not_compiled_for_
     pointer = jit.pointer(vectors.subtract_from, signature)
     (result,) = pointer.dispatcher.overloads.values()
     assert result.library.get_pointer_to_function(result.fndesc.llvm_cpython_wrapper_name) == 0
-    assert result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name) == pointer.address
+    assert result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name) == 0
+    assert result.library.get_pointer_to_function(result.fndesc.llvm_func_name) == pointer.address
     taken = []
     monkeypatch.setattr(
         jit, "compiled", lambda function, *of, **how: taken.append(function) or compiled(function, *of, **how)
@@ -375,17 +391,58 @@ def test_a_kernel_that_only_python_calls_has_no_code_for_kernels():
     assert result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name) == 0
 
 
-def test_a_function_for_kernels_without_addresses(fresh, monkeypatch):
-    from numba.experimental import function_type
-
-    monkeypatch.delattr(function_type, "_get_wrapper_address")
+def test_a_function_for_kernels_without_addresses(without_addresses):
     compiled.cache_clear()
-    with pytest.warns(RuntimeWarning, match="without the addresses of functions of numba"):
-        function = jit.pointer(vectors.subtract_from, f"void({VECTOR}, {VECTOR})")
+    function = jit.pointer(vectors.subtract_from, f"void({VECTOR}, {VECTOR})")
     compiled.cache_clear()
     a = np.arange(3.0)
     function(a, np.ones(3))
     np.testing.assert_array_equal(a, [-1.0, 0.0, 1.0])
+
+
+def test_a_fit_without_addresses_is_the_same(answer_here, answer_of_a_copy):
+    fit = """
+        import functools, json, warnings
+        import numpy as np
+        from skgd import GDLinearRegressor
+        from skgd._compile import jit, kernels, private, types
+        if {breaks}:
+            private._address_type = lambda: None
+            for module in jit, kernels, types:
+                for each in vars(module).values():
+                    if isinstance(each, functools._lru_cache_wrapper):
+                        each.cache_clear()
+        X = np.random.RandomState(0).normal(size=(60, 3))
+        fitted = GDLinearRegressor(optimizer="adam", max_iter=3, tol=None, random_state=0).fit(X, X @ [1.0, 2.0, 3.0])
+        print(json.dumps([fitted.coef_.tolist(), "no_cfunc_wrapper" in private.unused_by_addresses()]))
+    """
+    whole, without = answer_here(fit.format(breaks=False)), answer_of_a_copy(fit.format(breaks=True))
+    assert (whole[1], without[1]) == (True, False)
+    assert whole[0] == without[0]
+
+
+def call_twice(function, a, b):
+    function(a, b)
+    function(a, b)
+
+
+def test_a_function_that_is_passed_is_called_and_raises_through_what_it_is_passed_to():
+    import numba
+
+    def halve(a, b):
+        if b[0] == 0.0:
+            raise ArithmeticError("nothing to take")
+        a -= b
+
+    vector = numba.float64[::1]
+    of = numba.void(vector, vector)
+    caller = jit.compiled(call_twice, numba.void(private.function_type(of), vector, vector), False)
+    pointer = jit.compiled(halve, of, False).pointer
+    a = np.arange(3.0)
+    caller(pointer, a, np.ones(3))
+    np.testing.assert_array_equal(a, [-2.0, -1.0, 0.0])
+    with pytest.raises(ArithmeticError, match="nothing to take"):
+        caller(pointer, a, np.zeros(3))
 
 
 @pytest.mark.parametrize("result", [types.SimpleNamespace(), types.SimpleNamespace(entry_point=None)])

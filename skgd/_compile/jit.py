@@ -166,7 +166,8 @@ def compiled(function: Callable, signature, lean: bool = True, callers: tuple[st
 def _compiled(function: Callable, signature, lean: bool, callers: tuple[str, ...]) -> Callable:
     import numba
 
-    options = private.accepted((LEAN_OPTIONS if lean else OPTIONS) | dict.fromkeys(callers, True))
+    unused = dict.fromkeys((*callers, *private.unused_by_addresses()), True)
+    options = private.accepted((LEAN_OPTIONS if lean else OPTIONS) | unused)
     by_compiler = private.compilers().whole if is_ours(function) else {}
     dispatcher = numba.njit(**options, **by_compiler)(_with_compiled_parts(function, lean))
     if is_ours(function) and function.__closure__ is None:  # a user's globals would be frozen with the function
@@ -175,7 +176,7 @@ def _compiled(function: Callable, signature, lean: bool, callers: tuple[str, ...
         dispatcher.compile(signature)
     dispatcher.disable_compile()
     if callers != PYTHON:
-        private.remember_addresses(dispatcher)
+        dispatcher.pointer = private.pointer_to(dispatcher)
     return dispatcher
 
 

@@ -23,7 +23,7 @@ from .._kernels import (
     steps,
     team,
 )
-from .._kernels.products import narrow_product, sum_of_outer_products
+from .._kernels.products import product_by_loops
 from .._kernels.structures import FLOAT64, Linear, LinearByProducts, Network, Products, TeamNetwork
 from . import intrinsics
 from . import jit as _jit
@@ -138,7 +138,7 @@ class PlugIn:
 
     @property
     def pointer(self):
-        """Faster to pass than the function itself, for one long call; many short ones lose more inside."""
+        """As kernels take it."""
         return self.call.pointer
 
 
@@ -180,10 +180,9 @@ def _plug_in(function: Callable, kind: str, dtype: np.dtype, name: str) -> PlugI
 @functools.cache
 def products(dtype: np.dtype, in_python: bool = False) -> Products:
     """How networks of a dtype multiply matrices: by SciPy's BLAS, and by loops where these are faster."""
-    loops = narrow_product, sum_of_outer_products
     if in_python or not _jit.have_numba():
-        return Products(0, *loops)
-    return Products(intrinsics.gemm_address(dtype), *(_jit.pointer(loop, signatures(dtype).product) for loop in loops))
+        return Products(0, product_by_loops)
+    return Products(intrinsics.gemm_address(dtype), _jit.pointer(product_by_loops, signatures(dtype).product))
 
 
 class Formulas(Protocol):

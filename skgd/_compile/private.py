@@ -1,6 +1,7 @@
 """numba's private parts. Each is tried before skgd relies on it: where one has gone, skgd does without, and says so."""
 
 import functools
+import hashlib
 import types
 from typing import Any, NamedTuple
 
@@ -163,63 +164,123 @@ def _make_compilers() -> Compilers:
 # -- addresses
 
 
+def function_type(signature):
+    """The type of a compiled function that is passed to others: its address alone, or numba's own type for such."""
+    from numba.core.types import FunctionType
+
+    return FunctionType(signature) if _address_type() is None else _address_type()(signature)
+
+
+@functools.cache
+def _address_type() -> type | None:
+    """A numba type for addresses.
+
+    For a function of its own type numba asks Python for two addresses whenever it is passed, and compiles each call of
+    it in three ways, with a search for addresses in the third.
+    """
+    try:
+        made = _make_address_type()
+        if type(_typeof(Pointer(None, made("void()"), 0))) is not made:
+            raise TypeError("pointers have another type")
+        return made
+    except Exception as error:
+        warn_without("the addresses of functions", "fits of small data are slower.", in_words(error))
+        return None
+
+
+def _typeof(value):
+    import numba
+
+    return numba.typeof(value)
+
+
+def _make_address_type() -> type:
+    from numba.core import cgutils, types
+    from numba.core.callconv import CPUCallConv
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.funcdesc import FunctionDescriptor
+    from numba.core.imputils import lower_builtin
+    from numba.core.typing.templates import signature
+    from numba.extending import NativeValue, models, register_model, unbox
+
+    for of, name in (
+        (JITCodeLibrary, "get_pointer_to_function"),
+        (FunctionDescriptor, "llvm_func_name"),
+        (CPUCallConv, "call_function"),
+        (CPUCallConv, "return_status_propagate"),
+    ):
+        getattr(of, name)
+
+    class Address(types.Callable):
+        def __init__(self, of):
+            self.of = of
+            # types are part of the names of all that takes them: spelled out, this one was half of the text of some
+            super().__init__(f"Address({hashlib.sha256(str(of).encode()).hexdigest()[:16]})")
+
+        def get_call_type(self, context, args, kws):
+            return signature(self.of.return_type, *self.of.args, recvr=self)
+
+        def get_call_signatures(self):
+            return (self.of,), False
+
+        def get_impl_key(self, of):
+            return type(self)
+
+        def __reduce__(self):
+            return function_type, (self.of,)
+
+    register_model(Address)(models.OpaqueModel)
+
+    @unbox(Address)
+    def unboxed(kind, pointer, c):
+        number = c.pyapi.object_getattr_string(pointer, "address")
+        address = c.pyapi.long_as_voidptr(number)
+        c.pyapi.decref(number)
+        return NativeValue(address)
+
+    @lower_builtin(Address, Address, types.VarArg(types.Any))
+    def call(context, builder, of_call, args):
+        of, convention = of_call.args[0].of, context.call_conv
+        kind = convention.get_function_type(of.return_type, of.args).as_pointer()
+        function = builder.bitcast(args[0], kind)
+        status, returned = convention.call_function(builder, function, of.return_type, of.args, args[1:])
+        with cgutils.if_unlikely(builder, status.is_error):
+            convention.return_status_propagate(builder, status)
+        return returned
+
+    return Address
+
+
 class Pointer:
-    """The address of a compiled function with its type, which numba would look up, slowly, whenever it is passed."""
+    """The address of a compiled function with its type."""
 
-    def __init__(self, dispatcher, address: int):
-        from numba.core.types import FunctionType
-
-        (signature,) = dispatcher.nopython_signatures
-        self._numba_type_ = FunctionType(signature)
-        self.dispatcher, self.address, self.call = dispatcher, address, dispatcher
-
-    def __wrapper_address__(self) -> int:
-        return self.address
+    def __init__(self, dispatcher, kind, address: int):
+        self.dispatcher, self._numba_type_, self.address, self.call = dispatcher, kind, address, dispatcher
 
     def __call__(self, *args):
         return self.call(*args)
+
+
+def unused_by_addresses() -> tuple[str, ...]:
+    """The options without what only numba's own function types need."""
+    return () if _address_type() is None else ("no_cfunc_wrapper",)
 
 
 def calling(pointer: Pointer):
     """The signature of what calls a pointer that it is given, with a tuple of arguments."""
     from numba.core.types import Tuple
 
-    of = pointer._numba_type_
-    return of.signature.return_type(of, Tuple(of.signature.args))
+    of = pointer._numba_type_.of
+    return of.return_type(pointer._numba_type_, Tuple(of.args))
 
 
-def remember_addresses(dispatcher) -> None:
-    """Look the addresses of a compiled function up once: numba does so, slowly, whenever it is passed as a pointer."""
-    dispatcher.pointer = dispatcher
-    if not _without_addresses:
-        try:
-            _remember_addresses(dispatcher)
-        except Exception as error:
-            _without_addresses.append(error)
-            warn_without("the addresses of functions", "fits of small data are slower.", in_words(error))
-
-
-_without_addresses: list[Exception] = []
-
-
-def _remember_addresses(dispatcher: Any) -> None:
-    import numba
-    from numba.experimental.function_type import _get_wrapper_address
-
+def pointer_to(dispatcher: Any) -> Any:
+    """A compiled function as others take it that it is passed to."""
+    if _address_type() is None or isinstance(dispatcher, types.FunctionType):
+        return dispatcher
     (result,) = dispatcher.overloads.values()
-    names = result.fndesc.llvm_cfunc_wrapper_name, result.fndesc.llvm_func_name
-    addresses = {name: result.library.get_pointer_to_function(name) for name in names}
-    if not all(addresses.values()):
-        raise LookupError(f"no address of {names}")
-    pointer = Pointer(dispatcher, addresses[names[0]])
-    if not isinstance(numba.typeof(pointer), numba.types.FunctionType):
-        raise TypeError(f"numba takes a pointer for {numba.typeof(pointer)}")
-    if _get_wrapper_address(pointer, result.signature) != pointer.address:
-        raise LookupError("numba finds another address")
-    library = types.SimpleNamespace(get_pointer_to_function=addresses.__getitem__)
-    remembered = types.SimpleNamespace(fndesc=result.fndesc, library=library)
-    dispatcher.get_compile_result = lambda signature: remembered
-    dispatcher.pointer = pointer
+    address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+    return Pointer(dispatcher, function_type(result.signature), address)
 
 
 def entry_of(dispatcher: Any) -> Any:

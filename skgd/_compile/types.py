@@ -39,6 +39,7 @@ from .._kernels.structures import (
     TeamNetwork,
 )
 from .jit import have_numba
+from .private import function_type
 
 
 class Signatures(NamedTuple):
@@ -111,7 +112,7 @@ def _plug_ins(real) -> tuple:
         f8(matrix, matrix, vector, double, matrix),
         void(matrix, vector, matrix),
         void(matrix, matrix, matrix, vector),
-        void(matrix, matrix, matrix),
+        void(matrix, types.boolean, matrix, matrix),
     )
 
 
@@ -153,12 +154,12 @@ def _of_models(plug_ins: tuple, data, real, training: tuple) -> dict[str, dict]:
     """The passes of models, and the loops that call them."""
     from numba import from_dtype, types
 
-    f8, i8, void, Function = types.float64, types.int64, types.void, types.FunctionType
+    f8, i8, void, Function = types.float64, types.int64, types.void, function_type
     rule, loss, activation, activation_derivative, product = plug_ins
     state, anchor, buffers, settings, hypers_to_budget = training
     vector, matrix, double, indices = _array(real, 1), _array(real, 2), _array(f8, 1), _array(i8, 1)
     linear = types.NamedUniTuple(types.boolean, 1, Linear)
-    products = types.NamedTuple([i8, Function(product), Function(product)], Products)
+    products = types.NamedTuple([i8, Function(product)], Products)
     activations = Function(activation), Function(activation_derivative)
     random = _array(types.uint64, 1)
     layers = types.NamedTuple([_array(from_dtype(Layer), 1), *activations, types.boolean, random, products], Layers)
@@ -212,7 +213,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     """What else is done with dense rows, or without any."""
     from numba import from_dtype, types
 
-    f8, i8, flag, void, Function = types.float64, types.int64, types.boolean, types.void, types.FunctionType
+    f8, i8, flag, void, Function = types.float64, types.int64, types.boolean, types.void, function_type
     rule, loss, *_ = plug_ins
     vector, matrix, double, square = _array(real, 1), _array(real, 2), _array(f8, 1), _array(f8, 2)
     double_in, rows_in, progress = _array(f8, 1, True), _array(from_dtype(ROW_NUMBER), 1, True), training[-1][4]
@@ -244,7 +245,7 @@ def _of_sparse(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     """What else is done with rows in CSR."""
     from numba import from_dtype, types
 
-    f8, i8, void, Function = types.float64, types.int64, types.void, types.FunctionType
+    f8, i8, void, Function = types.float64, types.int64, types.void, function_type
     rule, loss, *_ = plug_ins
     state, anchor, buffers, settings, hypers_to_budget = training
     double, indices, numbers = _array(f8, 1), _array(i8, 1), _array(types.uint64, 1)

@@ -298,7 +298,7 @@ def evaluate(
     features, subset = data.features, data.subset
     n_rows = count_rows(data)
     rows, raw, derivatives, targets, weights, work = buffers
-    no_order = subset[:0]
+    no_order = rows[:0]
     factor = weight_factor / n_rows
     for _ in range(budget):
         m = min(buffers.rows.size, n_rows - start)
@@ -307,7 +307,7 @@ def evaluate(
         if m != rows.size:
             rows, raw, derivatives = buffers.rows[:m], buffers.raw[:m], buffers.derivatives[:m]
             targets, weights = buffers.targets[:m], buffers.weights[:m]
-        next_rows(no_order, 1, 0, subset, n_rows, start, rows, m)
+        next_rows(no_order, m, no_order.size, subset, n_rows, start, rows, m)  # literals would compile it once more
         gather_targets(data, buffers, m, factor)
         forward(features, rows, model, params, work, raw)
         value[0] += loss(raw, targets, weights, loss_hyper, derivatives)

@@ -154,7 +154,7 @@ def network_backward(features, rows, model, params, work, derivative, grads, sta
             if one_column:
                 back_through_column(a_part, above, weights, of_weights, below_part)
             elif n_out <= MOST_OUTPUTS:
-                model.products.narrow(above, turned, below_part)
+                model.products.by_loops(above, False, turned, below_part)
             if layer["dropout"] > 0.0:
                 mask = matrix_at(work, n_rows * layer["mask_at"] + at_row * n_in, part, n_in)
                 undo_drop(a_part, mask, layer["dropout"], below_part)

@@ -49,35 +49,22 @@ def back_through_column(a, delta, w, grads, below):
             below[i, j] = delta[i, 0] * w[j, 0]
 
 
-def add_to_four_rows(total, k, b, i, factors):
-    """Add to rows k..k+3 of the total rows i..i+3 of b, times four factors for each: read and written once for all."""
-    p0, q0, r0, s0, p1, q1, r1, s1, p2, q2, r2, s2, p3, q3, r3, s3 = factors
+def add_block(a, i, k, turns_a, b, total):
+    """Add what a 4 x 4 block of `a` contributes to four rows of the total: read and written once for all four of b."""
+    i1, i2, i3, k1, k2, k3 = i + 1, i + 2, i + 3, k + 1, k + 2, k + 3
+    p0, q0, r0, s0 = a[i, k], a[i, k1], a[i, k2], a[i, k3]
+    p1, q1, r1, s1 = a[i1, k], a[i1, k1], a[i1, k2], a[i1, k3]
+    p2, q2, r2, s2 = a[i2, k], a[i2, k1], a[i2, k2], a[i2, k3]
+    p3, q3, r3, s3 = a[i3, k], a[i3, k1], a[i3, k2], a[i3, k3]
+    if turns_a:
+        q0, r0, s0, r1, s1, s2, p1, p2, p3, q2, q3, r3 = p1, p2, p3, q2, q3, r3, q0, r0, s0, r1, s1, s2
+        i, i1, i2, i3, k, k1, k2, k3 = k, k1, k2, k3, i, i1, i2, i3
     for j in range(b.shape[1]):
-        t, u, v, w = b[i, j], b[i + 1, j], b[i + 2, j], b[i + 3, j]
-        total[k, j] += p0 * t + q0 * u + r0 * v + s0 * w
-        total[k + 1, j] += p1 * t + q1 * u + r1 * v + s1 * w
-        total[k + 2, j] += p2 * t + q2 * u + r2 * v + s2 * w
-        total[k + 3, j] += p3 * t + q3 * u + r3 * v + s3 * w
-
-
-def block_of_four(a, i, k):
-    """The rows of a 4 x 4 block, one after the other."""
-    return (
-        *(a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]),
-        *(a[i + 1, k], a[i + 1, k + 1], a[i + 1, k + 2], a[i + 1, k + 3]),
-        *(a[i + 2, k], a[i + 2, k + 1], a[i + 2, k + 2], a[i + 2, k + 3]),
-        *(a[i + 3, k], a[i + 3, k + 1], a[i + 3, k + 2], a[i + 3, k + 3]),
-    )
-
-
-def turned_block_of_four(a, i, k):
-    """Its columns."""
-    return (
-        *(a[i, k], a[i + 1, k], a[i + 2, k], a[i + 3, k]),
-        *(a[i, k + 1], a[i + 1, k + 1], a[i + 2, k + 1], a[i + 3, k + 1]),
-        *(a[i, k + 2], a[i + 1, k + 2], a[i + 2, k + 2], a[i + 3, k + 2]),
-        *(a[i, k + 3], a[i + 1, k + 3], a[i + 2, k + 3], a[i + 3, k + 3]),
-    )
+        t, u, v, w = b[k, j], b[k1, j], b[k2, j], b[k3, j]
+        total[i, j] += p0 * t + q0 * u + r0 * v + s0 * w
+        total[i1, j] += p1 * t + q1 * u + r1 * v + s1 * w
+        total[i2, j] += p2 * t + q2 * u + r2 * v + s2 * w
+        total[i3, j] += p3 * t + q3 * u + r3 * v + s3 * w
 
 
 def add_to_row(total, k, b, i, factor):
@@ -85,35 +72,24 @@ def add_to_row(total, k, b, i, factor):
         total[k, j] += factor * b[i, j]
 
 
-def narrow_product(a, b, total):
-    """Total = a b for an `a` of few columns and a wide b."""
+def product_by_loops(a, turns_a, b, total):
+    """Total = a b, or a' b, for an `a` of few columns and a wide b."""
     m, n = a.shape
     in_fours = n - n % 4
     set_all_zero(total)
     for i in range(0, m - 3, 4):
         for k in range(0, in_fours, 4):
-            add_to_four_rows(total, i, b, k, block_of_four(a, i, k))
+            add_block(a, i, k, turns_a, b, total)
+        if turns_a:
+            for k in range(in_fours, n):
+                p, q, r, s = a[i, k], a[i + 1, k], a[i + 2, k], a[i + 3, k]
+                for j in range(b.shape[1]):
+                    total[k, j] += (p * b[i, j] + q * b[i + 1, j]) + (r * b[i + 2, j] + s * b[i + 3, j])
     for i in range(m):
-        for k in range(in_fours if i < m - m % 4 else 0, n):
-            add_to_row(total, i, b, k, a[i, k])
-
-
-def sum_of_outer_products(a, b, total):
-    """Total = a' b for an `a` of few columns."""
-    m, n = a.shape
-    in_fours = n - n % 4
-    set_all_zero(total)
-    for i in range(0, m - 3, 4):
-        for k in range(0, in_fours, 4):
-            add_to_four_rows(total, k, b, i, turned_block_of_four(a, i, k))
-        for k in range(in_fours, n):
-            for j in range(b.shape[1]):
-                total[k, j] += (a[i, k] * b[i, j] + a[i + 1, k] * b[i + 1, j]) + (
-                    a[i + 2, k] * b[i + 2, j] + a[i + 3, k] * b[i + 3, j]
-                )
-    for i in range(m - m % 4, m):
-        for k in range(n):
-            add_to_row(total, k, b, i, a[i, k])
+        in_blocks = i < m - m % 4
+        for k in range((n if turns_a else in_fours) if in_blocks else 0, n):
+            row, of_b = (k, i) if turns_a else (i, k)
+            add_to_row(total, row, b, of_b, a[i, k])
 
 
 def by_loops(n_in, n_out):
@@ -125,9 +101,9 @@ def weight_gradients(products, a, delta, turned, grads):
     """Grads = a' delta."""
     n_in, n_out = grads.shape
     if n_in <= MOST_ROWS and n_out >= FEWEST_COLUMNS:
-        products.outer(a, delta, grads)
+        products.by_loops(a, True, delta, grads)
     elif n_out <= MOST_OUTPUTS:
-        products.outer(delta, a, turned)
+        products.by_loops(delta, True, a, turned)
         turn(turned, grads)
     else:
         multiply(products.gemm, a, True, delta, False, grads)
@@ -139,6 +115,6 @@ def product(products, a, weights, turned, z):
         turn(weights, turned)
         times_turned(a, turned, z)
     elif a.shape[1] <= MOST_ROWS and z.shape[1] * z.itemsize >= WIDE_BYTES:
-        products.narrow(a, weights, z)
+        products.by_loops(a, False, weights, z)
     else:
         multiply(products.gemm, a, False, weights, False, z)

@@ -132,8 +132,7 @@ class Products(NamedTuple):
     """How matrices are multiplied."""
 
     gemm: int  # address of BLAS's
-    narrow: object  # function pointer: (a, b, total), total = a b for an a of few columns
-    outer: object  # function pointer: total = a' b for such
+    by_loops: object  # function pointer: (a, turns_a, b, total), total = a b or a' b for an a of few columns
 
 
 # A layer of a network, and where its matrices begin: in the parameters, and in the workspace for each row of a block.

@@ -63,8 +63,7 @@ class Loop:
         self.kernel = self._kernel(training)
         self.call = self.kernel
         self.short_calls = plan.streaming or (self.pause and self.n_updates <= FEW_UPDATES)
-        short = self.short_calls and not self.python
-        self.plug_ins = (self.loss.pointer, self.rule.pointer) if short else (self.loss.call, self.rule.call)
+        self.plug_ins = tuple(part.call if self.python else part.pointer for part in (self.loss, self.rule))
 
     @property
     def is_of_any_rows(self) -> bool:
