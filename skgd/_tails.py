@@ -16,6 +16,7 @@ HEAVY, LINEAR = 30.0, 3.0
 # by squared correlations. Of a column that has nothing to do with them these are about one over the number of rows.
 FOLLOWED = 0.05
 MOST_ROWS = 4096  # that tell medians and correlations, to two digits
+FEW_ENTRIES = 2**14  # of which medians are found at once: what hardly counts beside the sample
 MOST_ENTRIES = 2**22  # of columns with heavy tails that tell whether targets follow them: what a few copies may take
 FARTHEST = 1e150  # scales from the median: the root of the largest floats
 
@@ -163,7 +164,7 @@ def _median_and_distance(sample: Any, j: int, weight: np.ndarray, is_rare: bool)
 def _medians_and_distances(sample: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same of all these columns of dense rows that count alike, some at a time."""
     found = [np.empty((2, 0))]
-    for some in np.array_split(columns, 1 + len(columns) * len(sample) // MOST_ENTRIES):
+    for some in np.array_split(columns, 1 + len(columns) * len(sample) // FEW_ENTRIES):
         ordered = np.sort(sample[:, some].T.astype(np.float64), axis=1)
         n_rows = ordered.shape[1]
         center = ordered[:, (n_rows - 1) // 2]

@@ -392,7 +392,8 @@ def value_and_gradient(objective, loss, data, params, dtype=np.float64, block_si
         if objective.kind is Linear:
             evaluate = bound(epoch_loops.evaluate, **LINEAR_PASSES)
     else:
-        model, pointwise = objective.for_kernels(storage), compiled(loss.pointwise, signatures(np.dtype(dtype)).loss)
+        model = objective.for_kernels(storage)
+        pointwise = compiled(loss.pointwise, signatures(np.dtype(dtype)).loss).pointer
         evaluate = kernel("evaluate", storage.dtype, objective.kind, storage.index_dtype)
     work = buffers(objective, data, block_size, np.dtype(dtype))
     work.work[:] = np.nan  # nothing may rely on what was there before
@@ -852,7 +853,7 @@ def start_of_function(n_params=3, value=np.inf):
 def update_on_function(get, value, state, progress, criterion=NEVER, tol=0.0, weight_decay=0.0, patience=1):
     """One update by momentum, 0.5 of the sum of gradients before."""
     optimizer = SGD(momentum=0.5)
-    rule = optimizer.rule if get is python_kernel else optimizer.compiled_rule(np.dtype(float))
+    rule = optimizer.rule if get is python_kernel else optimizer.compiled_rule(np.dtype(float)).pointer
     settings = FunctionSettings(criterion, tol, patience, weight_decay)
     update = get("function_update", np.dtype(float))
     status = update(rule, value, state, settings, optimizer.hyper(), 0.1, progress)

@@ -672,7 +672,7 @@ def test_passes_over_parts_add_up():
     data = data_of(X, y)
     index = X.indices.dtype
     evaluate = kernel("evaluate", X.dtype, Linear, index)
-    loss = plug_in(SquaredError.pointwise, "loss", np.dtype(float), "loss").call
+    loss = plug_in(SquaredError.pointwise, "loss", np.dtype(float), "loss").pointer
     params = np.random.default_rng(0).standard_normal(21)
 
     def run(start, budget, block):
