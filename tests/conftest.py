@@ -55,7 +55,7 @@ def pytest_pyfunc_call(pyfuncitem):
             case |= zip(names, [value] if len(names) == 1 else value, strict=True)
         try:
             pyfuncitem.obj(**fixtures | case)
-        except Exception as error:
+        except (Exception, pytest.fail.Exception) as error:
             error.add_note(f"where {case}")
             raise
     return True

@@ -80,6 +80,36 @@ def test_a_damaged_file_is_written_anew(folder, damage):
     assert compile_anew()
 
 
+def test_loops_are_not_unrolled_beyond_vectors():
+    from llvmlite import binding as llvm
+    from numba.core.registry import cpu_target
+
+    codegen = cpu_target.target_context.codegen()
+    if not hasattr(codegen, "_pass_builder"):
+        pytest.skip("this numba's passes can't be told so")
+    source = """define i64 @f(ptr %p, i64 %n) {
+entry: br label %loop
+loop: %i = phi i64 [0, %entry], [%next, %loop]
+%state = phi i64 [1, %entry], [%new, %loop]
+%at = getelementptr i64, ptr %p, i64 %i
+%x = load i64, ptr %at
+%with = xor i64 %x, %state
+%new = mul i64 %with, 3
+%next = add i64 %i, 1
+%more = icmp ult i64 %next, %n
+br i1 %more, label %loop, label %end
+end: ret i64 %new }"""
+
+    def loads(codegen):
+        module = llvm.parse_assembly(source)
+        passes, builder = codegen._module_pass_manager()
+        passes.run(module, builder)
+        return str(module).count("load i64")
+
+    assert loads(private._without_unrolling(codegen)) == 1 < loads(codegen)
+    assert private._without_unrolling("an older one") == "an older one"
+
+
 def test_code_that_numba_cannot_load_is_compiled(folder):
     import hashlib
     import pickle

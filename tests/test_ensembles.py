@@ -476,7 +476,7 @@ def test_members_take_larger_batches_of_wide_rows(n_rows, n_columns, batch_size)
     assert GDMLPRegressor(learning_rate=0.01, tol=None, **few).fit(X, y).batch_size_ == 32
 
 
-@pytest.mark.parametrize(("n_columns", "patience"), [(80, 20), (120, 14), (160, 10), (800, 5)])
+@pytest.mark.parametrize(("n_columns", "patience"), [(80, 20), (120, 14), (160, 10), (800, 10)])
 def test_members_that_learn_from_wide_rows_end_sooner(n_columns, patience):
     X, y = np.random.default_rng(0).normal(size=(100, n_columns)), np.arange(100) % 2
     model = GDMLPClassifier(hidden_layer_sizes=(4,), n_iter_no_change=10, random_state=0).fit(X, y)

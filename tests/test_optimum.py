@@ -633,10 +633,22 @@ def test_logistic_regression_with_about_as_many_columns_as_rows(n_rows, dtype, k
     assert model.converged_
     assert objective(model) - objective(oracle) <= 1e-9 * np.log(2)
     assert model.n_iter_ <= (30 if alpha == 0.1 or kind == "of few factors" else 40)
-    if (
-        kind == "independent" and dtype == "float64"
-    ):  # gradients alone lead to the optimum, or so near that one matrix or two do
+    if kind == "independent" and dtype == "float64":  # gradients lead to the optimum, or one matrix or two from there
         assert len(matrices) <= (0 if alpha == 0.1 else 2)
+
+
+@pytest.mark.filterwarnings("ignore:The classes are separable")
+@pytest.mark.parametrize("alpha", [0.0, 1e-6])
+def test_separable_classes_of_about_as_many_columns_as_rows(alpha):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((372, 300))
+    raw = X @ rng.standard_normal(300)
+    y = np.digitize(raw, np.quantile(raw, [1 / 3, 2 / 3]))
+    model = GDLogisticClassifier(alpha=alpha).fit(X, y)
+    assert model.converged_
+    assert model.score(X, y) == 1.0
+    assert model.loss_curve_[-1] < (1e-9 if alpha == 0 else 1e-3)
+    assert model.n_iter_ <= 150  # without a penalty, 82; after gradients alone, 1,340
 
 
 @pytest.mark.parametrize("as_sparse", [True, False])

@@ -95,8 +95,9 @@ def test_conditions_of_the_optimum(loss, l1_ratio, stored):
 
 
 # By second derivatives alone, 0 where the loss is straight, these take 75 and 46 steps, many of them between orthants;
-# by bounds of them alone, which hold far from the residuals, 696 and 17.
-@pytest.mark.parametrize(("shape", "most_steps"), [((600, 300), 90), ((100, 800), 35)])
+# by bounds of them alone, which hold far from the residuals, 696 and 17. With both 77 to 103 and 16 to 33, by the last
+# digits of targets.
+@pytest.mark.parametrize(("shape", "most_steps"), [((600, 300), 130), ((100, 800), 40)])
 def test_outliers_of_hubers_loss_take_few_steps(shape, most_steps):
     X, y = data(shape, informative=40)
     rng = np.random.default_rng(1)

@@ -25,7 +25,8 @@ COUPLED_PARAMETERS = 200  # up to here a matrix of all classes together saves pa
 COUPLED_PARAMETERS_L1 = 700  # proximal steps learn nothing from those before: without it they are hundreds
 TRIED_ROWS = 600  # from which on gradients alone are tried before a matrix of the rows' products
 TRIED_COLUMNS = 300  # from which on they are tried before a matrix of all columns, if rows are few enough to be in it
-FAR = 10.0  # raw predictions of which losses have straight pieces, if any
+LEAST_L2 = 1e-8  # with which the gradients of outputs that are coupled come to an end before their matrices
+FAR = 10.0  # raw predictions at which losses with straight pieces have no curvature
 APART = 0.15  # directions per column that hold the variance: where they are fewer, gradients lead nowhere soon
 EVEN_ROWS = 100  # tell whether columns have about the same scale:
 EVEN = 100.0  # times the smallest mean square, at most,
@@ -72,6 +73,8 @@ def gradients_lead_far(problem: Problem, is_auto: bool, kind: str, few_rows: boo
     exact = problem.model.compute_dtype(rows.storage) == FLOAT64  # other passes lose digits that matrices keep
     if not (of_all and exact) or quadratic or d < TRIED_COLUMNS:
         return False
+    if problem.model.n_outputs > 1 and problem.penalty.l2 < LEAST_L2:
+        return False  # separable classes
     return is_curved_everywhere(problem) and is_even(rows) and are_apart(rows)
 
 

@@ -22,8 +22,8 @@ ANNEALED_RATE = 3.0  # times Adam's customary rate, where it begins
 FEWEST_ROWS_OF_MEMBERS, FEWEST_UPDATES = 16, 50  # of a batch; of an epoch, while batches have more rows than that
 MEMBERS_RATE, MEMBERS_PATIENCE, MEMBERS_TOL = 6.0, 2.0, 0.0  # the same; times n_iter_no_change; of the loss held out
 # Rows that are fewer than columns are soon learnt by heart, at a high price: fewer updates of more rows, a sooner end.
-MOST_OF_WIDE, FEWEST_OF_WIDE = 0.25, 0.15  # of the rows in a batch; of all epochs
-LEAST_PATIENCE, TOL_OF_WIDE = 0.5, 1e-3  # times n_iter_no_change; of the loss held out
+MOST_OF_WIDE, FEWEST_OF_WIDE = 0.25, 0.5  # of the rows in a batch; of all epochs
+LEAST_PATIENCE, TOL_OF_WIDE = 1.0, 1e-3  # times n_iter_no_change; of the loss held out
 FEW_ROWS, WORK_OF_MEMBERS = 50_000, 2.0  # up to which members make all epochs; of many rows, in epochs of one network
 TOL = 1e-4  # where the rate stays
 

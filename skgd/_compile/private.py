@@ -1,5 +1,6 @@
 """numba's private parts. Each is tried before skgd relies on it: where one has gone, skgd does without, and says so."""
 
+import copy
 import functools
 import hashlib
 import types
@@ -141,7 +142,13 @@ def _make_compilers() -> Compilers:
         _optimize_final_module = JITCodeLibrary._optimize_final_module
 
     class WholeCompiler(Compiler):
+        library = JITCodeLibrary
+
         def define_pipelines(self):
+            state = self.state
+            codegen = _without_unrolling(state.targetctx.codegen())
+            state.library = self.library(codegen, state.func_id.func_qualname)
+            state.library.enable_object_caching()
             (manager,) = super().define_pipelines()
             manager.passes = [entry for entry in manager.passes if entry[0].__name__ not in UNUSED_PASSES]
             return [manager]
@@ -149,16 +156,28 @@ def _make_compilers() -> Compilers:
     class PartCompiler(WholeCompiler):
         library = PartLibrary
 
-        def define_pipelines(self):
-            state = self.state
-            state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
-            state.library.enable_object_caching()
-            return super().define_pipelines()
-
     class LoopCompiler(PartCompiler):
         library = LoopLibrary
 
     return Compilers(*({"pipeline_class": compiler} for compiler in (WholeCompiler, PartCompiler, LoopCompiler)))
+
+
+def _without_unrolling(codegen: Any) -> Any:
+    """A code generator that unrolls loops no further than vectors do: no slower, and less to compile."""
+    import llvmlite.binding as llvm
+
+    if not (hasattr(codegen, "_pass_builder") and hasattr(llvm, "create_pipeline_tuning_options")):
+        return codegen  # numba before 0.62, say, whose passes take no such option
+
+    def passes(opt=3, loop_vectorize=True, slp_vectorize=True):
+        tuning = llvm.create_pipeline_tuning_options(opt)
+        tuning.loop_vectorization, tuning.slp_vectorization = loop_vectorize, slp_vectorize
+        tuning.loop_unrolling = False
+        return llvm.create_pass_builder(codegen._tm, tuning)
+
+    tuned = copy.copy(codegen)
+    tuned._pass_builder = passes
+    return tuned
 
 
 # -- addresses
@@ -280,6 +299,8 @@ def pointer_to(dispatcher: Any) -> Any:
         return dispatcher
     (result,) = dispatcher.overloads.values()
     address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+    if not address:
+        raise LookupError(f"no address of {result.fndesc.llvm_func_name}")
     return Pointer(dispatcher, function_type(result.signature), address)
 
 

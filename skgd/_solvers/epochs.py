@@ -123,8 +123,8 @@ class Epochs:
         done = training.progress["cursor"][0] // self.settings.batch_size
         first, last = training.epochs * per_epoch + done, last_epoch * per_epoch
         n_updates = min(self.budget, (per_epoch - done if self.loop.pause else last - first))
-        # Calls of an epoch are short: of a schedule that is ours many epochs are looked up at once.
-        n_planned = min(MAX_PLANNED_UPDATES, last - first) if self.plan.anneals else n_updates
+        # Calls of an epoch are short: of a schedule that is ours many epochs are looked up once.
+        n_planned = min(MAX_PLANNED_UPDATES if self.plan.anneals else self.budget, last - first)
         known = 0 <= first - self.first_planned <= len(self.planned) - n_updates
         if not (known and self.plan.anneals):
             epochs, updates = np.divmod(np.arange(first, first + n_planned), per_epoch)
