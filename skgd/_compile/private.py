@@ -165,12 +165,13 @@ def _make_compilers() -> Compilers:
 def _without_unrolling(codegen: Any) -> Any:
     """A code generator that unrolls loops no further than vectors do: no slower, and less to compile."""
     import llvmlite.binding as llvm
+    from numba.core import config
 
     if not (hasattr(codegen, "_pass_builder") and hasattr(llvm, "create_pipeline_tuning_options")):
         return codegen  # numba before 0.62, say, whose passes take no such option
 
-    def passes(opt=3, loop_vectorize=True, slp_vectorize=True):
-        tuning = llvm.create_pipeline_tuning_options(opt)
+    def passes(opt=config.OPT, loop_vectorize=config.LOOP_VECTORIZE, slp_vectorize=config.SLP_VECTORIZE):
+        tuning = llvm.create_pipeline_tuning_options(int(opt))
         tuning.loop_vectorization, tuning.slp_vectorization = loop_vectorize, slp_vectorize
         tuning.loop_unrolling = False
         return llvm.create_pass_builder(codegen._tm, tuning)
