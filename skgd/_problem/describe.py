@@ -16,13 +16,13 @@ from .distinct import distinct_rows
 from .features import (
     ALL_ROWS,
     as_stored,
-    copied_rows,
     dense_columns,
     in_double,
     raw_features,
     read_only,
     row_numbers,
     scaled_rows,
+    some_rows,
     stored_alike,
     targets_by_precision,
 )
@@ -288,10 +288,10 @@ def far_centers(data: Data) -> np.ndarray:
             far = far[which]
         else:
             # a column with a share of zeros that is more than 1 / (FAR^2 + 1) varies by more than FAR allows
-            most = np.bincount(copied_rows(features, some).indices).max(initial=0)
+            most = np.bincount(some_rows(features, some).indices).max(initial=0)
             if len(some) - most > len(numbers) / (FAR**2 + 1):
                 return center
-            stored = copied_rows(features, numbers)
+            stored = some_rows(features, numbers)
             entries = stored.data.astype(np.float64, copy=False)
             sums = [np.bincount(stored.indices, each, minlength=d) for each in (entries, entries**2)]
             far, mean = _far(sums[0] / len(numbers), sums[1] / len(numbers))

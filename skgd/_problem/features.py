@@ -1,6 +1,7 @@
 """Features as kernels take them, dense or CSR, and samples of their standardised rows."""
 
 import zlib
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -75,15 +76,21 @@ def in_double(features: Features | SparseFeatures) -> Features | SparseFeatures:
     return features._replace(**{name: read_only(getattr(features, name).astype(np.float64))})
 
 
-def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray) -> np.ndarray | sparse.csr_array:
+def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray | slice) -> np.ndarray | sparse.csr_array:
     """The given rows as models see them, in float64; CSR, which isn't centred, where the data are."""
     if isinstance(features, Features):
-        scaled = np.empty((len(rows), features.center.size))
+        scaled = np.empty((_count(rows), features.center.size))
         dense_rows(features, rows, scaled)
         return scaled
-    copied = copied_rows(features, rows)
-    values = copied.data * features.inverse_scale[copied.indices]
-    return sparse.csr_array((values, copied.indices, copied.indptr), shape=(len(rows), features.center.size))
+    some = some_rows(features, rows)
+    values = some.data.astype(np.float64, copy=False)
+    if (features.inverse_scale != 1.0).any():
+        values = values * features.inverse_scale[some.indices]
+    return sparse.csr_array((values, some.indices, some.indptr), shape=(_count(rows), features.center.size))
+
+
+def _count(rows: np.ndarray | slice) -> int:
+    return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
 
 
 def squared(rows: np.ndarray | sparse.csr_array) -> np.ndarray | sparse.csr_array:
@@ -99,11 +106,16 @@ def left_to_center(features: Features | SparseFeatures) -> np.ndarray:
     return np.zeros(center.size) if isinstance(features, Features) else center * features.inverse_scale
 
 
-def copied_rows(features: SparseFeatures, rows: np.ndarray) -> SparseFeatures:
-    """The given rows one after the other in arrays of their own."""
-    begin, lengths = features.indptr[rows], np.diff(features.indptr)[rows]
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    at = np.arange(indptr[-1]) + np.repeat(begin - indptr[:-1], lengths)
+def some_rows(features: SparseFeatures, rows: np.ndarray | slice) -> SparseFeatures:
+    """The given rows one after the other: those of a slice where they are, others in arrays of their own."""
+    if isinstance(rows, slice):
+        indptr = features.indptr[rows.start : rows.stop + 1]
+        at: Any = slice(indptr[0], indptr[-1])
+        indptr = indptr - indptr[0]
+    else:
+        begin, lengths = features.indptr[rows], np.diff(features.indptr)[rows]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.arange(indptr[-1]) + np.repeat(begin - indptr[:-1], lengths)
     data, indices, indptr = map(read_only, (features.data[at], features.indices[at], indptr))
     return features._replace(data=data, indices=indices, indptr=indptr)
 
@@ -115,8 +127,6 @@ def dense_rows(features: Features | SparseFeatures, rows: np.ndarray | slice, ou
         if (features.inverse_scale != 1.0).any():  # half the time, of rows that don't stay in the cache
             out *= features.inverse_scale
         return
-    if isinstance(rows, slice):
-        rows = np.arange(rows.start, rows.stop)
     out[...] = sparse.csr_array(scaled_rows(features, rows)).toarray()
     if features.center.any():
         out -= left_to_center(features)
@@ -128,18 +138,20 @@ def rows_apart(data: Data, rows: np.ndarray) -> Data:
         return data._replace(subset=row_numbers(rows))
     weight = read_only(data.weight[rows] if data.weight.size else data.weight)
     (doubles, singles), numbers = targets_by_precision(data.y[rows]), row_numbers(rows[:0])
-    features = copied_rows(data.features, rows)
+    features = some_rows(data.features, rows)
     return data._replace(features=features, doubles=doubles, singles=singles, weight=weight, subset=numbers)
 
 
-def dense_columns(rows: np.ndarray | sparse.csr_array, columns: np.ndarray) -> np.ndarray:
-    """Some columns of rows that :func:`scaled_rows` gave, as an array."""
+def dense_columns(rows: np.ndarray | sparse.csr_array, columns: np.ndarray, beside: int = 0) -> np.ndarray:
+    """Some columns of rows that :func:`scaled_rows` gave, as an array, with as many columns of zeros `beside` them."""
+    shape = rows.shape[0], len(columns) + beside
     if isinstance(rows, np.ndarray):
-        return rows[:, columns]
-    place = np.full(rows.shape[1], -1)
+        found = np.zeros(shape)
+        found[:, : len(columns)] = rows[:, columns]
+        return found
+    place = np.full(rows.shape[1], -1, dtype=np.int32)
     place[columns] = np.arange(len(columns))
     at = place[rows.indices]
-    wanted = at >= 0
-    found = np.zeros((rows.shape[0], len(columns)))
-    found[np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[wanted], at[wanted]] = rows.data[wanted]
-    return found
+    wanted = np.flatnonzero(at >= 0)
+    indptr = np.searchsorted(wanted, rows.indptr)
+    return sparse.csr_array((rows.data[wanted], at[wanted], indptr), shape=shape).toarray()

@@ -9,7 +9,7 @@ from .. import _parallel as threads
 from .._compile.kernels import activation_kernels
 from .._containers import as_numpy
 from .._kernels.structures import Data, Features
-from .features import copied_rows
+from .features import some_rows
 from .network import NetworkModel, layers_of
 from .scaling import Scaling
 
@@ -100,7 +100,7 @@ def _copied(data: Data, rows: np.ndarray):
     """The given rows as they were before they were scaled."""
     if isinstance(data.features, Features):
         return data.features.X[rows]
-    parts = copied_rows(data.features, rows)
+    parts = some_rows(data.features, rows)
     shape = len(rows), data.features.center.size
     return sparse.csr_array((parts.data, parts.indices, parts.indptr), shape=shape)
 

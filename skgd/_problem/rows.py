@@ -59,8 +59,7 @@ class Rows:
 
     def scaled(self) -> Any:
         """The rows as models see them, in CSR where the data are."""
-        numbers = self.numbers(slice(None))
-        return scaled_rows(self.data.features, np.arange(self.n_rows) if isinstance(numbers, slice) else numbers)
+        return scaled_rows(self.data.features, self.numbers(slice(None)))
 
     def fill(self, columns: np.ndarray) -> None:
         """Fill an array (n_rows, n_features) with them."""

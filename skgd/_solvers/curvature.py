@@ -328,8 +328,9 @@ class Curvature:
             n_leading = min(n_leading, max(len(second) // ROWS_PER_LEADING, 1))
         columns = np.sort(np.argpartition(-curvature.mean(axis=1), n_leading - 1)[:n_leading])
         leading = np.add.outer(np.arange(self.n_outputs) * self.n_columns, np.append(columns, self.n_columns - 1))
-        Z = np.empty((len(second), n_leading + 1))
-        Z[:, :-1] = dense_columns(rows, columns) - center[columns]
+        Z = dense_columns(rows, columns, beside=1)
+        if center.any():
+            Z[:, :-1] -= center[columns]
         Z[:, -1] = self.linear.trains_intercept
         matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]

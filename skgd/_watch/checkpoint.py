@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._kernels.structures import Data, SparseFeatures
-from .._problem.features import checksum, copied_rows
+from .._problem.features import checksum, some_rows
 from .._problem.model import LinearModel
 from .._problem.partitioned import PartitionedRows
 from .._problem.problem import Problem
@@ -215,7 +215,7 @@ def _of_rows(rows: Rows | PartitionedRows) -> dict:
 def _sample(data: Data) -> list[np.ndarray]:
     numbers = data.sample_rows(SAMPLE)
     if isinstance(data.features, SparseFeatures):
-        some = copied_rows(data.features, numbers)
+        some = some_rows(data.features, numbers)
         return [some.data, some.indices, some.indptr]
     return [data.features.X[numbers]]
 
