@@ -24,9 +24,9 @@ KEPT = ("params", "slots", "average")  # vectors of the state that outlive a fit
 RESUMED = "learning_rate", "plateau", "updates", "stop_reason", "gradient_norm"  # beside arrays and curves
 
 
-def _places(*names: str) -> list[int]:
+def _places(*names: str) -> np.ndarray:
     """Where fields are in a progress, which has eight bytes for each."""
-    return [Progress.fields[name][1] // 8 for name in names]  # type: ignore[index]
+    return np.array([Progress.fields[name][1] // 8 for name in names])  # type: ignore[index]
 
 
 # All fields of a kind at once: for a small batch it would take long to look them up one by one.
