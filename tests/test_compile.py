@@ -19,7 +19,7 @@ import pytest
 
 import skgd
 from skgd import GDLinearRegressor, GDMLPRegressor
-from skgd._compile import cache, intrinsics, jit, private
+from skgd._compile import cache, intrinsics, jit, memory, private
 from skgd._compile.jit import bound, compiled, have_numba
 from skgd._compile.kernels import _kernel
 from skgd._kernels import matrices, stopping, vectors
@@ -78,6 +78,42 @@ def test_a_damaged_file_is_written_anew(folder, damage):
     assert [file] == list(folder.iterdir())
     assert len(file.read_bytes()) == pytest.approx(whole, rel=0.1)
     assert compile_anew()
+
+
+def test_the_types_of_results_are_found_once(monkeypatch):
+    import numba
+    from numba.core.types.functions import BaseFunction
+
+    asked = []
+    find = BaseFunction.get_call_type
+    monkeypatch.setattr(BaseFunction, "get_call_type", lambda *of: asked.append(of) or find(*of))
+
+    def times_asked(options, kind):
+        asked.clear()
+        function = numba.njit(f"{kind}({kind}, {kind}[::1])", **options)(lambda a, b: (a - b[0]) * (a - b[1]) - a)
+        assert function(7, np.array([5, 4], kind)) == (7 - 5) * (7 - 4) - 7
+        return len(asked)
+
+    ours = private.compilers().whole
+    for kind in ["f8", "i8"]:
+        assert times_asked(ours, kind) <= 5 < 6 <= times_asked({}, kind)  # 2 elements, 3 differences and a product
+        assert times_asked(ours, kind) == 0
+    assert times_asked({"fastmath": True, **ours}, "f8") > 0  # each kind of code has a memory of its own
+
+
+def test_flags_that_are_known_are_numbas():
+    from numba.core.compiler import Flags
+
+    known_flags, _ = memory.make_memory()
+    flags = Flags()
+    flags.nrt = True
+    known = known_flags(flags)
+    assert known == flags
+    assert hash(known) == hash(flags)
+    changed = known.copy()
+    changed.nrt = False
+    assert changed == Flags() != known
+    assert changed.values() == flags.values() | {"nrt": False}
 
 
 def test_loops_are_not_unrolled_beyond_vectors():

@@ -7,6 +7,7 @@ import types
 from typing import Any, NamedTuple
 
 from .._warnings import warn_user
+from .memory import make_memory
 
 OPTIONS = {"_nrt", "no_cpython_wrapper", "no_cfunc_wrapper", "forceinline"}
 
@@ -122,6 +123,7 @@ def _make_compilers() -> Compilers:
         "_finalize_dynamic_globals",
     ):
         getattr(JITCodeLibrary, name)
+    known_flags, known_context = make_memory()
 
     class PartLibrary(JITCodeLibrary):
         """Code that is linked into that of others, and never called by itself."""
@@ -143,6 +145,12 @@ def _make_compilers() -> Compilers:
 
     class WholeCompiler(Compiler):
         library = JITCodeLibrary
+
+        def __init__(self, typing_context, target_context, library, args, return_type, flags, local_types):
+            flags = known_flags(flags)
+            known = known_context(typing_context, flags)
+            super().__init__(known, target_context, library, args, return_type, flags, local_types)
+            self.state.targetctx.typing_context = known
 
         def define_pipelines(self):
             state = self.state
