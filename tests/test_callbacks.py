@@ -3,6 +3,7 @@
 import collections
 import copy
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,18 @@ class Recorder:
 
     def teardown(self, estimator, context):
         self._note("teardown", context)
+
+
+class OneByOne(Recorder):
+    """Takes its time, and bears no second thread meanwhile."""
+
+    def _note(self, what, context):
+        with self.lock:
+            self.busy, was_busy = True, getattr(self, "busy", False)
+        assert not was_busy
+        time.sleep(2e-3)
+        self.busy = False
+        super()._note(what, context)
 
 
 KINDS = {
@@ -148,7 +161,7 @@ def test_a_fit_that_goes_on_counts_its_own_epochs_and_has_one_start():
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_starts_are_tasks_with_epochs_of_their_own(n_jobs):
-    recorder = Recorder()
+    recorder = OneByOne()
     model = GDMLPRegressor(hidden_layer_sizes=(4,), n_restarts=3, n_jobs=n_jobs, max_iter=4, random_state=0)
     model.set_callbacks(recorder).fit(X, Y)
     starts = [each for each in recorder.told if each[0] == "begin" and each[1].startswith("start")]
@@ -340,6 +353,11 @@ def test_a_table_of_epochs_has_the_numbers_of_the_textbook(capsys):
     np.testing.assert_allclose(
         [value, *slopes], [np.mean(residual**2) / 2, residual @ x / 4, residual.mean()], atol=1e-3
     )
+    model = GDLogisticClassifier(standardize=True, **settings).set_callbacks(EpochTable())  # whose intercept is trained
+    model.fit(x[:, None], x > 3)
+    slopes = [float(each) for each in capsys.readouterr().out.splitlines()[-1].split()[4:6]]
+    off = model.predict_proba(x[:, None])[:, 1] - (x > 3)
+    np.testing.assert_allclose(slopes, [off @ x / 4, off.mean()], rtol=2e-3)
     with pytest.raises(
         TypeError, match="EpochTable must be set on a linear model of skgd, and this is a GDMLPRegressor"
     ):

@@ -121,6 +121,18 @@ def test_the_model_may_stop_resume_and_be_watched_again_and_again(tmp_path):
     np.testing.assert_array_equal(third.validation_curve_[:4], first.validation_curve_)
 
 
+def test_starts_that_have_ended_are_in_the_checkpoints_of_a_resumed_fit(tmp_path):
+    path = tmp_path / "fit.npz"
+    model = GDMLPRegressor(hidden_layer_sizes=(3,), n_restarts=2, max_iter=5, random_state=0, n_jobs=1)
+    for go_on, n_epochs in (model.fit, 7), (functools.partial(model.resume, path), 1):
+        model.set_callbacks(Checkpoint(path), StopAfter(n_epochs, KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            go_on(X, Y)
+    assert [state and state["last_epoch"] for state in files.read(path)["drivers"]] == [5, 5]
+    resumed = clone(model).set_callbacks().resume(path, X, Y)
+    np.testing.assert_array_equal(resumed.coefs_[0], clone(model).set_callbacks().fit(X, Y).coefs_[0])
+
+
 @pytest.mark.parametrize("average", [True, 0.9, 3])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_best_mean_of_float32_parameters_is_kept_too(average, tmp_path):
@@ -340,7 +352,7 @@ def test_how_many_are_kept_and_how_often(tmp_path):
     earlier = GDLinearRegressor(optimizer="adam", max_iter=25, tol=None, random_state=0)
     np.testing.assert_array_equal(earlier.resume(tmp_path / "fit-000020.npz", X, Y).coef_, model.coef_)
     other = tmp_path / "other.npz"
-    model.set_callbacks(Checkpoint(other, every=timedelta(hours=1), keep=9)).fit(X, Y)
+    model.set_callbacks(Checkpoint(other, every=timedelta(days=1), keep=9)).fit(X, Y)
     assert [each.name for each in tmp_path.glob("other*")].count("other-000025.npz") == 1
     assert len(list(tmp_path.glob("other*"))) == 2  # the end alone
 
@@ -449,14 +461,20 @@ class Halves:
         return self.factor**t
 
 
+def powers_of(base):
+    return lambda t: base**t
+
+
 @pytest.mark.parametrize(
     ("one", "same", "other"),
     [
         (lambda t: 0.9**t, lambda t: 0.9**t, lambda t: 0.8**t),
         (Halves(), Halves(), Halves(0.4)),
         (functools.partial(pow, 0.9), functools.partial(pow, 0.9), functools.partial(pow, 0.8)),
+        (powers_of(0.9), powers_of(0.9), powers_of(0.8)),
+        (lambda t, base=0.9: base**t, lambda t, base=0.9: base**t, lambda t, base=0.8: base**t),
     ],
-    ids=["function", "object", "partial"],
+    ids=["function", "object", "partial", "closure", "default"],
 )
 def test_callables_are_compared_by_what_they_do(one, same, other, tmp_path):
     path = tmp_path / "fit.npz"

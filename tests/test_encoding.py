@@ -220,6 +220,8 @@ def test_gaps_in_arrays_have_a_column_that_tells_of_them():
     assert_array_equal(model.coefs_[0], expected.coefs_[0])
     assert_array_equal(model.predict(NUMBERS), expected.predict(fill.transform(NUMBERS)))
     assert_array_equal(model.predict(X[:1]), expected.predict(fill.transform(X[:1])))
+    single = network().fit(X.astype(np.float32), Y)  # is trained in the precision that it comes in
+    assert single.coefs_[0].dtype == single.predict(X.astype(np.float32)).dtype == np.float32
 
 
 def test_gaps_beside_weights():

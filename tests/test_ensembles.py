@@ -5,6 +5,7 @@ import itertools
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from scipy.special import expit, logit, logsumexp, softmax
@@ -20,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd._solvers.training import SEEDS
 from skgd._targets.held_out import folds
-from skgd.callbacks import Checkpoint
+from skgd.callbacks import Checkpoint, EpochLogger
 from skgd.neural_network._linear_part import SLOPES, WEIGHTS, best_slope, best_weight
 
 DIABETES, IRIS, CANCER = (load(return_X_y=True) for load in (load_diabetes, load_iris, load_breast_cancer))
@@ -174,6 +175,15 @@ def test_predictions_are_so_far_from_the_constant_model_as_is_halfway_best_for_r
     np.testing.assert_array_equal(predict(X), alone)
 
 
+def test_rows_held_out_count_for_their_weight():
+    rng = np.random.default_rng(0)
+    X, heavy = rng.normal(size=(100, 3)), np.arange(100) % 2 == 0
+    y = np.where(heavy, 1, -1) * X[:, 0] + 0.1 * rng.normal(size=100)  # light rows say the contrary
+    model = GDMLPRegressor(hidden_layer_sizes=(2,), max_iter=3, random_state=0)
+    assert model.fit(X, y, np.where(heavy, 100.0, 1.0)).calibration_slope_ > 0.95
+    assert model.fit(X, y).calibration_slope_ < 0.85
+
+
 @pytest.mark.parametrize("slope", [0.0, -1.0, np.nan, np.inf])
 def test_slopes_that_mean_nothing_are_refused(slope):
     X, y = make_friedman1(60, random_state=0)
@@ -243,7 +253,7 @@ def test_the_linear_part_goes_on_and_is_stored():
     assert model.oob_score_ > 0.4  # two epochs reach no more than 0.2
     first = model.predict(X)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), first)
-    weight = model.linear_weight_
+    weight, model.calibration_slope_ = model.linear_weight_, 0.9
     for _ in range(30):
         model.partial_fit(X, y + 500)
     assert model.linear_weight_ == weight
@@ -386,6 +396,9 @@ def test_out_of_bag_of_classes_and_of_weights():
     assert model.oob_score_ == pytest.approx(accuracy_score(y, right, sample_weight=weight))
     assert 0.9 < model.oob_score_ <= model.score(X, y)
     assert not hasattr(model.set_params(n_members=1).fit(X, y), "oob_score_")
+    labels, (X_labels, Y) = CASES["labels"]
+    of_labels = clone(labels).fit(X_labels, Y)  # of a row all must be right
+    assert of_labels.oob_score_ == pytest.approx(accuracy_score(Y, of_labels.oob_prediction_ > 0.5))
     some = GDMLPClassifier(n_members=2, validation_fraction=0.25, **SMALL).fit(X, y)
     assert np.isnan(some.oob_prediction_[:, 0]).mean() == pytest.approx(0.5, abs=0.02)
     assert np.isfinite(some.oob_score_)
@@ -444,7 +457,7 @@ def test_a_network_begins_and_ends_as_the_guide_says():
     assert not hasattr(few, "oob_score_")
     many = np.tile(X, (600, 1))
     model = GDMLPRegressor(**SMALL | {"hidden_layer_sizes": (1,)}).fit(many, np.tile(y, 600))
-    assert model.n_iter_ <= 5  # of 12: all members together make twice as many
+    assert model.n_iter_ == 5  # of 12: all members together make twice as many
 
 
 @pytest.mark.parametrize(
@@ -488,6 +501,15 @@ def test_members_that_learn_from_wide_rows_end_sooner(n_columns, patience):
             assert (stale < patience) == (epoch + 1 < len(curve)) or len(curve) == 100
 
 
+def test_the_rate_of_wide_rows_ends_at_zero_as_well(tmp_path):
+    pytest.importorskip("sklearn.callback")
+    X, y = np.random.default_rng(0).normal(size=(100, 160)), np.arange(100) % 2
+    model = GDMLPClassifier(hidden_layer_sizes=(4,), max_iter=8, random_state=0)  # half of these are made
+    model.set_callbacks(EpochLogger(tmp_path / "log")).fit(X, y)
+    rates = pd.read_csv(tmp_path / "log").query("start == 1")["learning_rate"]
+    np.testing.assert_allclose(rates, 0.006 * (1 + np.cos(np.pi * np.arange(4) / 4)) / 2, rtol=1e-9)
+
+
 def test_members_take_larger_batches_of_sparse_rows():
     few = {"hidden_layer_sizes": (1,), "max_iter": 1, "random_state": 0}
     assert GDMLPRegressor(**few).fit(csr_array(DIABETES[0]), DIABETES[1]).batch_size_ == 200
@@ -497,6 +519,8 @@ def test_members_go_on_and_callbacks_see_them(at_epoch):
     X, y = DIABETES
     model = GDMLPRegressor(n_members=3, warm_start=True, early_stopping=False, tol=None, **SMALL)
     first = model.fit(X, y).predict(X)
+    assert model.best_loss_ == pytest.approx(np.mean([each.min() for each in model.loss_curve_]))
+    assert model.loss_ == pytest.approx(np.mean([each[-1] for each in model.loss_curve_]))
     model.fit(X, y)
     assert (model.n_members_, model.n_iter_) == (3, 24)
     assert not np.array_equal(model.predict(X), first)
@@ -562,7 +586,7 @@ def test_rows_without_weight_and_rows_seen_before():
     model = GDMLPRegressor(**SMALL).fit(X, y)
     assert hasattr(model, "oob_score_")
     assert not hasattr(model.set_params(warm_start=True, tol=None).fit(X, y), "oob_score_")
-    few = GDMLPRegressor(**SMALL).fit(X[:90], y[:90], X_val=X[90:], y_val=y[90:])
+    few = GDMLPRegressor(**SMALL).fit(X[:30], y[:30], X_val=X[30:], y_val=y[30:])
     assert few.stop_reason_ in ("early_stopping", "max_iter")
     assert few.best_validation_score_ is not None
 

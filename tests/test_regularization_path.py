@@ -6,6 +6,7 @@ import warnings
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from scipy.special import logsumexp
@@ -293,6 +294,15 @@ def test_the_last_fit_begins_where_the_folds_have_ended():
     np.testing.assert_allclose(search.best_estimator_.coef_, alone.coef_, rtol=1e-7, atol=1e-9)
 
 
+def test_who_asks_for_a_tolerance_has_it_along_paths_and_in_folds():
+    def slope_left(tol):
+        of_folds = solver_of(model_for_path(GDLogisticClassifier(tol=tol)), X[:, :4], KIND > 0, None, tol=0.5)
+        return of_folds.under(L2(1e-3)).gradient_norm
+
+    assert slope_left(1e-14) < 1e-9
+    assert slope_left("auto") > 1e-3  # which leaves it to the search
+
+
 def test_no_solution_takes_more_than_max_iter():
     model = GDLinearRegressor(penalty="l1", max_iter=3)
     with pytest.warns(ConvergenceWarning, match="max_iter=3"):
@@ -325,6 +335,12 @@ SEARCHES = {
     "lasso": (GDLinearRegressor(penalty="l1"), y, {}),
     "counts, another score": (GDLinearRegressor("poisson"), np.abs(y), {"scoring": "neg_mean_poisson_deviance"}),
     "classes by name, CSR": (GDLogisticClassifier(penalty=L1()), np.array(["a", "b", "c"])[KIND], {"cv": 3}),
+    "yes or no": (GDLogisticClassifier(), KIND > 0, {"cv": 3}),
+    "a half to learn from": (
+        GDLinearRegressor(),
+        y,
+        {"cv": ShuffleSplit(3, train_size=0.5, test_size=0.2, random_state=0)},
+    ),
     "probabilities": (
         GDLogisticClassifier(),
         KIND,
@@ -412,6 +428,11 @@ def test_pictures_of_paths():
         CoefficientPathDisplay.from_path(X)
 
 
+def test_names_of_columns_are_known():
+    frame = pd.DataFrame(X[:, :2], columns=["one", "other"])
+    assert [*AlphaSearchCV(GDLinearRegressor(), n_alphas=2).fit(frame, y).feature_names_in_] == ["one", "other"]
+
+
 def test_rows_of_folds_may_be_numbered_from_the_end():
     numbers = np.arange(len(y))
     given = [(numbers[:-50], numbers[-50:]), (numbers[50:], numbers[:50])]
@@ -428,6 +449,8 @@ def test_folds_of_single_rows_have_no_score_and_weightless_ones_are_refused():
         warnings.simplefilter("ignore")
         search = AlphaSearchCV(GDLinearRegressor(), n_alphas=3, cv=LeaveOneOut()).fit(X[:10], y[:10])
     assert np.isnan(search.cv_results_["mean_test_score"]).all()  # as GridSearchCV has it
+    assert (search.cv_results_["rank_test_score"] == 1).all()  # ties share the best place, and the largest alpha has it
+    assert search.best_index_ == 0
     with pytest.raises(ValueError, match="zero for all rows of a fold"):
         AlphaSearchCV(GDLinearRegressor(), n_alphas=3).fit(X, y, sample_weight=np.arange(len(y)) < 50)
 
@@ -439,6 +462,10 @@ def test_weights_go_where_they_are_asked_for():
             AlphaSearchCV(GDLinearRegressor(), n_alphas=3).fit(X, y, sample_weight=weight)
         silent = GDLinearRegressor().set_fit_request(sample_weight=False).set_score_request(sample_weight=True)
         search = AlphaSearchCV(silent, n_alphas=3).fit(X, y, sample_weight=weight)
+        alphas = [each["alpha"] for each in search.cv_results_["params"]]
+        grid = GridSearchCV(silent, {"alpha": alphas}).fit(X, y, sample_weight=weight)
+    for scores in "mean_test_score", "split0_test_score":
+        np.testing.assert_allclose(search.cv_results_[scores], grid.cv_results_[scores], atol=1e-4)
     np.testing.assert_array_equal(search.best_estimator_.coef_, GDLinearRegressor(alpha=search.alpha_).fit(X, y).coef_)
     plain = AlphaSearchCV(
         GDLinearRegressor(), n_alphas=3, scoring=lambda model, rows, targets: model.score(rows, targets)

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 
 from skgd import GDLinearRegressor, GDMLPRegressor
@@ -289,6 +290,14 @@ def test_training_reduces_the_rate_on_a_plateau(data):
     np.testing.assert_allclose(model.coef_, w, rtol=1e-9)
     np.testing.assert_allclose(model.intercept_, [b], rtol=1e-9)
     np.testing.assert_allclose(model.loss_curve_, objectives, rtol=1e-9)
+
+
+def test_networks_end_at_a_standstill_on_a_plateau_and_after_all_epochs_of_other_schedules(data):
+    X, y = data
+    model = GDMLPRegressor(hidden_layer_sizes=(2,), max_iter=3, n_members=1, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="before GDMLPRegressor converged to tol=0.0001"):
+        model.set_params(schedule="plateau").fit(X, y)
+    assert model.set_params(schedule="cosine").fit(X, y).n_iter_ == 3  # which is no reason to warn
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])

@@ -143,6 +143,7 @@ def test_rows_tell_of_tails_by_their_weights(kind):
     repeated = np.repeat(np.arange(N), weight)
     weighted = network().fit(kind(X), Y, sample_weight=weight)
     assert weighted.tails_ == network().fit(kind(X[repeated]), Y[repeated]).tails_ != {}
+    assert network().fit(kind(X), Y, sample_weight=weight / 1024).tails_ == weighted.tails_  # by proportions alone
     far = np.where(X.max(axis=0) == X, 1e9, Z)
     assert network().fit(kind(far), Y).tails_ != {}
     assert network().fit(kind(far), Y, sample_weight=(far < 1e9).all(axis=1)).tails_ == {}
@@ -155,6 +156,7 @@ def test_columns_stay_whose_tails_targets_follow(kind):
     assert [*network().fit(kind(X), follows).tails_] == [2]
     assert [*network().fit(kind(X), np.column_stack([Y, follows])).tails_] == [2]
     assert network().fit(kind(X), follows + X[:, 2] / 10).tails_ == {}
+    assert [*network().fit(kind(np.add(X, [0, 0, 1e4, 0])), X[:, 2] + noise).tails_] == [1]  # as if it lay around zero
     assert [*network().fit(kind(X), np.log(X[:, 1] + 1) + noise).tails_] == [1, 2]
     assert [*network().fit(kind(X), np.ones(N)).tails_] == [1, 2]
     assert [*GDMLPClassifier(**NETWORK).fit(kind(X), CLASSES).tails_] == [1, 2]
