@@ -8,6 +8,7 @@ import time
 import warnings
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -34,6 +35,7 @@ from skgd._solvers.curvature import Curvature
 from skgd._solvers.plan import CurvaturePlan
 from skgd._watch import files
 from skgd._watch.checkpoint import parameters_of
+from skgd._watch.run import Run
 from skgd.callbacks import Checkpoint
 
 X, Y = load_diabetes(return_X_y=True)
@@ -121,16 +123,9 @@ def test_the_model_may_stop_resume_and_be_watched_again_and_again(tmp_path):
     np.testing.assert_array_equal(third.validation_curve_[:4], first.validation_curve_)
 
 
-def test_starts_that_have_ended_are_in_the_checkpoints_of_a_resumed_fit(tmp_path):
-    path = tmp_path / "fit.npz"
-    model = GDMLPRegressor(hidden_layer_sizes=(3,), n_restarts=2, max_iter=5, random_state=0, n_jobs=1)
-    for go_on, n_epochs in (model.fit, 7), (functools.partial(model.resume, path), 1):
-        model.set_callbacks(Checkpoint(path), StopAfter(n_epochs, KeyboardInterrupt()))
-        with pytest.raises(KeyboardInterrupt):
-            go_on(X, Y)
-    assert [state and state["last_epoch"] for state in files.read(path)["drivers"]] == [5, 5]
-    resumed = clone(model).set_callbacks().resume(path, X, Y)
-    np.testing.assert_array_equal(resumed.coefs_[0], clone(model).set_callbacks().fit(X, Y).coefs_[0])
+def test_starts_that_nobody_has_been_told_of_since_are_in_a_checkpoint_as_they_were():
+    drivers: list = [SimpleNamespace(number=k, begun=k < 2, state=lambda k=k: k) for k in range(3)]
+    assert Run(drivers, [], dict).state()["drivers"] == [0, 1, None]
 
 
 @pytest.mark.parametrize("average", [True, 0.9, 3])

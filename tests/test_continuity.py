@@ -325,6 +325,18 @@ def test_what_calls_leave_for_the_next_one_is_given_up_where_parameters_or_rows_
         np.testing.assert_allclose(model.intercept_, b, rtol=1e-9)
 
 
+def test_values_that_are_equal_and_mean_another_thing_are_noticed_by_the_next_call():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(8, 3)), rng.normal(size=8)
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=0.05, batch_size=None, standardize=False, average=False)
+    model.partial_fit(X, y).partial_fit(X, y)
+    plain = copy.deepcopy(model)
+    steps = [plain.partial_fit(X, y).coef_.copy() for _ in range(3)]
+    model.set_params(average=0)  # from now on all updates have a part in the mean
+    for mean in np.cumsum(steps, axis=0) / np.arange(1, 4)[:, None]:
+        np.testing.assert_allclose(model.partial_fit(X, y).coef_, mean, rtol=1e-9)
+
+
 def test_copies_of_a_stream_share_nothing_that_its_calls_write_into():
     X, y = make_data(64)
     model = GDMLPRegressor(hidden_layer_sizes=(5,)).partial_fit(X[:16], y[:16]).partial_fit(X[16:32], y[16:32])

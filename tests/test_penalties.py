@@ -267,6 +267,12 @@ def test_strengths_may_follow_from_parameters_of_ones_own(problem):
     model = GDLinearRegressor(penalty=Prior(2.0, 2.0)).fit(X, y)
     oracle = SkElasticNet(alpha=0.75, l1_ratio=2 / 3, tol=1e-12, max_iter=100_000).fit(standardised(X), y)
     np.testing.assert_allclose(model.coef_ * X.std(axis=0), oracle.coef_, atol=1e-4)
+    for wrong, said in (
+        (Prior(-2.0), "l1 must be .* not negative; it is -0.5"),
+        (Prior(gauss=np.nan), "l2 must be .*nan"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            GDLinearRegressor(penalty=wrong).fit(X, y)
 
 
 @pytest.mark.parametrize("method", ["value", "gradient", "proximal"])

@@ -1269,6 +1269,15 @@ def test_many_rows_cost_no_more_than_some():
     assert 0.001 < display.suggested_rate_ < 2  # the curvature is 1
 
 
+def test_range_tests_look_at_parameters_not_at_their_means():
+    rows, target = X[:100], y[:100]
+    tested = [
+        LearningRateDisplay.from_range_test(GDLinearRegressor(optimizer="sgd", average=average), rows, target)
+        for average in (False, True)
+    ]
+    np.testing.assert_array_equal(*(each.losses for each in tested))
+
+
 def test_range_tests_that_tell_nothing():
     with pytest.warns(UserWarning, match=r"the loss never fell: low=100 is too large a rate already"):
         LearningRateDisplay.from_range_test(descent(), X, y, low=100, high=1000)

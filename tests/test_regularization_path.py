@@ -424,6 +424,9 @@ def test_pictures_of_paths():
     assert "alpha = 0.1" in [text.get_text() for text in display.figure_.legends[0].get_texts()]
     classes = regularization_path(GDLogisticClassifier(), X, np.array(["a", "b", "c"])[KIND], n_alphas=2)
     assert list(CoefficientPathDisplay.from_path(classes, features=[0], output=None).lines_) == ["a", "b", "c"]
+    crossing = CoefficientPathDisplay(np.array([1.0, 0.1]), np.array([[2.0, 1.0], [1.0, 2.0]]), ["a", "b"], chosen=1.0)
+    names = [text.get_text() for text in crossing.plot().figure_.legends[0].get_texts()]
+    assert names == ["a", "b", "epochs = 1"]  # as they are at what was chosen
     with pytest.raises(TypeError, match="regularization_path"):
         CoefficientPathDisplay.from_path(X)
 
