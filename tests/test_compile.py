@@ -68,7 +68,15 @@ def test_what_is_compiled_once_is_loaded_afterwards(folder):
     assert file.stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("damage", [lambda code: b"", lambda code: code[: len(code) // 2], lambda code: b"\x80" * 9999])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda code: b"",
+        lambda code: code[: len(code) // 2],
+        lambda code: b"\x80" * 9999,
+        lambda code: code + b"\0",  # what could be loaded all the same: nothing but the checksum tells
+    ],
+)
 def test_a_damaged_file_is_written_anew(folder, damage):
     compile_anew()
     (file,) = folder.iterdir()
