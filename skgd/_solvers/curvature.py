@@ -1,5 +1,6 @@
 """The curvature of a linear model's objective, from a sub-sample of rows: what preconditions its gradients."""
 
+import copy
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -76,6 +77,12 @@ class SubSample:
         """Take so many rows from now on."""
         if size != self.size:
             self.size, self._sample = size, None
+
+    def among(self, numbers: np.ndarray) -> "SubSample":
+        """Some of these rows."""
+        some = copy.copy(self)
+        some.size, some._sample = len(numbers), self.sample.part(numbers)  # type: ignore[arg-type]
+        return some
 
     def mean(self, function: Callable[[Sample], np.ndarray], row_cost: int, n_numbers: int) -> np.ndarray:
         """Weighted mean over the rows of what function(sample), an array of so many numbers, sums."""
@@ -335,6 +342,13 @@ class Curvature:
         matrices = threads.run(lambda of_output: gram(Z, of_output), second.T, self.rows.n_threads)
         factors = [Factor(matrix, self.ridge[at]) for matrix, at in zip(matrices, leading, strict=True)]
         return leading.ravel(), Blocks(factors)
+
+
+def curvature_among(numbers: np.ndarray, curvature: Curvature, ridge: np.ndarray) -> Curvature:
+    """The curvature that some of the rows have, under another ridge."""
+    other = copy.copy(curvature)
+    other.some, other.ridge, other.made_of = curvature.some.among(numbers), ridge, {}
+    return other
 
 
 def knows_moments(curvature: Curvature) -> bool:

@@ -31,6 +31,7 @@ from .._solvers.shared_moments import Others, SharedMoments
 from .._solvers.training import begin
 from .._validation import Interval, StrOptions, check_parameters, check_rows_to_predict, some_rows
 from ._base import LinearEstimator
+from ._folds import paths_side_by_side
 from ._path import (
     OF_ALPHAS,
     RegularizationPath,
@@ -186,26 +187,31 @@ class AlphaSearchCV(GridSearchCV):
             shared.look_at([unseen for _, unseen in folds])
         alphas = alphas_of(model, whole, self.alphas, self.n_alphas, self.eps)
 
+        at_once = n_threads if n_threads > 1 else whole.problem.rows.n_threads
+        together = paths_side_by_side(folds, whole, model, alphas, self.tol, at_once)
+
         def scored(fold):
-            rows, unseen = fold
+            (rows, unseen), found = fold
             own: Any = copy(model)  # with what is known of columns
-            own.n_jobs = model.n_jobs if n_threads == 1 else 1
-            found = None
-            if shared and _hold([rows, unseen], numbers):
-                found = solver_without(unseen, rows, shared, own, self.tol)
-            solver, others = found or (solver_of(own, *_some((X, y, weight), rows), self.tol), None)
-            path = path_of(own, solver, alphas)
+            own.n_jobs, others = model.n_jobs if n_threads == 1 else 1, None
+            if found is None:
+                known = None
+                if shared and _hold([rows, unseen], numbers):
+                    known = solver_without(unseen, rows, shared, own, self.tol)
+                solver, others = known or (solver_of(own, *_some((X, y, weight), rows), self.tol), None)
+                found = solver.problem, path_of(own, solver, alphas)
+            problem, path = found
             if others and self.scoring is None and of_scores is weight:
-                known = _r2_by_moments(others, path, len(unseen))
-                if known is not None:
-                    return known, path
+                scores = _r2_by_moments(others, path, len(unseen))
+                if scores is not None:
+                    return scores, path
             held_out = _some((X, y, of_scores), unseen)
             if self.scoring is None:
-                return scores_by_default(own, solver, path, *held_out), path
-            return [score(scorer, each, *held_out) for each in fitted(own, solver, path)], path
+                return scores_by_default(own, problem, path, *held_out), path
+            return [score(scorer, each, *held_out) for each in fitted(own, problem, path)], path
 
         # with one thread of BLAS for whatever number of folds at a time: several add up in another order
-        scores, paths = zip(*threads.run(scored, folds, n_threads), strict=True)
+        scores, paths = zip(*threads.run(scored, [*zip(folds, together, strict=True)], n_threads), strict=True)
         for path in paths:
             warn_of(path, model)
         self._publish(model, alphas, np.array(scores), scorer)
@@ -269,9 +275,8 @@ def score(scorer: Callable, model: LinearEstimator, X, y, weight) -> float:
     return scorer(model, X, y) if weight is None else scorer(model, X, y, sample_weight=weight)
 
 
-def fitted(model: LinearEstimator, solver: Any, path: RegularizationPath) -> Iterator[LinearEstimator]:
+def fitted(model: LinearEstimator, problem: Problem, path: RegularizationPath) -> Iterator[LinearEstimator]:
     """The model as fitted with one alpha after another."""
-    problem = solver.problem
     plan = model._decide(model._parameters(), problem, None)
     training = begin(problem, plan, check_random_state(0))[0]
     for coef, intercept in zip(path.coefs, path.intercepts, strict=True):
@@ -281,7 +286,7 @@ def fitted(model: LinearEstimator, solver: Any, path: RegularizationPath) -> Ite
         yield model
 
 
-def scores_by_default(model: LinearEstimator, solver: Any, path: RegularizationPath, X, y, weight) -> np.ndarray:
+def scores_by_default(model: LinearEstimator, problem: Problem, path: RegularizationPath, X, y, weight) -> np.ndarray:
     """R^2, or the accuracy, along the path: what `score` tells, for many alphas by one product of matrices."""
     X, y = check_rows_to_predict(model, X), np.asarray(y)
     weight = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
@@ -293,7 +298,7 @@ def scores_by_default(model: LinearEstimator, solver: Any, path: RegularizationP
         raw = safe_sparse_dot(X, coefs.reshape(intercepts.size, -1).T, dense_output=True)
         raw = raw.reshape(len(y), *intercepts.shape)
         raw += intercepts
-        scores.append(tell(solver.problem.loss, raw, y, weight, path))
+        scores.append(tell(problem.loss, raw, y, weight, path))
     return np.concatenate(scores)
 
 

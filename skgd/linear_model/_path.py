@@ -2,6 +2,8 @@
 
 from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
@@ -18,7 +20,7 @@ from .._problem.describe import describe
 from .._problem.features import as_stored
 from .._problem.problem import Problem
 from .._problem.rows import Rows
-from .._solvers.continuation import Continuation
+from .._solvers.continuation import Continuation, Solution
 from .._solvers.covariances import Covariances
 from .._solvers.plan import Plan
 from .._solvers.shared_moments import Others, SharedMoments
@@ -202,6 +204,15 @@ def solver_of(model: LinearEstimator, X, y, sample_weight, tol: float | None = N
     return _solver_for(problem, model, parameters, tol)
 
 
+def problem_of(rows: np.ndarray, problem: Problem, model: LinearEstimator, moments: tuple | None = None) -> Problem:
+    """The problem that some rows alone pose to the model; moments are theirs, where they are known."""
+    assert isinstance(problem.rows, Rows)
+    parameters, data = model._parameters(), problem.rows.data
+    targets = Targets(data.y, data.weight, problem.loss, problem.model.n_outputs, None, problem.facts)
+    given = as_stored(data.features), targets, parameters, model._model, problem.penalty
+    return describe(*given, treatment(parameters, model._model, False), (rows, None), moments=moments)
+
+
 def solver_without(
     left_out: np.ndarray, rows: np.ndarray, shared: SharedMoments, model: LinearEstimator, tol: float
 ) -> tuple[Covariances, Others] | None:
@@ -209,27 +220,15 @@ def solver_without(
     others = shared.without(left_out)
     if others is None:
         return None
-    problem, parameters = shared.whole.problem, model._parameters()
-    assert isinstance(problem.rows, Rows)
-    data, how = problem.rows.data, treatment(parameters, model._model, False)
-    targets = Targets(data.y, data.weight, problem.loss, problem.model.n_outputs, None, problem.facts)
-    given = as_stored(data.features), targets, parameters, model._model, problem.penalty, how
-    solver = _solver_for(describe(*given, (rows, None), moments=others.moments), model, parameters, tol)
+    problem = problem_of(rows, shared.whole.problem, model, others.moments)
+    solver = _solver_for(problem, model, model._parameters(), tol)
     assert isinstance(solver, Covariances)
     solver.known = others.moments_in(solver.problem.scaling)
     return solver, others
 
 
 def _solver_for(problem: Problem, model, parameters, tol: float | None) -> Continuation | Covariances:
-    def decide(problem: Problem) -> Plan:
-        plan = model._decide(parameters, problem, None)
-        if plan.curvature is not None:
-            plan = replace(plan, curvature=plan.curvature._replace(coupled=COUPLED_PARAMETERS))
-        if parameters.tol != "auto" or plan.criterion != "objective":
-            return plan
-        least = tol or (TOL if problem.l1 is None else 0.0)
-        return replace(plan, tol=max(plan.tol, least))
-
+    decide = functools.partial(plan_of, model, parameters, tol)
     plan = decide(problem)
     if not plan.searches_line:
         raise ValueError(
@@ -240,6 +239,17 @@ def _solver_for(problem: Problem, model, parameters, tol: float | None) -> Conti
         return Continuation(problem, decide)
     exact = parameters.tol == "auto" and tol is None  # which costs little there
     return Covariances(problem, replace(plan, tol=None) if exact else plan)
+
+
+def plan_of(model, parameters, tol: float | None, problem: Problem) -> Plan:
+    """The plan of a path; tol is for who leaves it to skgd."""
+    plan = model._decide(parameters, problem, None)
+    if plan.curvature is not None:
+        plan = replace(plan, curvature=plan.curvature._replace(coupled=COUPLED_PARAMETERS))
+    if parameters.tol != "auto" or plan.criterion != "objective":
+        return plan
+    least = tol or (TOL if problem.l1 is None else 0.0)
+    return replace(plan, tol=max(plan.tol, least))
 
 
 def alphas_of(model: LinearEstimator, solver, alphas, n_alphas: int, eps: float | None) -> np.ndarray:
@@ -256,9 +266,19 @@ def alphas_of(model: LinearEstimator, solver, alphas, n_alphas: int, eps: float 
 
 def path_of(model: LinearEstimator, solver, alphas: np.ndarray) -> RegularizationPath:
     """The solutions, in the units of X and y."""
-    solutions = solver.solutions([penalty_at(model, float(alpha)) for alpha in alphas])
+    return as_path(model, solver.problem, solver.solutions(penalties_at(model, alphas)), alphas)
+
+
+def penalties_at(model: LinearEstimator, alphas: np.ndarray) -> list[ElasticNet]:
+    """The penalties of a path."""
+    return [penalty_at(model, float(alpha)) for alpha in alphas]
+
+
+def as_path(
+    model: LinearEstimator, problem: Problem, solutions: Sequence[Solution], alphas: np.ndarray
+) -> RegularizationPath:
+    """Solutions of a problem, as whoever asked for them sees them."""
     params, norms, n_iter, converged = map(np.array, zip(*solutions, strict=True))
-    problem = solver.problem
     coefs, intercepts = problem.model.unpack(params, problem.scaling)
     dtype = problem.rows.storage.dtype
     return RegularizationPath(
