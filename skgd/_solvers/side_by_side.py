@@ -21,8 +21,8 @@ from .quasi_newton import CURVED, CurvatureModel, Identity
 EPS = float(np.finfo(np.float64).eps)
 MOST_STEPS = 60  # under a penalty: a problem that takes more is to be solved alone
 MEMORY = 10  # steps that the next one learns from
-LOOKS_PER_WIDTH = 40  # parameters in a matrix that make it as dear as another look at its rows, with all problems'
-LOOKS_PER_MODEL = 1  # beside these
+WIDTH_PER_STEP = 40  # parameters in a matrix for which one slow step more is worth waiting: it costs as much as they do
+LEAST_PATIENCE = 1  # slow steps that are worth a model of the problem's own rows, at least
 WORTH_RENEWING = 50  # parameters in a matrix, over the problems that it serves, up to which each penalty has a new one
 PATIENCE_APART = 6  # slow steps where outputs depend on each other, and matrices leave that out
 UNKNOWN_RATE = 0.9  # at which promises shrink by a model of more rows than those of a problem
@@ -52,12 +52,12 @@ class SideBySide:
         of_all = plan.curvature._replace(size=n)
         curvature = Curvature(whole.rows, whole.model, whole.loss, whole.ridge, of_all)
         self.curvature = self.of_whole = curvature
-        if plan.curvature.size < n:
+        if plan.curvature.size < problems[0].rows.n_rows:  # many: some of them tell enough
             self.of_whole = curvature_among(whole.rows.data.sample_rows(plan.curvature.size), curvature, whole.ridge)
         self.rows = SharedRows(curvature.some.sample, whole, problems, n_threads)
         # columns that a matrix speaks for, were it one of all parameters of an output
         width = curvature.n_matrices * curvature.matrix_width**2 / (curvature.n_columns * curvature.n_outputs)
-        self.patience = LOOKS_PER_MODEL + width / LOOKS_PER_WIDTH if curvature.complete else PATIENCE_APART
+        self.patience = LEAST_PATIENCE + width / WIDTH_PER_STEP if curvature.complete else PATIENCE_APART
         self.renews = width <= WORTH_RENEWING * len(problems)
         self.params = self.rows.shared_params(np.array([each.start(np.random.RandomState(0)) for each in problems]))
         self.reference = np.array([each.reference(np.dtype(np.float64)) for each in problems])
