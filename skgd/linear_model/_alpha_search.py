@@ -50,9 +50,9 @@ MOST_PREDICTIONS = 2**22  # at a time: 32 MB
 class AlphaSearchCV(GridSearchCV):
     """Search for the alpha of a linear model by cross-validation: ``GridSearchCV`` over alpha that shares the work.
 
-    In each fold the solutions for all alphas are one :func:`regularization_path`. Without an L1 part, folds of dense rows
-    are solved side by side, but for squared error, which moments tell: a look at the rows serves all of them, and most
-    often one model of the curvature. The model is fitted to all rows with the alpha of the best mean score, and predicts.
+    In each fold the solutions for all alphas are one :func:`regularization_path`. Where there is no L1 part, folds of
+    dense rows are solved side by side: a look at the rows serves all, and most often one model of the curvature. Of
+    squared error moments tell. The model is fitted to all rows with the alpha of the best mean score, and predicts.
 
     Parameters
     ----------
@@ -74,7 +74,8 @@ class AlphaSearchCV(GridSearchCV):
     n_jobs : int or None, default=None
         Folds at a time, in threads; -1 is one a core. None is one, unless a context of joblib says otherwise, and the
         estimator's ``n_jobs`` threads share its work; with several folds at a time each has one thread, and scorers and
-        losses in Python are called by several at once. The result is the same, bit for bit.
+        losses in Python are called by several at once. Folds that are solved side by side share all of these threads. The
+        result is the same, bit for bit.
 
     Attributes
     ----------
