@@ -74,7 +74,7 @@ class AlphaSearchCV(GridSearchCV):
     n_jobs : int or None, default=None
         Folds at a time, in threads; -1 is one a core. None is one, unless a context of joblib says otherwise, and the
         estimator's ``n_jobs`` threads share its work; with several folds at a time each has one thread, and scorers and
-        losses in Python are called by several at once. Folds that are solved side by side share all of these threads. The
+        losses in Python are called by several at once. Folds that are solved side by side share the threads. The
         result is the same, bit for bit.
 
     Attributes
