@@ -117,6 +117,14 @@ def test_scores_are_those_of_single_fits():
     assert search.fit(X, y, sample_weight=weight).best_score_ > 0.8
 
 
+def test_alphas_that_follow_from_the_rows_are_solved_side_by_side(monkeypatch):
+    monkeypatch.setattr(_alpha_search, "path_of", None)  # which solves a fold alone
+    X, score = data(1_000, 70)
+    search = AlphaSearchCV(GDLogisticClassifier(), n_alphas=5).fit(X, score > 0)
+    slope = np.abs(StandardScaler().fit_transform(X).T @ ((score > 0) - np.mean(score > 0))).max() / len(X)
+    np.testing.assert_allclose(search.cv_results_["param_alpha"][0].data, slope / 1e-3, rtol=1e-6)
+
+
 def test_threads_change_no_bit():
     X, score = data(12_000, 40)
     found = [

@@ -24,9 +24,14 @@ MEMORY = 10  # steps that the next one learns from
 WIDTH_PER_STEP = 40  # parameters in a matrix for which one slow step more is worth waiting: it costs as much as they do
 LEAST_PATIENCE = 1  # slow steps that are worth a model of the problem's own rows, at least
 WORTH_RENEWING = 50  # parameters in a matrix, over the problems that it serves, up to which each penalty has a new one
-PATIENCE_APART = 6  # slow steps where outputs depend on each other, and matrices leave that out
+PATIENCE_APART = (
+    6  # the same where matrices leave out that outputs depend on each other, and rows of all tell the rest:
+)
+ROWS_THAT_TELL = 40  # for each column
 UNKNOWN_RATE = 0.9  # at which promises shrink by a model of more rows than those of a problem
-BELIEVED = 0.1  # of promises by an old model: the curvature in other directions than those of steps may have shrunk
+BELIEVED = (
+    0.1  # of promises by a model of other parameters or rows: other directions than those of steps may be flatter
+)
 
 
 class Pairs(NamedTuple):
@@ -57,7 +62,10 @@ class SideBySide:
         self.rows = SharedRows(curvature.some.sample, whole, problems, n_threads)
         # columns that a matrix speaks for, were it one of all parameters of an output
         width = curvature.n_matrices * curvature.matrix_width**2 / (curvature.n_columns * curvature.n_outputs)
-        self.patience = LEAST_PATIENCE + width / WIDTH_PER_STEP if curvature.complete else PATIENCE_APART
+        self.patience = LEAST_PATIENCE + width / WIDTH_PER_STEP
+        self.alike = not curvature.some.has_few_rows  # problems' curvature and that of all rows
+        if n >= ROWS_THAT_TELL * curvature.n_columns and not curvature.complete:
+            self.patience = PATIENCE_APART
         self.renews = width <= WORTH_RENEWING * len(problems)
         self.params = self.rows.shared_params(np.array([each.start(np.random.RandomState(0)) for each in problems]))
         self.reference = np.array([each.reference(np.dtype(np.float64)) for each in problems])
@@ -205,10 +213,11 @@ class SideBySide:
     def _converged(self, promise, before):
         """Where what is to come is within the tolerance: this step's promise, and all later ones' at its rate."""
         gain = np.maximum(self.reference - self.values, np.maximum(LEAST_GAIN * np.abs(self.reference), TINY))
-        unknown = np.where(self.owns, 0.0, UNKNOWN_RATE) if self.curvature.complete else UNKNOWN_RATE
-        unknown = np.where(self.is_new, unknown, 1.0)
+        exact = self.is_new & self.owns & self.curvature.complete
+        unknown = np.where(exact, 0.0, np.where(self.is_new, UNKNOWN_RATE, 1.0))
         rate = np.minimum(promise / np.maximum(before, TINY), SLOWEST_RATE)
-        believed = np.where(self.is_new, 1.0, BELIEVED) * (1.0 - np.where(np.isfinite(before), rate, unknown))
+        believed = np.where(exact | (self.is_new & self.alike), 1.0, BELIEVED)
+        believed *= 1.0 - np.where(np.isfinite(before), rate, unknown)
         for k, model in enumerate(self.models):
             if isinstance(model, Identity):  # which knows nothing of other directions
                 promise, believed[k] = promise.copy(), 1.0

@@ -1,9 +1,11 @@
 """Paths of all folds of a cross-validation side by side, where they share what a look at the rows tells."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from .._problem.features import row_numbers
 from .._problem.objective import pointwise
 from .._problem.problem import Problem
 from .._problem.rows import Rows
@@ -12,6 +14,7 @@ from .._solvers.continuation import Continuation
 from .._solvers.covariances import Covariances
 from .._solvers.plan import Plan
 from .._solvers.side_by_side import MOST_STEPS, SideBySide
+from .._targets.classes import class_totals
 from ._base import LinearEstimator
 from ._path import RegularizationPath, as_path, penalties_at, plan_of, problem_of
 
@@ -28,19 +31,18 @@ def paths_side_by_side(
     n_threads: int,
 ) -> Iterator[tuple[Problem, RegularizationPath] | None]:
     """The problem and the path of each fold; None where it has to be found alone."""
-    rows_of_folds, whole = [rows for rows, _ in folds], of_all.problem
-    if not isinstance(of_all, Continuation) or not _may_share(rows_of_folds, whole, model, alphas):
+    rows_of_folds, penalties = [rows for rows, _ in folds], penalties_at(model, alphas)
+    whole = replace(of_all.problem, penalty=penalties[0])
+    plan = None
+    if isinstance(of_all, Continuation) and _may_share(rows_of_folds, whole, model, alphas):
+        assert isinstance(whole.rows, Rows)
+        of_first = whole.rows.data._replace(subset=row_numbers(rows_of_folds[0]))
+        plan = plan_of(model, model._parameters(), tol, replace(whole, rows=Rows(of_first, whole.rows.n_threads)))
+    if plan is None or not _suits(plan):
         yield from [None] * len(folds)
         return
-    parameters, penalties = model._parameters(), penalties_at(model, alphas)
     for start in range(0, len(folds), MOST_AT_ONCE):
-        first, *others = rows_of_folds[start : start + MOST_AT_ONCE]
-        problems = [problem_of(first, whole, model)]
-        plan = plan_of(model, parameters, tol, problems[0])
-        if not _suits(plan):
-            yield from [None] * (len(folds) - start)
-            return
-        problems += [problem_of(rows, whole, model) for rows in others]
+        problems = [problem_of(rows, whole, model) for rows in rows_of_folds[start : start + MOST_AT_ONCE]]
         solver = SideBySide(whole, problems, plan, n_threads)
         for problem, solutions in zip(problems, solver.solutions(penalties), strict=True):
             yield None if solutions is None else (problem, as_path(model, problem, solutions, alphas))
@@ -57,11 +59,10 @@ def _may_share(folds: Sequence[np.ndarray], whole: Problem, model: LinearEstimat
         return False
     if whole.l1 is not None or not loss.smooth or loss.quadratic or pointwise(loss, np.dtype(np.float64)).in_python:
         return False
-    n_classes, y = len(whole.facts.get("classes", ())), rows.data.y
-    if n_classes and not loss.multilabel and any(len(np.unique(y[fold])) < n_classes for fold in folds):
+    if not (len(folds) > 1 and min(map(len, folds)) >= LEAST_SHARE * rows.n_rows and alphas[-1] > 0):
         return False
-    enough = min(map(len, folds)) >= LEAST_SHARE * rows.n_rows
-    return len(folds) > 1 and enough and alphas[-1] > 0
+    n_classes, empty = len(whole.facts.get("classes", ())), np.empty(0)
+    return all(class_totals(rows.data.y, empty, n_classes, fold).all() for fold in folds) if n_classes else True
 
 
 def _suits(plan: Plan) -> bool:
