@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
@@ -13,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._compile.kernels import kernel, plug_in, python_kernel
-from skgd._kernels.backtracking import decreases_enough, is_within_rounding, shortening
+from skgd._kernels.backtracking import decreases_enough, is_within_rounding, shortening, stretching
+from skgd._kernels.constants import FARTHEST, STEEP
 from skgd._kernels.structures import (
     CONVERGED,
     NEVER,
@@ -27,6 +29,7 @@ from skgd._kernels.structures import (
     Search,
 )
 from skgd._solvers import newton
+from skgd._solvers.quasi_newton import QuasiNewton
 from skgd._solvers.solvers import SOLVERS
 from skgd._solvers.stopping import SearchCriterion
 from skgd.losses import Huber, LogLoss, Loss, Poisson, SquaredError
@@ -384,6 +387,67 @@ def test_a_step_is_shortened_to_the_minimum_of_the_parabola_within_limits():
     assert shortening(0.0, 3.0, -1.0) == pytest.approx(1 / 8)
     assert shortening(0.0, 1e9, -1.0) == shortening(0.0, np.inf, -1.0) == shortening(0.0, np.nan, -1.0) > 0
     assert 0.25 < shortening(0.0, -0.4, -1.0) < 1
+
+
+def test_a_step_goes_on_to_where_the_slope_vanishes_within_limits():
+    # (t - 3)^2 has the slopes -6 at 0 and -4 at 1, from where two more stretches lead to its minimum
+    assert stretching(-6.0, -4.0) == pytest.approx(2.0)
+    assert stretching(-6.0, -5.9) == stretching(-6.0, -6.0) == stretching(-6.0, -7.0) == FARTHEST
+
+
+class OfTenfoldCurvature:
+    """A model whose steps are a tenth of what they should be."""
+
+    def __init__(self, rough):
+        self.rough = rough
+
+    def solve(self, vector):
+        return 0.1 * vector
+
+
+@pytest.mark.parametrize("rough", [False, True])
+def test_a_step_goes_on_while_it_is_steep_unless_pairs_tell_how_long_the_next_should_be(rough):
+    evaluated = []
+
+    def square(params):
+        evaluated.append(params[0])
+        return 0.5 * float(params @ params), params.copy()
+
+    search = QuasiNewton(square, np.ones(1), memory=5, l1=None, eps=np.finfo(float).eps)
+    search.stretches = True
+    search.use(OfTenfoldCurvature(rough))
+    search.look()
+    assert search.move()
+    assert (abs(search.params[0]) <= STEEP) != rough
+    np.testing.assert_allclose(search.params[0], evaluated[-1])
+    np.testing.assert_allclose(search.gradient, search.params)
+    np.testing.assert_allclose(search.moved_by, 1.0 - search.params[0])
+    np.testing.assert_allclose(search.pairs[-1][0], search.params - 1.0)
+    assert not rough or evaluated == [1.0, 0.9]
+
+
+def whole_newton_steps(X, signs, alpha, n_steps):
+    """The objective of logistic regression after each of some steps of Newton's method, none longer than one."""
+    Z, ridge = np.column_stack([X, np.ones(len(X))]), np.append(np.full(X.shape[1], alpha), 0.0)
+    params, objectives = np.zeros(Z.shape[1]), []
+    for _ in range(n_steps):
+        share = expit(-signs * (Z @ params))
+        hessian = (Z.T * (share * (1 - share) / len(Z))) @ Z + np.diag(ridge)
+        params = params - np.linalg.solve(hessian, ridge * params - Z.T @ (signs * share) / len(Z))
+        objectives.append(np.logaddexp(0.0, -signs * (Z @ params)).mean() + 0.5 * ridge @ params**2)
+    return objectives
+
+
+@pytest.mark.parametrize("n_rows", [150, 3_000])  # by the kernel, and by line searches
+@pytest.mark.parametrize("alpha", [1e-6, 1e-4])
+def test_steps_towards_separable_classes_go_further_than_those_of_newton(n_rows, alpha):
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((n_rows, 40))
+    signs = np.sign(X @ rng.standard_normal(40))
+    model = GDLogisticClassifier(alpha=alpha, standardize=False).fit(X, signs)
+    whole = whole_newton_steps(X, signs, alpha, 40)
+    np.testing.assert_allclose(model.loss_curve_[-1], whole[-1], rtol=1e-9)
+    assert model.loss_curve_[4] - whole[-1] < 0.6 * (whole[4] - whole[-1])
 
 
 def test_small_steps_count_on_end_only():

@@ -537,6 +537,17 @@ def test_a_step_that_promises_something_after_one_that_promised_nothing():
     np.testing.assert_allclose(prospects.to_come(), 1e-3 / (1 - 0.95))  # at the slowest rate that is believed
 
 
+def test_what_the_objective_was_before_counts_unless_promises_are_reliable():
+    """A rough model promises little where it knows little."""
+    for reliable in (False, True):
+        prospects = Prospects()
+        for step in range(30):
+            prospects.see(1e-9, 1.0 + 0.8**step, rounding=1e-16, reliable=reliable)
+        promised = 1e-9 / (1 - 0.95)  # at the slowest rate that is believed
+        left = 0.8**29  # of a geometric series
+        np.testing.assert_allclose(prospects.to_come(), promised if reliable else left)
+
+
 def ridge_gap(model, X, y, alpha, weight):
     """By how much an objective lies above its least, by the dual problem, as a share of the constant model's excess."""
     share = weight / weight.sum()

@@ -75,7 +75,10 @@ def gradients_lead_far(problem: Problem, is_auto: bool, kind: str, few_rows: boo
         return False
     if problem.model.n_outputs > 1 and problem.penalty.l2 < LEAST_L2:
         return False  # separable classes
-    return is_curved_everywhere(problem) and is_even(rows) and are_apart(rows)
+    if not is_curved_everywhere(problem):
+        return False
+    some = rows.some(EVEN_ROWS).scaled()
+    return are_even(some) and are_apart(some)
 
 
 def is_curved_everywhere(problem: Problem) -> bool:
@@ -97,24 +100,27 @@ def is_even(rows: Any) -> bool:
         with np.errstate(over="ignore", invalid="ignore"):
             variance = of_all - left_to_center(rows.some(EVEN_ROWS).data.features) ** 2
             return bool(variance.max(initial=0.0) <= EVEN_SHARE * variance.sum())
-    some = rows.some(EVEN_ROWS)
-    squares = (some.scaled() ** 2).mean(axis=0)
+    return are_even(rows.some(EVEN_ROWS).scaled())
+
+
+def are_even(Z: np.ndarray) -> bool:
+    """Whether dense columns have about the same scale, by some rows."""
+    squares = np.einsum("ij,ij->j", Z, Z)
     squares = squares[squares > 0]
     return squares.size > 0 and bool(squares.max() <= EVEN * squares.min())
 
 
-def are_apart(rows: Any) -> bool:
+def are_apart(Z: np.ndarray) -> bool:
     """Whether columns are hardly correlated, by the products of some rows: their variance spreads over many directions.
 
     The square of all variance over the sum of the squares of those along the principal axes is the number of columns
     where none are correlated, and the number of factors where few are behind all of them.
     """
-    Z = rows.some(EVEN_ROWS).scaled()
     products = Z @ Z.T
     squares = np.diagonal(products)
     of_pairs = (products**2).sum() - (squares**2).sum()
     n = len(squares)
-    return bool(n * (n - 1) * squares.mean() ** 2 >= APART * rows.n_features * of_pairs)
+    return bool(n * (n - 1) * squares.mean() ** 2 >= APART * Z.shape[1] * of_pairs)
 
 
 def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool:

@@ -1,8 +1,8 @@
-"""How far a line search goes: steps that are accepted, and others, which are shortened."""
+"""How far a line search goes: steps that are accepted, others, which are shortened, and on, where it is still steep."""
 
 import numpy as np
 
-from .constants import ARMIJO, LONGEST, SHORTEST
+from .constants import ARMIJO, FARTHEST, LONGEST, SHORTEST
 
 
 def decreases_enough(before, after, slope, eps):
@@ -20,3 +20,11 @@ def shortening(before, after, slope):
     if not abs(after) < np.inf:
         return SHORTEST
     return min(max(-0.5 * slope / (after - before - slope), SHORTEST), LONGEST)
+
+
+def stretching(slope, slope_there):
+    """How far to go on behind a stretch, in its length: to where the slope vanishes, by those at both its ends.
+
+    Curvature vanishes where a loss is certain of its rows: a step that was to lead to the optimum is a part of the way.
+    """
+    return min(slope_there / (slope - slope_there), FARTHEST) if slope < slope_there else FARTHEST

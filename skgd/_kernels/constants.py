@@ -5,6 +5,9 @@ import numpy as np
 ARMIJO = 1e-4  # share of the decrease that the slope promises which a step must deliver
 SHORTEST, LONGEST = 0.1, 0.5  # by which a step that didn't is shortened
 MAX_TRIALS = 40
+STEEP = 0.3  # share of the slope that is left behind a step from which on it goes further along its line
+FARTHEST = 3.0  # times the last stretch of it
+MAX_STRETCHES = 10
 FLATTER = 0.9  # share of the slope that may be left behind a step too small to be seen in the objective
 SLOW = 0.1  # share of the promised decrease that a step may leave if the model of the curvature is to do
 LEAST_GAIN = 1e-3  # share of the constant model's objective that counts as gained at least

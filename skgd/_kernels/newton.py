@@ -5,8 +5,8 @@ All matrices of rows are held by columns, so that the inner loops run over rows 
 
 import numpy as np
 
-from .backtracking import decreases_enough, is_within_rounding, shortening
-from .constants import DIFFERENCE, FLATTER, LEAST_GAIN, MAX_TRIALS, RIDGE, SLOW, TINY
+from .backtracking import decreases_enough, is_within_rounding, shortening, stretching
+from .constants import DIFFERENCE, FLATTER, LEAST_GAIN, MAX_STRETCHES, MAX_TRIALS, RIDGE, SLOW, STEEP, TINY
 from .structures import CONVERGED, GRADIENT, OBJECTIVE, PAUSED, STEP, STUCK
 from .vectors import copy_into, largest, set_zero
 
@@ -103,6 +103,26 @@ def is_met(settings, search, promise, gain, lost):
     return settings.criterion == STEP and search["still"] >= settings.n_iter_no_change
 
 
+def go_further(loss, hyper, rows, settings, params, work, slope, objective):
+    """Go on along the direction behind a whole step while it is steep; how far it was, and the objective there."""
+    gradient, direction, trial, trial_gradient = work.steps[0], work.steps[1], work.steps[2], work.steps[3]
+    stretch, length, before, there = 1.0, 0.0, slope, dot(gradient, direction)
+    for _ in range(MAX_STRETCHES):
+        if not there < STEEP * slope:
+            break
+        stretch *= stretching(before, there)
+        for j in range(params.size):
+            trial[j] = params[j] + stretch * direction[j]
+        after = evaluate(loss, hyper, rows, work, trial, trial_gradient)
+        if not decreases_enough(objective, after, stretch * there, settings.eps):
+            break
+        length, objective = length + stretch, after
+        copy_into(params, trial)
+        copy_into(gradient, trial_gradient)
+        before, there = there, dot(gradient, direction)
+    return length, objective
+
+
 def newton(loss, hyper, rows, settings, params, work, search, curve):
     """Make up to curve.size steps and fill curve with the objective after each of them.
 
@@ -151,10 +171,15 @@ def newton(loss, hyper, rows, settings, params, work, search, curve):
             length *= shortening(before, after, length * slope)
         if not found:
             return STUCK
+        copy_into(params, trial)
+        copy_into(gradient, trial_gradient)
+
+        # 4. and on, while it is steep
+        if length == 1.0 and not settings.quadratic and not is_within_rounding(before, slope, settings.eps):
+            stretched, after = go_further(loss, hyper, rows, settings, params, work, slope, after)
+            length += stretched
         search["largest_step"] = length * largest(direction)
         search["still"] = search["still"] + 1 if search["largest_step"] <= settings.tol else 0
         search["objective"] = curve[step] = after
         search["steps"] += 1
-        copy_into(params, trial)
-        copy_into(gradient, trial_gradient)
     return PAUSED

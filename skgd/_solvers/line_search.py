@@ -56,7 +56,7 @@ class LineSearch:
         self.search: PreconditionedSearch | None = None
 
     def _new_search(self, function, params, grows):
-        eps = float(np.finfo(self.training.dtype).eps)
+        eps = EPS if self.in_memory else float(np.finfo(self.training.dtype).eps)
         return PreconditionedSearch(
             function, params, self.optimizer.memory, self.problem.l1, eps, self.curvature, self.hyper, grows
         )
@@ -254,10 +254,10 @@ class LineSearch:
         search.evaluate_anew()
         search.renew()
 
-    def _converged(self, promise: float, search: QuasiNewton) -> bool:
+    def _converged(self, promise: float, search: PreconditionedSearch) -> bool:
         """Whether the criterion is met; while there are widths left, whether it is time for the next."""
         criterion, gain = self.criterion, gain_of(search, self.training)
-        self.prospects.see(promise, search.objective, rounding=search.eps * gain)
+        self.prospects.see(promise, search.objective, search.eps * gain, search.is_reliable)
         lost = self.prospects.lost
         if self.widths:
             return self._stands_still(lost or promise <= WIDE_TOL * gain)

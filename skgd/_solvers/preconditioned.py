@@ -22,6 +22,7 @@ class PreconditionedSearch(QuasiNewton):
         super().__init__(function, params, memory, l1, eps)
         self.curvature, self.hyper, self.grows = curvature, hyper, grows
         self.steps, self.improved = 0, False
+        self.stretches = True
         self.first_step = 0  # under this penalty, from a guess perhaps
         self.patience = self._worth_of_model()
         knows_all = curvature is not None and curvature.complete and (l1 is None or curvature.chooses_columns)
@@ -50,6 +51,12 @@ class PreconditionedSearch(QuasiNewton):
         Where the curvature has gone since, they are a hundredth of what is to come; the next one will tell by its rate.
         """
         return self.model_steps < self.first_step == self.steps
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether what is promised is all: by a bound without a model, or by one that leaves nothing out but rows."""
+        known = self.curvature is not None and (self.curvature.complete or isinstance(self.model, Identity))
+        return known and self.l1 is None
 
     def use(self, model) -> None:
         super().use(model)
@@ -110,10 +117,7 @@ class PreconditionedSearch(QuasiNewton):
         changes = curvature if curvature is not None and curvature.constant_model is None and is_old else None
         if changes is not None and self.newton:
             before = self.promise
-            keeps = not (changes.chooses_columns or changes.few_rows)  # a new model of these costs no more than a look
-            if keeps and (promise := super().look()) <= negligible:
-                return promise
-            slow = self.slow
+            slow = self.slow  # a new model costs no more than a look
             self.renew()
             self.promise = super().look()
             self.slow = slow
@@ -133,6 +137,8 @@ class PreconditionedSearch(QuasiNewton):
         if tried and self._steps_to_come(negligible) <= self.patience:
             return self.promise
         self.slow = self.slow + 1 if tried or self.promise > SLOW * before else 0
+        if self.is_reliable and self.promise <= negligible:
+            return self.promise
         if curvature is not None and self.slow > self.patience and self.improve():
             if curvature.few_rows or not curvature.complete:  # where a new model doesn't help, others won't
                 self.patience = min(MOST_PATIENCE, 2 * self.patience + 1)

@@ -19,10 +19,15 @@ class Prospects:
         self.objectives: deque[float] = deque(maxlen=2 * WINDOW + 1)
         self.lost = False  # in rounding: little to come, and it doesn't get less
 
-    def see(self, promise: float, objective: float, rounding: float) -> None:
-        """Take note of what the next step promises, and of the objective now, both known up to rounding."""
+    def see(self, promise: float, objective: float, rounding: float, reliable: bool = False) -> None:
+        """Take note of what the next step promises, and of the objective now, both known up to rounding.
+
+        A reliable promise leaves nothing out: what the objective was before has nothing to add.
+        """
         self.lost = promise <= rounding and promise > SLOW * (self.promises or [np.inf])[-1]
         self.promises.append(promise)
+        if reliable:
+            self.objectives.clear()
         self.objectives.append(objective)
 
     def state(self) -> dict:

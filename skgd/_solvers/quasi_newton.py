@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
+from scipy.linalg.blas import daxpy, ddot
 
-from .._kernels.backtracking import decreases_enough, is_within_rounding, shortening
-from .._kernels.constants import FLATTER, MAX_TRIALS, TINY
+from .._kernels.backtracking import decreases_enough, is_within_rounding, shortening, stretching
+from .._kernels.constants import FLATTER, MAX_STRETCHES, MAX_TRIALS, STEEP, TINY
 from ..penalties import smallest_subgradient
 from .training import fill
 
@@ -61,6 +62,7 @@ class QuasiNewton:
     def __init__(self, function: Function, params: np.ndarray, memory: int, l1: np.ndarray | None, eps: float):
         self.function, self.memory, self.l1, self.eps = function, memory, l1, eps
         self.params = params
+        self.stretches = False  # whether steps go on along their line where it is still steep behind them
         self.conjugate = False  # whether the function is quadratic, and steps go to the least point on their line
         self.model: CurvatureModel = Identity()
         self.box: tuple[np.ndarray, np.ndarray] | None = None  # that no step may leave
@@ -151,6 +153,8 @@ class QuasiNewton:
                     params, value, gradient = self._least_on_line(gradient, slope_there, length, way)
                 enough = enough or value < self.value
             if enough:
+                if length == 1.0 and is_worth_going_on(self):
+                    params, value, gradient = go_further(self, params, value, gradient)
                 _arrive(self, params, value, gradient)
                 self.extrapolated = self.extrapolated or extrapolated
                 return True
@@ -197,6 +201,29 @@ class QuasiNewton:
         return two_loops(gradient, self.pairs, first_guess)
 
 
+def is_worth_going_on(search: QuasiNewton) -> bool:
+    """Whether it may be steep behind a whole step: rough models learn from pairs how long the next should be."""
+    by_length = search.stretches and not search.model.rough and search.l1 is None
+    return by_length and not is_within_rounding(search.objective, search.slope, search.eps)
+
+
+def go_further(search: QuasiNewton, params: np.ndarray, value: float, gradient: np.ndarray) -> tuple:
+    """The point along the direction, behind a whole step, from which on it isn't steep; value and gradient there."""
+    stretch, before, there = 1.0, search.slope, float(gradient @ search.direction)
+    for _ in range(MAX_STRETCHES):
+        if not there < STEEP * search.slope:
+            break
+        stretch *= stretching(before, there)
+        point = params + stretch * search.direction
+        with np.errstate(over="ignore", invalid="ignore"):
+            after, gradient_there = search.function(point)
+        if not decreases_enough(value, after, stretch * there, search.eps):
+            break
+        params, value, gradient = point, after, gradient_there
+        before, there = there, float(gradient @ search.direction)
+    return params, value, gradient
+
+
 def two_loops(gradient: np.ndarray, pairs: Sequence[tuple], first_guess: Callable) -> np.ndarray:
     """The inverse Hessian that pairs tell of times the gradient (Nocedal and Wright, algorithm 7.4).
 
@@ -204,11 +231,11 @@ def two_loops(gradient: np.ndarray, pairs: Sequence[tuple], first_guess: Callabl
     """
     direction, inner = gradient.copy(), []
     for step, change, inverse in reversed(pairs):
-        inner.append((step @ direction) * inverse)
-        direction -= inner[-1] * change
+        inner.append(ddot(step, direction) * inverse)
+        direction = daxpy(change, direction, a=-inner[-1])  # in a third of the time of NumPy's operators
     direction = first_guess(direction)
     for (step, change, inverse), along in zip(pairs, reversed(inner), strict=True):
-        direction += step * (along - (change @ direction) * inverse)
+        direction = daxpy(step, direction, a=along - ddot(change, direction) * inverse)
     return direction
 
 
