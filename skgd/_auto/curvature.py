@@ -10,7 +10,7 @@ from .._problem.model import LinearModel
 from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS, more_rows
-from .._solvers.curvature import NEWTON_COLUMNS
+from .._solvers.curvature import NEWTON_COLUMNS, is_curved_everywhere
 from .._solvers.plan import CurvaturePlan
 
 DIAGONAL_ROWS = 4_000  # some thirty for each of the columns that have a matrix beside the diagonal
@@ -26,7 +26,6 @@ COUPLED_PARAMETERS_L1 = 700  # proximal steps learn nothing from those before: w
 TRIED_ROWS = 600  # from which on gradients alone are tried before a matrix of the rows' products
 TRIED_COLUMNS = 300  # from which on they are tried before a matrix of all columns, if rows are few enough to be in it
 LEAST_L2 = 1e-8  # with which the gradients of outputs that are coupled come to an end before their matrices
-FAR = 10.0  # raw predictions at which losses with straight pieces have no curvature
 APART = 0.15  # directions per column that hold the variance: where they are fewer, gradients lead nowhere soon
 EVEN_ROWS = 100  # tell whether columns have about the same scale:
 EVEN = 100.0  # times the smallest mean square, at most,
@@ -75,18 +74,10 @@ def gradients_lead_far(problem: Problem, is_auto: bool, kind: str, few_rows: boo
         return False
     if problem.model.n_outputs > 1 and problem.penalty.l2 < LEAST_L2:
         return False  # separable classes
-    if not is_curved_everywhere(problem):
+    if not is_curved_everywhere(problem.loss, problem.model.n_outputs):
         return False
     some = rows.some(EVEN_ROWS).scaled()
     return are_even(some) and are_apart(some)
-
-
-def is_curved_everywhere(problem: Problem) -> bool:
-    """Whether a loss has no straight pieces, at whose ends gradients go to and fro."""
-    rows: Any = problem.rows
-    raw = np.outer([-FAR, FAR], np.ones(problem.model.n_outputs))
-    second = problem.loss.second_derivative(raw, np.ones((2, rows.targets.shape[1])))
-    return second is not None and bool((second > 0).all())
 
 
 def is_even(rows: Any) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._kernels.constants import SLOW, TINY
-from .curvature import MOST_PATIENCE, Curvature, most_to_gain
+from .curvature import MOST_PATIENCE, Curvature, is_curved_everywhere, most_to_gain
 from .quasi_newton import Identity, QuasiNewton
 
 MOST_SLOW = 15  # steps of Newton's method on few rows
@@ -22,7 +22,7 @@ class PreconditionedSearch(QuasiNewton):
         super().__init__(function, params, memory, l1, eps)
         self.curvature, self.hyper, self.grows = curvature, hyper, grows
         self.steps, self.improved = 0, False
-        self.stretches = True
+        self.stretches = curvature is not None and is_curved_everywhere(curvature.loss, curvature.n_outputs)
         self.first_step = 0  # under this penalty, from a guess perhaps
         self.patience = self._worth_of_model()
         knows_all = curvature is not None and curvature.complete and (l1 is None or curvature.chooses_columns)
