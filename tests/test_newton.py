@@ -414,7 +414,7 @@ def test_a_step_goes_on_while_it_is_steep_unless_pairs_tell_how_long_the_next_sh
         return 0.5 * float(params @ params), params.copy()
 
     search = QuasiNewton(square, np.ones(1), memory=5, l1=None, eps=np.finfo(float).eps)
-    search.stretches = True
+    search.stretches_below = np.inf
     search.use(OfTenfoldCurvature(rough))
     search.look()
     assert search.move()

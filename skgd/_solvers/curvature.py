@@ -32,7 +32,6 @@ MOST_MATRIX_WORK = 1e11
 PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
-FEW_SLOW = 2  # steps that are enough to see that a matrix of few columns is that of other parameters
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
 ROWS_PER_LEADING = 4  # under an L1 penalty
 ROWS_PER_TRY = 16  # of which so many make it as dear as one more pass
@@ -191,8 +190,7 @@ class Curvature:
         p, K = self.n_columns, self.n_outputs
         width, n_matrices = self.matrix_width, self.n_matrices
         if self.some.is_all:  # independent of n: a weight of two is the same as two rows
-            products = n_matrices * width**2 / (p * K)  # for each entry
-            return max(min(products / PRODUCTS_PER_PASS, FEW_SLOW), min(products / NEWTON_COLUMNS - 1, MOST_PATIENCE))
+            return min(n_matrices * width**2 / (NEWTON_COLUMNS * p * K) - 1, MOST_PATIENCE)
         size = min(self.rows.most_at_hand, self.some.size * GROWTH) if grows else self.some.size
         work = n_matrices * width**2 * (size + width) / 8  # products of matrices are fast
         return min(work / (4 * n_rows * p * K + PASS_OVERHEAD), MOST_PATIENCE)

@@ -9,7 +9,7 @@ from .._kernels.constants import LEAST_GAIN, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
 from .._problem.squares import SquaresByMoments
-from .curvature import Curvature, moments_of_all
+from .curvature import Curvature, is_curved_everywhere, moments_of_all
 from .loop import SLICE_SECONDS
 from .outcome import Outcome
 from .plan import Plan
@@ -33,6 +33,7 @@ PART_STEPS = 50
 PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
 LAST_WIDTHS = 3  # of these are left for all rows
+CERTAIN = 0.5  # of the constant model's loss: below, curvature vanishes with what is left, and steps are too short
 EPS = float(np.finfo(np.float64).eps)  # of the sub-sample's sums, whatever rows are stored in
 RESUMED = "idle", "still"  # beside what its parts resume
 
@@ -57,9 +58,12 @@ class LineSearch:
 
     def _new_search(self, function, params, grows):
         eps = EPS if self.in_memory else float(np.finfo(self.training.dtype).eps)
-        return PreconditionedSearch(
+        search = PreconditionedSearch(
             function, params, self.optimizer.memory, self.problem.l1, eps, self.curvature, self.hyper, grows
         )
+        if self.curvature is not None and is_curved_everywhere(self.problem.loss, self.problem.model.n_outputs):
+            search.stretches_below = CERTAIN * abs(float(self.training.progress["reference"][0]))
+        return search
 
     def go_on(self, problem: Problem, guess: np.ndarray | None = None) -> None:
         """Go on under another penalty, from the guess if the objective is less there: what rows tell stays."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._kernels.constants import SLOW, TINY
-from .curvature import MOST_PATIENCE, Curvature, is_curved_everywhere, most_to_gain
+from .curvature import MOST_PATIENCE, Curvature, most_to_gain
 from .quasi_newton import Identity, QuasiNewton
 
 MOST_SLOW = 15  # steps of Newton's method on few rows
@@ -22,7 +22,6 @@ class PreconditionedSearch(QuasiNewton):
         super().__init__(function, params, memory, l1, eps)
         self.curvature, self.hyper, self.grows = curvature, hyper, grows
         self.steps, self.improved = 0, False
-        self.stretches = curvature is not None and is_curved_everywhere(curvature.loss, curvature.n_outputs)
         self.first_step = 0  # under this penalty, from a guess perhaps
         self.patience = self._worth_of_model()
         knows_all = curvature is not None and curvature.complete and (l1 is None or curvature.chooses_columns)
@@ -117,7 +116,10 @@ class PreconditionedSearch(QuasiNewton):
         changes = curvature if curvature is not None and curvature.constant_model is None and is_old else None
         if changes is not None and self.newton:
             before = self.promise
-            slow = self.slow  # a new model costs no more than a look
+            keeps = not (changes.chooses_columns or changes.few_rows)  # a new model of these costs no more than a look
+            if keeps and (promise := super().look()) <= negligible:
+                return promise
+            slow = self.slow
             self.renew()
             self.promise = super().look()
             self.slow = slow

@@ -62,7 +62,7 @@ class QuasiNewton:
     def __init__(self, function: Function, params: np.ndarray, memory: int, l1: np.ndarray | None, eps: float):
         self.function, self.memory, self.l1, self.eps = function, memory, l1, eps
         self.params = params
-        self.stretches = False  # whether steps go on along their line where it is still steep behind them
+        self.stretches_below = -np.inf  # objective from which on steps go on along their line where it is steep
         self.conjugate = False  # whether the function is quadratic, and steps go to the least point on their line
         self.model: CurvatureModel = Identity()
         self.box: tuple[np.ndarray, np.ndarray] | None = None  # that no step may leave
@@ -203,8 +203,8 @@ class QuasiNewton:
 
 def is_worth_going_on(search: QuasiNewton) -> bool:
     """Whether it may be steep behind a whole step: rough models learn from pairs how long the next should be."""
-    by_length = search.stretches and not search.model.rough and search.l1 is None
-    return by_length and not is_within_rounding(search.objective, search.slope, search.eps)
+    by_length = search.value < search.stretches_below and not search.model.rough and search.l1 is None
+    return by_length and not is_within_rounding(search.value, search.slope, search.eps)
 
 
 def go_further(search: QuasiNewton, params: np.ndarray, value: float, gradient: np.ndarray) -> tuple:
