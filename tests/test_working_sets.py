@@ -17,6 +17,7 @@ from skgd._kernels.sparse import select_columns
 from skgd._kernels.structures import SparseFeatures
 from skgd._problem import columns
 from skgd._problem.columns import DenseColumns
+from skgd._solvers.active_set import change_one_by_one
 from skgd._solvers.working_sets import Support, WorkingSets, least_with_l1
 from skgd.linear_model import regularization_path
 from skgd.linear_model._path import model_for_path, solver_of
@@ -467,3 +468,44 @@ def test_columns_that_come_later_are_as_if_they_had_been_there():
     np.testing.assert_allclose(held.sums(weight), weight @ X[:, [5, 1, 3, 0]])
     centred = X[:, [5, 1, 3, 0]] - weight @ X[:, [5, 1, 3, 0]] / weight.sum()
     np.testing.assert_allclose(held.matrix[:4, :4], (centred * weight[:, None]).T @ centred, atol=1e-12)
+
+
+@pytest.mark.parametrize("quadratic", [True, False])
+def test_columns_far_from_zero_without_an_intercept_converge(quadratic):
+    """They are all but multiples of each other, and coordinates hold each other in place."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 400)) + 10 ** rng.uniform(0, 4, 400)
+    signal = (X[:, :5] - X[:, :5].mean(axis=0)).sum(axis=1) + 0.3 * rng.standard_normal(50)
+    settings = {"penalty": "l1", "standardize": False, "fit_intercept": False}
+    y = np.where(signal > np.median(signal), 1.0, -1.0)
+    if quadratic:
+        alpha = 0.02 * np.abs(X.T @ signal).max() / 50
+        model = GDLinearRegressor(alpha=alpha, **settings).fit(X, signal)
+        slopes = X.T @ (X @ model.coef_ - signal) / 50
+    else:
+        alpha = 0.02 * np.abs(X.T @ y).max() / 100
+        model = GDLogisticClassifier(alpha=alpha, **settings).fit(X, y)
+        slopes = -X.T @ (y * expit(-y * (X @ model.coef_.ravel()))) / 50
+    coef = model.coef_.ravel()
+    at_zero = np.maximum(np.abs(slopes) - alpha, 0.0)
+    assert model.converged_
+    assert model.n_iter_ <= 30
+    assert np.count_nonzero(coef) <= 50  # no more than rows
+    # 1e4 times as long as the shortest, of the longest column
+    assert np.abs(np.where(coef != 0, slopes + alpha * np.sign(coef), at_zero)).max() <= 0.05 * alpha
+
+
+@pytest.mark.parametrize("start", ["zeros", "far"])
+def test_one_sign_after_the_other_leads_to_the_optimum(start):
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((30, 80)) + 10 ** rng.uniform(0, 3, 80)
+    matrix, slopes, l1 = X.T @ X / 30, -X.T @ rng.standard_normal(30) / 30, np.full(80, 0.5)
+    l1[7] = 0.0  # as an intercept's
+    params = np.zeros(80) if start == "zeros" else 1e-3 * rng.standard_normal(80)
+    gradient = slopes + matrix @ params
+    slope, step = gradient.copy(), np.zeros(80)
+    change_one_by_one(matrix, params, l1, slope, step, Support())
+    np.testing.assert_allclose(slope, gradient + matrix @ step, atol=1e-6)
+    found = params + step
+    assert np.abs(smallest_subgradient(found, slopes + matrix @ found, l1)).max() <= 1e-6
+    assert 0 < np.count_nonzero(found) <= 31

@@ -13,11 +13,13 @@ from .._problem.columns import DenseColumns, SparseColumns, raw_predictions_of
 from .._problem.model import LinearModel
 from .._problem.rows import Rows
 from ..penalties import smallest_subgradient
+from .active_set import change_one_by_one
 
 SWEEPS = 60  # until signs stay: one costs as much as a thirtieth of a factorisation, roughly
 CALM_WORK = 2**17  # multiplications of sweeps that leave signs alone: they cost less than a Newton step to others
 NEWTON_STEPS = 3  # of a round, until none leads to other signs
 MOST_ROUNDS = 10  # what is left then waits for the next step, which may have other columns
+FAR = 1.0  # of the penalty, subgradients that are left after so many: others lead nowhere soon
 JITTER = 1e-12  # share of the mean diagonal that lets a singular matrix be factorised
 MOST_COLUMNS = 4_000  # of a set: their matrix takes 128 MB
 SMALL = 64  # parameters whose system takes less time to be factorised than another one to be bordered
@@ -136,6 +138,10 @@ def least_with_l1(
             solved = _newton(matrix, params, l1, slope, step, support, most_solutions)
             if solved:
                 break
+    else:
+        left = np.abs(smallest_subgradient(params + step, slope, l1)).max()
+        if most_rounds == MOST_ROUNDS and left > FAR * l1.max():
+            change_one_by_one(matrix, params, l1, slope, step, support)
     return step
 
 
