@@ -93,7 +93,8 @@ def _of_sparse(dtype: np.dtype) -> list[Job]:
     """For CSR with 32-bit indices."""
     index, both = np.dtype(np.int32), (*PASSES, *LOOPS)
     of_sets = "select_columns", "few_columns_raw", "gram", "coordinate_descent"
-    of_linear = "largest_entries", "square_sums", "moments", "run_lazy_epochs", *of_sets, *both
+    of_ridge = "combine_rows", "row_products"
+    of_linear = "largest_entries", "square_sums", "moments", "run_lazy_epochs", *of_sets, *of_ridge, *both
     jobs: list[Job] = [(kernel, name, dtype, Linear, index) for name in of_linear]
     return jobs + [(kernel, name, dtype, Network, index) for name in both]
 

@@ -13,12 +13,16 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd._auto.linear import decide
+from skgd._fit import problem_of
 from skgd._kernels.constants import RIDGE
 from skgd._solvers import hessians
+from skgd._solvers.driver import Driver
 from skgd._solvers.hessians import Diagonal, LowRank
 from skgd._solvers.preconditioned import PreconditionedSearch
 from skgd._solvers.prospects import Prospects
 from skgd._solvers.quasi_newton import Identity
+from skgd._solvers.training import begin
 from skgd.optimizers import LBFGS
 
 ALPHA = 1e-4
@@ -699,3 +703,59 @@ def test_rows_that_are_repeated_with_other_outliers_take_steps_that_learn_from_t
     model = GDLinearRegressor(loss="huber", alpha=2e-2, standardize="max_abs").fit(X, y)
     assert model.converged_
     assert model.n_iter_ <= 150
+
+
+@pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber"])
+@pytest.mark.parametrize(("n", "d"), [(200, 200), (300, 150), (100, 250)])
+def test_separable_classes_of_losses_with_straight_pieces_take_few_steps(loss, n, d):
+    """Under a small ridge, by way of larger ones."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d))
+    signs = np.sign(X @ rng.standard_normal(d) / np.sqrt(d) + 0.5 * rng.standard_normal(n))
+    models = []
+    renew = PreconditionedSearch.renew
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PreconditionedSearch, "renew", lambda self: (models.append(self), renew(self))[1])
+        model = GDLinearClassifier(loss=loss, alpha=1e-5, standardize=False).fit(X, signs)
+    margins = signs * (X @ model.coef_[0] + model.intercept_[0])
+    slopes = -2 * np.maximum(1 - margins, 0) * signs  # no margin is below -1
+    gradient = X.T @ slopes / n + 1e-5 * model.coef_[0]
+    assert model.converged_
+    assert model.n_iter_ <= 70
+    assert len(models) <= 60
+    # what is left to gain is at most the square of the gradient over twice the ridge
+    assert gradient @ gradient / 2e-5 <= 1e-9
+    assert abs(slopes.mean()) <= 1e-7
+
+
+@pytest.mark.parametrize("loss", ["squared_hinge", "huber"])
+def test_ridges_are_no_way_where_few_steps_do(loss, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((800, 90))
+    signal = X[:, 0] + rng.standard_t(3, 800)
+    model = GDLinearClassifier(loss, alpha=1e-5) if loss == "squared_hinge" else GDLinearRegressor(loss, alpha=1e-5)
+    monkeypatch.setattr("skgd._solvers.line_search.descend", lambda *of: pytest.fail("it went by larger ridges"))
+    model.fit(X, np.sign(signal) if loss == "squared_hinge" else signal)
+    assert model.converged_
+
+
+def test_a_fit_is_resumed_on_its_way_by_larger_ridges():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 110))
+    signs = np.sign(X @ rng.standard_normal(110) + rng.standard_normal(120))
+    model = GDLinearClassifier(loss="squared_hinge", alpha=1e-5, standardize=False)
+    problem = problem_of(model, X, signs)
+    plan = decide(model._parameters(X), problem, None)
+    assert plan.curvature.ridges == (1e4, 1e3, 1e2, 1e1)
+
+    def driver(watched):
+        return Driver(begin(problem, plan, np.random.RandomState(0))[0], plan, problem, watched)
+
+    whole = driver(watched=False).train()
+    for n_epochs in 5, whole.epochs - 2:
+        first, second = driver(watched=True), driver(watched=False)
+        for training in first.run():
+            if training.epochs == n_epochs:
+                break
+        second.restore(first.state())
+        assert second.train().params.tobytes() == whole.params.tobytes()

@@ -29,6 +29,8 @@ LEAST_L2 = 1e-8  # with which the gradients of outputs that are coupled come to 
 APART = 0.15  # directions per column that hold the variance: where they are fewer, gradients lead nowhere soon
 EVEN_ROWS = 100  # tell whether columns have about the same scale:
 EVEN = 100.0  # times the smallest mean square, at most,
+LARGE_RIDGE = 0.1  # of the columns' mean square: under such a one rows change their pieces a few times
+MOST_RIDGES = 8
 EVEN_SHARE = 0.05  # or of the sum of all: the diagonal knows columns that hold more, gradients come to them by turns
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
@@ -59,7 +61,23 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     size = min(n, max(min(wanted, SAMPLE_ENTRIES // p), 1) if held_dense else wanted)
     may_try = problem.loss.smooth and problem.l1 is None and not problem.streaming
     tries = may_try and gradients_lead_far(problem, preconditioner == "auto", kind, few_rows, size)
-    return CurvaturePlan(kind, few_rows, tries, int(size), coupled)
+    of_all = kind == "subsample" and size == n and not tries and rows.in_memory
+    return CurvaturePlan(kind, few_rows, tries, int(size), coupled, first_ridges(problem) if of_all else ())
+
+
+def first_ridges(problem: Problem) -> tuple[float, ...]:
+    """Times the ridge: under which a loss with straight pieces is minimised first, where columns are hardly penalised.
+
+    On which piece a row is changes with each step of Newton's method, and far from the optimum with many at once: under
+    a ridge ten times as large few of them change, and the optimum is near that of the next one.
+    """
+    loss, ridge = problem.loss, problem.penalty.l2
+    if not loss.smooth or loss.quadratic or problem.l1 is not None or ridge <= 0 or is_curved_everywhere(problem):
+        return ()
+    curvature = float((problem.rows.some(EVEN_ROWS).scaled() ** 2).mean())
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        decades = np.log10(LARGE_RIDGE * curvature / ridge)
+    return tuple(10.0**k for k in range(int(min(decades, MOST_RIDGES)), 0, -1)) if decades >= 1 else ()
 
 
 def gradients_lead_far(problem: Problem, is_auto: bool, kind: str, few_rows: bool, size: int) -> bool:
@@ -80,6 +98,12 @@ def gradients_lead_far(problem: Problem, is_auto: bool, kind: str, few_rows: boo
     return are_even(some) and are_apart(some)
 
 
+def row_space_suits(problem: Problem, curvature: CurvaturePlan | None) -> bool:
+    """Whether gradients alone are tried on squared error in CSR, from zero: all vectors have a number for each row."""
+    tries = curvature is not None and curvature.tries_gradients
+    return tries and not problem.rows.is_dense and problem.penalty.l2 > 0 and problem.near is None
+
+
 def is_even(rows: Any) -> bool:
     """Whether gradients of fewer rows than columns do best as they are: columns have about the same scale.
 
@@ -89,7 +113,7 @@ def is_even(rows: Any) -> bool:
     of_all = rows.mean_squares()
     if of_all is not None:
         with np.errstate(over="ignore", invalid="ignore"):
-            variance = of_all - left_to_center(rows.some(EVEN_ROWS).data.features) ** 2
+            variance = of_all - left_to_center(rows.data.features) ** 2
             return bool(variance.max(initial=0.0) <= EVEN_SHARE * variance.sum())
     return are_even(rows.some(EVEN_ROWS).scaled())
 

@@ -9,12 +9,12 @@ from .._kernels.structures import FLOAT64
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.problem import Problem
-from .._solvers.plan import Plan
+from .._solvers.plan import CurvaturePlan, Plan
 from .._solvers.training import Training, same
 from .._warnings import warn_user
 from ..optimizers import Optimizer, get_optimizer
 from ..schedules import Schedule
-from .curvature import curvature_plan, interior_point_suits, newton_suits
+from .curvature import curvature_plan, interior_point_suits, newton_suits, row_space_suits
 
 # Of a column that a batch touches the gathering costs as much as so many columns of a plain update of them all.
 COST_OF_TOUCHING = 8
@@ -63,9 +63,10 @@ def make_plan(
     average = False if isinstance(average, str) else average  # "auto"
     linear = isinstance(problem.model, LinearModel)
     exact = batch_size >= problem.rows.n_rows and not problem.model.random
+    curvature = curvature_plan(problem, optimizer.preconditioner) if optimizer.searches_line else None
     rate, is_auto, given = _rate(parameters, problem, before, optimizer, rate_from_data, anneals)
     return Plan(
-        solver=_solver(problem, optimizer, exact),
+        solver=_solver(problem, optimizer, exact, curvature, before),
         optimizer=optimizer,
         batch_size=batch_size,
         learning_rate=rate,
@@ -91,7 +92,7 @@ def make_plan(
         n_threads=problem.rows.n_threads if problem.rows.in_memory else 1,
         streaming=streaming,
         exact=exact,
-        curvature=curvature_plan(problem, optimizer.preconditioner) if optimizer.searches_line else None,
+        curvature=curvature,
         chances=column_chances(problem.rows, batch_size, optimizer) if linear else None,
     )
 
@@ -109,13 +110,21 @@ def _rate(parameters, problem, before, optimizer, rate_from_data: Rate, anneals)
     return (optimizer.default_learning_rate if rate is None else rate), True, given
 
 
-def _solver(problem: Problem, optimizer: Optimizer, exact: bool) -> str:
+def _solver(
+    problem: Problem,
+    optimizer: Optimizer,
+    exact: bool,
+    curvature: CurvaturePlan | None,
+    before: Training | None,
+) -> str:
     if not optimizer.searches_line:
         if problem.rows.in_memory:
             return "epochs"
         return "full_batches" if exact else "partitioned_epochs"
     if interior_point_suits(problem, optimizer):
         return "interior_point"
+    if before is None and row_space_suits(problem, curvature):
+        return "row_space"
     in_python = pointwise(problem.loss, FLOAT64).in_python
     return "newton" if newton_suits(problem, optimizer, in_python) else "line_search"
 

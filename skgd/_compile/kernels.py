@@ -51,6 +51,8 @@ ROOMS = {
     "largest_entries": sparse,
     "select_columns": sparse,
     "few_columns_raw": sparse,
+    "combine_rows": sparse,
+    "row_products": sparse,
     "help_team": team,
     "control": denormals,
 }

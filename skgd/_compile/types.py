@@ -61,6 +61,8 @@ class Signatures(NamedTuple):
     square_sums: object = None
     select_columns: object = None
     few_columns_raw: object = None
+    combine_rows: object = None
+    row_products: object = None
     merge_rows: object = None
     gram: object = None
     coordinate_descent: object = None
@@ -261,6 +263,8 @@ def _of_sparse(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "square_sums": void(data[0], double, i8, i8),
         "select_columns": void(data[0], rows_in, places, indices, indices, double, places, indices),
         "few_columns_raw": void(double, places, indices, double, double),
+        "combine_rows": void(data[0], rows_in, double, double, i8, i8),
+        "row_products": void(data[0], rows_in, double, double, i8, i8),
         "coordinate_descent": void(double, double, places, places, double, f8, *[double] * 7, i8, f8),
         "gram": void(double, places, indices, double, _array(f8, 2), i8, i8),
     }

@@ -73,6 +73,25 @@ def sparse_backward(features, rows, model, params, work, derivatives, grads):
                 gradient[d] += slope
 
 
+def combine_rows(features, subset, factors, total, start, stop):
+    """Add the rows start..stop-1, in the units of X, times their factors to the total."""
+    entries, columns, starts = features.data, features.indices, features.indptr
+    for i in range(start, stop):
+        row, factor = subset[i] if subset.size > 0 else i, factors[i]
+        for at in range(np.uint64(starts[row]), np.uint64(starts[row + 1])):
+            total[np.uint64(columns[at])] += factor * entries[at]
+
+
+def row_products(features, subset, coef, products, start, stop):
+    """Products of the rows start..stop-1, in the units of X, with coefficients."""
+    entries, columns, starts = features.data, features.indices, features.indptr
+    for i in range(start, stop):
+        row, product = subset[i] if subset.size > 0 else i, 0.0
+        for at in range(np.uint64(starts[row]), np.uint64(starts[row + 1])):
+            product += entries[at] * coef[np.uint64(columns[at])]
+        products[i] = product
+
+
 def largest_entries(features, weights, subset, largest, count, start, stop):
     """Largest absolute entry of every column among the rows that have weight, and the number of entries in all rows."""
     entries, columns, starts = features.data, features.indices, features.indptr

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from .._compile.kernels import kernel
 from .._kernels.structures import ROW_NUMBER, Data, Features, SparseFeatures
 from .._parallel import n_threads, single_threaded_blas
 from .._targets.classes import class_totals
@@ -15,7 +16,6 @@ from ..losses import Loss
 from .distinct import distinct_rows
 from .features import (
     ALL_ROWS,
-    as_stored,
     dense_columns,
     in_double,
     raw_features,
@@ -259,16 +259,21 @@ def _fits_float32(scale: np.ndarray) -> bool:
 
 def column_means(data: Data) -> np.ndarray:
     """Weighted means of all columns, up to rounding, which leaves constant ones as they are."""
-    X, shares = as_stored(data.features), np.zeros(len(data.y))
-    used = data.subset if data.subset.size else slice(0, len(shares))
-    shares[used] = data.shares_of(used)
-    # BLAS's own threads would go on waiting in busy loops beside those that come next
-    with np.errstate(over="ignore", invalid="ignore"), single_threaded_blas():
-        mean = (shares.astype(X.dtype) @ X).astype(np.float64)
-    mean[~np.isfinite(mean)] = 0.0
-    if isinstance(X, np.ndarray):
+    used = data.subset if data.subset.size else slice(0, len(data.y))
+    features, used_shares = data.features, data.shares_of(used)
+    if isinstance(features, SparseFeatures):
+        mean, storage = np.zeros(features.center.size), features.storage
+        add = kernel("combine_rows", storage.dtype, index=storage.index_dtype)
+        add(features, data.subset, used_shares, mean, 0, data.n_rows)
+    else:
+        X, shares = features.X, np.zeros(len(data.y), features.X.dtype)
+        shares[used] = used_shares
+        # BLAS's own threads would go on waiting in busy loops beside those that come next
+        with np.errstate(over="ignore", invalid="ignore"), single_threaded_blas():
+            mean = (shares @ X).astype(np.float64)
         first = X[data.subset[0] if data.subset.size else 0]
         mean = np.where(np.abs(mean - first) <= len(shares) * np.finfo(X.dtype).eps * np.abs(mean), first, mean)
+    mean[~np.isfinite(mean)] = 0.0
     return mean
 
 

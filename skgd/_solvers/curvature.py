@@ -135,7 +135,7 @@ class Curvature:
     ):
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
-        self.kind, self.few_rows, self.tries_gradients, size, most_coupled = plan
+        self.kind, self.few_rows, self.tries_gradients, size, most_coupled, self.ridges = plan
         self.has_l1 = has_l1
         K, p = self.n_outputs, self.n_columns
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other

@@ -16,11 +16,12 @@ from .plan import Plan
 from .preconditioned import PreconditionedSearch
 from .prospects import Prospects
 from .quasi_newton import Identity, QuasiNewton, gap_of, largest, leap, penalise, set_intercepts
-from .stopping import SearchCriterion
+from .stopping import Search, SearchCriterion
 from .training import Training
 
 SAMPLE_TOL = 0.01  # of parameters per row: by about half of them the sample's optimum is off that of all rows anyway
 SAMPLE_STEPS = 100
+RIDGE_TOL = 1e-3  # of the objective, under a ridge that is larger than the one that is asked for
 WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks, in units of the targets' spread
 SMALL_STEPS = 3
 # of the tolerance: promises of the last step's curvature so small are an end, without that of these parameters
@@ -35,7 +36,8 @@ MANY_ENTRIES = 2**20
 LAST_WIDTHS = 3  # of these are left for all rows
 CERTAIN = 0.5  # of the constant model's loss: below, curvature vanishes with what is left, and steps are too short
 EPS = float(np.finfo(np.float64).eps)  # of the sub-sample's sums, whatever rows are stored in
-RESUMED = "idle", "still"  # beside what its parts resume
+MANY_STEPS, MANY_MODELS = 20, 4  # and models of the curvature, after which the way by larger ridges is shorter
+RESUMED = "idle", "still", "ridges"  # beside what its parts resume
 
 
 class LineSearch:
@@ -143,6 +145,7 @@ class LineSearch:
         if self.widths:
             self.hyper[0] = self.widths.pop(0)
         self.idle, self.still, self.criterion, self.prospects = False, 0, SearchCriterion(self.plan), Prospects()
+        self.ridges = len(self.curvature.ridges) if self.curvature is not None and self.in_memory else 0
         search = self._new_search(function, params, grows=True)
         if self.training.loss.quadratic and self.curvature is not None:  # of a linear model
             set_intercepts(search, self.problem.model.n_outputs)
@@ -242,6 +245,9 @@ class LineSearch:
             if self.training.epochs == 0:
                 count(search, self.training)
             return Outcome.CONVERGED
+        if self.ridges and search.steps >= (MANY_STEPS if search.n_improved >= MANY_MODELS else 2 * MANY_STEPS):
+            self.search, self.ridges = by_larger_ridges(self, search.params), 0
+            return Outcome.RUNNING
         before = search.params
         if (self.prospects.lost and self.smooth) or (not search.move(self.first_length) and not search.improve()):
             if self.widths:
@@ -275,6 +281,22 @@ class LineSearch:
         return self.still >= SMALL_STEPS
 
 
+def by_larger_ridges(solver: LineSearch, params: np.ndarray) -> PreconditionedSearch:
+    """Newton's method under larger ridges, one after the other, and a search by it under the one that is asked for."""
+    curvature, ridge = solver.curvature, solver.problem.ridge
+    assert curvature is not None
+    for factor in (*curvature.ridges, 1.0):
+        curvature.ridge = factor * ridge
+        function = curvature.some.sample.objective(curvature.ridge, solver.hyper)
+        search = solver._new_search(function, params, grows=True)
+        search.newton, search.memory = True, 0
+        search.renew()
+        if factor > 1.0:
+            tol = RIDGE_TOL * search.objective / gain_of(search, solver.training)
+            params = descend(search, solver.training, tol, SAMPLE_STEPS)
+    return search
+
+
 def count(search: QuasiNewton, training: Training) -> None:
     """Take the step that a search has made for an epoch."""
     training.state.params[:] = search.params
@@ -287,7 +309,7 @@ def gains_from_part(curvature: Curvature | None, problem: Problem) -> bool:
     return not chooses and problem.rows.n_entries > MANY_ENTRIES
 
 
-def gain_of(search: QuasiNewton, training: Training) -> float:
+def gain_of(search: Search, training: Training) -> float:
     """What a search has gained on the constant model, and so the measure of what is still to come."""
     reference = float(training.progress["reference"][0])
     return max(reference - search.objective, LEAST_GAIN * abs(reference), TINY)

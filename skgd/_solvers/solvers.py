@@ -11,6 +11,7 @@ from .newton import Newton
 from .outcome import Solver
 from .partitions import PartitionedEpochs
 from .plan import Plan
+from .row_space import RowSpace
 from .training import Training
 
 SOLVERS: dict[str, Callable[[Training, Plan, Problem, bool], Solver]] = {
@@ -19,6 +20,7 @@ SOLVERS: dict[str, Callable[[Training, Plan, Problem, bool], Solver]] = {
     "full_batches": FullBatches,  # or of all of them at once
     "line_search": LineSearch,  # preconditioned L-BFGS on all rows
     "interior_point": InteriorPoint,  # of losses made of straight pieces, under an L1 penalty
+    "row_space": RowSpace,  # conjugate gradients of squared error on fewer rows of CSR than columns
     "newton": Newton,  # Newton's method proper, of small data
 }
 

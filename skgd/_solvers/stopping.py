@@ -1,5 +1,7 @@
 """When training ends: by criteria that kernels look at, by a certificate, by rows held out."""
 
+from typing import Protocol
+
 import numpy as np
 
 from .._kernels.constants import IMMENSE
@@ -7,11 +9,26 @@ from .._kernels.structures import GRADIENT, NEVER, OBJECTIVE, STEP
 from .._problem.problem import Problem
 from .plan import Plan
 from .prospects import Prospects
-from .quasi_newton import QuasiNewton
 from .training import Training, fill
 
 # Criteria by their names, as kernels know them.
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP, "never": NEVER}
+
+
+class Search(Protocol):
+    """What is asked of a search."""
+
+    @property
+    def objective(self) -> float:
+        """What is minimised, at the parameters."""
+
+    @property
+    def steepest(self) -> np.ndarray:
+        """The gradient, or the shortest subgradient."""
+
+    @property
+    def longest_step(self) -> float:
+        """Largest change of a parameter in the last step."""
 
 
 class SearchCriterion:
@@ -21,7 +38,7 @@ class SearchCriterion:
         self.name, self.tol, self.patience = plan.criterion_of_solver, plan.tol or 0.0, plan.n_iter_no_change
         self.small_steps = 0  # on end
 
-    def is_met(self, search: QuasiNewton, prospects: Prospects, gain: float) -> bool:
+    def is_met(self, search: Search, prospects: Prospects, gain: float) -> bool:
         """Whether the criterion is met before another step; the gain is the measure of what is still to come."""
         if self.name == "step":  # a single one may be short by chance
             self.small_steps = self.small_steps + 1 if search.longest_step <= self.tol else 0
