@@ -23,6 +23,7 @@ from ._in_parts import described_in_parts
 from ._partitions import adapter_of, partitions_of
 from ._pickles import Pickles
 from ._problem.describe import describe, splits_of
+from ._problem.features import narrowed
 from ._problem.model import LinearModel
 from ._problem.predictions import check_predictions
 from ._problem.problem import Problem
@@ -302,14 +303,15 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         }
         X, y = check_training_data(self, X, y, looks=not told, **options)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
+        n_rows = int(np.count_nonzero(targets.weight)) if targets.weight.size else X.shape[0]
+        settle_held_out(parameters, n_rows, streaming, targets.validation is not None)
         how = treatment(parameters, self._model, streaming)
         if how.squashes and first is dtype is None:  # else it goes on
             tails = Tails.of(X, None if targets.loss.for_classes else targets.y, targets.weight)
             self.__dict__.pop("_tails", None)
             self.__dict__ |= {} if tails is None else {"_tails": tails}  # what isn't there needn't be stored
         X, targets = squashed(self._tails, X), targets.squashed(self._tails)
-        n_rows = int(np.count_nonzero(targets.weight)) if targets.weight.size else X.shape[0]
-        settle_held_out(parameters, n_rows, streaming, targets.validation is not None)
+        X, how = narrowed(X, targets.y) if how.narrows else X, how._replace(precision=X.dtype)
         splits = splits_of(X.shape[0], targets, parameters, rng, streaming)
         of_all = X, targets, parameters, self._model, self._penalty(), how
         each = zip(splits, one_for_each(before, len(splits)), strict=True)

@@ -36,6 +36,8 @@ class Treatment(NamedTuple):
     centers_far: bool = False  # whether columns far from zero are centred, though the standardization leaves them
     takes_products: bool = False  # whether all rows of squared error are summed up in one look, if that is to be had
     squashes: bool = False  # whether columns with heavy tails are squashed
+    narrows: bool = False  # whether float64 becomes float32 where that loses no digits that tell anything
+    precision: np.dtype | None = None  # of what is published, if that isn't the one of the rows as they are described
 
 
 def treatment(parameters: Any, model: type, streaming: bool) -> Treatment:
@@ -49,7 +51,9 @@ def treatment(parameters: Any, model: type, streaming: bool) -> Treatment:
     searches = not streaming and _searches_line(parameters, model)
     takes_products = searches and _takes_matrices(parameters) and standardize in (True, "auto")
     squashes = not streaming and _squashes(parameters, model)  # parts of a stream tell little of tails
-    return Treatment(standardize, most_distinct, searches and parameters.fit_intercept, takes_products, squashes)
+    narrows = not streaming and _holds_out_by_itself(parameters, model)
+    centers_far = searches and parameters.fit_intercept
+    return Treatment(standardize, most_distinct, centers_far, takes_products, squashes, narrows)
 
 
 def moments_tell(X: Any, sample_weight: Any, parameters: Any) -> bool:
@@ -63,6 +67,17 @@ def _squashes(parameters: Any, model: type) -> bool:
     """Whether columns with heavy tails are squashed: where scaling and initial parameters are left to us."""
     ours = model is NetworkModel and parameters.standardize == "auto" and isinstance(parameters.init, str)
     return ours and len(hidden_widths(parameters.hidden_layer_sizes)) > 0  # others are linear models
+
+
+def _holds_out_by_itself(parameters: Any, model: type) -> bool:
+    """Whether members hold rows out in a way of training that is left to us: their noise is far above float32's."""
+    several = model is NetworkModel and parameters.n_members > 1
+    return several and parameters.early_stopping and _is_ours(parameters, early_stopping=parameters.early_stopping)
+
+
+def _is_ours(parameters: Any, **whatever: Any) -> bool:
+    """Whether the way of training is left to us, but for what may be whatever it is."""
+    return all(getattr(parameters, name) == value for name, value in (OURS | whatever).items())
 
 
 def _searches_line(parameters: Any, model: type) -> bool:
@@ -112,8 +127,8 @@ def settle_members(parameters: Any, X: Any, n_before: int, streaming: bool) -> N
         parameters.n_members = n_before
     elif parameters.n_members == "auto":
         alone = streaming or parameters.warm_start or parameters.n_restarts > 1 or adapter_of(X) is not None
-        ours = all(getattr(parameters, name) == value for name, value in OURS.items())
-        parameters.n_members = 1 if alone or not ours or not isinstance(parameters.init, str) else MEMBERS
+        ours = _is_ours(parameters) and isinstance(parameters.init, str)
+        parameters.n_members = 1 if alone or not ours else MEMBERS
 
 
 def settle_held_out(parameters: Any, n_rows: int, streaming: bool, given: bool = False) -> None:

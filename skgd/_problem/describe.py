@@ -16,6 +16,7 @@ from ..losses import Loss
 from .distinct import distinct_rows
 from .features import (
     ALL_ROWS,
+    SAFE_FLOAT32,
     dense_columns,
     in_double,
     raw_features,
@@ -31,8 +32,6 @@ from .products import are_few, products_of
 from .rows import Rows
 from .scaling import Scaling, dense_moments, feature_scales, moments_with_those_before
 
-# Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
-SAFE_FLOAT32 = (1e-15, 1e15)
 FARTHEST = 1e9  # beyond, sums over entries that can't be centred themselves leave too few digits to converge by
 FAR = 10.0  # standard deviations from zero to the mean: nearer ones cost the curvature no more than two digits
 EPS = float(np.finfo(np.float64).eps)
@@ -104,6 +103,7 @@ def describe(
         n_given=n_given,
         rows_seen=n_given + (before.rows_seen if streaming and before else 0),
         streaming=streaming,
+        precision=np.result_type(treatment.precision or data.features.storage.dtype, data.features.storage.dtype),
     )
 
 

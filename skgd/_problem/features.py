@@ -18,6 +18,10 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
+# Standard deviations whose squares, sums and quotients float32 holds; data outside is computed in float64.
+SAFE_FLOAT32 = (1e-15, 1e15)
+FARTHEST_SINGLE = 1e3  # times its range that a column may lie from zero in float32: 1e-4 of that is what rounding takes
+MOST_COPIED = 2**24  # entries that are copied to have them in float32
 NO_TARGETS = {dtype: read_only(np.empty((0, 0), dtype)) for dtype in ("float64", "float32")}
 
 
@@ -91,6 +95,20 @@ def scaled_rows(features: Features | SparseFeatures, rows: np.ndarray | slice) -
 
 def _count(rows: np.ndarray | slice) -> int:
     return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+
+
+def narrowed(X, y: np.ndarray):
+    """X in float32, a copy, where entries of each column differ by digits that it keeps, and y fits, too; else X."""
+    entries = X.data[:, None] if sparse.issparse(X) else X
+    if entries.dtype == np.float32 or not 0 < entries.size <= MOST_COPIED:
+        return X
+    with np.errstate(over="ignore"):
+        least, largest = entries.min(axis=0), entries.max(axis=0)
+        size, spread = np.maximum(-least, largest), largest - least
+        near = sparse.issparse(X) | (size <= FARTHEST_SINGLE * spread)  # CSR isn't centred
+    low, high = SAFE_FLOAT32
+    fits = (size < high) & ((spread == 0) | (near & (spread > low)))
+    return X.astype(np.float32) if fits.all() and np.abs(y).max() < high else X
 
 
 def squared(rows: np.ndarray | sparse.csr_array) -> np.ndarray | sparse.csr_array:

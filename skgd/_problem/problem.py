@@ -39,6 +39,7 @@ class Problem:
     n_given: int  # rows, before those that say the same became one
     rows_seen: int  # of a stream, with those before
     streaming: bool
+    precision: np.dtype  # of what is published
     near: np.ndarray | None = None  # parameters that are known to be near the optimum
 
     @property

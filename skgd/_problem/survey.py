@@ -196,6 +196,7 @@ def describe_partitions(
         n_given=tally.n_rows,
         rows_seen=tally.n_rows,
         streaming=False,
+        precision=data.features.storage.dtype,
     )
 
 

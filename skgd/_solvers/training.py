@@ -193,8 +193,8 @@ class Training:
             self.progress["averaged"] = 0
         self.state, self.optimizer = state, plan.optimizer
         self.learning_rate, self.rate_is_auto, self.given_rate = plan.learning_rate, plan.rate_is_auto, plan.given_rate
-        if problem.rows.storage.dtype != self.precision:
-            self.precision = np.result_type(self.precision, problem.rows.storage.dtype)
+        if problem.precision != self.precision:
+            self.precision = np.result_type(self.precision, problem.precision)
         self._take(problem, plan)
 
     def _in_dtype(self, dtype: np.dtype) -> State:
@@ -294,7 +294,7 @@ def begin(problem: Problem, plan: Plan, rng: np.random.RandomState) -> list[Trai
             plan.given_rate,
             model=problem.model,
             loss=problem.loss,
-            precision=problem.rows.storage.dtype,
+            precision=problem.precision,
         )
         training._take(problem, plan)
         trainings.append(training)

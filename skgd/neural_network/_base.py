@@ -126,7 +126,7 @@ class NetworkEstimator(GradientDescentEstimator):
     def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Weights and biases as they are published."""
         coefs, intercepts = training.model.unpack(training.params, training.scaling)
-        return [coef.astype(training.dtype) for coef in coefs], [b.astype(training.dtype) for b in intercepts]
+        return [coef.astype(training.precision) for coef in coefs], [b.astype(training.precision) for b in intercepts]
 
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
         """Outputs of the last layer in the units of y, of shape (n_rows, n_outputs); of an ensemble its mean."""

@@ -89,7 +89,7 @@ def raw_predictions_of(X: Any, networks: Iterable[tuple[Training, np.ndarray]], 
     raws = []
     for training, params in networks:
         raw = network_predictions(X, training.model, params, training.scaling, n_threads)
-        raws.append(in_units_of_y(raw, training.scaling))
+        raws.append(in_units_of_y(raw, training.scaling, training.precision))
     return raws
 
 

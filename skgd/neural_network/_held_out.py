@@ -21,26 +21,26 @@ def validated(training: Training, rows: Rows | PartitionedRows, n_threads: int) 
         raw, y, weight = predicted(rows, *of_network, n_threads)
         return score(loss, raw, y, weight), raw
     kind = Accuracy if loss.for_classes else R2
-    return float(kind.finish(rows.total(_told, loss, *of_network))), None
+    return float(kind.finish(rows.total(_told, loss, of_network))), None
 
 
-def network_of(training: Training) -> tuple[Any, np.ndarray, Scaling]:
-    """Model, parameters as they are in predictions, and scaling."""
-    return training.model, training.params.astype(training.dtype, copy=False), training.scaling
+def network_of(training: Training) -> tuple[Any, np.ndarray, Scaling, np.dtype]:
+    """Model, parameters as they are in predictions, scaling, and the precision of what these are."""
+    return training.model, training.params.astype(training.dtype, copy=False), training.scaling, training.precision
 
 
-def in_units_of_y(raw: np.ndarray, scaling: Scaling) -> np.ndarray:
-    return (raw * scaling.target_scale + scaling.target_center).astype(raw.dtype, copy=False)
+def in_units_of_y(raw: np.ndarray, scaling: Scaling, precision: np.dtype) -> np.ndarray:
+    return (raw * scaling.target_scale + scaling.target_center).astype(precision, copy=False)
 
 
 def predicted(
-    rows: Rows, model: Any, params: np.ndarray, scaling: Scaling, n_threads: int
+    rows: Rows, model: Any, params: np.ndarray, scaling: Scaling, precision: np.dtype, n_threads: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Raw predictions of the rows in use, targets and weights."""
     data = rows.data
     raw = predictions_of_data(data, model, params, scaling, n_threads)
     used = data.subset if data.subset.size else slice(None)
-    return in_units_of_y(raw, scaling), data.y[used], data.weight_of(used)
+    return in_units_of_y(raw, scaling, precision), data.y[used], data.weight_of(used)
 
 
 def score(loss: Loss, raw: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
@@ -60,9 +60,9 @@ def _right(raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     return ((raw > 0) == (y > 0.5)).all(axis=1) if each_alone else raw.argmax(axis=1) == y[:, 0]
 
 
-def _told(rows: Rows, loss: Loss, model: Any, params: np.ndarray, scaling: Scaling) -> Any:
+def _told(rows: Rows, loss: Loss, of_network: tuple[Any, np.ndarray, Scaling, np.dtype]) -> Any:
     """What a part of the rows tells of the score."""
-    raw, y, weight = predicted(rows, model, params, scaling, 1)
+    raw, y, weight = predicted(rows, *of_network, 1)
     if loss.for_classes:
         return np.array([weight @ _right(raw, y), weight.sum()])
     predictions = loss.predict(raw)

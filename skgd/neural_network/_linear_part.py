@@ -21,6 +21,7 @@ import numpy as np
 from .. import _parallel as threads
 from .._auto.description import SLOPE_AMONG_FEW
 from .._auto.network import decide
+from .._kernels.structures import FLOAT64
 from .._problem.network import NetworkModel
 from .._problem.objective import pointwise
 from .._problem.problem import Problem, targets_vary
@@ -96,7 +97,8 @@ def linear_part_of_few(drivers: Sequence[Driver], parameters: Any, n_threads: in
 
 def constant_of(drivers: Sequence[Driver]) -> np.ndarray:
     """Raw prediction of the constant model in the units of y, on average over the members."""
-    return np.mean([in_units_of_y(each.problem.constant, each.problem.scaling) for each in drivers], axis=0)
+    constants = ((each.problem.constant, each.problem.scaling) for each in drivers)
+    return np.mean([in_units_of_y(*each, FLOAT64) for each in constants], axis=0)
 
 
 def linear_models(drivers: Sequence[Driver], parameters: Any, n_threads: int) -> tuple[Training, ...]:

@@ -33,6 +33,7 @@ class Ready:
     def prepare(self, arrays: list[np.ndarray], trainings: Sequence[Training], linear: Sequence[Training]) -> None:
         """Make it: the published arrays say what the trainings do. Linear models beside them have the same scalings."""
         model, dtype = trainings[0].model, trainings[0].dtype
+        self.dtype, self.precision = dtype, trainings[0].precision
         self.layers, self.linear = stacked(trainings), stacked(linear) if linear else []
         scalings = [training.scaling for training in trainings]
         self.center = np.stack([each.center for each in scalings])[:, None].astype(dtype)
@@ -49,6 +50,7 @@ class Ready:
         """Outputs in the units of y, of shape (n_members, n_rows, n_outputs), and those of the linear models."""
         a = X - self.center
         a *= self.inverse_scale
+        a = a.astype(self.dtype, copy=False)
         of_linear = self.in_units_of_y(a, *self.linear[0]) if self.linear else None
         for coef, bias in self.layers[:-1]:
             z = np.matmul(a, coef)
@@ -60,7 +62,7 @@ class Ready:
     def in_units_of_y(self, a: np.ndarray, coef: np.ndarray, bias: np.ndarray) -> np.ndarray:
         raw = np.matmul(a, coef)
         raw += bias
-        return (raw * self.target_scale + self.target_center).astype(raw.dtype, copy=False)
+        return (raw * self.target_scale + self.target_center).astype(self.precision, copy=False)
 
 
 def stacked(trainings: Sequence[Training]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -74,7 +76,7 @@ def stacked(trainings: Sequence[Training]) -> list[tuple[np.ndarray, np.ndarray]
 
 
 def are_few(X, trainings: Sequence[Training]) -> bool:
-    """Whether rows are few, and of the dtype of networks that are small."""
+    """Whether rows are few, and of the precision of networks that are small."""
     n_numbers, width = sum(each.params.size for each in trainings), max(trainings[0].model.sizes)
     few = n_numbers <= MOST_NUMBERS and X.shape[0] * len(trainings) * width <= MOST_ENTRIES
-    return few and not sparse.issparse(X) and X.dtype == trainings[0].dtype
+    return few and not sparse.issparse(X) and X.dtype == trainings[0].precision
