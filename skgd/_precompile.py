@@ -16,10 +16,12 @@ from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SGD
 
 OF_PARAMETERS = "full_step", "finish_epoch"  # kernels that are given no rows
+OF_DENSE_ROWS = "moments", "merge_rows"
+OF_MEMBERS = np.dtype(np.float32)  # what those of ensembles are mostly trained in, whatever X is
+INDEX = np.dtype(np.int32)
 # Kernels that are given float64, or are where it isn't the dtype of X that is computed in.
 WHATEVER_X_IS = (
-    "moments",
-    "merge_rows",
+    *OF_DENSE_ROWS,
     "newton",
     "coordinate_descent",
     "coordinate_path",
@@ -41,7 +43,7 @@ def precompile(dtypes: Iterable[DTypeLike] = (np.float64, np.float32), sparse: b
     Parameters
     ----------
     dtypes : iterable of dtypes, default=(numpy.float64, numpy.float32)
-        Dtypes of X to compile for, float64 or float32.
+        Dtypes of X to compile for, float64 or float32. Ensembles of networks need float32 for both.
     sparse : bool, default=False
         Whether to compile for sparse X, too, with the 32-bit indices that SciPy takes while they suffice.
 
@@ -73,30 +75,36 @@ def jobs_for(dtypes: list[np.dtype], sparse: bool) -> list[Job]:
     """What is to be compiled, each thing once."""
     jobs = [job for dtype in dtypes for job in _of_dtype(dtype)]
     jobs += [job for dtype in dtypes if sparse for job in _of_sparse(dtype)]
+    jobs += [job for dtype in dict.fromkeys([*dtypes, OF_MEMBERS]) for job in _of_networks(dtype, sparse)]
     jobs += [(kernel, name, FLOAT64) for name in WHATEVER_X_IS]
-    jobs += [job for dtype in dict.fromkeys([*dtypes, FLOAT64]) for job in _plug_ins(dtype)]
+    jobs += [job for dtype in dict.fromkeys([*dtypes, OF_MEMBERS, FLOAT64]) for job in _plug_ins(dtype)]
     return list(dict.fromkeys(jobs))
 
 
 def _of_dtype(dtype: np.dtype) -> list[Job]:
     """For dense X."""
-    jobs: list[Job] = [(kernel, name, dtype) for name in ("moments", "merge_rows", "gram", *OF_PARAMETERS)]
-    for model in (Linear, Network):
-        jobs += [(kernel, name, dtype, model) for name in (*PASSES, *LOOPS)]
+    jobs: list[Job] = [(kernel, name, dtype) for name in (*OF_DENSE_ROWS, "gram", *OF_PARAMETERS)]
+    jobs += [(kernel, name, dtype, Linear) for name in (*PASSES, *LOOPS)]
     jobs.append((kernel, "evaluate", dtype, LinearByProducts))
-    jobs += [(kernel, "run_epochs", dtype, Linear, None, loss) for loss in INLINED_LOSSES]
-    jobs += [(activation_kernels, activation(), dtype) for activation in ACTIVATIONS.values()]
-    return [*jobs, (products, dtype)]
+    return jobs + [(kernel, "run_epochs", dtype, Linear, None, loss) for loss in INLINED_LOSSES]
 
 
 def _of_sparse(dtype: np.dtype) -> list[Job]:
     """For CSR with 32-bit indices."""
-    index, both = np.dtype(np.int32), (*PASSES, *LOOPS)
     of_sets = "select_columns", "few_columns_raw", "gram", "coordinate_descent"
     of_ridge = "combine_rows", "row_products"
-    of_linear = "largest_entries", "square_sums", "moments", "run_lazy_epochs", *of_sets, *of_ridge, *both
-    jobs: list[Job] = [(kernel, name, dtype, Linear, index) for name in of_linear]
-    return jobs + [(kernel, name, dtype, Network, index) for name in both]
+    of_linear = "largest_entries", "square_sums", "moments", "run_lazy_epochs", *of_sets, *of_ridge
+    return [(kernel, name, dtype, Linear, INDEX) for name in (*of_linear, *PASSES, *LOOPS)]
+
+
+def _of_networks(dtype: np.dtype, sparse: bool) -> list[Job]:
+    """For networks, of which those of ensembles are trained in another dtype than that of X."""
+    jobs: list[Job] = [(kernel, name, dtype) for name in OF_DENSE_ROWS]
+    jobs += [(kernel, "moments", dtype, Linear, INDEX)] if sparse else []
+    storages = (None, INDEX) if sparse else (None,)
+    jobs += [(kernel, name, dtype, Network, index) for index in storages for name in (*PASSES, *LOOPS)]
+    jobs += [(activation_kernels, activation(), dtype) for activation in ACTIVATIONS.values()]
+    return [*jobs, (products, dtype)]
 
 
 def _plug_ins(dtype: np.dtype) -> list[Job]:

@@ -24,6 +24,7 @@ MEMBERS_RATE, MEMBERS_PATIENCE, MEMBERS_TOL = 6.0, 2.0, 0.0  # the same; times n
 # Rows that are fewer than columns are soon learnt by heart, at a high price: fewer updates of more rows, a sooner end.
 MOST_OF_WIDE, FEWEST_OF_WIDE = 0.25, 0.5  # of the rows in a batch; of all epochs
 LEAST_PATIENCE, TOL_OF_WIDE = 1.0, 1e-3  # times n_iter_no_change; of the loss held out
+PATIENCE_FAR_ABOVE = 0.8  # times n_iter_no_change, while the loss held out is far above the best one
 FEW_ROWS, WORK_OF_MEMBERS = 50_000, 2.0  # up to which members make all epochs; of many rows, in epochs of one network
 TOL = 1e-4  # where the rate stays
 
@@ -36,6 +37,7 @@ class Course(NamedTuple):
     tol: float | None  # None: all epochs are run
     max_iter: int
     n_iter_no_change: int
+    n_iter_worse: int | None = None
 
 
 def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
@@ -66,6 +68,7 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
         max_iter=course.max_iter,
         tol=course.tol,
         n_iter_no_change=course.n_iter_no_change,
+        n_iter_worse=course.n_iter_worse,
         n_starts=parameters.n_restarts if before is None else 1,
         n_members=parameters.n_members,
     )
@@ -108,7 +111,8 @@ def _course(parameters: Any, problem: Problem, optimizer: Optimizer, anneals: bo
     epochs = math.ceil(max_iter * min(share, max(1 / wide, FEWEST_OF_WIDE), 1.0))
     rate = customary and MEMBERS_RATE * customary
     tol = MEMBERS_TOL if wide == 1 else TOL_OF_WIDE
-    return Course(rate, Cosine(epochs), tol, epochs, math.ceil(max(MEMBERS_PATIENCE / wide, LEAST_PATIENCE) * patience))
+    patiences = max(MEMBERS_PATIENCE / wide, LEAST_PATIENCE), PATIENCE_FAR_ABOVE
+    return Course(rate, Cosine(epochs), tol, epochs, *(math.ceil(times * patience) for times in patiences))
 
 
 def _schedule_and_tol(parameters: Any, optimizer: Optimizer) -> tuple[Schedule | Callable, float | None]:

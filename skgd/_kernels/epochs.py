@@ -28,9 +28,10 @@ def add_penalty(params, penalised, alpha, grads):
     """Add the gradient of the L2 penalty alpha / 2 |w|^2 and return its value."""
     total = 0.0
     if alpha > 0.0:
+        strength = params.dtype.type(alpha)  # float32 by a double would be doubles, half as many at a time
         for j in range(params.size):
             w = penalised[j] * params[j]
-            grads[j] += alpha * w
+            grads[j] += strength * w
             total += w * params[j]
     return 0.5 * alpha * total
 

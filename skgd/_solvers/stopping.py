@@ -13,6 +13,7 @@ from .training import Training, fill
 
 # Criteria by their names, as kernels know them.
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP, "never": NEVER}
+FAR_ABOVE = 1.2  # times the best loss on validation rows: what overfits so doesn't come back (Prechelt 1998)
 
 
 class Search(Protocol):
@@ -68,6 +69,7 @@ class EarlyStopping:
 
     def __init__(self, training: Training, plan: Plan):
         self.training, self.tol, self.patience = training, plan.tol, plan.n_iter_no_change
+        self.worse, self.most_worse = 0, plan.n_iter_worse or np.inf  # epochs on end with a loss far above the best
         self.stale, self.best, self.params = 0, np.inf, training.params.astype(training.dtype)
         self.factor = 1.0
 
@@ -81,14 +83,16 @@ class EarlyStopping:
         if not loss >= self.best:
             # means of float32 parameters are float64 and, like these, would be cut when it returns to them
             self.best, self.params = loss, self.training.params.astype(self.training.dtype)
-        return self.tol is not None and self.stale >= self.patience
+        self.worse = self.worse + 1 if loss > FAR_ABOVE * self.best > 0 else 0
+        return self.tol is not None and (self.stale >= self.patience or self.worse >= self.most_worse)
 
     def state(self) -> dict:
-        return {"stale": self.stale, "best": self.best, "params": self.params, "factor": self.factor}
+        return {name: getattr(self, name) for name in ("stale", "worse", "best", "params", "factor")}
 
     def restore(self, state: dict) -> None:
         """Go on from where another one was."""
-        self.stale, self.best, self.factor = int(state["stale"]), float(state["best"]), float(state["factor"])
+        self.stale, self.worse = int(state["stale"]), int(state["worse"])
+        self.best, self.factor = float(state["best"]), float(state["factor"])
         fill(self.params, state["params"], "params of early stopping")
 
     def return_to_best(self, training: Training) -> None:
