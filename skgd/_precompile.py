@@ -100,7 +100,7 @@ def _of_sparse(dtype: np.dtype) -> list[Job]:
 def _of_networks(dtype: np.dtype, sparse: bool) -> list[Job]:
     """For networks, of which those of ensembles are trained in another dtype than that of X."""
     jobs: list[Job] = [(kernel, name, dtype) for name in OF_DENSE_ROWS]
-    jobs += [(kernel, "moments", dtype, Linear, INDEX)] if sparse else []
+    jobs += [(kernel, name, dtype, Linear, INDEX) for name in ("moments", "largest_entries") if sparse]
     storages = (None, INDEX) if sparse else (None,)
     jobs += [(kernel, name, dtype, Network, index) for index in storages for name in (*PASSES, *LOOPS)]
     jobs += [(activation_kernels, activation(), dtype) for activation in ACTIVATIONS.values()]
