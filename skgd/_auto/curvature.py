@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._kernels.structures import FLOAT64
-from .._problem.features import left_to_center
+from .._problem.features import left_to_center, squared
 from .._problem.model import LinearModel
 from .._problem.problem import Problem
 from .._problem.rows import Rows
@@ -72,9 +72,11 @@ def first_ridges(problem: Problem) -> tuple[float, ...]:
     a ridge ten times as large few of them change, and the optimum is near that of the next one.
     """
     loss, ridge = problem.loss, problem.penalty.l2
-    if not loss.smooth or loss.quadratic or problem.l1 is not None or ridge <= 0 or is_curved_everywhere(problem):
+    if not loss.smooth or loss.quadratic or problem.l1 is not None or ridge <= 0:
         return ()
-    curvature = float((problem.rows.some(EVEN_ROWS).scaled() ** 2).mean())
+    if is_curved_everywhere(loss, problem.model.n_outputs):
+        return ()
+    curvature = float(squared(problem.rows.some(EVEN_ROWS).scaled()).mean())
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         decades = np.log10(LARGE_RIDGE * curvature / ridge)
     return tuple(10.0**k for k in range(int(min(decades, MOST_RIDGES)), 0, -1)) if decades >= 1 else ()

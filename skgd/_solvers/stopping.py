@@ -13,7 +13,9 @@ from .training import Training, fill
 
 # Criteria by their names, as kernels know them.
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP, "never": NEVER}
-FAR_ABOVE = 1.2  # times the best loss on validation rows: what overfits so doesn't come back (Prechelt 1998)
+# Above the best loss on validation rows by so much of it: what overfits so doesn't come back (Prechelt 1998). Where there
+# is hardly any noise the rate alone makes losses come and go: at least of so much of the constant model's.
+FAR_ABOVE, OF_CONSTANT = 0.2, 0.1
 
 
 class Search(Protocol):
@@ -83,7 +85,8 @@ class EarlyStopping:
         if not loss >= self.best:
             # means of float32 parameters are float64 and, like these, would be cut when it returns to them
             self.best, self.params = loss, self.training.params.astype(self.training.dtype)
-        self.worse = self.worse + 1 if loss > FAR_ABOVE * self.best > 0 else 0
+        of_constant = OF_CONSTANT * abs(float(self.training.progress["reference"][0]))
+        self.worse = self.worse + 1 if loss > self.best + FAR_ABOVE * max(self.best, of_constant) else 0
         return self.tol is not None and (self.stale >= self.patience or self.worse >= self.most_worse)
 
     def state(self) -> dict:
