@@ -13,8 +13,8 @@ from .training import Training, fill
 
 # Criteria by their names, as kernels know them.
 CRITERIA = {"objective": OBJECTIVE, "gradient": GRADIENT, "step": STEP, "never": NEVER}
-# Above the best loss on validation rows by so much of it: what overfits so doesn't come back (Prechelt 1998). Where there
-# is hardly any noise the rate alone makes losses come and go: at least of so much of the constant model's.
+# Above the best loss on validation rows by so much of it: what overfits so does not come back (Prechelt 1998). Where
+# there is hardly any noise the rate alone makes losses come and go: at least of so much of the constant model's.
 FAR_ABOVE, OF_CONSTANT = 0.2, 0.1
 
 
