@@ -15,8 +15,12 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
 
     `finite` says whether the entries of X are looked at, too.
     """
-    if needs_no_conversion(X, y, (dtype,), finite):
-        return X, y
+    if not needs_no_conversion(X, y, (dtype,), finite):
+        X, y = _converted(X, y, dtype, y_numeric, multi_output, finite)
+    return (without_duplicates(X) if sparse.issparse(X) else X), y
+
+
+def _converted(X, y, dtype: np.dtype, y_numeric: bool, multi_output: bool, finite: bool) -> tuple:
     options: dict[str, Any] = {"y_numeric": y_numeric, "multi_output": multi_output, "ensure_min_samples": 0}
     options |= {"accept_sparse": "csr", "dtype": dtype, "order": "C", "ensure_all_finite": finite}
 
@@ -33,8 +37,7 @@ def check_part(X, y, dtype: np.dtype, *, y_numeric: bool, multi_output: bool, fi
         return X
 
     X = in_rows(X, check)
-    y = y.toarray() if sparse.issparse(y) else y
-    return (without_duplicates(X) if sparse.issparse(X) else X), y
+    return X, y.toarray() if sparse.issparse(y) else y
 
 
 def check_part_of_y(y) -> np.ndarray:

@@ -18,6 +18,7 @@ from skgd._solvers.preconditioned import PreconditionedSearch
 from skgd._solvers.quasi_newton import QuasiNewton, gap_of
 from skgd.linear_model import regularization_path
 from skgd.losses import EpsilonInsensitive, Quantile
+from skgd.optimizers import LBFGS
 
 WINE, KIND = load_wine(return_X_y=True)
 WINE = StandardScaler().fit_transform(WINE)
@@ -118,6 +119,44 @@ def test_ends_unproven_where_no_step_leads_anywhere(monkeypatch):
         model.fit(WINE, KIND == 1)
     assert model.stop_reason_ == "max_iter"
     assert model.n_iter_ == 6
+    value = program(WINE, hinge(KIND == 1), np.full(len(KIND), 1 / len(KIND)), 1e-3)[1]
+    stuck, left = value(model.coef_[0], model.intercept_[0]), iter(range(5))
+    with pytest.warns(ConvergenceWarning):
+        model.set_params(max_iter=5).fit(WINE, KIND == 1)
+    assert stuck <= value(model.coef_[0], model.intercept_[0])  # zeros are made where they cost nothing
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_subgradient_is_the_largest_of_all_outputs():
+    model = GDLinearClassifier("hinge", penalty="l1", alpha=1e-3, max_iter=5)
+    alone = [model.fit(WINE, k == KIND).gradient_norm_ for k in range(3)]
+    np.testing.assert_allclose(model.fit(WINE, KIND).gradient_norm_, max(alone), rtol=1e-9)
+    assert max(alone) > alone[0]
+
+
+def test_a_start_that_is_immense_is_an_error():
+    model = GDLinearClassifier("hinge", penalty="l1", alpha=0.1, standardize=False, warm_start=True)
+    coef = model.fit(WINE, KIND == 1).coef_
+    assert coef.any()
+    with pytest.raises(ValueError, match="immense, at the starting parameters"):
+        model.fit(1e150 * WINE, KIND == 1)
+    np.testing.assert_array_equal(model.coef_, coef)
+
+
+def test_without_a_tolerance_all_epochs_are_counted():
+    model = GDLinearRegressor("absolute_error", penalty="l1", alpha=0.1)
+    optimum = model.fit(DIABETES, TARGET).coef_
+    model.set_params(tol=None, max_iter=60).fit(DIABETES, TARGET)
+    assert (model.n_iter_, model.stop_reason_, len(model.loss_curve_)) == (60, "max_iter", 60)
+    np.testing.assert_allclose(model.coef_, optimum, atol=1e-6)
+
+
+def test_who_names_a_preconditioner_has_a_line_search(monkeypatch):
+    monkeypatch.setattr(Program, "step", None)
+    model = GDLinearRegressor("absolute_error", penalty="l1", alpha=0.1, optimizer=LBFGS(preconditioner="subsample"))
+    least, value = program(DIABETES, [(-0.5, 0.5, TARGET)], np.full(len(TARGET), 1 / len(TARGET)), 0.1)
+    model.set_params(standardize=False).fit(DIABETES, TARGET)
+    assert value(model.coef_, model.intercept_[0]) <= 1.05 * least
 
 
 @pytest.mark.parametrize("seed", [0, 3, 5])

@@ -78,8 +78,8 @@ def test_agrees_with_ridge_and_several_targets(way):
         np.testing.assert_allclose(coef * scale, peer.coef_, rtol=1e-6, atol=1e-8)
         np.testing.assert_allclose(X @ coef.T + intercept, peer.predict((X - mean) / scale), rtol=1e-6, atol=1e-6)
     lasso = regularization_path(GDLinearRegressor(penalty="l1"), X, Y, n_alphas=4)
-    alone = [regularization_path(GDLinearRegressor(penalty="l1"), X, of, alphas=lasso.alphas).coefs for of in Y.T]
-    np.testing.assert_allclose(lasso.coefs, np.stack(alone, axis=1), atol=1e-6)
+    alone = [regularization_path(GDLinearRegressor(penalty="l1"), X, of, alphas=lasso.alphas) for of in Y.T]
+    np.testing.assert_allclose(lasso.coefs, np.stack([each.coefs for each in alone], axis=1), atol=1e-6)
 
 
 def test_sparse_rows_and_raw_features(way):
@@ -313,6 +313,40 @@ def test_no_solution_takes_more_than_max_iter():
     assert (path.gradient_norms[~path.converged] > path.gradient_norms[path.converged].max()).all()
 
 
+def test_several_targets_have_converged_when_each_has():
+    model, constant = GDLinearRegressor(penalty="l1"), np.ones(len(y))
+    Y, alphas = np.column_stack([y, np.cos(X[:, 0])]), [0.1, 0.02, 0.004]
+    alone = [regularization_path(model, X, of, alphas=alphas) for of in Y.T]
+    together = regularization_path(model, X, Y, alphas=alphas)
+    assert together.n_iter.tolist() == np.max([each.n_iter for each in alone], axis=0).tolist()
+    np.testing.assert_allclose(together.gradient_norms, np.max([each.gradient_norms for each in alone], axis=0))
+    with pytest.warns(ConvergenceWarning, match="max_iter=3"):
+        path = regularization_path(model.set_params(max_iter=3), X, np.column_stack([constant, y]), alphas=alphas)
+    assert not path.converged.any()
+
+
+def test_steps_are_those_of_each_solution():
+    walks = np.cumsum(np.random.default_rng(0).standard_normal((200, 60)), axis=1)  # which coordinates are slow among
+    path = regularization_path(GDLinearRegressor(penalty="l1"), walks, walks[:, ::7].sum(axis=1), n_alphas=20)
+    assert path.n_iter.max() > covariances.MOST_SWEEPS
+    path = regularization_path(GDLogisticClassifier(), X, KIND, alphas=[0.1, 0.1 - 1e-9])
+    assert path.n_iter[1] <= 2 < path.n_iter[0]
+
+
+def test_what_rows_tell_nothing_of_is_left_at_zero():
+    twice = np.column_stack([X, X[:, 0]])
+    path = regularization_path(GDLinearRegressor(standardize=False), twice, y, alphas=[1.0, 0.0])
+    expected = np.linalg.lstsq(twice - twice.mean(axis=0), y - y.mean())[0]  # the shortest of those that are as good
+    np.testing.assert_allclose(path.coefs[1], expected, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_moments_that_overflow_are_told(penalty):
+    with pytest.raises(ValueError, match="features are so large"):
+        regularization_path(GDLinearRegressor(penalty=penalty, standardize=False), 1e155 * X, y, alphas=[1.0])
+
+
 def test_what_makes_no_path_is_refused():
     for parameters, word in (
         ({"penalty": None}, "penalty=None"),
@@ -385,6 +419,17 @@ def test_finds_the_alpha_of_lasso_cv(tol, rtol, order, monkeypatch):
         peer = LassoCV(tol=1e-10, max_iter=10**5).fit(rows, targets)
     np.testing.assert_allclose(search.alpha_, peer.alpha_, rtol=1e-8)
     np.testing.assert_allclose(-search.cv_results_["mean_test_score"], peer.mse_path_.mean(axis=1), rtol=rtol)
+    np.testing.assert_allclose(search.best_estimator_.coef_, peer.coef_, atol=1e-6)
+
+
+def test_without_an_intercept_it_is_that_of_lasso_cv_too(monkeypatch):
+    monkeypatch.setattr(shared_moments, "MANY_ROWS", 1)
+    model = GDLinearRegressor(penalty="l1", standardize=False, fit_intercept=False)
+    search = AlphaSearchCV(model, n_alphas=20, scoring="neg_mean_squared_error", tol=1e-14).fit(X, y)
+    alphas = [each["alpha"] for each in search.cv_results_["params"]]
+    peer = LassoCV(alphas=alphas, fit_intercept=False, tol=1e-10, max_iter=10**5).fit(X, y)
+    assert search.alpha_ == peer.alpha_
+    np.testing.assert_allclose(-search.cv_results_["mean_test_score"], peer.mse_path_.mean(axis=1), rtol=1e-6)
     np.testing.assert_allclose(search.best_estimator_.coef_, peer.coef_, atol=1e-6)
 
 
@@ -478,6 +523,7 @@ def test_weights_go_where_they_are_asked_for():
         AlphaSearchCV(GDLinearRegressor(), scoring=["r2"]).fit(X, y)
 
 
+RARE = 3 * np.arange(12)
 FOLDS = {
     "weights": {"sample_weight": 1.0 + (y > 0)},
     "several targets": {"targets": np.c_[y, X @ np.arange(12)]},
@@ -486,6 +532,12 @@ FOLDS = {
     "a column that one fold alone tells": {"rows": np.c_[X, np.where(np.arange(len(X)) == 3, 1e6, np.sin(X[:, 0]))]},
     "a column that is constant in the others": {"rows": np.c_[X, np.arange(len(X)) == 3]},
     "no noise": {"targets": X @ np.arange(12.0)},
+    "targets of a fold that are about the same": {"targets": np.where(np.arange(len(y)) < 16, 3 + 1e-6 * y, y)},
+    "a rare column, most of it in a fold": {
+        "rows": np.c_[
+            X[:, 0] * np.isin(np.arange(80), [0, 2, 5, 9, 79]), X * (np.add.outer(np.arange(80), RARE) % 11 == 0)
+        ]
+    },
 }
 
 

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso, LogisticRegression, Ridge
@@ -248,6 +249,25 @@ def test_few_sparse_rows_differ_by_their_columns():
     X, y = sparse.csr_matrix(np.eye(6)), np.ones(6)
     model = GDLinearRegressor(optimizer="nesterov", standardize=False, fit_intercept=False, alpha=0.1, tol=1e-14)
     np.testing.assert_allclose(model.fit(X, y).coef_, Ridge(0.6, fit_intercept=False).fit(X, y).coef_, rtol=1e-5)
+
+
+def test_few_rows_that_differ_by_their_targets_alone_all_count():
+    X, y = np.repeat(RNG.standard_normal((6, 3)), 2, axis=0), RNG.standard_normal(12)
+    exact = Ridge(1.2, fit_intercept=False).fit(X, y).coef_
+    settings = {"standardize": False, "fit_intercept": False, "alpha": 0.1, "tol": 1e-14}
+    for stored in (np.asarray, sparse.csr_array):
+        model = GDLinearRegressor(optimizer="nesterov", **settings).fit(stored(X), y)
+        np.testing.assert_allclose(model.coef_, exact, rtol=1e-5)
+
+
+@pytest.mark.parametrize("stored", [np.asarray, sparse.csr_array])
+def test_weights_of_rows_that_are_alike_are_added_up_without_rounding(stored):
+    X, y = RNG.standard_normal((6, 3)), RNG.standard_normal(6)
+    assert sum([0.1] * 10) < 1  # one after the other
+    model = GDLinearRegressor(optimizer="rmsprop", batch_size=None, random_state=0, max_iter=300, tol=None)
+    once = clone(model).fit(stored(X), y)
+    often = clone(model).fit(stored(X.repeat(10, axis=0)), y.repeat(10), sample_weight=np.full(60, 0.1))
+    np.testing.assert_array_equal(often.coef_, once.coef_)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint64])

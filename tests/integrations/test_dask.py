@@ -128,6 +128,19 @@ def test_rows_of_csr_have_it_too():
     assert_same_optimum(GDLinearRegressor(alpha=1e-3), "squared_error", NUMBERS, csr_parts(X), weight=WEIGHT)
 
 
+def in_halves(block):
+    """CSR with each entry there twice, half of it each time."""
+    rows = sparse.csr_array(block)
+    data, indices = np.repeat(rows.data / 2, 2), np.repeat(rows.indices, 2)
+    return sparse.csr_array((data, indices, 2 * rows.indptr), shape=rows.shape)
+
+
+def test_entries_of_csr_that_are_there_twice_are_added_up():
+    rows = parts(X).map_blocks(in_halves, meta=sparse.csr_array((0, 0)))
+    one, other = (GDLinearRegressor().fit(*given) for given in ((rows, parts(NUMBERS)), (sparse.csr_array(X), NUMBERS)))
+    close(one, other)
+
+
 def test_frames_of_sparse_columns_have_it_too():
     frame = pd.DataFrame.sparse.from_spmatrix(sparse.csr_array(X), columns=NAMES[: X.shape[1]])
     in_parts = dd.from_pandas(frame, npartitions=5), dd.from_pandas(pd.Series(TWO), npartitions=5)
@@ -373,6 +386,10 @@ REFUSED = {
         "partition .: X has 2 columns, and .* 6",
     ),
     "one dimension": (lambda: (parts(X)[:, 0], parts(TWO)), "X has 1 dimension"),
+    "nobody knows how many columns": (
+        lambda: (parts(X)[:, da.from_array(np.arange(D) < 3)], parts(TWO)),
+        "unknown number of columns: call X.compute_chunk_sizes",
+    ),
     "no y": (lambda: (parts(X), None), "X needs a y"),
     "y alone": (lambda: (X, parts(TWO)), "X is a ndarray, and something beside it is a Dask collection"),
     "weights alone": (lambda: (X, TWO, parts(WEIGHT)), "X is a ndarray, and something beside it"),
@@ -689,6 +706,15 @@ def test_empty_blocks_have_empty_predictions():
     assert fitted("words").predict_proba(none).compute().shape == (0, 3)
 
 
+def test_spreads_of_predictions_take_rows_in_memory():
+    network = GDMLPRegressor(hidden_layer_sizes=(4,), n_members=2, max_iter=2, tol=None, random_state=0)
+    network.fit(X[:60], NUMBERS[:60])
+    with pytest.raises(ValueError, match="return_std: takes rows in memory"):
+        network.predict(parts(X), return_std=True)
+    expected = network.predict(X, return_std=False)
+    np.testing.assert_allclose(network.predict(parts(X), return_std=False).compute(), expected, rtol=1e-9)
+
+
 def test_wrong_columns_are_told_of_before_anything_is_computed():
     def never(block):
         raise AssertionError("computed")
@@ -801,6 +827,8 @@ def test_what_has_no_score_is_told_of():
         float(model.score(parts(X), with_entry(NUMBERS, 0, np.nan)))
     with pytest.raises(ValueError, match="X has 6000 rows and y 5999"):
         model.score(parts(X), parts(NUMBERS[1:]))
+    with pytest.raises(ValueError, match=r"partition .: X has \d+ rows and y \d+"):
+        float(model.score(parts(X)[parts(POSITIVE)], parts(NUMBERS)[parts(~POSITIVE)]))
     assert np.isnan(float(model.score(parts(X), parts(NUMBERS), parts(0 * WEIGHT))))
 
 
