@@ -247,6 +247,22 @@ def test_a_gap_is_no_less_than_what_is_left_to_gain(l2):
         assert gap_of(search(w), ridge) >= search(w).objective - least > 1e-3
 
 
+def test_a_gap_of_large_coefficients_is_no_less():
+    X, y, l1 = DIABETES / 100, (TARGET - TARGET.mean()) / TARGET.std(), 5e-4
+    exact = ElasticNet(alpha=l1, l1_ratio=1.0, fit_intercept=False, tol=1e-14, max_iter=10**5).fit(X, y).coef_
+
+    def smooth(w):
+        residuals = X @ w - y
+        return 0.5 * np.mean(residuals**2), X.T @ residuals / len(y)
+
+    def search(w):
+        return QuasiNewton(smooth, w, memory=0, l1=np.full(10, l1), eps=1e-16)
+
+    near = exact - np.clip(0.1 * exact, -1, 1)
+    assert np.abs(near).max() > 10
+    assert gap_of(search(near), np.zeros(10)) >= search(near).objective - search(exact).objective > 1e-5
+
+
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 def test_line_searches_that_make_no_step_have_not_converged(l1_ratio, monkeypatch):
     monkeypatch.setattr(decide, "interior_point_suits", lambda *_: False)

@@ -606,6 +606,17 @@ def test_conjugate_gradients_end_by_the_gradient_at_the_end():
     np.testing.assert_allclose(model.gradient_norm_, np.abs(gradient).max(), rtol=1e-4)
 
 
+def test_the_curve_of_conjugate_gradients_is_the_objective():
+    """Steps to points that nobody has looked at, whose objective follows from that of others."""
+    rng = np.random.default_rng(0)
+    X, y = sparse.random_array((100, 1500), density=0.02, rng=rng, format="csr"), 3 + rng.standard_normal(100)
+    model, objectives = GDLinearRegressor(alpha=1e-3, standardize=False, tol=None), []
+    for n_steps in range(1, 6):
+        model.set_params(max_iter=n_steps).fit(X, y)
+        objectives.append(0.5 * np.mean((model.predict(X) - y) ** 2) + 0.5 * 1e-3 * (model.coef_**2).sum())
+    np.testing.assert_allclose(model.loss_curve_, objectives, rtol=1e-8)
+
+
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("n_rows", [100, 700])  # Newton's method, and L-BFGS without a model
 def test_logistic_regression_with_more_columns_than_rows(n_rows, fit_intercept):
