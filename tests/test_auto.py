@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
@@ -141,3 +142,15 @@ def test_tolerances(model, rows, columns, expected):
     data = rng.standard_normal((rows, columns))
     targets = data[:, 0] + rng.logistic(size=rows) > 0
     assert tolerance(model, data, targets) == expected
+
+
+def test_zeros_of_an_l1_penalty_are_not_averaged_away():
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((500, 20))
+    targets = data[:, 0] - data[:, 1] + rng.standard_normal(500)
+    model = GDLinearRegressor(alpha=0.1, optimizer="sgd", batch_size=16, learning_rate=3e-3, random_state=0)
+    for penalty, averages in (("l2", True), ("l1", False)):
+        given = [clone(model).set_params(penalty=penalty, average=average) for average in ("auto", False)]
+        found = [each.fit(data, targets).coef_ for each in given]
+        assert np.array_equal(*found) == (not averages)
+    assert not found[0].all()

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.special import expit
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 
-from skgd import GDLinearRegressor, GDLogisticClassifier
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._auto.decide import column_chances
 from skgd._compile.kernels import kernel, plug_in
 from skgd._kernels.structures import Buffers, Data, Linear
@@ -109,6 +109,18 @@ def test_the_optimum_of_standardised_sparse_data_is_that_of_dense_data(fit_inter
     on_dense = GDLinearRegressor(max_iter=20_000, **settings).fit(X.toarray(), y, weight)
     np.testing.assert_allclose(on_sparse.coef_, on_dense.coef_, atol=1e-6)
     np.testing.assert_allclose(on_sparse.intercept_, on_dense.intercept_, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge"])
+def test_many_sparse_rows_without_an_intercept_have_none(loss):
+    rng, n = np.random.default_rng(0), 25_000
+    X = sparse.random_array((n, 6), density=0.2, rng=rng, format="csr")
+    signs = np.where(X.sum(axis=1) + rng.logistic(size=n) > -0.5, 1.0, -1.0)
+    model = GDLinearClassifier(loss, alpha=1e-3, standardize=False, fit_intercept=False).fit(X, signs)
+    assert not model.intercept_.any()
+    margins = signs * (X @ model.coef_[0])
+    slopes = -1 / (1 + np.exp(margins)) if loss == "log_loss" else -2 * np.maximum(1 - margins, 0)
+    np.testing.assert_allclose(X.T @ (slopes * signs) / n + 1e-3 * model.coef_[0], 0, atol=1e-5)
 
 
 def test_max_abs_against_the_exact_solver():
