@@ -24,6 +24,7 @@ from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._solvers import covariances, shared_moments
 from skgd._solvers.continuation import Continuation, Past, through
 from skgd._solvers.hessians import Blocks, Diagonal, Factor, LowRank, Unshifted
+from skgd._solvers.quasi_newton import QuasiNewton, leap, penalise
 from skgd.linear_model import AlphaSearchCV, _path, regularization_path
 from skgd.linear_model._path import model_for_path, path_of, solver_of
 from skgd.penalties import L1, L2, ElasticNet
@@ -285,6 +286,36 @@ def test_models_of_the_curvature_take_another_ridge(kind):
     if kind == "blocks":
         expected = np.linalg.solve(CURVATURE + np.diag(new), vector[:4])
         np.testing.assert_allclose(again.solve(vector)[:4], expected, rtol=1e-6)
+
+
+def test_a_search_takes_another_ridge_and_leaps_where_less_is_known_to_be():
+    at, more = np.arange(4.0), np.array([1.0, 2.0, 3.0, 0.0])
+
+    def function(params):
+        return 0.5 * (params - at) @ CURVATURE @ (params - at), CURVATURE @ (params - at)
+
+    def penalised(params):
+        value, gradient = function(params)
+        return value + 0.5 * more @ params**2, gradient + more * params
+
+    search = QuasiNewton(function, np.ones(4), memory=5, l1=None, eps=1e-16)
+    for _ in range(3):
+        search.look()
+        assert search.move()
+    search.function = penalised
+    penalise(search, more)
+    value, gradient = penalised(search.params)
+    np.testing.assert_allclose(search.value, value, rtol=1e-12)
+    np.testing.assert_allclose(search.gradient, gradient, rtol=1e-12)
+    assert len(search.pairs) == 3
+    for step, change, inverse in search.pairs:
+        np.testing.assert_allclose(change, CURVATURE @ step + more * step, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(inverse, 1 / (step @ change), rtol=1e-12)
+    assert not leap(search, 10 * at)
+    assert search.value == value
+    least = np.linalg.solve(CURVATURE + np.diag(more), CURVATURE @ at)
+    assert leap(search, least)
+    np.testing.assert_array_equal(search.params, least)
 
 
 def test_the_last_fit_begins_where_the_folds_have_ended():
