@@ -439,6 +439,36 @@ def test_a_wrong_derivative_is_warned_of(data):
         network_of(WrongSlope()).fit(*data)
 
 
+class WrongBelowZero(Activation):
+    @staticmethod
+    def function(z):
+        return z if z > 0 else 0.1 * z
+
+    @staticmethod
+    def derivative(z, a):
+        return 1.0
+
+
+class TanhOfOutput(Activation):
+    from_output = True
+
+    @staticmethod
+    def function(z):
+        return np.tanh(z)
+
+    @staticmethod
+    def derivative(z, a):
+        return 1.0 - z * a  # the output is all that there is
+
+
+def test_a_derivative_may_be_wrong_on_one_side_and_right_of_the_output():
+    with pytest.warns(RuntimeWarning, match=r"WrongBelowZero\.derivative isn't .* at \[-3\.1, -1\.2, -0\.4\]"):
+        WrongBelowZero().probe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TanhOfOutput().probe()
+
+
 @pytest.mark.parametrize(
     "cls", [NoDerivative, NoFunction, NotStatic, OfTheClass, OfUfuncs, NotEverywhere, NoNumber, Activation]
 )

@@ -200,8 +200,9 @@ DAYS = pd.Series(pd.date_range("2020-01-01", periods=40))
         DAYS.dt.date,
         DAYS.astype(object),
         DAYS.astype("category"),
+        (DAYS - DAYS[0]).astype(object),
     ],
-    ids=["datetime", "zone", "timedelta", "period", "date", "object", "category"],
+    ids=["datetime", "zone", "timedelta", "period", "date", "object", "category", "durations"],
 )
 def test_a_column_of_times_is_named(days):
     with pytest.raises(ValueError, match="column 'day' holds times: give numbers for them"):

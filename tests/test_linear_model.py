@@ -8,11 +8,11 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 from sklearn import datasets
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDRegressor
 from sklearn.metrics import r2_score
 
-from skgd import GDLinearRegressor, GDLogisticClassifier
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._problem import predictions
 
 ALPHA = 1e-4
@@ -490,11 +490,12 @@ def test_whole_numbers_as_classes_however_far_apart(last):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_coefficients_that_the_user_changes_are_those_that_predict(dtype):
+@pytest.mark.parametrize(("factor", "summand"), [(2, 1), (2, 0), (1, 1)])
+def test_coefficients_that_the_user_changes_are_those_that_predict(dtype, factor, summand):
     X, y, _ = problem(plain)
     X = X.astype(dtype)
     model = GDLinearRegressor().fit(X, y)
-    model.coef_, model.intercept_ = 2 * model.coef_, model.intercept_ + 1
+    model.coef_, model.intercept_ = factor * model.coef_, model.intercept_ + summand
     expected = X.astype(float) @ model.coef_ + model.intercept_
     np.testing.assert_allclose(model.predict(X), expected, rtol=1e-5, atol=1e-5)
 
@@ -546,8 +547,37 @@ def test_the_score_is_scikit_learns_r2(targets):
         assert model.score(X[rows], of[targets][rows]) == pytest.approx(
             expected, rel=1e-12 if targets != "single" else 1e-6
         )
+        weight = np.arange(60.0)[rows]
+        expected = r2_score(of[targets][rows], model.predict(X[rows]), sample_weight=weight)
+        assert model.score(X[rows], of[targets][rows], weight) == pytest.approx(
+            expected, rel=1e-12 if targets != "single" else 1e-6
+        )
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         model.score(X, of[targets][:30])
+    with pytest.warns(UndefinedMetricWarning):  # as scikit-learn's
+        assert np.isnan(model.score(X[:1], of[targets][:1]))
+
+
+def test_raw_predictions_beyond_float32_are_infinite_and_nobody_warns():
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((60, 3)).astype(np.float32)
+    model = GDLogisticClassifier(alpha=1e-3).fit(X, X @ [3.0, -2.0, 1.0] > 0)
+    far = np.float32(3e38) * np.sign(model.coef_).astype(np.float32)
+    assert (np.abs(far) @ np.abs(model.coef_[0].astype(float)) > 4e38).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(model.decision_function(np.concatenate([far, -far])), [np.inf, -np.inf])
+
+
+def test_probabilities_are_those_of_the_loss_that_was_fitted():
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((60, 3))
+    y = X[:, 0] > 0
+    model = GDLinearClassifier(loss="log_loss").fit(X, y)
+    model.set_params(loss="hinge")
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], expit(model.decision_function(X)))
+    model.fit(X, y).set_params(loss="log_loss")
+    assert not hasattr(model, "predict_proba")
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 4, 5, 6, 7, 8])

@@ -183,6 +183,10 @@ def test_scalars_go_in_and_come_out():
     assert np.ndim(result.x) == np.ndim(result.jac) == 0
     assert result.x == pytest.approx(1, abs=1e-6)
     assert result.path.shape == result.fun_path.shape == (result.nit + 1,)
+    for start, jac in (3.0, lambda x: [np.sinh(x - 1)]), ([3.0], lambda x: np.sinh(x[0] - 1)):
+        result = minimize(lambda x: np.cosh(x - 1).sum(), start, jac=jac)
+        assert result.x == pytest.approx(1, abs=1e-6)
+        assert np.shape(result.x) == np.shape(result.jac) == np.shape(start)
 
 
 def test_x_has_the_shape_of_the_start():
@@ -246,8 +250,14 @@ def test_the_users_arrays_stay_as_they_are():
         x[:] = 7
         return value
 
-    minimize(fun, start, jac=rosen_der, max_iter=5, tol=None)
+    def jac(x):
+        slope = rosen_der(x)
+        x[:] = 7
+        return slope
+
+    spoiling = minimize(fun, start, jac=jac, max_iter=5, tol=None)
     np.testing.assert_array_equal(start, [-1.2, 1.0])
+    np.testing.assert_array_equal(spoiling.x, minimize(rosen, start, jac=rosen_der, max_iter=5, tol=None).x)
     optimizer = Adam(learning_rate=0.1)
     before = clone(optimizer)
     minimize(rosen, start, jac=rosen_der, optimizer=optimizer, max_iter=5, tol=None)

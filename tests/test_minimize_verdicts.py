@@ -277,6 +277,11 @@ def test_quasi_newton_steps_find_what_curvatures_hide_that_are_lost_in_the_error
     curvature = curvature_at(objective, objective.first, np.abs(end))
     assert watson(surroundings._search(curvature)) == pytest.approx(1.39976e-6, rel=1e-3)
     assert watson(surroundings.look().lower) < watson(np.array(end)) - 1e-7
+    surroundings._way_down = lambda *_: ("", None)  # where nothing else finds a lower point
+    surroundings._along_kink = lambda: None
+    found = surroundings.look()
+    assert "by quasi-Newton steps" in found.words
+    assert watson(found.lower) == pytest.approx(1.39976e-6, rel=1e-3)
 
 
 # -- limits

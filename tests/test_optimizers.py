@@ -479,6 +479,7 @@ def test_learning_rate_may_change_between_updates():
         (np.ones(2), np.float64(1.0), r"shape \(\)|structure"),
         ((1.0, 2.0), (1.0, 2.0), "can't be changed in place"),
         ([[1.0, 2.0]], [[1.0, 2.0]], "can't be changed in place"),
+        ([True], [1.0], "can't be changed in place"),
         (np.ones(2, dtype=int), np.ones(2), "float32 or float64"),
         (np.ones(2, dtype=np.float16), np.ones(2), "float32 or float64"),
         (np.ones(2, dtype=complex), np.ones(2), "float32 or float64"),

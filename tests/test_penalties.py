@@ -315,9 +315,11 @@ def test_sparsified_coefficients_predict_and_train_on(problem):
         (y, GDLinearRegressor),
         (y > y.mean(), GDLogisticClassifier),
         (np.c_[y, y], GDLinearRegressor),
+        (y[:, None], GDLinearRegressor),  # of which coef_ is a row, as scikit-learn's
     ):
         model = make(penalty="l1", alpha=0.05, warm_start=True).fit(X, target)
         coef, prediction = model.coef_.copy(), model.predict(X)
+        assert coef.ndim == (1 if target.ndim == 1 and make is GDLinearRegressor else 2)
         assert model.sparsify() is model
         assert model.coef_.format == "csr"
         np.testing.assert_allclose(model.predict(X), prediction)

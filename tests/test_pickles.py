@@ -292,9 +292,10 @@ def test_another_version_is_warned_of_and_a_later_format_refused(monkeypatch):
     monkeypatch.setattr("skgd._pickles.__version__", "9.9.9")
     with pytest.warns(InconsistentVersionWarning, match=rf"by skgd {skgd.__version__} and is loaded by 9\.9\.9"):
         pickle.loads(stored)
-    later = GDLinearRegressor().fit(X, y).__getstate__() | {"_skgd_format": 99}
-    with pytest.raises(ValueError, match="can't read its format"):
-        GDLinearRegressor().__setstate__(later)
+    state = GDLinearRegressor().fit(X, y).__getstate__()
+    for later in 99, state["_skgd_format"] + 1:
+        with pytest.raises(ValueError, match="can't read its format"):
+            GDLinearRegressor().__setstate__(state | {"_skgd_format": later})
 
 
 # -- streams

@@ -633,6 +633,7 @@ def test_a_path_on_a_surface():
     np.testing.assert_allclose(drawn[:, ~outside], np.vstack([ZIGZAG.T, bowl(ZIGZAG.T)])[:, ~outside])
     assert np.isnan(drawn[:, outside]).all()
     assert "leaves the picture at step 1" in texts_of(display)[0]
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel(), display.ax_.get_zlabel()) == tuple(display.labels)
     np.testing.assert_allclose(display.ax_.get_zlim(), [0, bowl([-8, 3])], atol=0.01)
     cut = PathDisplay.from_function(bowl, ZIGZAG, levels=[0, 1, 2, 3], projection="3d")
     assert cut.ax_.get_zlim()[1] <= 3 < cut.values.max()
@@ -889,6 +890,13 @@ def test_the_best_rate_is_that_of_the_least_loss_in_the_end():
     display = LearningRateDisplay([0.1, 0.2, 0.3], losses, [np.arange(3)] * 3, stop_reasons=reasons).plot()
     assert display.best_rate_ == 0.1
     assert LearningRateDisplay([0.1, 0.2, 0.3], losses, [np.arange(3)] * 3).plot().best_rate_ == 0.3
+
+
+def test_fits_that_would_stop_by_themselves_run_all_epochs_over_all_rows():
+    stopping = descent(early_stopping=True, n_iter_no_change=1, tol=0.5)
+    display = LearningRateDisplay.from_estimator(stopping, X, y, learning_rates=[0.01, 0.3], max_iter=30)
+    for rate, line in zip([0.01, 0.3], display.lines_, strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), descent(rate, max_iter=30).fit(X, y).loss_curve_)
 
 
 def test_rates_that_are_nearly_the_same_have_a_curve_each():
@@ -1243,11 +1251,12 @@ def test_the_same_test_has_the_same_result_on_all_kinds_of_features():
 
 
 class Recording(GDLinearRegressor):
-    """An estimator that remembers the rows that its updates have seen."""
+    """An estimator that remembers the rows that its updates have seen, whose second entries are their targets."""
 
     batches = []
 
     def partial_fit(self, X, y, sample_weight=None):
+        np.testing.assert_array_equal(X[:, 1], y)
         self.batches.append(X[:, 0].copy())
         return super().partial_fit(X, y, sample_weight)
 
@@ -1451,6 +1460,11 @@ def test_a_frame_shows_the_path_so_far():
     display.show_frame(4)
     np.testing.assert_array_equal(display.lines_["path"].get_xydata(), ZIGZAG[:5])
     np.testing.assert_array_equal(display.ends_["path"].get_xydata(), ZIGZAG[4:5])
+    of_two = PathDisplay.from_function(bowl, {"short": ZIGZAG[:9], "long": ZIGZAG})
+    assert of_two.n_frames == 30  # of the longest
+    of_two.show_frame(20)
+    assert [len(line.get_xydata()) for line in of_two.lines_.values()] == [9, 21]
+    np.testing.assert_array_equal(of_two.ends_["short"].get_xydata(), ZIGZAG[8:9])
 
 
 def test_a_page_of_a_curve(tmp_path):

@@ -501,6 +501,7 @@ def test_rows_that_end_before_they_begin_are_refused(make):
         "301 entries": lambda X: setattr(X, "indptr", X.indptr[:-1]),
         "stored entries, but": lambda X: X.indptr.__setitem__(-1, len(X.data) + 1),
         "of the lengths": lambda X: setattr(X, "indices", X.indices[:-1]),
+        "but arrays of the lengths": lambda X: setattr(X, "data", np.append(X.data, 1.0)),
     }
     for message, spoil in wrong.items():
         broken = make(X.copy())

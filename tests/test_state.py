@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, _parallel, minimize
+from skgd._random import generator, give_back
 from skgd.losses import Poisson
 from skgd.optimizers import get_optimizer
 from skgd.schedules import ReduceOnPlateau
@@ -279,3 +280,23 @@ def test_labels_without_a_sign_go_on_among_classes_below_zero(dtype):
     np.testing.assert_array_equal(by_labels.coef_, plain.coef_)
     with pytest.raises(ValueError, match=r"\[2\] that are not among the known ones"):
         by_labels.partial_fit(X, y.astype(dtype) * 2)
+
+
+def test_the_generator_of_a_user_is_no_other_fits():
+    X, y = load_diabetes(return_X_y=True)
+    model, rng = GDLinearRegressor(optimizer="sgd", max_iter=2, tol=None), np.random.RandomState(0)
+    model.set_params(random_state=rng).fit(X, y)
+    expected = copy.deepcopy(rng).normal(size=4)
+    model.set_params(random_state=1).fit(X, y)
+    np.testing.assert_array_equal(rng.normal(size=4), expected)
+
+
+def test_fits_at_the_same_time_have_generators_of_their_own():
+    used = [generator(0) for _ in range(2)]
+    for each in used:
+        give_back(each, 0)  # what others may take from here on
+    one, other = generator(3), generator(4)
+    one.normal(size=7)
+    np.testing.assert_array_equal(other.normal(size=4), np.random.RandomState(4).normal(size=4))
+    give_back(one, 3)
+    give_back(other, 4)

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import time
 from types import SimpleNamespace
 
 import matplotlib
@@ -168,6 +169,36 @@ def test_all_starts_are_drawn_and_the_best_one_in_the_end(tmp_path):
     assert sum(len(each) == 6 for each in curves(plot.figure_)) >= 3
     assert holds(plot.figure_, model.loss_curve_)
     assert f"start {np.argmin(model.restart_scores_) + 1}/3" in text(plot.figure_)
+
+
+def test_the_best_start_is_the_one_drawn_in_the_end_whichever_it_is(tmp_path):
+    best = set()
+    for seed in range(4):
+        plot = LossPlot(tmp_path / "loss.png")
+        model = clone(STARTS).set_params(n_jobs=1, max_iter=2, random_state=seed).set_callbacks(plot).fit(X, Y)
+        best.add(int(np.argmin(model.restart_scores_)) + 1)
+        assert f"start {np.argmin(model.restart_scores_) + 1}/3" in text(plot.figure_)
+    assert len(best) > 1
+
+
+def test_losses_on_validation_rows_of_an_earlier_fit_are_not_drawn(tmp_path):
+    plot = LossPlot(tmp_path / "loss.png")
+    model = clone(RULE).set_params(warm_start=True).set_callbacks(plot).fit(X, Y, X_val=X[:40], y_val=Y[:40])
+    assert "validation" in text(plot.figure_)
+    model.fit(X, Y)
+    assert "validation" not in text(plot.figure_)
+
+
+def test_drawing_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
+    drawn = []
+
+    def draw_slowly(figure, progress):
+        drawn.append(progress)
+        time.sleep(0.1)  # after which two seconds go by without a drawing
+
+    monkeypatch.setattr(_loss_plot, "draw_progress", draw_slowly)
+    clone(RULE).set_callbacks(LossPlot(tmp_path / "loss.png", seconds=0)).fit(X, Y)
+    assert 2 <= len(drawn) <= 4  # of twelve epochs
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])

@@ -224,9 +224,9 @@ def test_pictures_are_those_of_arrays(make):
     plotting = pytest.importorskip("skgd.plotting")
     pytest.importorskip("matplotlib").use("agg")
     model, frame = GDLinearRegressor(optimizer="adam", max_iter=3, tol=None, random_state=0), make(X.T)
-    ours, theirs = (plotting.PathDisplay.from_estimator(model, each, Y, features=[0, 2]) for each in (frame, X))
+    ours, theirs = (plotting.PathDisplay.from_estimator(model, each, Y, features=[2, 0]) for each in (frame, X))
     np.testing.assert_array_equal(ours.values, theirs.values)
-    assert ours.labels[:2] == ("coefficient of a", "coefficient of c")
+    assert ours.labels[:2] == ("coefficient of c", "coefficient of a")
     only = frame.select(["a"]) if hasattr(frame, "select") else frame[["a"]]
     ours, theirs = (plotting.CurveFitDisplay.from_estimator(model, each, Y) for each in (only, X[:, :1]))
     np.testing.assert_array_equal(ours.curves, theirs.curves)

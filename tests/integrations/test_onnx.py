@@ -527,3 +527,16 @@ def test_columns_with_heavy_tails_are_squashed(dtype):
     np.testing.assert_allclose(outputs(regressor, rows)[0].ravel(), regressor.predict(rows), rtol=1e-4)
     found = outputs(classifier, rows, options={"zipmap": False})[1]
     np.testing.assert_allclose(found, classifier.predict_proba(rows), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_immense_entries_of_columns_with_heavy_tails_stay_finite(dtype):
+    heavy = X.astype(dtype)
+    heavy[:, [0, 2]] = np.exp(3 * heavy[:, [2, 0]])
+    regressor = GDMLPRegressor(max_iter=5, random_state=0).fit(heavy, NUMBERS)
+    rows = np.repeat(heavy[:1], 4, axis=0)
+    largest = 1e38 if dtype == np.float32 else 1e300  # whose squares are infinite
+    rows[:, 0] = [largest, -largest, np.sqrt(largest), 0.1 * largest]
+    found = outputs(regressor, rows)[0].ravel()
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, regressor.predict(rows), rtol=1e-4)
