@@ -1,5 +1,6 @@
 """Pictures: the data in them are those of the fit, nothing that is given changes, and what can't be drawn is said."""
 
+import copy
 import functools
 import gc
 import pickle
@@ -856,7 +857,7 @@ def test_the_objective_is_the_one_that_was_minimised(model, X, y):
     assert TrainingObjective(model, X, y).of(model) == pytest.approx(model.loss_curve_[-1], rel=1e-4)
 
 
-@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {False: 1, True: 5}])
 def test_the_objective_of_many_sorted_rows_is_that_of_an_even_part(class_weight):
     rng = np.random.default_rng(0)
     many = np.sort(rng.normal(size=(20_000, 1)), axis=0)
@@ -1035,6 +1036,11 @@ def test_of_several_metrics_that_of_refit_is_drawn_or_the_one_asked_for():
         np.testing.assert_array_equal(display.lines_[""].get_ydata(), scores[order])
         assert display.best_rate_ == RATES[scores.argmax()]
         assert display.ax_.get_ylabel() == f"{drawn}, mean ± std of 4 folds"
+    elsewhere = copy.copy(search)  # whose best candidate is that of the error alone
+    elsewhere.cv_results_ = search.cv_results_ | {"mean_test_r2": np.roll(search.cv_results_["mean_test_r2"], 1)}
+    expected = RATES[elsewhere.cv_results_["mean_test_r2"].argmax()]
+    assert expected != LearningRateDisplay.from_search(elsewhere).best_rate_
+    assert LearningRateDisplay.from_search(elsewhere, metric="r2").best_rate_ == expected
     with pytest.raises(ValueError, match=r"metric='accuracy' must be one of \['r2', 'error'\]"):
         LearningRateDisplay.from_search(search, metric="accuracy")
     without = GridSearchCV(
@@ -1270,6 +1276,17 @@ def test_updates_of_the_range_test_see_every_row_once_before_any_comes_again():
     assert not np.array_equal(*seen)
 
 
+def test_updates_of_the_range_test_have_the_batches_of_fits_at_their_rates():
+    Recording.batches.clear()
+    features = np.column_stack([X[:, 0], y, X[:, 1:]])
+    display = LearningRateDisplay.from_range_test(
+        Recording(optimizer="sgd"), features, y, low=1e-3, high=0.4, n_updates=20
+    )
+    for batch, rate in zip(Recording.batches, display.learning_rates, strict=True):
+        assert len(batch) == descent(rate, batch_size="auto", max_iter=1).fit(features, y).batch_size_
+    assert len({len(batch) for batch in Recording.batches}) > 3
+
+
 def test_many_rows_cost_no_more_than_some():
     rng = np.random.default_rng(0)
     many = rng.normal(size=(60_000, 3))
@@ -1403,6 +1420,16 @@ def test_the_curve_is_that_of_the_fit_at_every_epoch():
     assert one.earlier_lines_ == []
     np.testing.assert_array_equal(display.losses, expected.loss_curve_[display.epochs - 1])
     assert one.ax_.get_title() == f"epoch 3, objective {display.losses[2]:.3g}"
+
+
+def test_of_many_epochs_the_curves_that_are_kept_have_their_own_losses(monkeypatch):
+    monkeypatch.setattr("skgd.plotting._curve_fit._MOST_FRAMES", 10)
+    x, target = parabola()
+    display = CurveFitDisplay.from_estimator(NETWORK, x, target)
+    assert [display.epochs[0], display.epochs[-1]] == [1, 40]
+    assert len(display.epochs) == display.n_frames <= 10
+    losses = clone(NETWORK).set_params(n_members=1, tol=None).fit(x, target).loss_curve_
+    np.testing.assert_array_equal(display.losses, np.asarray(losses)[display.epochs - 1])
 
 
 def test_names_and_several_targets():
