@@ -311,7 +311,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             self.__dict__.pop("_tails", None)
             self.__dict__ |= {} if tails is None else {"_tails": tails}  # what isn't there needn't be stored
         X, targets = squashed(self._tails, X), targets.squashed(self._tails)
-        X, how = narrowed(X, targets.y) if how.narrows else X, how._replace(precision=X.dtype)
+        narrows = how.narrows and dtype is None  # what goes on does so in the dtype that it has
+        X, how = narrowed(X, targets) if narrows else X, how._replace(precision=X.dtype)
         splits = splits_of(X.shape[0], targets, parameters, rng, streaming)
         of_all = X, targets, parameters, self._model, self._penalty(), how
         each = zip(splits, one_for_each(before, len(splits)), strict=True)

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -729,14 +730,42 @@ def test_rows_are_taken_in_float32_where_entries_differ_by_digits_that_it_keeps(
     year, constant, rng = np.linspace(1990.0, 2020, 50), np.full(50, 1e6), np.random.default_rng(0)
     X, y = np.column_stack([year, constant, rng.normal(size=50)]), rng.normal(size=50)
     X = csr_array(X) if sparse else X
-    found = narrowed(X, y)
-    assert found.dtype == np.float32
+
+    def found(X, y=y, **unseen):
+        return narrowed(X, SimpleNamespace(y=y, validation=SimpleNamespace(**unseen) if unseen else None))
+
+    single = found(X)
+    assert single.dtype == np.float32
     assert X.dtype == np.float64
-    dense, rounded = (each.toarray() if sparse else each for each in (X, found))
+    dense, rounded = (each.toarray() if sparse else each for each in (X, single))
     assert (abs(dense - rounded) <= 1e-4 * np.ptp(dense, axis=0)).all()
-    assert narrowed(found, y) is found
+    assert found(single) is single
     days = X + 1e6 * (abs(X) > 0)  # of which a range of thirty is left
-    assert (narrowed(days, y) is days) == (not sparse)  # CSR isn't centred
-    assert narrowed(X, 1e30 * y) is X
+    assert (found(days) is days) == (not sparse)  # CSR isn't centred
+    assert found(X, 1e30 * y) is X
+    assert found(X, X=X, y=y).dtype == np.float32
+    assert found(X, X=1e39 * X, y=y) is found(X, X=X, y=1e39 * y) is X
+    tiny = X * np.array([1.0, 1.0, 1e-60]) if not sparse else csr_array(X.toarray() * np.array([1.0, 1.0, 1e-60]))
+    assert found(tiny) is tiny
     monkeypatch.setattr("skgd._problem.features.MOST_COPIED", 149)
-    assert narrowed(X, y) is X
+    assert found(X) is X
+
+
+def test_what_has_been_learnt_in_float64_goes_on_in_it():
+    X, y = DIABETES
+    model = clone(CASES["numbers"][0]).set_params(max_iter=20, warm_start=True).fit(X[:30], y[:30])  # none held out
+    assert model._training.dtype == np.float64
+    assert model.fit(X, y)._training.dtype == np.float64
+    assert model.score(X, y) > 0.3
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_rows_beyond_float32_are_predicted_in_float64():
+    X, y = DIABETES
+    model = clone(CASES["numbers"][0]).set_params(activation="identity").fit(X, y)  # linear
+    far = X[:3] * np.array([[1.0], [1e40], [-1e200]])
+    expected = np.mean([forward(model, k, far) for k in range(5)], axis=0)[:, 0]
+    assert np.isfinite(model.predict(far)).all()
+    model.linear_weight_ = 0
+    np.testing.assert_allclose(model.predict(far), expected, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(np.tile(far, (5000, 1)))[:3], expected, rtol=1e-5)

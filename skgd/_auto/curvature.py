@@ -9,8 +9,8 @@ from .._problem.features import left_to_center, squared
 from .._problem.model import LinearModel
 from .._problem.problem import Problem
 from .._problem.rows import Rows
-from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS, more_rows
-from .._solvers.curvature import NEWTON_COLUMNS, is_curved_everywhere
+from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS, is_curved_everywhere, more_rows
+from .._solvers.curvature import NEWTON_COLUMNS
 from .._solvers.plan import CurvaturePlan
 
 DIAGONAL_ROWS = 4_000  # some thirty for each of the columns that have a matrix beside the diagonal

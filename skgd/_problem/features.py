@@ -97,18 +97,32 @@ def _count(rows: np.ndarray | slice) -> int:
     return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
 
 
-def narrowed(X, y: np.ndarray):
-    """X in float32, a copy, where entries of each column differ by digits that it keeps, and y fits, too; else X."""
-    entries = X.data[:, None] if sparse.issparse(X) else X
+def narrowed(X, targets: Any):
+    """X in float32, a copy, where entries of each column differ by digits that it keeps, and targets fit, too; else X.
+
+    A constant column has none to keep. Columns of CSR aren't centred: each entry has its digits.
+    """
+    low, high = SAFE_FLOAT32
+    entries = X.data if sparse.issparse(X) else X
     if entries.dtype == np.float32 or not 0 < entries.size <= MOST_COPIED:
         return X
-    with np.errstate(over="ignore"):
+    unseen = [] if targets.validation is None else [targets.validation.X, targets.validation.y]
+    if any(is_beyond(array, high) for array in (X, targets.y, *unseen)):
+        return X
+    if sparse.issparse(X):
+        fits = bool(np.abs(entries[entries != 0]).min(initial=1.0) > low)
+    else:
         least, largest = entries.min(axis=0), entries.max(axis=0)
-        size, spread = np.maximum(-least, largest), largest - least
-        near = sparse.issparse(X) | (size <= FARTHEST_SINGLE * spread)  # CSR isn't centred
-    low, high = SAFE_FLOAT32
-    fits = (size < high) & ((spread == 0) | (near & (spread > low)))
-    return X.astype(np.float32) if fits.all() and np.abs(y).max() < high else X
+        spread = largest - least
+        near = np.maximum(-least, largest) <= FARTHEST_SINGLE * spread
+        fits = bool(((spread == 0) | (near & (spread > low))).all())
+    return X.astype(np.float32) if fits else X
+
+
+def is_beyond(X, high: float = SAFE_FLOAT32[1]) -> bool:
+    """Whether an entry, dense or CSR, is so large that what a network makes of it may be beyond float32."""
+    entries = X.data if sparse.issparse(X) else X
+    return entries.size > 0 and not max(entries.max(), -entries.min()) < high
 
 
 def squared(rows: np.ndarray | sparse.csr_array) -> np.ndarray | sparse.csr_array:

@@ -23,6 +23,7 @@ SAMPLE_ENTRIES = 2**23  # unless they are as wide as that
 SHARE_OF_X = 64  # rows in as much memory as this part of X are sampled if they are more: they cost less than they save,
 MORE_ENTRIES = 2**21  # up to this size
 LIMITS = 20  # corrections of what rows are drawn surely from: each leaves a part of the error
+FAR = 10.0  # raw predictions at which losses with straight pieces have no curvature
 SHARE_IN_KINKS = 0.1  # of the rows that the curvature of kinks is averaged over, at least
 
 
@@ -210,6 +211,12 @@ def second_derivatives(
         if exact or step > 1 or (weight @ (curvature > 0) >= SHARE_IN_KINKS * weight.sum()).all():
             return curvature
         step *= 2
+
+
+def is_curved_everywhere(loss: Loss, n_outputs: int) -> bool:
+    """Whether a loss has no straight pieces, at whose ends gradients go to and fro, and long steps beyond them."""
+    second = loss.second_derivative(np.outer([-FAR, FAR], np.ones(n_outputs)), np.ones((2, n_outputs)))
+    return second is not None and bool((second > 0).all())
 
 
 def gram(Z: np.ndarray, weight: np.ndarray) -> np.ndarray:

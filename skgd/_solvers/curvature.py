@@ -37,14 +37,7 @@ ROWS_PER_LEADING = 4  # under an L1 penalty
 ROWS_PER_TRY = 16  # of which so many make it as dear as one more pass
 SPARSE_TRIES = 100  # of sparse rows, before the diagonal
 PRODUCTS_PER_PASS = 25  # in the time that an evaluation takes for an entry of dense rows
-FAR = 10.0  # raw predictions at which losses with straight pieces have no curvature
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
-
-
-def is_curved_everywhere(loss: Loss, n_outputs: int) -> bool:
-    """Whether a loss has no straight pieces, at whose ends gradients go to and fro, and long steps beyond them."""
-    second = loss.second_derivative(np.outer([-FAR, FAR], np.ones(n_outputs)), np.ones((2, n_outputs)))
-    return second is not None and bool((second > 0).all())
 
 
 class SubSample:

@@ -8,8 +8,9 @@ from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
+from .._problem.sample import is_curved_everywhere
 from .._problem.squares import SquaresByMoments
-from .curvature import Curvature, is_curved_everywhere, moments_of_all
+from .curvature import Curvature, moments_of_all
 from .loop import SLICE_SECONDS
 from .outcome import Outcome
 from .plan import Plan

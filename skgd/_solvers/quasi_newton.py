@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg.blas import daxpy, ddot
 
 from .._kernels.backtracking import decreases_enough, is_within_rounding, shortening, stretching
 from .._kernels.constants import FLATTER, MAX_STRETCHES, MAX_TRIALS, STEEP, TINY
@@ -231,11 +230,11 @@ def two_loops(gradient: np.ndarray, pairs: Sequence[tuple], first_guess: Callabl
     """
     direction, inner = gradient.copy(), []
     for step, change, inverse in reversed(pairs):
-        inner.append(ddot(step, direction) * inverse)
-        direction = daxpy(change, direction, a=-inner[-1])  # in a third of the time of NumPy's operators
+        inner.append((step @ direction) * inverse)
+        direction -= inner[-1] * change
     direction = first_guess(direction)
     for (step, change, inverse), along in zip(pairs, reversed(inner), strict=True):
-        direction = daxpy(step, direction, a=along - ddot(change, direction) * inverse)
+        direction += step * (along - (change @ direction) * inverse)
     return direction
 
 

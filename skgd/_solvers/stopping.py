@@ -94,7 +94,7 @@ class EarlyStopping:
 
     def restore(self, state: dict) -> None:
         """Go on from where another one was."""
-        self.stale, self.worse = int(state["stale"]), int(state["worse"])
+        self.stale, self.worse = int(state["stale"]), int(state.get("worse", 0))
         self.best, self.factor = float(state["best"]), float(state["factor"])
         fill(self.params, state["params"], "params of early stopping")
 

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from .._compile.kernels import activation_kernels
+from .._problem.features import is_beyond
 from .._problem.network import layers_of
 from .._solvers.training import Training
 from ._held_out import network_of
@@ -76,7 +77,8 @@ def stacked(trainings: Sequence[Training]) -> list[tuple[np.ndarray, np.ndarray]
 
 
 def are_few(X, trainings: Sequence[Training]) -> bool:
-    """Whether rows are few, and of the precision of networks that are small."""
+    """Whether rows are few, of the precision of networks that are small, and not beyond what these compute in."""
     n_numbers, width = sum(each.params.size for each in trainings), max(trainings[0].model.sizes)
     few = n_numbers <= MOST_NUMBERS and X.shape[0] * len(trainings) * width <= MOST_ENTRIES
-    return few and not sparse.issparse(X) and X.dtype == trainings[0].precision
+    alike = few and not sparse.issparse(X) and X.dtype == trainings[0].precision
+    return alike and (X.dtype == trainings[0].dtype or not is_beyond(X))
