@@ -498,8 +498,7 @@ def test_a_gradient_proves_nothing_where_an_intercept_is_left_to_learn():
 def test_the_patience_with_gradients_ends_with_them(model, patience):
     """So many are tried as a matrix costs; from then on the price of the next one counts."""
     at = {"constant_model": None, "grow": lambda: False}
-    known = {"model": model, "patience": 44.0, "steps": 5, "model_steps": 0, "n_improved": 0}
-    search = SimpleNamespace(curvature=SimpleNamespace(**at), **known)
+    search = SimpleNamespace(curvature=SimpleNamespace(**at), model=model, patience=44.0, steps=5, model_steps=0)
     search.grows, search.improved, search.renew, search._worth_of_model = True, False, lambda: None, lambda: 3.0
     assert PreconditionedSearch.improve(search)
     assert search.patience == patience

@@ -10,6 +10,7 @@ from .._kernels.structures import FLOAT64
 
 SETTLED = 1e-9  # of the penalty, subgradients that are left
 CHANGES = 2  # for each parameter: what is left then waits for the next step
+MOST_WORK = 2**22  # products of them: in large sets coordinates have brought more by then
 
 
 def change_one_by_one(
@@ -30,7 +31,7 @@ def change_one_by_one(
         step[at] = np.where(new == 0, -params[at], step[at] + change)
         add(matrix, at, change, slope)
 
-    for _ in range(CHANGES * size):
+    for _ in range(min(CHANGES * size, MOST_WORK // size**2)):
         now = params + step
         free = ((now != 0) | (l1 == 0)).nonzero()[0]
         downhill = -(slope[free] + np.copysign(l1[free], now[free]))

@@ -37,7 +37,7 @@ MANY_ENTRIES = 2**20
 LAST_WIDTHS = 3  # of these are left for all rows
 CERTAIN = 0.5  # of the constant model's loss: below, curvature vanishes with what is left, and steps are too short
 EPS = float(np.finfo(np.float64).eps)  # of the sub-sample's sums, whatever rows are stored in
-MANY_STEPS, MANY_MODELS = 20, 4  # and models of the curvature, after which the way by larger ridges is shorter
+MANY_STEPS = 40  # after which the way by larger ridges is shorter
 RESUMED = "idle", "still", "ridges"  # beside what its parts resume
 
 
@@ -246,7 +246,7 @@ class LineSearch:
             if self.training.epochs == 0:
                 count(search, self.training)
             return Outcome.CONVERGED
-        if self.ridges and search.steps >= (MANY_STEPS if search.n_improved >= MANY_MODELS else 2 * MANY_STEPS):
+        if self.ridges and search.steps >= MANY_STEPS:
             self.search, self.ridges = by_larger_ridges(self, search.params), 0
             return Outcome.RUNNING
         before = search.params

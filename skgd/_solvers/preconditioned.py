@@ -9,7 +9,7 @@ from .quasi_newton import Identity, QuasiNewton
 MOST_SLOW = 15  # steps of Newton's method on few rows
 DIAGONAL_ANEW = 10, 40  # steps after which parameters are such that their curvature is another one
 RESUMED_NUMBERS: dict[str, type] = {  # of a search, beside where it is
-    **dict.fromkeys(("slow", "model_steps", "steps", "memory", "n_improved"), int),
+    **dict.fromkeys(("slow", "model_steps", "steps", "memory"), int),
     **dict.fromkeys(("promise", "first_promise", "patience"), float),
     **dict.fromkeys(("improved", "newton", "extrapolated"), bool),
 }
@@ -21,7 +21,7 @@ class PreconditionedSearch(QuasiNewton):
     def __init__(self, function, params, memory, l1, eps, curvature: Curvature | None, hyper, grows: bool):
         super().__init__(function, params, memory, l1, eps)
         self.curvature, self.hyper, self.grows = curvature, hyper, grows
-        self.steps, self.improved, self.n_improved = 0, False, 0
+        self.steps, self.improved = 0, False
         self.first_step = 0  # under this penalty, from a guess perhaps
         self.patience = self._worth_of_model()
         self.newton = False
@@ -83,7 +83,6 @@ class PreconditionedSearch(QuasiNewton):
         if not grown and self.model_steps == self.steps:
             return False
         self.improved = True
-        self.n_improved += 1
         tried = isinstance(self.model, Identity)  # whose patience was that of gradients alone
         self.patience = max(0.0 if tried else self.patience, self._worth_of_model())
         self.renew()
