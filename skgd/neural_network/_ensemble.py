@@ -87,9 +87,10 @@ def of_all(loss: Loss, raws: Raws, of_linear: Any, weight: float) -> Raw:
 
 def raw_predictions_of(X: Any, networks: Iterable[tuple[Training, np.ndarray]], n_threads: int) -> list[Raw]:
     """Raw predictions of networks, with their parameters, in the units of y; of rows beyond float32 in float64."""
-    raws, beyond = [], X.dtype == np.float64 and is_beyond(X)
+    raws, networks = [], list(networks)
+    beyond = any(params.dtype != X.dtype == np.float64 for _, params in networks) and is_beyond(X)
     for training, given in networks:
-        params = given.astype(np.float64) if beyond else given
+        params = given.astype(np.float64, copy=False) if beyond else given
         raw = network_predictions(X, training.model, params, training.scaling, n_threads)
         raws.append(in_units_of_y(raw, training.scaling, training.precision))
     return raws
