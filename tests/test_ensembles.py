@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd._problem.features import narrowed
+from skgd._solvers.stopping import EarlyStopping
 from skgd._solvers.training import SEEDS
 from skgd._targets.held_out import folds
 from skgd.callbacks import Checkpoint, EpochLogger
@@ -510,6 +511,24 @@ def test_members_that_learn_from_wide_rows_or_overfit_end_sooner(n_columns, n_un
             assert goes_on == (epoch + 1 < len(curve)) or len(curve) == 100
 
 
+@pytest.mark.parametrize(
+    ("losses", "ends"),
+    [
+        ([0.5, 0.61, 0.61, 0.59, 0.61, 0.61, 0.61], True),  # three on end above 0.6
+        ([0.5, 0.61, 0.61, 0.59, 0.61, 0.61, 0.59], False),
+        ([0.001, 0.03, 0.03, 0.03], True),  # above a fiftieth of the constant model's loss, which is 1
+        ([0.001, 0.02, 0.02, 0.02, 0.02], False),  # what the rate makes come and go where there is no noise
+        ([-3.0, -2.97, -2.97, -2.97], True),  # as a likelihood's, of which no share can be taken
+        ([-3.0, -2.99, -2.99, -2.99], False),
+    ],
+)
+def test_the_end_is_where_losses_lie_far_above_the_least_for_so_many_epochs_on_end(losses, ends):
+    training = SimpleNamespace(params=np.zeros(1), dtype=np.float64, plateau=(1.0,), progress={"reference": [1.0]})
+    plan = SimpleNamespace(tol=0.0, n_iter_no_change=99, n_iter_worse=3)
+    stopping = EarlyStopping(training, plan)
+    assert [stopping.is_over(loss) for loss in losses] == [False] * (len(losses) - 1) + [ends]
+
+
 def test_a_network_of_the_users_ends_by_its_patience_alone():
     X, y = np.random.default_rng(0).normal(size=(100, 80)), np.arange(100) % 2
     model = GDMLPClassifier(learning_rate=0.01, early_stopping=True, n_iter_no_change=30, random_state=0).fit(X, y)
@@ -755,9 +774,9 @@ def test_rows_are_taken_in_float32_where_entries_differ_by_digits_that_it_keeps(
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_has_been_learnt_in_float64_goes_on_in_it():
     X, y = DIABETES
-    model = clone(CASES["numbers"][0]).set_params(max_iter=20, warm_start=True).fit(X[:30], y[:30])  # none held out
+    model = GDMLPRegressor(max_iter=20, random_state=0).fit(X[:30], y[:30])  # none held out
     assert model._training.dtype == np.float64
-    assert model.fit(X, y)._training.dtype == np.float64
+    assert model.set_params(warm_start=True).fit(X, y)._training.dtype == np.float64
     assert model.score(X, y) > 0.3
 
 
