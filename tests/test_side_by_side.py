@@ -1,8 +1,10 @@
 """Paths of the folds of a cross-validation, found side by side, against scikit-learn's solvers for each fold alone."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, cross_val_score
@@ -11,9 +13,12 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor, GDLogisticClassifier
 from skgd._solvers import side_by_side
-from skgd.linear_model import AlphaSearchCV, _alpha_search
+from skgd._solvers.quasi_newton import Identity
+from skgd._solvers.side_by_side import SideBySide
+from skgd.linear_model import AlphaSearchCV, _alpha_search, _folds
 from skgd.linear_model._folds import paths_side_by_side
 from skgd.linear_model._path import model_for_path, solver_of
+from skgd.penalties import ElasticNet
 
 ALPHAS = np.geomspace(0.1, 1e-4, 5)
 
@@ -160,3 +165,86 @@ def test_folds_that_are_not_alike_are_solved_alone(monkeypatch):
     each = AlphaSearchCV(model, alphas=ALPHAS, cv=folds, tol=1e-12).fit(X, y)
     assert len(alone) == 3
     np.testing.assert_array_equal(together.cv_results_["param_alpha"], each.cv_results_["param_alpha"])
+
+
+@pytest.fixture
+def solvers(monkeypatch):
+    """Those that paths of folds make from here on."""
+    made = []
+
+    def make(*given):
+        made.append(SideBySide(*given))
+        return made[-1]
+
+    monkeypatch.setattr(_folds, "SideBySide", make)
+    return made
+
+
+def of_formula(X, y, params, alpha):
+    """Objective of two classes and its gradient, by coefficients of columns of unit variance and the intercept."""
+    Z = np.column_stack([StandardScaler().fit_transform(X), np.ones(len(X))])
+    raw, ridge = Z @ params, np.r_[np.full(X.shape[1], alpha), 0]
+    value = np.mean(np.logaddexp(0, raw) - y * raw) + 0.5 * ridge @ params**2
+    return value, Z.T @ (expit(raw) - y) / len(y) + ridge * params
+
+
+def test_under_the_next_penalty_all_is_as_if_it_had_always_been_that(solvers):
+    X, score = data(1_000, 70)
+    y, folds = (score > 0).astype(float), list(KFold(3).split(X))
+    paths_of(GDLogisticClassifier(), X, y, folds, ALPHAS[:1])
+    solver, alpha = solvers[0], 0.003
+    solver._penalise(ElasticNet(alpha, 0.0))
+    own, last = solver.rows.own_params(solver.params), solver.pairs[-1]
+    before, changes = solver.rows.own_params(solver.params - last.step), solver.rows.own_gradients(last.change)
+    for k, (rows, _) in enumerate(folds):
+        value, gradient = of_formula(X[rows], y[rows], own[k], alpha)
+        np.testing.assert_allclose(solver.values[k], value, rtol=1e-12)
+        np.testing.assert_allclose(solver.rows.own_gradients(solver.gradients)[k], gradient, atol=1e-12)
+        change = gradient - of_formula(X[rows], y[rows], before[k], alpha)[1]
+        np.testing.assert_allclose(changes[k], change, atol=1e-12)
+        np.testing.assert_allclose(last.inverse[k] * (last.step[k] @ last.change[k]), 1.0 * last.step[k].any())
+
+
+def test_nobody_leaps_to_where_the_objective_is_larger(solvers):
+    X, score = data(1_000, 70)
+    paths_of(GDLogisticClassifier(), X, score > 0, list(KFold(3).split(X)), ALPHAS[:1])
+    solver = solvers[0]
+    there, values = solver.params.copy(), solver.values.copy()
+    solver.params *= 1.1
+    solver.values, solver.gradients = solver._evaluate(np.arange(3), solver.params)
+    guess = there.copy()
+    guess[1] *= 3
+    solver.past, kept = [(0.0, guess), (1.0, guess)], solver.params.copy()
+    solver._leap(np.exp(2.0))
+    np.testing.assert_allclose(solver.params, [there[0], kept[1], there[2]], rtol=1e-12)
+    np.testing.assert_allclose(solver.values[[0, 2]], values[[0, 2]], rtol=1e-12)
+
+
+def test_ends_count_all_steps_to_come_at_the_rate_of_the_last_ones(solvers):
+    X, score = data(1_000, 70)
+    paths_of(GDLogisticClassifier(), X, score > 0, list(KFold(3).split(X)), ALPHAS[:1])
+    solver = solvers[0]
+    enough = solver.tol * (solver.reference - solver.values)
+
+    def ends(share, rate):
+        """Where promises of a share of what may be left, after others that they are so large a part of, are the end."""
+        return solver._converged(share * enough, share * enough / rate if rate else np.full(3, np.inf)).tolist()
+
+    # a model of these parameters; of others; of these, and of no other rows, so that there is nothing it leaves out
+    solver.is_new, solver.owns = np.array([True, False, True]), np.array([False, False, True])
+    solver.curvature, solver.alike = SimpleNamespace(complete=True), True
+    for rate in (0.2, 0.75):  # promises and all later ones are 1 / (1 - rate) times as large
+        assert ends(0.99 * (1 - rate), rate) == [True, False, True]
+        assert ends(1.01 * (1 - rate), rate) == [False, False, False]
+        assert ends(0.099 * (1 - rate), rate)[1]
+        assert not ends(0.101 * (1 - rate), rate)[1]
+    assert ends(0.99, None) == [False, False, True]
+    assert ends(0.099, None)[0]
+    assert ends(0.0, None) == [True, True, True]
+    solver.curvature = SimpleNamespace(complete=False)
+    assert not ends(0.99, None)[2]
+    # nothing is known of other directions: the ridge's curvature alone bounds what is to come
+    solver.models = [Identity()] * 3
+    solver.gradients = np.sqrt(2 * solver.ridge * (np.array([0.98, 1.02, 0.5]) * enough / X.shape[1])[:, None])
+    assert ends(0.9, 0.5) == [True, False, True]
+    assert ends(1.01, 0.5) == [False, False, False]
