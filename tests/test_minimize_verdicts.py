@@ -1,5 +1,7 @@
 """What descent on a function ends at is a minimum wherever it says so: known functions, saddles, noise, bad scales."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import optimize
@@ -176,6 +178,30 @@ def test_a_constant_that_is_added_hides_no_more_than_its_rounding(offset, optimi
     assert rosen(result.x) < 1e-4 + 32 * np.spacing(offset)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", ["sgd", "lbfgs"])
+@pytest.mark.parametrize("beyond", [np.inf, np.nan])
+def test_a_search_that_meets_nothing_but_infinities_is_lost(optimizer, beyond):
+    start = np.zeros(2)  # beside which there are floats however small a step is
+    result = minimize(lambda x: x.sum() if (x >= 0).all() else beyond, start, jac=np.ones_like, optimizer=optimizer)
+    assert result.status == 2
+    assert f"fun is {beyond} at x" in result.message
+    np.testing.assert_array_equal(result.x, start)
+
+
+def test_steps_behind_a_saddle_are_no_longer_than_the_one_that_led_away():
+    result = minimize(
+        lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4,
+        [1000.0, 0.0],  # from where a step of the first rate is some hundred long
+        jac=lambda x: np.array([2 * x[0], 4 * x[1] ** 3 - 2 * x[1]]),
+        optimizer="adagrad",
+        return_path=True,
+    )
+    assert result.success
+    assert "a saddle" in result.message
+    assert 0.7 < np.abs(result.path[:, 1]).max() < 2  # the minima are at 0.71
+
+
 # -- kinks
 
 
@@ -202,6 +228,16 @@ def test_a_kink_that_is_a_minimum_is_one(optimizer):
     result = minimize(lambda x: abs(x[0] - 0.3) + 3 * abs(x[0] + x[1]), [2.0, 1.0], optimizer=optimizer)
     assert result.success, result.message
     np.testing.assert_allclose(result.x, [0.3, -0.3], atol=1e-5)
+
+
+@pytest.mark.parametrize(("power", "is_kink"), [(1.0, True), (1.3, True), (1.7, False), (2.0, False)])
+def test_kinks_are_told_from_bends_by_how_steep_they_are_nearby(power, is_kink):
+    # a hundredth as far away the function rises by 0.01^power as much: that of a kink by more than a thousandth
+    objective = FunctionObjective(Function(lambda x: float(abs(x[0]) ** power), None, (), (1,), 1.0, None))
+    objective.begin(np.zeros(1))
+    surroundings = Surroundings(objective, objective.first, np.ones(1), allowed=1e-12)
+    assert surroundings._is_kink(SimpleNamespace(gradient=np.ones(1))) == is_kink
+    assert not surroundings._is_kink(SimpleNamespace(gradient=np.zeros(1)))
 
 
 @pytest.mark.parametrize(("gradients", "shortest"), [([[1, 0], [0, 1]], [0.5, 0.5]), ([[1, 2], [1, -1]], [1, 0])])

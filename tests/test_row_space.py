@@ -109,6 +109,38 @@ def test_bounds_are_above_what_is_left_to_gain_and_near_it(ridge):
         search.move()
 
 
+def test_under_another_ridge_the_first_step_is_steepest_descent():
+    problem = problem_of(GDLinearRegressor(standardize=False), X, Y)
+    combinations = Combinations(problem.rows, True)
+    search = RowSearch(combinations, combinations.centre(problem.rows.targets.T)[0])
+    Z, y = X.toarray() - X.mean(axis=0), search.targets[0]
+    for ridge in (1e-2, 1e-1):
+        search.begin(np.array([ridge]))
+        before = Z.T @ search.factors[0]
+        gradient = Z.T @ (Z @ before - y) / N + ridge * before
+        search.look()
+        search.move()
+        step = -gradient * (gradient @ gradient) / (np.mean((Z @ gradient) ** 2) + ridge * gradient @ gradient)
+        np.testing.assert_allclose(Z.T @ search.factors[0] - before, step, atol=1e-9 * np.abs(step).max())
+        np.testing.assert_allclose(search.longest_step, np.abs(step).max())
+        search.look()
+        search.move()
+
+
+def test_digits_that_residuals_have_lost_are_none_of_the_certificate(monkeypatch):
+    move = RowSearch.move
+
+    def lose(search):
+        move(search)
+        search.residuals[0, 0] += 1e-3 * (search.n_steps == 5)
+
+    monkeypatch.setattr(RowSearch, "move", lose)
+    model = GDLinearRegressor(alpha=ALPHA, standardize=False, criterion="gradient", tol=1e-8).fit(X, Y)
+    assert model.converged_
+    gradient = X.T @ (X @ model.coef_ + model.intercept_ - Y) / N + ALPHA * model.coef_
+    assert np.abs(gradient).max() <= 1e-8 * np.std(Y)
+
+
 @pytest.mark.parametrize("criterion", ["gradient", "step"])
 def test_other_criteria(criterion):
     model = GDLinearRegressor(alpha=ALPHA, standardize=False, criterion=criterion, tol=1e-7).fit(X, Y)

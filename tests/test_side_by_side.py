@@ -11,7 +11,8 @@ from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, cross_
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgd import GDLinearRegressor, GDLogisticClassifier
+from skgd import GDLinearRegressor, GDLogisticClassifier, _parallel
+from skgd._problem import shared_rows
 from skgd._solvers import side_by_side
 from skgd._solvers.quasi_newton import Identity
 from skgd._solvers.side_by_side import SideBySide
@@ -80,6 +81,22 @@ def test_poisson_regression_in_each_fold():
             )
             np.testing.assert_allclose(coef, peer.coef_, atol=1e-6)
             np.testing.assert_allclose(intercept, peer.intercept_, atol=1e-5)
+
+
+def test_robust_regression_in_each_fold(monkeypatch):
+    for name, value in {"FEW_ENTRIES": 0, "ENTRIES_PER_PARAMETER": 1e-3}.items():
+        monkeypatch.setattr(_parallel, name, value)
+    monkeypatch.setattr(shared_rows, "PART_ENTRIES", 300)  # in several parts, of several blocks
+    monkeypatch.setattr(shared_rows, "BLOCK_ENTRIES", 1_000)
+    X, score = data(1_000, 70)
+    y = 100 + 3 * score + 0.5 * np.random.default_rng(3).standard_cauchy(len(score))  # in each fold on another scale
+    folds = drifting(len(y))
+    for (rows, _), (_, path) in zip(folds, paths_of(GDLinearRegressor("huber", tol=1e-15), X, y, folds), strict=True):
+        scaler = StandardScaler().fit(X[rows])
+        Z, coefs = scaler.transform(X[rows]), path.coefs * scaler.scale_
+        slopes = np.clip(y[rows, None] - X[rows] @ path.coefs.T - path.intercepts.ravel(), -1.35, 1.35)
+        np.testing.assert_allclose(Z.T @ slopes / len(rows), (ALPHAS[:, None] * coefs).T, atol=1e-7)
+        np.testing.assert_allclose(slopes.mean(axis=0), 0.0, atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +211,7 @@ def test_under_the_next_penalty_all_is_as_if_it_had_always_been_that(solvers):
     paths_of(GDLogisticClassifier(), X, y, folds, ALPHAS[:1])
     solver, alpha = solvers[0], 0.003
     solver._penalise(ElasticNet(alpha, 0.0))
+    np.testing.assert_allclose(solver.of_whole.ridge, np.r_[np.full(70, alpha), 0])
     own, last = solver.rows.own_params(solver.params), solver.pairs[-1]
     before, changes = solver.rows.own_params(solver.params - last.step), solver.rows.own_gradients(last.change)
     for k, (rows, _) in enumerate(folds):
