@@ -1,6 +1,7 @@
 """Batches of networks shared among threads: the formula's gradients, the same bits whoever does what."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -218,6 +219,49 @@ def test_items_are_taken_once_and_rounds_dont_mix():
     assert team.take(numbers) == (0, team.TILES)
     numbers[team.WORD] = team.STOP
     assert team.take(numbers) == (team.NOTHING, team.STOP)
+
+
+def test_rounds_that_are_alike_have_words_of_their_own():
+    # or who has read the one before, and was put to sleep, would take an item of this one for one of that
+    words = [team.WAIT]
+    for _ in range(3):
+        words.append(team.next_round(words[-1], team.BLOCKS, 4))
+    assert len({word >> team.ITEM_BITS for word in words}) == 4
+
+
+def test_an_item_that_another_one_has_taken_meanwhile_is_left_to_it(monkeypatch):
+    def load(numbers, at):
+        word = numbers[at]
+        numbers[at] += 1  # by another thread, before anything is done with it here
+        return word
+
+    monkeypatch.setattr(team, "load", load)
+    numbers = np.zeros(team.N_NUMBERS, np.int64)
+    numbers[team.WORD] = word = team.next_round(team.WAIT, team.TILES, 5)
+    assert team.take(numbers) == (team.NOTHING, team.TILES)
+    assert numbers[team.WORD] == word + 1
+
+
+def test_items_are_counted_that_helpers_have_done_before_the_leader_looks(monkeypatch):
+    done, others = [], (None,) * 4
+
+    def store(numbers, at, value):
+        numbers[at] = value
+        if at == team.WORD:  # helpers who are so fast that nothing is left
+            team.do_items(None, None, model, *others)
+
+    def give_way(address):
+        raise AssertionError("waits for what is done")
+
+    monkeypatch.setattr(team, "store", store)
+    monkeypatch.setattr(team, "give_way", give_way)
+    monkeypatch.setattr(team, "do_block", lambda block, *of: done.append(block))
+    numbers = np.zeros(team.N_NUMBERS, np.int64)
+    numbers[team.WORD], numbers[team.DONE] = team.WAIT, 7
+    model = SimpleNamespace(team=SimpleNamespace(numbers=numbers, give_way=0))
+    team.share(team.BLOCKS, 3, None, None, model, *others)
+    assert done == [0, 1, 2]
+    assert numbers[team.DONE] == 3
 
 
 def test_random_states_of_blocks_are_those_of_splitmix():
