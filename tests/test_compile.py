@@ -1,6 +1,7 @@
 """Compiled code: what it is kept under on disk, what happens when numba or the disk fail, what users' code raises."""
 
 import errno
+import gc
 import importlib
 import json
 import os
@@ -53,6 +54,19 @@ def compile_anew():
     function(a, np.ones(3))
     np.testing.assert_array_equal(a, [1.0, 2.0, 3.0])
     return sum(function.stats.cache_hits.values()) == 1
+
+
+@pytest.mark.parametrize("is_collected", [True, False])
+def test_garbage_is_left_for_the_time_of_a_compilation_alone(is_collected):
+    was_collected = gc.isenabled()
+    try:
+        (gc.enable if is_collected else gc.disable)()
+        with pytest.raises(ArithmeticError), jit._without_collection():
+            assert not gc.isenabled()
+            raise ArithmeticError
+        assert gc.isenabled() == is_collected
+    finally:
+        (gc.enable if was_collected else gc.disable)()
 
 
 # -- the cache on disk
