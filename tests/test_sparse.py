@@ -99,6 +99,15 @@ def test_lazy_descent_without_a_penalty_makes_the_same_steps(batch_size, n_class
     assert column_chances(Rows(data_of(X), 1), batch_size, SGD()) is not None
 
 
+def test_lazy_descent_begins_anew_after_a_divergence_as_dense_descent_does(monkeypatch):
+    monkeypatch.setattr("skgd._auto.linear.gradient_rate", lambda *of: 50.0)
+    X, y = wide()
+    settings = {"optimizer": "sgd", "penalty": None, "batch_size": 8, "max_iter": 3, "tol": None, "random_state": 0}
+    lazy, dense = (GDLinearRegressor(standardize="max_abs", **settings).fit(given, y) for given in (X, X.toarray()))
+    assert lazy.learning_rate_ == dense.learning_rate_ < 50
+    np.testing.assert_allclose(lazy.coef_, dense.coef_, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
 def test_the_optimum_of_standardised_sparse_data_is_that_of_dense_data(fit_intercept, weighted):
