@@ -58,12 +58,16 @@ def compile_anew():
 
 @pytest.mark.parametrize("is_collected", [True, False])
 def test_garbage_is_left_for_the_time_of_a_compilation_alone(is_collected):
+    def fail():
+        with jit._without_collection():
+            assert not gc.isenabled()
+            raise ArithmeticError
+
     was_collected = gc.isenabled()
     try:
         (gc.enable if is_collected else gc.disable)()
-        with pytest.raises(ArithmeticError), jit._without_collection():
-            assert not gc.isenabled()
-            raise ArithmeticError
+        with pytest.raises(ArithmeticError):
+            fail()
         assert gc.isenabled() == is_collected
     finally:
         (gc.enable if was_collected else gc.disable)()

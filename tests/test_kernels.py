@@ -19,6 +19,7 @@ from skgd._kernels.structures import (
     DIVERGED,
     GRADIENT,
     NEVER,
+    OBJECTIVE,
     RUNNING,
     STEP,
     Data,
@@ -901,6 +902,11 @@ def test_updates_on_a_function_stop_by_its_criteria(get):
     for expected in (RUNNING, RUNNING, CONVERGED):  # steps of 1e-4, 1.5e-4, 1.75e-4, three in a row
         state.grads[:] = 1e-3
         assert update_on_function(get, 1.0, state, progress, STEP, 1.76e-4, patience=3) == expected
+    for value, end in (1.4, CONVERGED), (1.6, DIVERGED):  # a standstill half above the reference is none to end at
+        state, progress = start_of_function(value=1.0)
+        for expected in (RUNNING, end):
+            state.grads[:] = 0
+            assert update_on_function(get, value, state, progress, OBJECTIVE, 1e-6) == expected
 
 
 # -- the whole loop where numba can't be imported

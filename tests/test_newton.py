@@ -343,6 +343,11 @@ def test_a_step_is_newtons():
     expected = np.mean(np.logaddexp(0, -SIGNS * (rows @ step))) + step @ penalty @ step / 2
     assert curve[0] == pytest.approx(expected, rel=1e-6)
     np.testing.assert_allclose(np.tril(arguments[4].lower), np.linalg.cholesky(hessian), rtol=1e-6, atol=1e-9)
+    hyper, few_rows, settings, *others = problem(LogLoss(), CLASSES, NEVER)
+    half = settings._replace(first_length=0.5)
+    kernel("newton", np.dtype(float))(pointwise(LogLoss()).pointer, hyper, few_rows, half, *others, curve)
+    np.testing.assert_allclose(others[0], step / 2, rtol=1e-6)
+    np.testing.assert_allclose(others[2]["largest_step"], np.abs(step).max() / 2, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("loss", "targets"), [(LogLoss(), CLASSES), (Poisson(), COUNTS), (SquaredError(), NUMBERS)])

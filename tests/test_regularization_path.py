@@ -21,6 +21,7 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd._compile.kernels import kernel
 from skgd._solvers import covariances, shared_moments
 from skgd._solvers.continuation import Continuation, Past, through
 from skgd._solvers.hessians import Blocks, Diagonal, Factor, LowRank, Unshifted
@@ -194,6 +195,24 @@ def test_solutions_of_classes_are_at_the_optimum(l1_ratio, off, dtype):
         held = np.sign(slopes) * np.maximum(np.abs(slopes) - bears, 0)
         subgradient = np.where(coefs != 0, slopes + bears * np.sign(coefs), held)
         assert np.abs(subgradient).max() <= off * alpha
+
+
+def test_coordinates_alone_follow_a_path_to_the_tolerance_that_was_asked_for():
+    rng, tol = np.random.default_rng(0), 1e-8
+    X = rng.standard_normal((50, 20)) + rng.standard_normal((50, 1))
+    H, c = X.T @ X / 50, X.T @ (X[:, :3].sum(axis=1) + rng.standard_normal(50)) / 50
+    l1s = np.geomspace(np.abs(c).max(), 1e-3 * np.abs(c).max(), 10)
+    ridges, path, norms, sweeps = 0.3 * l1s, np.empty((10, 20)), np.empty(10), np.zeros(10, np.int64)
+    work = np.empty(20, np.int64), np.empty_like(H), np.empty((2, 20))
+    of_path = np.zeros(20), -c, path, norms, sweeps
+    assert kernel("coordinate_path", np.dtype(float))(H, ridges, l1s, tol, 0, 1000, *of_path, *work) == 10
+    for l1, ridge, w, norm in zip(l1s, ridges, path, norms, strict=True):
+        gradient = H @ w - c + ridge * w
+        left = np.where(w == 0, np.maximum(np.abs(gradient) - l1, 0), np.abs(gradient + l1 * np.sign(w)))
+        assert left.max() <= tol
+        np.testing.assert_allclose(norm, left.max(), atol=1e-13)
+    assert not path[0].any()
+    assert 0 < np.count_nonzero(path[5]) < np.count_nonzero(path[-1])
 
 
 def test_the_next_solution_is_looked_for_where_the_last_ones_lead():

@@ -650,6 +650,13 @@ def test_moments_of_columns(dtype, index):
     assert largest_entries(data_of(X)).scale(1e-16)[3] == 1
 
 
+def test_mean_squares_are_those_of_scaled_columns():
+    X, scale = make_data()[0], np.geomspace(0.1, 10, 20)
+    data = data_of(X)
+    data = data._replace(features=data.features._replace(inverse_scale=1 / scale))
+    np.testing.assert_allclose(Rows(data, 1).mean_squares(), np.mean((X.toarray() / scale) ** 2, axis=0), rtol=1e-12)
+
+
 @pytest.mark.parametrize("n_parts", [1, 3])
 def test_full_columns_that_are_constant_are_so_whatever_the_weights(n_parts):
     rng, moments = np.random.default_rng(0), None

@@ -12,9 +12,10 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd._compile.kernels import kernel
 from skgd._kernels.coordinate_descent import coordinate_descent
 from skgd._kernels.sparse import select_columns
-from skgd._kernels.structures import SparseFeatures
+from skgd._kernels.structures import FLOAT64, SparseFeatures
 from skgd._problem import columns
 from skgd._problem.columns import DenseColumns
 from skgd._solvers.active_set import change_one_by_one
@@ -375,6 +376,29 @@ def test_sweeps_go_on_until_signs_have_stayed_for_as_many_as_asked_for():
         np.testing.assert_allclose(slope, gradient + matrix @ step, rtol=1e-12)
     coordinate_descent(matrix, np.zeros(2), l1, slope := gradient.copy(), step := np.zeros(2), 200, 200)
     np.testing.assert_allclose(step, np.linalg.solve(matrix, -gradient - l1), rtol=1e-9)  # both are positive
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_coordinates_by_sparse_columns_lead_to_the_minimum_that_the_matrix_has(centred):
+    rng = np.random.default_rng(2)
+    Z = sparse.random_array((60, 40), density=0.2, rng=rng, format="csc", data_sampler=rng.standard_normal)
+    weight, ridge, l1 = rng.uniform(0.5, 2, 60) / 60, rng.uniform(0, 0.1, 40), np.full(40, 0.05)
+    sums = Z.T @ weight
+    H = (Z.T * weight) @ Z - centred * np.outer(sums, sums) / weight.sum() + np.diag(ridge)
+    gradient, params, step = (
+        0.1 * rng.standard_normal(40),
+        rng.standard_normal(40) * (rng.random(40) < 0.3),
+        np.zeros(40),
+    )
+    kernel("coordinate_descent", FLOAT64, index=np.dtype(np.int32))(
+        *(Z.data, weight[Z.indices] * Z.data, Z.indices.astype(np.int32), Z.indptr.astype(np.int32), sums),
+        *(weight.sum() if centred else np.inf, np.diagonal(H).copy(), ridge, gradient, l1, params, raw := np.zeros(60)),
+        *(step, 10_000, 1e-25),
+    )
+    found = params + step
+    np.testing.assert_allclose(raw, Z @ step, atol=1e-12)
+    assert np.abs(smallest_subgradient(found, gradient + H @ step, l1)).max() <= 1e-9
+    assert 5 < np.count_nonzero(found) < 35
 
 
 def test_a_support_solves_systems_of_those_that_differ_from_it():
