@@ -907,6 +907,17 @@ def test_updates_on_a_function_stop_by_its_criteria(get):
         for expected in (RUNNING, end):
             state.grads[:] = 0
             assert update_on_function(get, value, state, progress, OBJECTIVE, 1e-6) == expected
+    for reference, end in (
+        (2.0, CONVERGED),
+        (1.0, DIVERGED),
+    ):  # circles end after ten times the patience, if it was of use
+        state, progress = start_of_function(value=reference)
+        for number in range(21):
+            state.grads[:] = 0
+            value = 1.0 if number == 0 else 1.2 + 0.1 * (number % 2)
+            expected = end if number == 20 else RUNNING
+            assert update_on_function(get, value, state, progress, OBJECTIVE, 1e-6, patience=2) == expected
+        assert progress["circled"][0] == (end == CONVERGED)
 
 
 # -- the whole loop where numba can't be imported
