@@ -284,6 +284,15 @@ def test_functions_that_differ_in_their_parts_or_signature_have_files_of_their_o
     assert len({names("activate", "void(f8)", options) for options in ("lean", "other")}) == 2
 
 
+def test_folders_in_use_stay_young(folder):
+    compile_anew()
+    for hours, is_marked in (1, False), (72, True):  # once a day
+        os.utime(folder, (time.time() - hours * 3600,) * 2)
+        cache._mark_as_used.cache_clear()
+        assert compile_anew()
+        assert (time.time() - folder.stat().st_mtime < 600) == is_marked
+
+
 def test_old_code_goes_where_nobody_shares_the_folder(folder, tmp_path, monkeypatch):
     import numba
 

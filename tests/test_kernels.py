@@ -918,6 +918,11 @@ def test_updates_on_a_function_stop_by_its_criteria(get):
             expected = end if number == 20 else RUNNING
             assert update_on_function(get, value, state, progress, OBJECTIVE, 1e-6, patience=2) == expected
         assert progress["circled"][0] == (end == CONVERGED)
+    state, progress = start_of_function(value=2.0)
+    for number in range(60):  # no circle goes down, though it be by less than the tolerance each time
+        state.grads[:] = 0
+        value = 1.0 - 0.003 * number + 0.05 * (number % 2)
+        assert update_on_function(get, value, state, progress, OBJECTIVE, 1e-2, patience=2) == RUNNING
 
 
 # -- the whole loop where numba can't be imported
