@@ -792,7 +792,14 @@ class SlotsBeyondTheEnd(Optimizer):
             params[j] -= learning_rate * (grads[j] + 1e-300 * slots[0, j])
 
 
+class Returning(Optimizer):
+    @staticmethod
+    def rule(params, grads, slots, hyper, learning_rate, t):
+        return params - learning_rate * grads
+
+
 BROKEN_RULES = {
+    Returning: (ValueError, "Returning.rule returned a ndarray: it must change params in place"),
     ShapeChanger: (ValueError, "ShapeChanger.*shape"),
     Raises: (ZeroDivisionError, "update', 3"),
     TooFewArguments: (TypeError, "argument"),
@@ -803,6 +810,7 @@ BROKEN_RULES = {
 
 
 @pytest.mark.filterwarnings("ignore:.*can't be compiled:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:.*changed no parameter:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")
 @pytest.mark.parametrize("rule", [*BROKEN_RULES], ids=lambda cls: cls.__name__)
 @each_estimator

@@ -22,8 +22,8 @@ import skgd
 from skgd import GDLinearRegressor, GDMLPRegressor
 from skgd._compile import cache, intrinsics, jit, memory, private
 from skgd._compile.jit import bound, compiled, have_numba
-from skgd._compile.kernels import _kernel
-from skgd._kernels import matrices, stopping, vectors
+from skgd._compile.kernels import _kernel, without_denormals
+from skgd._kernels import matrices, newton, stopping, vectors
 from skgd._kernels.matrices import matrix_at
 from skgd._kernels.structures import Linear
 from skgd.activations import Activation
@@ -842,6 +842,16 @@ def test_networks_take_numbers_below_the_least_normal_one_for_zero(dtype):
     assert coef.dtype == dtype
     np.testing.assert_array_equal(coef, 0)
     assert has_denormals(dtype)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="there is no such instruction")
+def test_what_goes_in_is_taken_for_zero_as_what_comes_out():
+    dot = compiled(newton.dot, f"f8({VECTOR}, {VECTOR})")
+    for tiny, other in (5e-320, 1e20), (1e-300, 1e-20):
+        a, b = np.array([tiny]), np.array([other])
+        assert dot(a, b) == tiny * other > 0
+        assert without_denormals(dot, a, b) == 0
+        assert dot(a, b) > 0
 
 
 def test_numbers_near_zero_are_what_they_were_after_an_exception():

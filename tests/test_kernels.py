@@ -22,6 +22,7 @@ from skgd._kernels.structures import (
     OBJECTIVE,
     RUNNING,
     STEP,
+    Buffers,
     Data,
     Features,
     FunctionSettings,
@@ -363,6 +364,34 @@ def test_moments_with_those_before_are_those_of_all_rows(name, case):
     assert (abs(found.std - std) <= 8 * resolution + 1e-8 * std).all()
     assert (abs(found.mean - mean) <= 16 * resolution + 1e-9 * std).all()
     np.testing.assert_allclose(found.filled, np.average(X[used] != 0, axis=0, weights=weight[used]))
+
+
+def test_a_first_row_without_weight_costs_later_parts_no_digits():
+    X = np.random.default_rng(5).normal(size=(60, 1))
+    X[40], weight = 1e9, np.ones(60)
+    weight[40] = 0.0  # from which the others of its part are measured
+    before = feature_scales(make_data(X[:40]), True, None, 1)
+    found = feature_scales(make_data(X[40:], weight=weight[40:]), True, before, 1)
+    mean, std = reference_moments(X, weight)
+    np.testing.assert_allclose(found.mean, mean, atol=1e-9)
+    np.testing.assert_allclose(found.std, std, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_targets_and_weights_of_a_batch(dtype, weighted):
+    rng = np.random.default_rng(6)
+    y, weight = rng.normal(size=(9, 2)).astype(dtype), rng.uniform(size=9) if weighted else np.ones(9)
+    data = make_data(rng.normal(size=(9, 1)), weight=weight if weighted else ())
+    kept = {"doubles": y, "singles": NO_TARGETS["float32"]}
+    if dtype == np.float32:
+        kept = {"doubles": NO_TARGETS["float64"], "singles": y}
+    data = data._replace(**kept, target_center=np.array([1.0, -2.0]), target_inverse_scale=np.array([0.5, 4.0]))
+    rows, targets, weights = np.array([7, 0, 3, 3]), np.zeros((4, 2)), np.zeros(4)
+    row_order.gather_targets(data, Buffers(rows, None, None, targets, weights, None), 3, 0.25)
+    np.testing.assert_allclose(targets[:3], (y[rows[:3]] - [1.0, -2.0]) * [0.5, 4.0], rtol=1e-15)
+    np.testing.assert_allclose(weights[:3], 0.25 * weight[rows[:3]], rtol=1e-15)
+    assert not targets[3].any()
 
 
 # -- gradients
