@@ -14,6 +14,7 @@ from skgd._kernels import epochs as epoch_loops
 from skgd._kernels import layers as layer_kernels
 from skgd._kernels import linear, matrices, vectors
 from skgd._kernels import rows as row_order
+from skgd._kernels.steps import full_step
 from skgd._kernels.structures import (
     CONVERGED,
     DIVERGED,
@@ -30,7 +31,9 @@ from skgd._kernels.structures import (
     Linear,
     Network,
     Progress,
+    Settings,
     SparseFeatures,
+    State,
 )
 from skgd._problem.features import NO_TARGETS
 from skgd._problem.model import LinearModel
@@ -952,6 +955,42 @@ def test_updates_on_a_function_stop_by_its_criteria(get):
         state.grads[:] = 0
         value = 1.0 - 0.003 * number + 0.05 * (number % 2)
         assert update_on_function(get, value, state, progress, OBJECTIVE, 1e-2, patience=2) == RUNNING
+
+
+# -- updates whose sums over rows come from elsewhere
+
+
+def steps_from(start, values, rate, **settings):
+    """State, progress and parameters after each of some updates against the parameters themselves."""
+    zeros = np.zeros((6, start.size))
+    state = State(start.copy(), zeros[0], zeros[:0], *zeros[1:5], np.ones(start.size), zeros[5])
+    progress, path = start_of_function(value=10.0)[1], []
+    fixed = Settings(4, 4, 1, 1.0, 0.0, 0.0, 0.0, 0, OBJECTIVE, 0.0, 10, False, 0.0, False, 1, 0.0, 0.1, True)
+
+    def rule(params, grads, slots, hyper, learning_rate, t):
+        params -= learning_rate * grads
+
+    for value in values:
+        state.grads[:] = state.params
+        full_step(rule, value, state, fixed._replace(**settings), np.empty(0), rate, 4, progress, np.empty(9))
+        path.append(state.params.copy())
+    return state, progress[0], path
+
+
+def test_the_best_parameters_are_those_that_were_judged():
+    start = np.array([1.0, -2.0])
+    state, progress, path = steps_from(start, [5.0, 3.0, 11.0], 2.5)
+    np.testing.assert_array_equal(path, [start * (-1.5) ** k for k in (1, 2, 3)])
+    np.testing.assert_array_equal(state.best, path[0])
+    assert progress["best_objective"] == 3.0
+
+
+def test_a_mean_in_which_a_fit_settles_begins_anew_where_it_goes_on():
+    state, progress, path = steps_from(np.array([1.0]), [1.0, 1.2, 1.3, 0.5, 0.9], 0.1)
+    np.testing.assert_allclose(state.average, (path[2] + path[3]) / 2)  # a standstill, until 0.5 turned up
+    state, progress, path = steps_from(np.array([1.0]), [1.0, 1.2, 1.3, 0.5, 0.9, 0.9, 0.9], 0.1)
+    np.testing.assert_allclose(state.average, (path[5] + path[6]) / 2)
+    assert progress["averaged"] == 2
 
 
 # -- the whole loop where numba can't be imported
