@@ -3,6 +3,7 @@
 import itertools
 import pickle
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd._problem import predictions
+from skgd._solvers.several import best_of
 from skgd.activations import ACTIVATIONS, Tanh
 from skgd.optimizers import SGD, Adam
 
@@ -704,6 +706,38 @@ def test_one_start_that_diverges_is_no_trouble(data):
         model = fit_quietly(GDMLPRegressor(learning_rate=rate, **settings), X, y)
         assert np.isfinite(model.predict(X)).all()
         assert model.restart_scores_.min() == pytest.approx(objective_of(model, X, y), rel=1e-9)
+
+
+class Start:
+    """Stands for the driver of one start."""
+
+    def __init__(self, score=0.0, error=None):
+        self.of, self.error, self.training = score, error, SimpleNamespace(loss_unit=3.0)
+
+    def train(self, audience):
+        if self.error is not None:
+            raise self.error
+
+    def score(self):
+        return self.of
+
+    def stop(self, reason):
+        self.stopped = reason
+
+
+def test_the_start_with_the_least_score_is_kept_whatever_the_others_are():
+    audience, failed = SimpleNamespace(error=None, ended=[]), ValueError("nothing to learn from there")
+    audience.end = audience.ended.append
+    starts = [Start(np.nan), Start(-1.0), Start(error=failed), Start(np.inf), Start(-5.0), Start(2.0)]
+    best = best_of(starts, audience, 1)
+    assert best is starts[4]
+    np.testing.assert_array_equal(best.training.restart_scores, 3 * np.array([np.nan, -1, np.inf, np.inf, -5, 2]))
+    assert audience.ended == [starts[2]]
+    with pytest.raises(ValueError, match="nothing to learn"):
+        best_of([Start(error=failed), Start(error=ValueError("nor there"))], None, 1)
+    audience.error = failed  # of a callback: not for lack of anything to learn
+    with pytest.raises(ValueError, match="nothing to learn"):
+        best_of(starts, audience, 1)
 
 
 # -- averages
