@@ -575,9 +575,11 @@ def test_the_reason_to_stop_is_that_of_the_member_that_had_to(at_epoch):
     X, y = DIABETES
     model = GDMLPRegressor(n_members=2, tol=None, early_stopping=False, n_jobs=1, **SMALL)
     assert model.fit(X, y).stop_reason_ == "max_iter"
+    n_updates = model.t_
     second = at_epoch(SMALL["max_iter"] + 3, lambda: True)
     model.set_callbacks(second).fit(X, y)
     assert (model.stop_reason_, list(map(len, model.loss_curve_))) == ("callback", [12, 3])
+    assert (model.n_iter_, model.t_) == (12, n_updates)  # of the one that has had most
 
 
 def test_a_fit_that_was_cut_short_is_resumed_to_the_same_bits(tmp_path, at_epoch):
