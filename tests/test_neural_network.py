@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from skgd import GDMLPClassifier, GDMLPRegressor
 from skgd._problem import predictions
-from skgd._solvers.several import best_of
+from skgd._solvers.several import attributes_of, best_of, salvage
 from skgd.activations import ACTIVATIONS, Tanh
 from skgd.optimizers import SGD, Adam
 
@@ -711,15 +711,19 @@ def test_one_start_that_diverges_is_no_trouble(data):
 class Start:
     """Stands for the driver of one start."""
 
-    def __init__(self, score=0.0, error=None):
-        self.of, self.error, self.training = score, error, SimpleNamespace(loss_unit=3.0)
+    def __init__(self, score=0.0, error=None, updates=0, before=0, reason="converged"):
+        self.of, self.error, self.first_update = score, error, before
+        self.training = SimpleNamespace(loss_unit=3.0, updates=updates, stop_reason=reason)
 
     def train(self, audience):
         if self.error is not None:
             raise self.error
 
-    def score(self):
+    def score(self, anew=True):
         return self.of
+
+    def interrupted(self):
+        return self.training
 
     def stop(self, reason):
         self.stopped = reason
@@ -738,6 +742,27 @@ def test_the_start_with_the_least_score_is_kept_whatever_the_others_are():
     audience.error = failed  # of a callback: not for lack of anything to learn
     with pytest.raises(ValueError, match="nothing to learn"):
         best_of(starts, audience, 1)
+
+
+def test_of_starts_that_were_interrupted_the_best_is_kept_of_members_all():
+    ended, going, waiting = Start(2.0, updates=5), Start(1.0, updates=3), Start(0.0)
+    assert salvage([ended, going, waiting], are_members=False) == [going]
+    assert going.training.stop_reason == "interrupted"  # since one has never begun
+    before = Start(updates=5, before=5)
+    assert salvage([before, ended, waiting], are_members=True) == [before, ended]
+    assert before.training.stop_reason == "interrupted"
+    assert salvage([before, waiting], are_members=True) == []
+    both = Start(2.0, updates=5), Start(1.0, updates=3, reason="max_iter")
+    assert salvage(both, are_members=False)[0].training.stop_reason == "max_iter"
+
+
+@pytest.mark.parametrize(("norms", "largest"), [((0.5, 2.0), 2.0), ((None, 2.0), None)])
+def test_the_gradient_of_several_trainings_is_the_largest(norms, largest):
+    curves = dict.fromkeys(("losses", "validation_losses"), SimpleNamespace(values=[1.0]))
+    others = dict.fromkeys(("optimizer", "learning_rate", "batch_size", "restart_scores"))
+    counts = {"epochs": 1, "updates": 1, "facts": {}, "stop_reason": "converged"}
+    trainings = [SimpleNamespace(gradient_norm=norm, **curves, **others, **counts) for norm in norms]
+    assert attributes_of(trainings)["gradient_norm_"] == largest
 
 
 # -- averages
