@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd._solvers.several import check_range
 
 N_EXAMPLES = int(os.environ.get("SKGD_EXTREMES", "60"))
 PRECISIONS = {np.float64: 300, np.float32: 37}  # and decimal exponents in their range
@@ -181,3 +182,17 @@ def test_a_last_step_out_of_range_is_taken_back():
         model.fit(X, counts)
     assert model.stop_reason_ == "diverged"
     assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize("name", ["coef_", "intercept_", "coefs_", "intercepts_"])
+def test_parameters_that_their_dtype_does_not_hold_are_refused_by_name(name):
+    finite = np.ones(2, np.float32)
+    beyond = np.array([1.0, np.inf], np.float32)
+    as_lists = name.endswith("s_")
+    published = {
+        of: [finite, finite] if as_lists else finite for of in ("coef_", "intercept_", "coefs_", "intercepts_")
+    }
+    check_range("Estimator", published)
+    published[name] = [finite, beyond] if as_lists else beyond
+    with pytest.raises(ValueError, match=f"Estimator: {name} are beyond what float32 holds.*float64 X has more room"):
+        check_range("Estimator", published)
