@@ -380,3 +380,14 @@ def test_a_network_without_hidden_layers_on_one_column_of_csr():
     )
     model.fit(sparse.csr_matrix(X), 3 * X[:, 0])
     np.testing.assert_allclose(model.predict(X), 3 * X[:, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "svrg"])
+@pytest.mark.parametrize("density", [0.005, 0.03])
+def test_what_follows_from_the_entries_of_rows_is_that_of_the_next_rows(optimizer, density):
+    rng = np.random.default_rng(0)
+    rows = [sparse.random_array((300, 3000), density=share, rng=rng, format="csr") for share in (0.005, density)]
+    settings = {"batch_size": 8, "learning_rate": 0.01, "standardize": False, "random_state": 0}
+    model = GDLinearRegressor(optimizer=optimizer, **settings).partial_fit(rows[0], rng.standard_normal(300))
+    copy, y = pickle.loads(pickle.dumps(model)), rng.standard_normal(300)  # which knows of no call before
+    np.testing.assert_array_equal(model.partial_fit(rows[1], y).coef_, copy.partial_fit(rows[1], y).coef_)
