@@ -650,6 +650,13 @@ def test_moments_of_columns(dtype, index):
     assert largest_entries(data_of(X)).scale(1e-16)[3] == 1
 
 
+def test_shares_of_columns_are_those_of_the_rows_in_use():
+    X, subset = make_data()[0], np.arange(0, 300, 3)
+    for used in ((), subset):
+        dense = X.toarray()[subset] if len(used) else X.toarray()
+        np.testing.assert_allclose(Rows(data_of(X, subset=used), 1).column_shares(), np.mean(dense != 0, axis=0))
+
+
 def test_mean_squares_are_those_of_scaled_columns():
     X, scale = make_data()[0], np.geomspace(0.1, 10, 20)
     data = data_of(X)
