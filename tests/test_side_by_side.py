@@ -210,8 +210,13 @@ def test_under_the_next_penalty_all_is_as_if_it_had_always_been_that(solvers):
     y, folds = (score > 0).astype(float), list(KFold(3).split(X))
     paths_of(GDLogisticClassifier(), X, y, folds, ALPHAS[:1])
     solver, alpha = solvers[0], 0.003
+    first = solver.pairs[0]
     solver._penalise(ElasticNet(alpha, 0.0))
     np.testing.assert_allclose(solver.of_whole.ridge, np.r_[np.full(70, alpha), 0])
+    of_ridge = (alpha - 0.1) * solver.rows.own_params(first.step)
+    of_ridge[:, -1] = 0.0
+    more = solver.rows.own_gradients(solver.pairs[0].change - first.change)
+    np.testing.assert_allclose(more, of_ridge, atol=1e-9 * np.abs(of_ridge).max())
     own, last = solver.rows.own_params(solver.params), solver.pairs[-1]
     before, changes = solver.rows.own_params(solver.params - last.step), solver.rows.own_gradients(last.change)
     for k, (rows, _) in enumerate(folds):
