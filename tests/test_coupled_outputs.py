@@ -52,6 +52,14 @@ def test_products_are_those_of_the_whole_matrix(some):
     np.testing.assert_allclose(found, expected, atol=1e-14)
 
 
+@pytest.mark.parametrize("entries", [2**17, 100 * 6 * K])  # in one go, and in parts whose last one is smaller
+def test_the_matrix_of_all_outputs_is_the_textbooks(some, entries, monkeypatch):
+    sample, params, expected = some
+    monkeypatch.setattr("skgd._problem.sample.COUPLED_ENTRIES", entries)
+    found = sample.coupled_hessian(params, np.empty(0)) / sample.weight.sum()
+    np.testing.assert_allclose(found, expected, atol=1e-14)
+
+
 @pytest.mark.parametrize("ridge", [1e-1, 1e-3])
 def test_steps_are_those_of_newton(some, ridge, monkeypatch):
     sample, params, expected = some

@@ -17,6 +17,7 @@ from .model import Model
 PART_ENTRIES = 2**18  # of the rows, for each output, that one thread works on at a time: a quarter of a millisecond
 BLAS_OUTPUTS = 3  # from so many outputs on a linear model's raw predictions are a product of matrices worth its name
 BLAS_SPEED = 4  # products of BLAS in the time of one in our kernels
+COUPLED_ENTRIES = 2**17  # of the rows, for each output, that its matrix is made of at a time: they stay in the cache
 SAMPLE_ROWS = 10_000  # of which the curvature is learnt, at least,
 ROWS_PER_PARAMETER = 20  # a matrix from so many rows a column is within some ten per cent of that from all
 SAMPLE_ENTRIES = 2**23  # unless they are as wide as that
@@ -130,17 +131,21 @@ class Sample:
 
     def coupled_hessian(self, params: np.ndarray, hyper: np.ndarray) -> np.ndarray:
         """The same with the blocks between outputs: one matrix for all parameters."""
-        share = self.shares(params)
-        own = (self.second_derivatives(params, hyper) + share**2) * self.weight[:, None]
-        n_columns = self.Z.shape[1]
-        total = np.zeros((self.n_outputs * n_columns,) * 2)
-        for k in range(self.n_outputs):
-            block = slice(k * n_columns, (k + 1) * n_columns)
-            total[block, block] = gram(self.Z, own[:, k])
-        share *= np.sqrt(self.weight)[:, None]
-        products = (share[:, :, None] * self.Z[:, None, :]).reshape(-1, total.shape[0])
-        total -= products.T @ products
-        return total
+        raw = self._raw(params)
+        share = self._coupling(raw).T
+        own = np.sqrt((self._second_derivatives(raw, hyper).T + share**2) * self.weight)
+        share = share * np.sqrt(self.weight)
+        K, p = self.n_outputs, self.Z.shape[1]
+        total = np.zeros((K, p, K, p))
+        for start in range(0, len(self.Z), max(COUPLED_ENTRIES // (K * p), 1)):
+            rows = slice(start, start + max(COUPLED_ENTRIES // (K * p), 1))
+            columns = np.ascontiguousarray(self.Z[rows].T)  # whose inner loops run over rows, however few columns
+            for k in range(K):
+                root = columns * own[k, rows]
+                total[k, :, k] += root @ root.T
+            products = (share[:, None, rows] * columns).reshape(K * p, -1)
+            total -= (products @ products.T).reshape(total.shape)
+        return total.reshape(K * p, K * p)
 
     def coupled_products(self, share: np.ndarray, total_weight: float) -> Callable[[np.ndarray], np.ndarray]:
         """What multiplies a vector by that matrix, over a sum of weights, without the matrix."""
@@ -164,13 +169,19 @@ class Sample:
 
     def shares(self, params: np.ndarray) -> np.ndarray:
         """Of each output in all of a row, which couple them."""
-        share = self.loss.coupling(self._raw(params))
+        return self._coupling(self._raw(params))
+
+    def _coupling(self, raw):
+        share = self.loss.coupling(raw)
         assert share is not None
         return share
 
     def second_derivatives(self, params: np.ndarray, hyper: np.ndarray, exact: bool = True) -> np.ndarray:
         """Of the loss of each row by each output; not exact: those of kinks as means over their neighbourhood."""
-        of = self.loss, self.plug_in, self._raw(params), self.targets, self.weight, hyper
+        return self._second_derivatives(self._raw(params), hyper, exact)
+
+    def _second_derivatives(self, raw, hyper, exact=True):
+        of = self.loss, self.plug_in, raw, self.targets, self.weight, hyper
         return second_derivatives(*of, exact or self.loss.smooth, self.bounded)
 
     def _raw(self, params):

@@ -74,11 +74,11 @@ class LogLoss(Loss):
         return total
 
     def second_derivative(self, raw, y):
-        probability = expit(raw) if raw.shape[1] == 1 else softmax(raw, axis=1)
+        probability = expit(raw) if raw.shape[1] == 1 else _shares(raw)
         return probability * (1 - probability)
 
     def coupling(self, raw):
-        return None if raw.shape[1] == 1 else softmax(raw, axis=1)
+        return None if raw.shape[1] == 1 else _shares(raw)
 
     def best_constant(self, y, weight, n_outputs):
         log_share = _log_shares(class_shares(y, weight, n_outputs))
@@ -147,6 +147,15 @@ class MultilabelLogLoss(LogLoss):
     def predict_log_proba(self, raw: np.ndarray) -> np.ndarray:
         """Logarithms of the probabilities, without the underflow of log(predict_proba)."""
         return log_expit(raw)
+
+
+def _shares(raw: np.ndarray) -> np.ndarray:
+    """Softmax of each row, by columns: the inner loops of NumPy are as long as the rows are many."""
+    share = raw.T.copy()
+    share -= share.max(axis=0)
+    np.exp(share, out=share)
+    share /= share.sum(axis=0)
+    return share.T
 
 
 def _log_shares(share: np.ndarray) -> np.ndarray:
