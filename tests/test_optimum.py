@@ -483,6 +483,31 @@ def test_one_step_on_few_rows_is_proven_to_be_the_last_without_another_direction
     assert (model.n_iter_, len(directions)) == (1, 1)
 
 
+def test_few_rows_of_several_outputs_are_solved_as_the_matrix_of_all_columns_says():
+    rng = np.random.default_rng(0)
+    Z, weight, vector = np.column_stack([rng.standard_normal((9, 12)), np.ones(9)]), rng.random((2, 9)), np.arange(26.0)
+    ridge = np.append(np.append(np.full(12, 0.1), 1e-3), np.append(np.full(12, 3.0), 0.2))
+    found = LowRank(ridge, Z, Z[:, :-1] @ Z[:, :-1].T, weight).solve(vector)
+    blocks = [Z.T * of_output @ Z + np.diag(own) for of_output, own in zip(weight, ridge.reshape(2, -1), strict=True)]
+    expected = [np.linalg.solve(*each) for each in zip(blocks, vector.reshape(2, -1), strict=True)]
+    np.testing.assert_allclose(found, np.ravel(expected), rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_factors", [3, 0])  # behind all columns; without any, gradients are enough
+def test_classes_of_few_rows_have_no_matrix_of_all_columns(n_factors, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 400)) + rng.standard_normal((60, n_factors)) @ rng.standard_normal((n_factors, 400))
+    y = (X[:, :3] + rng.gumbel(size=(60, 3))).argmax(axis=1)
+    factors, factorise = [], hessians.Factor._factorise
+    monkeypatch.setattr(
+        hessians.Factor, "_factorise", lambda self, ridge: factors.append(len(ridge)) or factorise(self, ridge)
+    )
+    model = GDLogisticClassifier(alpha=10.0, standardize=False).fit(X, y)
+    oracle = LogisticRegression(C=1 / (10.0 * 60), solver="newton-cg", tol=1e-12, max_iter=1000).fit(X, y)
+    np.testing.assert_allclose(model.coef_, oracle.coef_, atol=1e-6 * np.abs(oracle.coef_).max())
+    assert set(factors) == ({60} if n_factors else set())
+
+
 def test_a_gradient_proves_nothing_where_an_intercept_is_left_to_learn():
     curvature = SimpleNamespace(constant_model=Diagonal, ridge=np.array([0.1, 0.2, 0.0]))
     gradient = np.array([1e-5, 2e-5, 0.0])

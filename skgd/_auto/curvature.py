@@ -44,7 +44,8 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     n, p = rows.n_rows, model.n_features + 1
     most_entries = SAMPLE_ENTRIES * (2 if problem.loss.quadratic else 1)  # which conjugate gradients seldom leave to it
     wide = 2 * n < p and p >= WIDE and (n <= MATRIX_ROWS or n * p <= most_entries)
-    few_rows = rows.is_dense and model.n_outputs == 1 and wide and n <= LOW_RANK_MOST_ROWS
+    few_rows = rows.is_dense and wide and model.n_outputs * n**2 <= LOW_RANK_MOST_ROWS**2
+    few_rows = few_rows and (model.n_outputs == 1 or problem.l1 is None)
     kind = preconditioner
     if kind == "working_sets" and not can_choose_columns(problem):
         kind = "auto"
@@ -88,7 +89,8 @@ def gradients_lead_far(problem: Problem, is_auto: bool, kind: str, few_rows: boo
     n, d = rows.n_rows, rows.n_features
     if n <= d and (few_rows and n > TRIED_ROWS if rows.is_dense else is_auto and quadratic and rows.in_memory):
         return is_even(rows)
-    of_all = is_auto and rows.is_dense and rows.in_memory and kind == "subsample" and not few_rows and size == n
+    complete = few_rows and problem.model.n_outputs == 1  # which Newton's method makes the best of
+    of_all = is_auto and rows.is_dense and rows.in_memory and kind == "subsample" and not complete and size == n
     exact = problem.model.compute_dtype(rows.storage) == FLOAT64  # other passes lose digits that matrices keep
     if not (of_all and exact) or quadratic or d < TRIED_COLUMNS:
         return False

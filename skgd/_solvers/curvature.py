@@ -169,7 +169,7 @@ class Curvature:
 
     def patience(self, n_rows: int, grows: bool) -> float:
         """Slow steps that are worth a new model: its cost in evaluations of the objective over n_rows, roughly."""
-        if self.tries_gradients and self.kind == "subsample" and not self.few_rows:
+        if self.tries_gradients and self.kind == "subsample" and not (self.few_rows and self.complete):
             return self.n_columns / PRODUCTS_PER_PASS
         if self.tries_gradients:
             return n_rows / ROWS_PER_TRY if self.few_rows else SPARSE_TRIES
@@ -377,7 +377,7 @@ def most_to_gain(gradient: np.ndarray, ridge: np.ndarray) -> float:
 
 def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.ndarray) -> LowRank:
     """The model of few rows beside many columns."""
-    second = sample.second_derivatives(params, hyper)[:, 0] * sample.weight / sample.weight.sum()
+    second = sample.second_derivatives(params, hyper).T * (sample.weight / sample.weight.sum())
     return LowRank(ridge, sample.Z, sample.products, second)
 
 

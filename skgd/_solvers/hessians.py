@@ -115,32 +115,37 @@ class Unshifted:
 
 
 class LowRank:
-    """diag(ridge) + Z' diag(weight) Z with few rows Z (Woodbury): for more columns than rows.
+    """diag(ridge) + Z' diag(weight) Z with few rows Z (Woodbury), for each output: for more columns than rows.
 
     The ridge is one number for all columns but the last, the intercept's: the products of the rows without that column
-    serve all weights and ridges. A share of the typical entry of the other matrix' diagonal stands in for one that is
-    smaller.
+    serve all outputs, weights and ridges. A share of the typical entry of the other matrix' diagonal stands in for one
+    that is smaller.
     """
 
     rough = False
 
     def __init__(self, ridge: np.ndarray, Z: np.ndarray, products: np.ndarray, weight: np.ndarray):
-        self.Z, self.products, self.root = Z, products, np.sqrt(weight)
+        self.Z, self.products, self.roots = Z, products, np.sqrt(np.atleast_2d(weight))
         self._factorise(ridge)
 
     def _factorise(self, ridge):
-        of_intercept = self.Z[:, -1] * self.root
-        trace = self.products.diagonal() @ self.root**2 + of_intercept @ of_intercept
-        self.base = np.maximum(ridge, RIDGE * max(trace / self.Z.shape[1] + ridge.mean(), TINY))
-        of_features, of_intercept = self.root / np.sqrt(self.base[0]), of_intercept / np.sqrt(self.base[-1])
-        matrix = self.products * of_features
-        matrix *= of_features[:, None]
-        matrix += np.outer(of_intercept, of_intercept)
-        self.inner = Factor(matrix, np.ones(len(matrix)))
+        self.base, self.inner = ridge.reshape(len(self.roots), -1).copy(), []
+        for root, base in zip(self.roots, self.base, strict=True):
+            of_intercept = self.Z[:, -1] * root
+            trace = self.products.diagonal() @ root**2 + of_intercept @ of_intercept
+            np.maximum(base, RIDGE * max(trace / self.Z.shape[1] + base.mean(), TINY), out=base)
+            of_features, of_intercept = root / np.sqrt(base[0]), of_intercept / np.sqrt(base[-1])
+            matrix = self.products * of_features
+            matrix *= of_features[:, None]
+            matrix += np.outer(of_intercept, of_intercept)
+            self.inner.append(Factor(matrix, np.ones(len(matrix))))
 
     def solve(self, vector):
-        scaled = vector / self.base
-        return scaled - ((self.root * self.inner.solve(self.root * (self.Z @ scaled))) @ self.Z) / self.base
+        scaled = vector.reshape(self.base.shape) / self.base
+        along = self.roots * (scaled @ self.Z.T)
+        for of_output, inner in zip(along, self.inner, strict=True):
+            of_output[:] = inner.solve(of_output)
+        return (scaled - ((self.roots * along) @ self.Z) / self.base).ravel()
 
     def penalised(self, ridge):
         other = copy.copy(self)
