@@ -116,7 +116,8 @@ def unpacked(given: dict) -> Training:
     params = arrays["params"]
     _check_shapes(model, params, scaling, moments)
     penalised, l1_counts = (model.penalised(penalty_factor(loss, scaling, degree)) for degree in (2, 1))
-    state = new_state(params, optimizer, params.dtype, penalised, l1_counts)._asdict()
+    n_slots = optimizer.n_slots if "slots" in arrays or not optimizer.searches_line else 0
+    state = new_state(params, n_slots, params.dtype, penalised, l1_counts)._asdict()
     for name, array in arrays.items():
         state[name][...] = array
     of_progress = new_progress(0)

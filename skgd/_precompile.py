@@ -27,6 +27,8 @@ WHATEVER_X_IS = (
     "coordinate_path",
     "add_multiples",
     "among",
+    "conjugate_direction",
+    "conjugate_step",
     "function_update",
     "control",
     *OF_PARAMETERS,

@@ -7,7 +7,9 @@ from sklearn.linear_model import Ridge
 
 from skgd import GDLinearRegressor
 from skgd._auto.linear import decide
+from skgd._compile.kernels import kernel
 from skgd._fit import problem_of
+from skgd._kernels.structures import FLOAT64
 from skgd._problem.combinations import Combinations
 from skgd._solvers import row_space
 from skgd._solvers.driver import Driver
@@ -104,7 +106,7 @@ def test_bounds_are_above_what_is_left_to_gain_and_near_it(ridge):
     for _ in range(6):
         bound, left = search.look(), search.objective - least
         assert left <= bound * (1 + 1e-9) + 1e-15
-        assert left <= search.duality_gaps().sum() * (1 + 1e-9) + 1e-15
+        assert left <= search.duality_gaps.sum() * (1 + 1e-9) + 1e-15
         assert bound <= 2 * left + 1e-15 or ridge == 0.1  # that curves as much as the loss does
         search.move()
 
@@ -222,3 +224,31 @@ def test_rows_held_out_end_it_and_take_no_part(monkeypatch):
     assert model.stop_reason_ == "early_stopping"
     np.testing.assert_allclose(loss(model.coef_, model.intercept_), min(model.validation_curve_))
     assert loss(model.coef_, model.intercept_) <= loss(coef, intercept) * 1.001
+
+
+def test_steps_have_the_slope_curvature_and_gap_of_formulas():
+    rng = np.random.default_rng(3)
+    n, ridge, ratio, length = 37, 0.3, 0.7, 0.9
+    shares, slopes, products, factors, of_rows, a, r, y = rng.standard_normal((8, n))
+    shares = abs(shares)
+    shares[5] = 0.0
+    d, q, sums = factors.copy(), of_rows.copy(), np.empty(3)
+    kernel("conjugate_direction", FLOAT64)(ratio, shares, ridge, slopes, products, d, q, sums)
+    np.testing.assert_allclose([d, q], [ratio * factors - slopes, ratio * of_rows - products])
+    np.testing.assert_allclose(sums[:2], [slopes @ q, (shares * q + ridge * d) @ q])
+    at, residuals, gradient = a.copy(), r.copy(), np.empty(n)
+    kernel("conjugate_step", FLOAT64)(length, shares, ridge, y, d, q, at, residuals, gradient, sums)
+    np.testing.assert_allclose([at, residuals], [a + length * d, r + length * q])
+    np.testing.assert_allclose(gradient, shares * residuals + ridge * at)
+    gap = gradient[shares > 0] ** 2 / shares[shares > 0]
+    np.testing.assert_allclose(sums, [shares @ residuals**2, ridge * at @ (residuals + y), gap.sum()])
+
+
+def test_a_line_search_keeps_no_vectors_of_rules():
+    model = GDLinearRegressor(alpha=ALPHA, standardize=False).fit(X, Y)
+    assert model._training.state.slots.size == 0
+    model.partial_fit(X, Y)  # by a rule
+    assert np.isfinite(model.coef_).all()
+    rule = GDLinearRegressor(alpha=ALPHA, optimizer="lbfgs", batch_size=10, warm_start=True)
+    rule.partial_fit(X, Y)
+    assert len(rule._training.state.slots) == rule._training.optimizer.n_slots or not rule._training.state.slots.size

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from .._kernels import (
+    conjugate,
     coordinate_descent,
     denormals,
     epochs,
@@ -53,6 +54,8 @@ ROOMS = {
     "few_columns_raw": sparse,
     "combine_rows": sparse,
     "row_products": sparse,
+    "conjugate_direction": conjugate,
+    "conjugate_step": conjugate,
     "help_team": team,
     "control": denormals,
 }

@@ -238,7 +238,7 @@ class FunctionRun:
 
 def _training_from(start: np.ndarray, plan: Plan) -> Training:
     everywhere = np.ones(start.size)  # decoupled decay of weights takes all variables
-    state = new_state(start, plan.optimizer, FLOAT64, everywhere, everywhere)
+    state = new_state(start, plan.n_slots, FLOAT64, everywhere, everywhere)
     return Training(plan.optimizer, state, new_progress(seed=1), plan.learning_rate)
 
 

@@ -64,7 +64,10 @@ class Combinations:
 
         for _ in self._over_parts(multiply):
             pass
-        return self.centre(found)
+        means = found @ self.shares if self.centred else np.zeros(len(found))
+        if self.centred:
+            found -= means[:, None]
+        return found, means
 
     def _over_parts(self, work: Callable) -> Iterator:
         return map(work, self.parts) if len(self.parts) == 1 else threads.run(work, self.parts, self.rows.n_threads)

@@ -293,13 +293,12 @@ def far_centers(data: Data) -> np.ndarray:
             far = far[which]
         else:
             # a column with a share of zeros that is more than 1 / (FAR^2 + 1) varies by more than FAR allows
-            most = np.bincount(some_rows(features, some).indices).max(initial=0)
-            if len(some) - most > len(numbers) / (FAR**2 + 1):
+            full = np.bincount(some_rows(features, some).indices) >= len(some) - len(numbers) / (FAR**2 + 1)
+            if not full.any():
                 return center
-            stored = some_rows(features, numbers)
-            entries = stored.data.astype(np.float64, copy=False)
-            sums = [np.bincount(stored.indices, each, minlength=d) for each in (entries, entries**2)]
-            far, mean = _far(sums[0] / len(numbers), sums[1] / len(numbers))
+            columns = dense_columns(scaled_rows(features, numbers), full.nonzero()[0])
+            far, mean = _far(*_means(columns))
+            far = full.nonzero()[0][far]
     center[far] = mean
     if far.size and not isinstance(features, Features):
         columns, size = dense_columns(scaled_rows(features, numbers), far), np.abs(mean)

@@ -65,6 +65,11 @@ class Plan:
         return self.optimizer.searches_line
 
     @property
+    def n_slots(self) -> int:
+        """Vectors that the optimizer's rule keeps in the state of a training; line searches have their own."""
+        return 0 if self.searches_line else self.optimizer.n_slots
+
+    @property
     def needs_certificate(self) -> bool:
         """Whether the gradient must be looked for after every epoch, since no solver has that of the parameters."""
         at_hand = self.searches_line or (self.exact and self.average is False)

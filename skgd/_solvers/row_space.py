@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import _parallel as threads
+from .._compile.kernels import kernel
 from .._kernels.constants import TINY
 from .._kernels.structures import FLOAT64
 from .._problem.combinations import Combinations
@@ -35,21 +36,25 @@ class RowSearch:
 
     def __init__(self, combinations: Combinations, targets: np.ndarray):
         self.combinations, self.shares, self.targets = combinations, combinations.shares, targets
-        self.factors, self.residuals = np.zeros_like(targets), -targets
+        self.factors, self.residuals, self.slopes = np.zeros_like(targets), -targets, np.empty_like(targets)
         self.step_factors, self.step_products = np.zeros((2, *targets.shape))
+        self._turn, self._go = (kernel(name, FLOAT64) for name in ("conjugate_direction", "conjugate_step"))
 
     def begin(self, ridge: np.ndarray) -> None:
         """Begin where the factors are, with a ridge for each output."""
         self.ridge, self.n_steps = ridge, 0
         self.squares, self.lengths = np.zeros((2, len(ridge)))  # of the gradient before the last step, and of that
         self.exact = not self.factors.any()  # whether residuals are computed from the factors, not carried along
-        self._evaluate()
+        self._step(np.zeros_like(self.lengths))
 
-    def _evaluate(self) -> None:
-        loss = _products(self.shares * self.residuals, self.residuals).sum()
-        penalty = self.ridge @ _products(self.factors, self.residuals + self.targets)  # the latter are Z Z'a
-        self.objective = 0.5 * float(loss + penalty)
-        self.slopes = self.shares * self.residuals + self.ridge[:, None] * self.factors  # factors of the gradient
+    def _step(self, lengths: np.ndarray) -> None:
+        """Go so far along the directions; evaluate the objective, the factors of its gradient and the dual there."""
+        found = np.empty((len(lengths), 3))
+        of_outputs = self.targets, self.step_factors, self.step_products, self.factors, self.residuals, self.slopes
+        for length, ridge, sums, *of_output in zip(lengths, self.ridge, found, *of_outputs, strict=True):
+            self._go(length, self.shares, ridge, *of_output, sums)
+        self.objective = 0.5 * float(found[:, :2].sum())
+        self.duality_gaps = 0.5 * found[:, 2]  # by how much the objective of each output lies above its least, at most
 
     def state(self) -> dict:
         """Where it is, between two steps."""
@@ -59,7 +64,7 @@ class RowSearch:
         """Go on from there."""
         for name in ARRAYS:
             fill(getattr(self, name), state[name], name)
-        self._evaluate()
+        self._step(np.zeros_like(self.lengths))
         for name, kind in RESUMED.items():
             setattr(self, name, kind(state[name]))
 
@@ -68,11 +73,6 @@ class RowSearch:
         """Largest change of a parameter in the last step."""
         moved = self.combinations.of(self.lengths[:, None] * self.step_factors)
         return largest(moved.ravel()) if self.n_steps else np.inf
-
-    def duality_gaps(self) -> np.ndarray:
-        """By how much the objective of each output lies above its least, at most: by the dual at the factors."""
-        squares = np.divide(self.slopes**2, self.shares, out=np.zeros_like(self.slopes), where=self.shares > 0)
-        return 0.5 * squares.sum(axis=1)
 
     def look(self) -> float:
         """Take the gradient; by how much the objective lies above its least, at most.
@@ -83,30 +83,25 @@ class RowSearch:
         self.steepest = self.combinations.of(self.slopes)
         squares = self.next_squares = _products(self.steepest, self.steepest)
         by_ridge = np.divide(0.5 * squares, self.ridge, out=np.full_like(squares, np.inf), where=self.ridge > 0)
-        return float(np.minimum(self.duality_gaps(), by_ridge).sum())
+        return float(np.minimum(self.duality_gaps, by_ridge).sum())
 
     def move(self) -> None:
         """Go to the least point along the direction that is conjugate to those before."""
         products, _ = self.combinations.products(self.steepest)
-        ratio = _quotients(self.next_squares, self.squares)[:, None]
-        self.step_factors *= ratio
-        self.step_factors -= self.slopes
-        self.step_products *= ratio
-        self.step_products -= products
-        of_loss = self.step_products**2 @ self.shares
-        curvature = of_loss + self.ridge * _products(self.step_factors, self.step_products)
-        self.lengths = _quotients(-_products(self.slopes, self.step_products), curvature)
-        self.factors += self.lengths[:, None] * self.step_factors
-        self.residuals += self.lengths[:, None] * self.step_products
+        ratios, found = _quotients(self.next_squares, self.squares), np.empty((len(products), 2))
+        of_outputs = self.slopes, products, self.step_factors, self.step_products
+        for ratio, ridge, sums, *of_output in zip(ratios, self.ridge, found, *of_outputs, strict=True):
+            self._turn(ratio, self.shares, ridge, *of_output, sums)
+        self.lengths = _quotients(-found[:, 0], found[:, 1])
         self.squares, self.exact = self.next_squares, False
         self.n_steps += 1
-        self._evaluate()
+        self._step(self.lengths)
 
     def evaluate_anew(self, products: np.ndarray) -> None:
         """Take the products of the rows with the parameters, of which the steps have lost digits; begin anew there."""
         self.residuals, self.squares = products - self.targets, np.zeros_like(self.squares)
         self.exact = True
-        self._evaluate()
+        self._step(np.zeros_like(self.lengths))
 
 
 class RowSpace:
@@ -167,6 +162,8 @@ class RowSpace:
                     break
             if not self.search.exact:
                 self._publish()
+        if outcome != Outcome.DIVERGED:
+            self.training.gradient_norm = largest(self.search.steepest.ravel())
         self.training.count_steps(np.array(curve))
         if outcome != Outcome.STUCK:
             return outcome
@@ -181,10 +178,9 @@ class RowSpace:
                 return Outcome.DIVERGED
         gain = gain_of(search, training)
         negligible = self.criterion.tol * gain if by_gap else 0.0
-        if by_gap and not search.exact and search.duality_gaps().sum() <= negligible:
+        if by_gap and not search.exact and search.duality_gaps.sum() <= negligible:
             search.evaluate_anew(self._publish())
         bound = search.look()
-        training.gradient_norm = largest(search.steepest.ravel())
         self.first_bound = self.first_bound if search.n_steps else bound
         self.prospects.see(bound, search.objective, rounding=EPS * gain)
         lost = self.prospects.lost

@@ -176,8 +176,8 @@ class Training:
                     vector[:] = self.model.pack(self.model.unpack(vector, self.scaling), problem.scaling)
         if problem.dtype != self.dtype:
             state = self._in_dtype(problem.dtype)
-        if not same(plan.optimizer, self.optimizer):
-            slots = np.zeros((plan.optimizer.n_slots, state.params.size), problem.dtype)
+        if not same(plan.optimizer, self.optimizer) or len(state.slots) != plan.n_slots:
+            slots = np.zeros((plan.n_slots, state.params.size), problem.dtype)
             state = state._replace(slots=slots)
             self.progress["update"] = 0
         elif plan.optimizer.follows_path:
@@ -287,7 +287,7 @@ def begin(problem: Problem, plan: Plan, rng: np.random.RandomState) -> list[Trai
         params, seed = problem.start(rng), rng.randint(1, SEEDS)
         training = Training(
             plan.optimizer,
-            new_state(params, plan.optimizer, problem.dtype, problem.penalised, problem.l1_counts),
+            new_state(params, plan.n_slots, problem.dtype, problem.penalised, problem.l1_counts),
             new_progress(seed),
             plan.learning_rate,
             plan.rate_is_auto,
@@ -311,14 +311,14 @@ def fill(array: np.ndarray, values: np.ndarray, name: str) -> np.ndarray:
     return array
 
 
-def new_state(params, optimizer: Optimizer, dtype: np.dtype, penalised: np.ndarray, l1_counts: np.ndarray) -> State:
+def new_state(params, n_slots: int, dtype: np.dtype, penalised: np.ndarray, l1_counts: np.ndarray) -> State:
     """State that nothing has happened to."""
     n = params.size
     with np.errstate(over="ignore"):  # what is infinite at the start is told of
         return State(
             params=params.astype(dtype),
             grads=np.zeros(n, dtype),
-            slots=np.zeros((optimizer.n_slots, n), dtype),
+            slots=np.zeros((n_slots, n), dtype),
             average=np.zeros(n),
             epoch_start=np.zeros(n, dtype),
             best=params.astype(dtype),
