@@ -235,7 +235,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             if tasks is not None:
                 tasks.finish()
             if streaming and not watched:
-                leave(self, parameters, kept)
+                leave(self, stream, parameters, kept)
         except BaseException as error:
             are_members = parameters.n_members > 1
             if not (isinstance(error, KeyboardInterrupt) and self._keep_what_is_learned(drivers, are_members)):
@@ -378,9 +378,13 @@ def left_for(estimator: Any, streaming: bool) -> Stream | None:
     return None
 
 
-def leave(estimator: Any, parameters: SimpleNamespace, drivers: list[Driver]) -> None:
-    """Leave for the next call of `partial_fit` what this one has decided, by parameters that can't change."""
-    if are_fixed(values := parameter_values(estimator)):
+def leave(estimator: Any, stream: Stream | None, parameters: SimpleNamespace, drivers: list[Driver]) -> None:
+    """Leave for the next call of `partial_fit` what this one has decided, or the last one: stream, if that still held.
+
+    Parameters that can change behind our back are decided by anew.
+    """
+    values = parameter_values(estimator) if stream is None else stream.values
+    if stream is not None or are_fixed(values):
         estimator._stream = Stream(values, parameters, loops_of(drivers))
 
 

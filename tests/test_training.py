@@ -21,7 +21,7 @@ from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLP
 from skgd._solvers.stopping import SearchCriterion
 from skgd._targets.held_out import hold_out
 from skgd._watch.printing import is_due
-from skgd.losses import SquaredError
+from skgd.losses import Huber, SquaredError
 from skgd.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from skgd.schedules import InverseScaling, ReduceOnPlateau, Schedule, StepDecay
 
@@ -891,6 +891,49 @@ def test_divergence_in_a_stream_is_told():
     with pytest.warns(ConvergenceWarning, match="diverged"):
         model.partial_fit(X, y)
     assert np.isfinite(parameters(model)).all()
+
+
+def test_a_divergence_in_a_later_call_of_a_stream_leaves_what_was_there_and_is_advised():
+    X, y = make_data(n=64)
+    model = GDLinearRegressor(optimizer="adam", learning_rate=1e-3, batch_size=2, shuffle=False)  # no rate from theory
+    before = parameters(model.partial_fit(X, y))
+    with pytest.warns(ConvergenceWarning, match=rf"diverged in epoch 2 .*learning_rate={NUMBER} would work") as warned:
+        model.set_params(learning_rate=1e10).partial_fit(X, y)
+    np.testing.assert_allclose(parameters(model), before, rtol=1e-12)
+    advice = re.search(rf"learning_rate={NUMBER} would", str(warned[0].message)).group(1)
+    assert model.set_params(learning_rate=float(advice)).partial_fit(X, y).stop_reason_ == "max_iter"
+
+
+@pytest.mark.parametrize("batch_size", [None, 16])
+def test_rows_that_are_immense_beside_those_before_are_no_error_in_a_stream(batch_size):
+    X, y = make_data(n=64)
+    model = GDLinearRegressor(optimizer="sgd", learning_rate=1e300, standardize=False, batch_size=batch_size)
+    model.partial_fit(X, np.zeros(64))  # nothing to learn
+    with pytest.warns(ConvergenceWarning, match="diverged"):  # by the rate: a constant has as immense a loss
+        model.partial_fit(X, 1e15 * y)
+    assert (parameters(model) == 0).all()
+
+
+@pytest.mark.parametrize("loss", ["huber", "squared_error"])
+def test_an_outlier_among_ordinary_rows_of_a_stream_is_no_divergence(loss):
+    X, y = make_data(n=64)
+    model = GDLinearRegressor(loss=loss, optimizer="sgd", learning_rate=1e-9, standardize=False, batch_size=16)
+    model.set_params(shuffle=False).partial_fit(X, y)
+    y = np.append(y[:-1], 1e10)  # in the last of four batches
+    assert model.partial_fit(X, y).stop_reason_ == "max_iter"  # a warning would be an error
+
+
+def test_streams_that_go_on_ask_for_no_best_constant(monkeypatch):
+    asked, of_huber = [], Huber.best_constant
+    monkeypatch.setattr(Huber, "best_constant", lambda self, *args: asked.append(args) or of_huber(self, *args))
+    X, y = make_data(n=64)
+    weight = np.linspace(0, 2, 64)
+    for batch_size in (None, 16):
+        model = GDLinearRegressor(loss="huber", batch_size=batch_size).partial_fit(X, y)
+        assert asked
+        asked.clear()
+        model.partial_fit(X, y, sample_weight=weight).partial_fit(X[:32], y[:32])
+        assert not asked
 
 
 @pytest.mark.parametrize("batch_size", [None, 8])

@@ -1,5 +1,6 @@
 """From features, targets and parameters to the problem that is to be solved."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def describe(
         targets = targets._replace(weight=weight)
     loss.probe(targets.y, targets.n_outputs)
 
-    workers = n_threads(parameters.n_jobs)
+    workers, goes_on = n_threads(parameters.n_jobs), streaming and before is not None
     centers_far = treatment.centers_far and not loss.trivial_optimum
     # of fewer rows than columns an intercept among columns that aren't centred is curved by nothing but the ridge
     lets_center = loss.quadratic or (loss.smooth and not sparse.issparse(X))
@@ -79,7 +80,7 @@ def describe(
         if treatment.takes_products and loss.quadratic and before is None and are_few(data):
             products = products_of(data, workers)
         if products is None:
-            moments = scaler.moments(data, loss, before.moments if streaming and before else (None, None))
+            moments = scaler.moments(data, loss, before.moments if goes_on else (None, None))
         else:
             moments = products.moments
     data = scaler.apply(data, moments)
@@ -98,10 +99,10 @@ def describe(
         scaling=scaling,
         moments=moments,
         standardization=scaler.standardization,
-        constant=starting_constant(targets, data, scaler, kind),
+        constant=functools.cache(functools.partial(starting_constant, targets, data, scaler, kind, goes_on)),
         facts=targets.facts,
         n_given=n_given,
-        rows_seen=n_given + (before.rows_seen if streaming and before else 0),
+        rows_seen=n_given + (before.rows_seen if goes_on else 0),
         streaming=streaming,
         precision=np.result_type(treatment.precision or data.features.storage.dtype, data.features.storage.dtype),
     )
@@ -215,8 +216,12 @@ def _model(parameters, kind, targets, data, scaler, moments, scaling, before, st
     return model if before is None else before.model_to_go_on_with(model, targets.loss, scaling)
 
 
-def starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -> np.ndarray:
-    """Raw prediction of the constant model that training starts from, in scaled units."""
+def starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any, goes_on: bool = False) -> np.ndarray:
+    """Raw prediction of the constant model that training starts from, in scaled units.
+
+    A stream that goes on asks for no more than a measure, and gets the mean: the best constant of some losses takes
+    longer than everything else that is done with a few rows.
+    """
     loss, n_outputs = targets.loss, targets.n_outputs
     centers_features = scaler.centers_features or scaler.centers_all
     given = kind.starting_constant(loss, centers_features, scaler.centers_targets, scaler.centers_far)
@@ -232,6 +237,8 @@ def starting_constant(targets: Targets, data: Data, scaler: Scaler, kind: Any) -
         y, weight = y[data.subset], None if weight is None else weight[data.subset]
     if weight is not None:  # only proportions count: at most 1, so that products with the largest targets stay numbers
         weight = np.ldexp(weight, -np.frexp(weight.max())[1])
+    if goes_on and loss.target_power is not None:
+        return np.average((y - data.target_center) * data.target_inverse_scale, axis=0, weights=weight)
     constant = loss.best_constant(y, weight, n_outputs)
     if "classes" not in targets.facts:  # a mean of equal targets is rounded, which would be something to learn
         of_first = loss.best_constant(y[:1], None, n_outputs)

@@ -16,6 +16,7 @@ from .scaling import Scaling
 BLOCK_ENTRIES = 2**20  # of rows that must be converted: so many are at a time
 COPIED_ENTRIES = 2**16  # of rows that lie apart: so many are copied at a time
 NETWORK_BLOCK_ENTRIES = 2**18  # of the widest layer: what the processor's second-level cache can hold
+FAR_FROM_LARGEST = {np.dtype(each): float(np.finfo(each).max) ** 0.5 for each in (np.float64, np.float32)}
 NETWORK_PART_WORK = 2**25  # multiplications that one thread makes at a time: Python, which one thread runs, takes 2 %
 
 
@@ -41,7 +42,7 @@ def check_predictions(estimator: Any, X: Any) -> None:
     """Refuse a fit whose predictions of its own rows are infinite."""
     training = estimator._training
     scale, dtype = training.scaling.target_scale, training.precision
-    if training.loss.out_activation != "exp" and scale.max(initial=0.0) < np.sqrt(np.finfo(dtype).max):
+    if training.loss.out_activation != "exp" and scale.max() < FAR_FROM_LARGEST[dtype]:
         return  # they stay near the targets
     with np.errstate(over="ignore", invalid="ignore"):
         predictions = as_numpy(estimator.predict(X), "predictions")

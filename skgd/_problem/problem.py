@@ -1,6 +1,7 @@
 """What is minimised: a model's loss over rows, and a penalty."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -34,7 +35,7 @@ class Problem:
     scaling: Scaling
     moments: tuple  # of features and targets, from which the scaling followed; None where there is none
     standardization: bool | str  # what `standardize` means for these features
-    constant: np.ndarray  # raw prediction of the constant model
+    constant: Callable[[], np.ndarray]  # gives the raw prediction of the constant model, which streams seldom ask for
     facts: dict  # of the targets, that predictions will need
     n_given: int  # rows, before those that say the same became one
     rows_seen: int  # of a stream, with those before
@@ -56,7 +57,7 @@ class Problem:
         """Parameters that training starts from."""
         if self.near is not None:
             return self.near.copy()
-        return self.model.start(self.constant, targets_vary(self), self.scaling, rng)
+        return self.model.start(self.constant(), targets_vary(self), self.scaling, rng)
 
     @cached_property
     def penalised(self) -> np.ndarray:
@@ -130,7 +131,7 @@ class Problem:
             of_rows = sample.targets, sample.shares
         targets, weight = (array.astype(dtype, copy=False) for array in of_rows)
         raw = np.empty((weight.size, self.model.n_outputs), dtype)
-        raw[:] = self.constant
+        raw[:] = self.constant()
         loss = pointwise(self.loss, dtype, warns=True)
         value = float(loss.call(raw, targets, weight, self.loss_hyper, np.empty_like(raw)))
         if not math.isfinite(value):

@@ -1,5 +1,6 @@
 """From rows in parts to the problem that is to be solved: one pass over them, in which each part is checked, too."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -191,7 +192,7 @@ def describe_partitions(
         scaling=scaling,
         moments=summary.moments,
         standardization=scaler.standardization,
-        constant=starting_constant(targets, data, scaler, kind),
+        constant=functools.cache(functools.partial(starting_constant, targets, data, scaler, kind)),
         facts=encoding.facts,
         n_given=tally.n_rows,
         rows_seen=tally.n_rows,

@@ -49,17 +49,18 @@ class Driver:
         self, training: Training, plan: Plan, problem: Any, watched: bool = False, solver: Any = None, number: int = 0
     ):
         self.training, self.plan, self.problem, self.watched = training, plan, problem, watched
-        self.beginning = None if plan.rate_is_auto else training.copy()  # to try other rates from, if it diverges
+        # To try other rates from, if it diverges. The one epoch of a stream leaves its training where it began then
+        self.beginning = None if plan.rate_is_auto else training if plan.streaming else training.copy()
         self.number = number  # of its start, where there are several
         self.first_epoch, self.first_update = training.epochs, training.updates
-        self.last_epoch = training.epochs + plan.max_iter
+        self.last_epoch = self.first_epoch + plan.max_iter
         self.back_offs = STREAMING_BACK_OFFS if plan.streaming else MAX_BACK_OFFS
         self.begun = self.stopped = False
         self.cut_short: dict | None = None  # the state in which somebody ended it, before what comes with an end
         self.early: EarlyStopping | None = None
         validates = problem.validation is not None
         self.pauses = watched or validates or plan.needs_certificate
-        self.seen = training.epochs  # when it was last looked at
+        self.seen = self.first_epoch  # when it was last looked at
         training.optimizer.probe()
         self.solver: Solver = solver or make_solver(training, plan, problem, self.pauses)
 
@@ -178,8 +179,9 @@ class Driver:
             self.early = EarlyStopping(training, plan)
         training.stop_reason, training.gradient_norm = "max_iter", None
         progress = training.progress
-        progress["start_objective"] = np.nan
-        progress["reference"] = progress["best_objective"] = self.problem.reference(self.solver.dtype)
+        progress["start_objective"], progress["reference"] = np.nan, 0.0
+        if not makes_one_step(plan, training, self.problem):
+            progress["reference"] = progress["best_objective"] = self.problem.reference(self.solver.dtype)
 
     def _look(self) -> None:
         """Look at the epoch that has just ended, whether it is to be the last one."""
@@ -208,5 +210,14 @@ class Driver:
         return training
 
     def _check_start(self) -> None:
+        progress = self.training.progress
+        if not progress["reference"][0]:  # nobody has needed it so far
+            progress["reference"] = self.problem.reference(self.solver.dtype)
         if self.training.starts_immense:
             raise ValueError(IMMENSE_START)
+
+
+def makes_one_step(plan: Plan, training: Training, problem: Any) -> bool:
+    """Whether a call in a stream makes but one step: the loss of its batch is measured by itself, by nothing else."""
+    in_stream = plan.streaming and not plan.searches_line and training.epochs > 0
+    return in_stream and plan.batch_size >= problem.rows.n_rows

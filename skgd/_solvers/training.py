@@ -1,5 +1,6 @@
 """The state of one training: everything that changes while it runs and is kept so that it can go on later."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,7 +126,7 @@ class Training:
 
     @property
     def epochs(self) -> int:
-        return int(self.progress["epoch"][0])
+        return self.progress["epoch"].item()
 
     @property
     def starts_immense(self) -> bool:
@@ -355,8 +356,10 @@ def _loss_unit(problem: Problem) -> float:
     scale, power = problem.scaling.target_scale, problem.loss.target_power
     if power is None or scale.size > 1:
         return 1.0
-    with np.errstate(over="ignore"):
-        return float(scale[0] ** power)
+    try:
+        return scale.item() ** float(power)  # NumPy's numbers would warn, and not to take longer
+    except OverflowError:
+        return math.inf
 
 
 def _equal(old: Scaling, new: Scaling) -> bool:

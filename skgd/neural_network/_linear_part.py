@@ -97,7 +97,7 @@ def linear_part_of_few(drivers: Sequence[Driver], parameters: Any, n_threads: in
 
 def constant_of(drivers: Sequence[Driver]) -> np.ndarray:
     """Raw prediction of the constant model in the units of y, on average over the members."""
-    constants = ((each.problem.constant, each.problem.scaling) for each in drivers)
+    constants = ((each.problem.constant(), each.problem.scaling) for each in drivers)
     return np.mean([in_units_of_y(*each, FLOAT64) for each in constants], axis=0)
 
 
