@@ -32,6 +32,10 @@ EVEN = 100.0  # times the smallest mean square, at most,
 LARGE_RIDGE = 0.1  # of the columns' mean square: under such a one rows change their pieces a few times
 MOST_RIDGES = 8
 EVEN_SHARE = 0.05  # or of the sum of all: the diagonal knows columns that hold more, gradients come to them by turns
+LEAST_BY_DIAGONAL = 200  # steps, which mostly do
+NEWTON_STEPS = 5  # that lead to the optimum, under each ridge, from where these have come to
+PRODUCTS_PER_ENTRY = 16  # of matrices of some hundred rows in the time that a step takes for an entry of CSR
+STEP_ENTRIES = 1e5  # in the time of what a step takes beside its entries
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 
@@ -63,7 +67,25 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     may_try = problem.loss.smooth and problem.l1 is None and not problem.streaming
     tries = may_try and gradients_lead_far(problem, preconditioner == "auto", kind, few_rows, size)
     of_all = kind == "subsample" and size == n and not tries and rows.in_memory
-    return CurvaturePlan(kind, few_rows, tries, int(size), coupled, first_ridges(problem) if of_all else ())
+    ridges = first_ridges(problem) if of_all or kind == "diagonal" else ()
+    by_diagonal = steps_by_diagonal(problem, len(ridges)) if kind == "diagonal" else np.inf
+    return CurvaturePlan(kind, few_rows, tries, int(size), coupled, by_diagonal, ridges)
+
+
+def steps_by_diagonal(problem: Problem, n_ridges: int) -> float:
+    """Steps by the diagonal that cost what Newton's do with a matrix of all rows, if one is to be had.
+
+    Where little is penalised, steps by the diagonal of correlated columns may be thousands.
+    """
+    rows, n, p = problem.rows, problem.rows.n_rows, problem.model.n_features + 1
+    affordable = rows.in_memory and n * p <= SAMPLE_ENTRIES and min(n, p) <= MATRIX_COLUMNS
+    suits = problem.model.n_outputs == 1 and problem.l1 is None and problem.loss.smooth and not problem.loss.quadratic
+    if not (affordable and suits):
+        return np.inf
+    is_wide, n_steps = 2 * n < p, NEWTON_STEPS * (1 + n_ridges)
+    of_step = (n**3 / 3 if is_wide else n * p**2 + p**3 / 3) + PRODUCTS_PER_ENTRY * n * p
+    work = n_steps * of_step + (n**2 * p if is_wide else 0)  # products of few rows are made once
+    return max(LEAST_BY_DIAGONAL, work / PRODUCTS_PER_ENTRY / (rows.n_entries + STEP_ENTRIES))
 
 
 def first_ridges(problem: Problem) -> tuple[float, ...]:

@@ -128,7 +128,8 @@ class Curvature:
     ):
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
-        self.kind, self.few_rows, self.tries_gradients, size, most_coupled, self.ridges = plan
+        self.kind, self.few_rows, self.tries_gradients, size, most_coupled = plan[:5]
+        self.by_diagonal, self.ridges = plan.by_diagonal, plan.ridges
         self.has_l1 = has_l1
         K, p = self.n_outputs, self.n_columns
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
@@ -192,7 +193,7 @@ class Curvature:
         """What the next model depends on, and what the last one was made of, which is all it takes to make it again."""
         columns = None if self.sets is None else self.sets.state()
         of_some = {"size": self.some.size, "bounded": self.some.bounded}
-        return {**of_some, "squares": self.squares, "columns": columns, "made_of": self.made_of}
+        return {**of_some, "kind": self.kind, "squares": self.squares, "columns": columns, "made_of": self.made_of}
 
     def restore(self, state: dict) -> CurvatureModel:
         """Go on from there; the last model."""

@@ -1,6 +1,7 @@
 """Training with exact gradients: on a sub-sample first, then on all rows, with the sub-sample's curvature."""
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -118,6 +119,8 @@ class LineSearch:
         if not state:
             return
         self.hyper[:] = state["hyper"]
+        if self.curvature is not None and self.curvature.kind != state["search"]["curvature"]["kind"]:
+            take_all_rows(self.curvature)
         with threads.single_threaded_blas():  # as in a step
             self.search = self._new_search(self._function(), state["search"]["params"], grows=True)
             self.search.restore(state["search"])
@@ -246,7 +249,10 @@ class LineSearch:
             if self.training.epochs == 0:
                 count(search, self.training)
             return Outcome.CONVERGED
-        if self.ridges and search.steps >= MANY_STEPS:
+        if ends_diagonal := self.curvature is not None and search.steps >= self.curvature.by_diagonal:
+            take_all_rows(self.curvature)
+            self.in_memory = True
+        if ends_diagonal or (self.ridges and search.steps >= MANY_STEPS):
             self.search, self.ridges = by_larger_ridges(self, search.params), 0
             return Outcome.RUNNING
         before = search.params
@@ -280,6 +286,13 @@ class LineSearch:
         """Whether steps are small for good: a small one up to the next kink may be followed by large ones."""
         self.still = self.still + 1 if small else 0
         return self.still >= SMALL_STEPS
+
+
+def take_all_rows(curvature: Any) -> None:
+    """Take all rows in an array from now on, and matrices of these, in place of the diagonal."""
+    n_rows = curvature.rows.n_rows
+    curvature.kind, curvature.few_rows, curvature.by_diagonal = "subsample", 2 * n_rows < curvature.n_columns, np.inf
+    curvature.some.resize(n_rows)
 
 
 def by_larger_ridges(solver: LineSearch, params: np.ndarray) -> PreconditionedSearch:

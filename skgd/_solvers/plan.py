@@ -18,6 +18,7 @@ class CurvaturePlan(NamedTuple):
     tries_gradients: bool  # whether these may lead to the optimum without a model: rows are fewer than columns
     size: int  # rows to begin with
     coupled: int  # up to so many one matrix holds all outputs, if these depend on each other
+    by_diagonal: float = np.inf  # steps by the diagonal that cost what Newton's with a matrix of all rows do
     ridges: tuple[float, ...] = ()  # times the ridge that is asked for: those under which the way there is shorter
 
 
