@@ -60,6 +60,19 @@ def test_the_matrix_of_all_outputs_is_the_textbooks(some, entries, monkeypatch):
     np.testing.assert_allclose(found, expected, atol=1e-14)
 
 
+def test_samples_are_settled_on_by_all_parameters_that_are_coupled(monkeypatch):
+    X, y = nearly_separable(12_000, 49)
+    seen = []
+
+    def descend(search, training, tol, most_steps):
+        seen.append((search.curvature.some.size, tol))
+        return search.params
+
+    monkeypatch.setattr("skgd._solvers.line_search.descend", descend)
+    GDLogisticClassifier(alpha=1e-4).fit(X, y)
+    assert seen == [(5 * 50 * K, pytest.approx(0.03 / 5))]
+
+
 @pytest.mark.parametrize("ridge", [1e-1, 1e-3])
 def test_steps_are_those_of_newton(some, ridge, monkeypatch):
     sample, params, expected = some

@@ -139,6 +139,7 @@ class Curvature:
         # whether the coupling of many outputs is known, by its products with vectors
         apart = self.couples and not self.coupled and not has_l1 and self.kind == "subsample"
         self.by_products = apart and LEAST_ROWS * K * p <= size < rows.n_rows
+        self.model_width = K * p if self.by_products else self.matrix_width  # that a model of an output speaks for
         self.some = SubSample(rows, model, loss, size)
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self.moments: np.ndarray | None = None  # of all rows and their targets, once these have been looked at
@@ -242,7 +243,7 @@ class Curvature:
 
         On the largest only where its matrices cost less than the pass over all rows that it may save.
         """
-        first = max(self.some.size // GROWTH, FIRST_ROWS_PER_PARAMETER * self.matrix_width)
+        first = max(self.some.size // GROWTH, FIRST_ROWS_PER_PARAMETER * self.model_width)
         sizes = [first] if 2 * first <= self.some.size else []
         return [*sizes, self.some.size] if self.patience(self.rows.n_rows, grows=False) <= 1 or not sizes else sizes
 

@@ -22,6 +22,7 @@ from .stopping import Search, SearchCriterion
 from .training import Training
 
 SAMPLE_TOL = 0.01  # of parameters per row: by about half of them the sample's optimum is off that of all rows anyway
+PRODUCTS_TOL = 0.03  # the same where steps are found by products with the rows, which come to it slowly
 SAMPLE_STEPS = 100
 RIDGE_TOL = 1e-3  # of the objective, under a ridge that is larger than the one that is asked for
 WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of the smoothing of kinks, in units of the targets' spread
@@ -183,7 +184,8 @@ class LineSearch:
                     self.hyper[0] = width
                 search = self._new_search(function, params, grows=False)
                 search.renew()
-                tol = SAMPLE_TOL * curvature.matrix_width / size if self.smooth else WIDE_TOL
+                tol = PRODUCTS_TOL if curvature.by_products else SAMPLE_TOL
+                tol = tol * curvature.model_width / size if self.smooth else WIDE_TOL
                 params = descend(search, self.training, tol, SAMPLE_STEPS)
         curvature.some.resize(largest)
         return params
