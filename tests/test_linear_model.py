@@ -10,7 +10,7 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDRegressor
-from sklearn.metrics import r2_score
+from sklearn.metrics import accuracy_score, r2_score
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
 from skgd._problem import predictions
@@ -556,6 +556,31 @@ def test_the_score_is_scikit_learns_r2(targets):
         model.score(X, of[targets][:30])
     with pytest.warns(UndefinedMetricWarning):  # as scikit-learn's
         assert np.isnan(model.score(X[:1], of[targets][:1]))
+
+
+@pytest.mark.parametrize("classes", ["numbers", "bools", "floats", "words", "far apart"])
+def test_the_score_is_scikit_learns_accuracy(classes):
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((60, 3))
+    index = (X[:, 0] + rng.standard_normal(60) > 0).astype(int)
+    named = {"bools": [False, True], "floats": [0.0, 1.0], "words": ["no", "yes"], "far apart": [-7, 10**12]}
+    y = np.array(named.get(classes, [0, 1]))[index]
+    model = GDLogisticClassifier().fit(X[:40], y[:40])
+    for rows in slice(40), slice(40, 60), slice(1):
+        expected = accuracy_score(y[rows], model.predict(X[rows]))
+        assert model.score(X[rows], y[rows]) == model.score(X[rows], list(y[rows])) == expected
+        assert isinstance(model.score(X[rows], y[rows]), float)
+        weight = 1.0 + np.arange(60.0)[rows]
+        expected = accuracy_score(y[rows], model.predict(X[rows]), sample_weight=weight)
+        assert model.score(X[rows], y[rows], weight) == pytest.approx(expected)
+    assert model.score(X, np.roll(y, 7)[:, None]) == accuracy_score(np.roll(y, 7), model.predict(X))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(X, y[:30])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(X, y[:1])
+    other = "word" if classes != "words" else 3
+    with pytest.raises((ValueError, TypeError)):  # as scikit-learn's
+        model.score(X, np.where(index > 0, other, y) if classes != "words" else index)
 
 
 def test_raw_predictions_beyond_float32_are_infinite_and_nobody_warns():
