@@ -529,6 +529,21 @@ def test_the_end_is_where_losses_lie_far_above_the_least_for_so_many_epochs_on_e
     assert [stopping.is_over(loss) for loss in losses] == [False] * (len(losses) - 1) + [ends]
 
 
+@pytest.mark.parametrize("tol", [0.0, 1e-3])
+def test_losses_that_are_the_same_are_no_better_ones(tol):
+    training = SimpleNamespace(params=np.zeros(1), dtype=np.float64, plateau=(1.0,), progress={"reference": [0.0]})
+    stopping = EarlyStopping(training, SimpleNamespace(tol=tol, n_iter_no_change=3, n_iter_worse=None))
+    assert [stopping.is_over(0.0) for _ in range(4)] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("settings", [{}, {"n_members": 1, "early_stopping": True}])
+def test_where_all_targets_are_the_same_training_ends_by_its_patience_without_a_warning(settings):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    model = GDMLPRegressor(hidden_layer_sizes=(4,), n_iter_no_change=3, random_state=0, **settings)
+    model.fit(X, np.full(60, 7.25))
+    assert model.n_iter_ == 3 * (1 if settings else 2) + 1 and (model.predict(X) == 7.25).all()
+
+
 def test_a_network_of_the_users_ends_by_its_patience_alone():
     X, y = np.random.default_rng(0).normal(size=(100, 80)), np.arange(100) % 2
     model = GDMLPClassifier(learning_rate=0.01, early_stopping=True, n_iter_no_change=30, random_state=0).fit(X, y)

@@ -80,7 +80,7 @@ class EarlyStopping:
         factor = self.training.plateau[0]
         if factor < self.factor:
             self.stale, self.factor = 0, factor  # the smaller rate gets epochs of its own
-        improved = not loss > self.best - (self.tol or 0.0) * abs(self.best)
+        improved = not loss >= self.best - (self.tol or 0.0) * abs(self.best)  # NaN while that is infinite
         self.stale = 0 if improved else self.stale + 1
         if not loss >= self.best:
             # means of float32 parameters are float64 and, like these, would be cut when it returns to them
