@@ -21,8 +21,10 @@ ANNEALED_RATE = 3.0  # times Adam's customary rate, where it begins
 # Members of an ensemble keep the best of their epochs, so that they may go further in each and end sooner.
 FEWEST_ROWS_OF_MEMBERS, FEWEST_UPDATES = 16, 50  # of a batch; of an epoch, while batches have more rows than that
 MEMBERS_RATE, MEMBERS_PATIENCE, MEMBERS_TOL = 6.0, 2.0, 0.0  # the same; times n_iter_no_change; of the loss held out
-# Rows that are fewer than columns are soon learnt by heart, at a high price: fewer updates of more rows, a sooner end.
+# Rows with many columns are soon learnt by heart, at a high price: a sooner end, and of more columns than rows fewer
+# updates of more rows.
 MOST_OF_WIDE, FEWEST_OF_WIDE = 0.25, 0.5  # of the rows in a batch; of all epochs
+COLUMNS_OF_WIDE = 0.25  # a row, from which on the end comes sooner
 LEAST_PATIENCE, TOL_OF_WIDE = 1.0, 1e-3  # times n_iter_no_change; of the loss held out
 PATIENCE_FAR_ABOVE = 0.8  # times n_iter_no_change, while the loss held out is far above the best one
 FEW_ROWS, WORK_OF_MEMBERS = 50_000, 2.0  # up to which members make all epochs; of many rows, in epochs of one network
@@ -106,7 +108,7 @@ def _course(parameters: Any, problem: Problem, optimizer: Optimizer, anneals: bo
         return Course(None, *_schedule_and_tol(parameters, optimizer), max_iter, patience)
     if not keeps_best:
         return Course(customary and ANNEALED_RATE * customary, Cosine(max_iter), None, max_iter, patience)
-    wide = max(_columns_per_row(problem), 1.0)
+    wide = max(_columns_per_row(problem) / COLUMNS_OF_WIDE, 1.0)
     share = max(WORK_OF_MEMBERS / parameters.n_members, FEW_ROWS / problem.n_given)
     epochs = math.ceil(max_iter * min(share, max(1 / wide, FEWEST_OF_WIDE), 1.0))
     rate = customary and MEMBERS_RATE * customary
