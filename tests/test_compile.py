@@ -172,6 +172,18 @@ end: ret i64 %new }"""
     assert private._without_unrolling("an older one") == "an older one"
 
 
+@pytest.mark.parametrize(("kind", "is_optimised"), [("part", False), ("loop", True)])
+def test_parts_are_optimised_with_what_they_belong_to(kind, is_optimised):
+    """And loops by themselves before."""
+    import numba
+
+    options = getattr(private.compilers(), kind) | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    part = numba.njit(**options)(lambda a: a if a > 0 else -a)
+    part.compile("f8(f8)")
+    (result,) = part.overloads.values()
+    assert ("alloca" in result.library.get_llvm_str()) is not is_optimised
+
+
 def test_passes_are_numbas_but_for_unrolling(monkeypatch):
     """Vectors of straight code, which numba leaves out, too, made networks of 100 units a fifth slower."""
     from numba.core import config

@@ -35,6 +35,7 @@ from skgd._kernels.structures import (
     SparseFeatures,
     State,
 )
+from skgd._problem import scaling
 from skgd._problem.features import NO_TARGETS
 from skgd._problem.model import LinearModel
 from skgd._problem.network import NetworkModel, layers_of
@@ -291,11 +292,15 @@ def test_moments_are_exact_whatever_the_column(name, case):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_moments_of_many_columns_at_once(dtype):
+@pytest.mark.parametrize("n_rows", [1000, 30_000])
+def test_moments_of_many_columns_at_once(dtype, n_rows, monkeypatch):
+    asked_for = []
+    monkeypatch.setattr(scaling, "kernel", lambda *of: asked_for.append(of) or kernel(*of))
     rng = np.random.default_rng(2)
-    X = (rng.normal(size=(1000, 6)) * [1, 1e-5, 1e5, 1, 10, 100] + [0, 0, 0, 1e4, -1e3, 1e5]).astype(dtype)
+    X = (rng.normal(size=(n_rows, 6)) * [1, 1e-5, 1e5, 1, 10, 100] + [0, 0, 0, 1e4, -1e3, 1e5]).astype(dtype)
     mean, std = reference_moments(X)
     found = feature_moments(make_data(X, dtype=dtype))
+    assert set(asked_for) == {("moments", np.dtype(float if n_rows == 1000 else dtype))}  # a kernel less to compile
     np.testing.assert_allclose(found.std, std, rtol=1e-9)  # in float64, whatever X is
     np.testing.assert_allclose(found.mean, mean, rtol=1e-9, atol=1e-10 * std.max())
     assert found.mean.dtype == found.std.dtype == np.float64

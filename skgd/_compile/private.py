@@ -130,6 +130,9 @@ def _make_compilers() -> Compilers:
 
         codegen = types.SimpleNamespace(set_env=lambda name, env: None)  # type: ignore[assignment]
 
+        def _optimize_functions(self, ll_module):
+            ll_module.data_layout = self._codegen._data_layout
+
         def _optimize_final_module(self):
             pass
 
@@ -141,6 +144,7 @@ def _make_compilers() -> Compilers:
             return 0
 
     class LoopLibrary(PartLibrary):
+        _optimize_functions = JITCodeLibrary._optimize_functions
         _optimize_final_module = JITCodeLibrary._optimize_final_module
 
     class WholeCompiler(Compiler):

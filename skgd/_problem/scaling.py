@@ -189,6 +189,8 @@ def _sparse_moments(data: Data, features: SparseFeatures, n_threads: int) -> Mom
 
 def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: str, n_threads: int) -> Moments:
     """Moments of a matrix in one pass, with sums in float64 of distances from a point near the mean."""
+    if X.size <= threads.FEW_ENTRIES:
+        X = X.astype(np.float64, order="C", copy=False)  # no kernel for float32, which takes longer to compile
     shift = X[subset[0] if subset.size else 0].astype(np.float64)  # exact for constant columns
     n_rows = subset.size or len(X)
     weight_sum = _total(weight, subset, n_rows)
