@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # signatures as they are written: numpy's array types spelt out fill the screen
 
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -243,20 +243,21 @@ class ClassifierFits(ClassifierMixin):
         float
             Between 0 and 1.
         """
+        from sklearn.metrics import accuracy_score  # when asked for: it takes long to import
+
         y = as_numpy(y, "y")
-        if sample_weight is None and _are_whole(y) and _are_whole(getattr(self, "classes_", None)):
-            predicted = self.predict(X)
-            if type(predicted) is np.ndarray and predicted.shape == np.shape(y) > (0,):
-                return float(np.mean(predicted == y))  # scikit-learn looks at both for as long as a small fit takes
         if hasattr(self, "_training") and self._training.loss.multilabel:
             y = check_labels(y, "y")
+        predicted = self.predict(X)
+        if sample_weight is None and _are_whole(y) and _are_whole(predicted) and y.size == predicted.size > 0:
+            return float(np.mean(predicted == y))  # scikit-learn looks at both for as long as a small fit takes
         y, weight = (in_library_of(X, array) for array in (y, as_numpy(sample_weight, "sample_weight")))
-        return super().score(X, y, weight)
+        return float(accuracy_score(y, predicted, sample_weight=weight))
 
 
-def _are_whole(classes: Any) -> bool:
-    """Whether classes are whole numbers in an array: there is nothing else to look for then."""
-    return type(classes) is np.ndarray and classes.ndim == 1 and classes.dtype.kind in "iub"
+def _are_whole(values: Any) -> TypeGuard[np.ndarray]:
+    """Whether these are whole numbers in an array: there is nothing else to look for then."""
+    return type(values) is np.ndarray and values.ndim == 1 and values.dtype.kind in "iub"
 
 
 def _predicted(raw: np.ndarray) -> np.ndarray:

@@ -379,12 +379,12 @@ def left_for(estimator: Any, streaming: bool) -> Stream | None:
 
 
 def leave(estimator: Any, stream: Stream | None, parameters: SimpleNamespace, drivers: list[Driver]) -> None:
-    """Leave for the next call of `partial_fit` what this one has decided, or the last one: stream, if that still held.
+    """Leave for the next call of `partial_fit` what has been decided, unless parameters can change behind our back.
 
-    Parameters that can change behind our back are decided by anew.
+    What the last call left, `stream`, was looked through, if it still holds.
     """
-    values = parameter_values(estimator) if stream is None else stream.values
-    if stream is not None or are_fixed(values):
+    values = stream.values if stream else parameter_values(estimator)
+    if stream or are_fixed(values):
         estimator._stream = Stream(values, parameters, loops_of(drivers))
 
 

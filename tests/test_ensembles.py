@@ -501,10 +501,8 @@ def test_members_that_learn_from_wide_rows_or_overfit_end_sooner(n_columns, n_un
     X, y = np.random.default_rng(0).normal(size=(100, n_columns)), np.arange(100) % 2
     model = GDMLPClassifier(hidden_layer_sizes=n_units, n_iter_no_change=10 * times, random_state=0).fit(X, y)
     for curve in model.validation_curve_:
-        best, stale = (
-            np.inf,
-            0,
-        )  # 80 rows to learn from, a quarter of which is 20; what is gained by less than a thousandth counts as nothing
+        # 80 rows to learn from, a quarter of which is 20; what is gained by less than a thousandth counts as nothing
+        best, stale = np.inf, 0
         above = 0  # epochs on end whose loss is a fifth above the best
         for epoch, loss in enumerate(curve):
             stale = 0 if loss <= best * (1 - 1e-3 * (n_columns > 20)) else stale + 1

@@ -944,10 +944,7 @@ def test_updates_on_a_function_stop_by_its_criteria(get):
         for expected in (RUNNING, end):
             state.grads[:] = 0
             assert update_on_function(get, value, state, progress, OBJECTIVE, 1e-6) == expected
-    for reference, end in (
-        (2.0, CONVERGED),
-        (1.0, DIVERGED),
-    ):  # circles end after ten times the patience, if it was of use
+    for reference, end in ((2.0, CONVERGED), (1.0, DIVERGED)):  # after ten times the patience, if it was of use
         state, progress = start_of_function(value=reference)
         for number in range(21):
             state.grads[:] = 0

@@ -904,23 +904,26 @@ def test_a_divergence_in_a_later_call_of_a_stream_leaves_what_was_there_and_is_a
     assert model.set_params(learning_rate=float(advice)).partial_fit(X, y).stop_reason_ == "max_iter"
 
 
-@pytest.mark.parametrize("batch_size", [None, 16])
-def test_rows_that_are_immense_beside_those_before_are_no_error_in_a_stream(batch_size):
-    X, y = make_data(n=64)
-    model = GDLinearRegressor(optimizer="sgd", learning_rate=1e300, standardize=False, batch_size=batch_size)
-    model.partial_fit(X, np.zeros(64))  # nothing to learn
+def test_rows_that_are_immense_beside_those_before_are_no_error_in_a_stream():
+    X, y = positive_data()
+    model = GDLinearRegressor(loss="gamma", optimizer="sgd", learning_rate=1e-9, standardize=False, batch_size=None)
+    before = parameters(model.partial_fit(X, y))
     with pytest.warns(ConvergenceWarning, match="diverged"):  # by the rate: a constant has as immense a loss
-        model.partial_fit(X, 1e15 * y)
-    assert (parameters(model) == 0).all()
+        model.set_params(learning_rate=1e300).partial_fit(X, 1e25 * y)
+    np.testing.assert_array_equal(parameters(model), before)
 
 
-@pytest.mark.parametrize("loss", ["huber", "squared_error"])
-def test_an_outlier_among_ordinary_rows_of_a_stream_is_no_divergence(loss):
-    X, y = make_data(n=64)
-    model = GDLinearRegressor(loss=loss, optimizer="sgd", learning_rate=1e-9, standardize=False, batch_size=16)
+def test_an_outlier_among_ordinary_rows_of_a_stream_is_no_divergence():
+    X, y = positive_data()
+    model = GDLinearRegressor(loss="gamma", optimizer="sgd", learning_rate=1e-12, standardize=False, batch_size=16)
     model.set_params(shuffle=False).partial_fit(X, y)
-    y = np.append(y[:-1], 1e10)  # in the last of four batches
+    y[-1] = 1e10  # in the last of four batches
     assert model.partial_fit(X, y).stop_reason_ == "max_iter"  # a warning would be an error
+
+
+def positive_data():
+    X = np.random.default_rng(0).normal(size=(64, 3))
+    return X, np.exp(X @ [0.1, 0.2, 0.3] - 2)
 
 
 def test_streams_that_go_on_ask_for_no_best_constant(monkeypatch):

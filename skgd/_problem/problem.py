@@ -35,7 +35,7 @@ class Problem:
     scaling: Scaling
     moments: tuple  # of features and targets, from which the scaling followed; None where there is none
     standardization: bool | str  # what `standardize` means for these features
-    constant: Callable[[], np.ndarray]  # gives the raw prediction of the constant model, which streams seldom ask for
+    constant: Callable[[], np.ndarray]  # gives the raw prediction of the constant model; of streams that go on the mean
     facts: dict  # of the targets, that predictions will need
     n_given: int  # rows, before those that say the same became one
     rows_seen: int  # of a stream, with those before

@@ -13,6 +13,7 @@ from .._kernels.moments import deviation_of_both
 from .._kernels.structures import Data, Features, SparseFeatures
 
 _CHUNK_ENTRIES = 2**15  # of X, of which each thread may need a copy that stays in the cache
+WIDENED_ENTRIES = 2**17  # of float32: so many take less time in float64 than another kernel takes to compile
 # Columns are rare that aren't zero in a share q of the rows below r = 0.01 / the same share of all entries, at most 1:
 # of text all are, of tables few. They are divided by std (r / q)^0.625. With 1/2 entries that aren't zero would have
 # about the same mean square, however rare; a little more penalises rare columns more than others. Both predicted best.
@@ -189,8 +190,8 @@ def _sparse_moments(data: Data, features: SparseFeatures, n_threads: int) -> Mom
 
 def dense_moments(X: np.ndarray, weight: np.ndarray, subset: np.ndarray, name: str, n_threads: int) -> Moments:
     """Moments of a matrix in one pass, with sums in float64 of distances from a point near the mean."""
-    if X.size <= threads.FEW_ENTRIES:
-        X = X.astype(np.float64, order="C", copy=False)  # no kernel for float32, which takes longer to compile
+    if X.size <= WIDENED_ENTRIES:
+        X = X.astype(np.float64, copy=False)  # a kernel for float32 takes longer to compile
     shift = X[subset[0] if subset.size else 0].astype(np.float64)  # exact for constant columns
     n_rows = subset.size or len(X)
     weight_sum = _total(weight, subset, n_rows)

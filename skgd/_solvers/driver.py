@@ -49,7 +49,7 @@ class Driver:
         self, training: Training, plan: Plan, problem: Any, watched: bool = False, solver: Any = None, number: int = 0
     ):
         self.training, self.plan, self.problem, self.watched = training, plan, problem, watched
-        # To try other rates from, if it diverges. The one epoch of a stream leaves its training where it began then
+        # To try other rates from, if it diverges: a stream goes on from what it has gone back to
         self.beginning = None if plan.rate_is_auto else training if plan.streaming else training.copy()
         self.number = number  # of its start, where there are several
         self.first_epoch, self.first_update = training.epochs, training.updates
@@ -96,7 +96,7 @@ class Driver:
         while self.goes_on:
             outcome = self.solver.step(self.last_epoch)
             if outcome == Outcome.DIVERGED:
-                self._check_start()
+                self._refuse_immense_start()
                 training.return_to_best()
                 if not self.plan.rate_is_auto or self.back_offs == 0:
                     self.stop("diverged")
@@ -209,9 +209,9 @@ class Driver:
             training.gradient_norm = float(training.progress["gradient_norm"][0])
         return training
 
-    def _check_start(self) -> None:
+    def _refuse_immense_start(self) -> None:
         progress = self.training.progress
-        if not progress["reference"][0]:  # nobody has needed it so far
+        if progress["reference"][0] == 0:  # or it was left out so far
             progress["reference"] = self.problem.reference(self.solver.dtype)
         if self.training.starts_immense:
             raise ValueError(IMMENSE_START)
