@@ -185,7 +185,7 @@ def interior_point_suits(problem: Problem, optimizer: Any) -> bool:
     rows, n_columns = problem.rows, problem.rows.n_features + 1
     if problem.loss.smooth or problem.l1 is None or not rows.in_memory or optimizer.preconditioner != "auto":
         return False
-    few = rows.n_rows * n_columns <= SAMPLE_ENTRIES and n_columns <= MATRIX_COLUMNS
+    few = rows.n_rows * n_columns <= SAMPLE_ENTRIES and min(rows.n_rows, n_columns) <= MATRIX_COLUMNS
     return few and problem.loss.pieces(np.zeros((1, 1)), problem.model.n_outputs, problem.loss_hyper) is not None
 
 

@@ -1,7 +1,6 @@
 """The optimum of a linear model whose loss is made of straight pieces, under an L1 penalty."""
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, TINY
@@ -9,17 +8,15 @@ from .._kernels.structures import FLOAT64
 from .._problem.objective import pointwise
 from .._problem.problem import Problem
 from .._problem.rows import Rows
-from .._problem.sample import gram
 from .outcome import Outcome
 from .plan import Plan
 from .training import Training, fill
+from .weighted_rows import solver
 
 GAP = 1e-9  # share of what is gained that rounding lets the gap come to, whatever the tolerance
 SLOPE = 1e-8  # of the largest slope that the loss can have: what may be left of the subgradient
 INSIDE = 0.995  # of the way to the boundary (Mehrotra 1992)
-SOLVED = 6  # times each system, with what is left: in the end weights are as far apart as digits
 ROUNDING = 1e-16  # of the objective: a barrier that small has no digits left
-JITTERS = 1e-15, 1e-13, 1e-11, 1e-8  # of the diagonal, the first that makes a matrix definite: each costs slopes digits
 STUCK = 1e-10  # a shorter step leads nowhere any more
 
 
@@ -51,8 +48,10 @@ class Program:
         """A w."""
         return np.concatenate([*[self.rows @ w] * self.n_sets, w[self.units]])
 
-    def _by_sets(self, of_pieces):
-        return of_pieces[: self.n_sets * len(self.rows)].reshape(self.n_sets, -1).sum(axis=0)
+    def _split(self, of_pieces):
+        """Those of rows, set by set, and of units."""
+        n_of_rows = self.n_sets * len(self.rows)
+        return of_pieces[:n_of_rows].reshape(self.n_sets, -1), of_pieces[n_of_rows:]
 
     def backward(self, slopes):
         """A'U."""
@@ -62,19 +61,28 @@ class Program:
 
     def of_loss(self, slopes):
         """The part of the rows that are given in A'U."""
-        return self._by_sets(slopes) @ self.rows
+        return self._split(slopes)[0].sum(axis=0) @ self.rows
 
-    def _factor(self, weight):
-        """A' diag(weight) A + ridge, factorised."""
-        matrix = gram(self.rows, self._by_sets(weight))
-        diagonal = np.diagonal(matrix) + self.ridge
-        diagonal[self.units] += weight[-self.units.size :]
-        for jitter in JITTERS:
-            np.fill_diagonal(matrix, diagonal * (1 + jitter) + TINY)
-            lower, failed = dpotrf(matrix, lower=1)
-            if not failed:
-                break
-        return lower, failed
+    def _solver(self, weight):
+        """What solves A'U + ridge w = left, U = weight (A w - pull) for w, U by left, pull; None where nothing does."""
+        weight, of_units = self._split(weight)
+        sums, diagonal = weight.sum(axis=0), self.ridge.copy()
+        diagonal[self.units] += of_units
+        solve_rows = solver(self.rows, sums, diagonal)
+        if solve_rows is None:
+            return None
+        share = weight / sums
+
+        def solve(left, pull):
+            pull, pull_of_units = self._split(pull)
+            left = left.copy()
+            left[self.units] += of_units * pull_of_units
+            w, slopes = solve_rows(left, (share * pull).sum(axis=0))
+            apart = (share[:, None] * (pull[:, None] - pull)).sum(axis=0)  # of the mean: nothing where there is one set
+            of_sets = share * slopes + weight * apart
+            return w, np.concatenate([of_sets.ravel(), of_units * (w[self.units] - pull_of_units)])
+
+        return solve
 
     @property
     def subgradient(self) -> np.ndarray:
@@ -106,17 +114,13 @@ class Program:
         """Make a step; whether it led anywhere."""
         above, below, to_high, to_low = self.above, self.below, self.to_high, self.to_low
         weight = 1.0 / (above / to_high + below / to_low)
-        lower, failed = self._factor(weight)
-        if failed:
+        solve = self._solver(weight)
+        if solve is None:
             return False
         left, off = -self.subgradient, self.forward(self.w) - self.at - above + below
 
         def newton(aim_above, aim_below):
-            pull = -off + aim_above / to_high - aim_below / to_low
-            change, of_slopes = np.zeros_like(left), -weight * pull
-            for _ in range(SOLVED):
-                change += dpotrs(lower, left - self.backward(of_slopes) - self.ridge * change, lower=1)[0]
-                of_slopes = weight * (self.forward(change) - pull)
+            change, of_slopes = solve(left, -off + aim_above / to_high - aim_below / to_low)
             return (
                 change,
                 of_slopes,
