@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor
 from skgd._auto import decide
+from skgd._solvers import weighted_rows
 from skgd._solvers.interior_point import Program
 from skgd._solvers.preconditioned import PreconditionedSearch
 from skgd._solvers.quasi_newton import QuasiNewton, gap_of
@@ -109,6 +110,44 @@ def test_more_columns_than_rows(loss, dtype):
     assert np.count_nonzero(coef) <= 40  # as many as a vertex has at most
     found = value(coef.astype(float), float(intercept))
     np.testing.assert_allclose(found, least, rtol=1e-7 if dtype == np.float64 else 2e-6)
+
+
+@pytest.mark.parametrize("loss", ["quantile", "epsilon"])
+def test_thousands_of_columns_on_few_rows(loss):
+    random = np.random.default_rng(2)
+    X = random.normal(size=(20, 3200))
+    y = X[:, :4].sum(axis=1) + random.normal(size=20)
+    weight = random.uniform(0.5, 2, 20)
+    pieces = {"quantile": [(-0.3, 0.7, y)], "epsilon": [(0.0, 1.0, y + 0.1), (-1.0, 0.0, y - 0.1)]}[loss]
+    rows = X if loss == "quantile" else sparse.csr_array(X)
+    model = GDLinearRegressor(Quantile(0.3) if loss == "quantile" else EpsilonInsensitive(0.1), penalty="l1")
+    model.set_params(alpha=0.01, standardize=False).fit(rows, y, sample_weight=weight)
+    least, value = program(X, pieces, weight / weight.sum(), 0.01)
+    assert model.stop_reason_ == "converged"
+    assert model.n_iter_ < 40
+    np.testing.assert_allclose(value(np.ravel(model.coef_), np.ravel(model.intercept_)[0]), least, rtol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(6, 9), (9, 6), (6, 7)])
+@pytest.mark.parametrize("n_free", [0, 1, 2])
+def test_systems_of_weighted_rows(shape, n_free):
+    random = np.random.default_rng(3)
+    Z, weight, diagonal = random.normal(size=shape), random.uniform(0.1, 3, shape[0]), random.uniform(0.1, 3, shape[1])
+    diagonal[:n_free] = 0.0
+    b, q = random.normal(size=shape[1]), random.normal(size=shape[0])
+    x, s = weighted_rows.solver(Z, weight, diagonal)(b, q)
+    matrix = np.block([[np.diag(diagonal), Z.T], [Z, -np.diag(1 / weight)]])
+    np.testing.assert_allclose(np.concatenate([x, s]), np.linalg.solve(matrix, np.concatenate([b, q])), rtol=1e-10)
+
+
+def test_the_matrix_is_that_of_the_smaller_side(monkeypatch):
+    sizes, factorise = [], weighted_rows.dpotrf
+    monkeypatch.setattr(
+        weighted_rows, "dpotrf", lambda matrix, **by: (sizes.append(len(matrix)), factorise(matrix, **by))[1]
+    )
+    for shape in (5, 40), (40, 5):
+        weighted_rows.solver(np.ones(shape), np.ones(shape[0]), np.append(np.ones(shape[1] - 1), 0.0))
+    assert sizes == [5, 1, 5]  # the column without a diagonal borders the first
 
 
 def test_ends_unproven_where_no_step_leads_anywhere(monkeypatch):

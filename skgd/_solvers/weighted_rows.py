@@ -8,7 +8,9 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from .._kernels.constants import TINY
 from .._problem.sample import gram
 
-SOLVED = 6  # times each system, with what is left: in the end weights are as far apart as digits
+SOLVED = 6  # times each system at most, with what is left: in the end weights are as far apart as digits
+ROUNDING = 1e-14  # of what was left first: less has few digits,
+SHRINKS = 0.5  # as has what shrinks no more than so
 JITTERS = 1e-15, 1e-13, 1e-11, 1e-8  # of the diagonal, the first that makes a matrix definite: each costs slopes digits
 
 Solve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -31,8 +33,9 @@ def _by_columns(Z, weight, diagonal) -> Solve | None:
 
     def solve(b, q):
         x, s = np.zeros_like(b), -weight * q
-        for _ in range(SOLVED):
-            x += factorised(b - s @ Z - diagonal * x)
+        is_worth = _Refinement()
+        while is_worth(left := b - s @ Z - diagonal * x):
+            x += factorised(left)
             s = weight * (Z @ x - q)
         return x, s
 
@@ -62,8 +65,9 @@ def _by_rows(Z, weight, diagonal, free) -> Solve | None:
 
     def solve(b, q):
         x, t, x_free = scale * b, np.zeros_like(q), np.zeros(free.size)
-        for _ in range(SOLVED):
-            change = factorised(root * (Z @ x - q) - t)
+        is_worth = _Refinement()
+        while is_worth(left := root * (Z @ x - q) - t):
+            change = factorised(left)
             change_free = factorised_border(b[free] - (t + change) @ R_free)
             t += change + of_free @ change_free
             x_free += change_free
@@ -74,8 +78,22 @@ def _by_rows(Z, weight, diagonal, free) -> Solve | None:
     return solve
 
 
+class _Refinement:
+    """Whether what is left of a system is worth a solution more."""
+
+    def __init__(self):
+        self.sizes: list[float] = []
+
+    def __call__(self, left: np.ndarray) -> bool:
+        size = float(np.abs(left).max())
+        sizes, self.sizes = self.sizes, [*self.sizes, size]
+        return not sizes or (len(sizes) < SOLVED and ROUNDING * sizes[0] < size < SHRINKS * sizes[-1])
+
+
 def _cholesky(matrix: np.ndarray, diagonal: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
     """What solves by a matrix with this diagonal."""
+    if not matrix.size:
+        return lambda right: right
     for jitter in JITTERS:
         np.fill_diagonal(matrix, diagonal * (1 + jitter) + TINY)
         lower, failed = dpotrf(matrix, lower=1)
