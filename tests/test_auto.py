@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd._auto import curvature
 from skgd.optimizers import SGD
 
 RNG = np.random.default_rng(0)
@@ -154,3 +155,10 @@ def test_zeros_of_an_l1_penalty_are_not_averaged_away():
         found = [each.fit(data, targets).coef_ for each in given]
         assert np.array_equal(*found) == (not averages)
     assert not found[0].all()
+
+
+def test_losses_are_not_compiled_to_rule_out_newtons_method(monkeypatch):
+    monkeypatch.setattr(curvature, "pointwise", lambda *of: pytest.fail("asked for what is compiled"))
+    settings = {"optimizer": "lbfgs", "alpha": 0.1, "max_iter": 2, "tol": 0.0}
+    with pytest.warns(ConvergenceWarning):
+        GDLinearRegressor(**settings, penalty="l1").fit(X, np.column_stack([TARGETS, TARGETS]))

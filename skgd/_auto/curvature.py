@@ -7,6 +7,7 @@ import numpy as np
 from .._kernels.structures import FLOAT64
 from .._problem.features import left_to_center, squared
 from .._problem.model import LinearModel
+from .._problem.objective import pointwise
 from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS, is_curved_everywhere, more_rows
@@ -164,7 +165,7 @@ def are_apart(Z: np.ndarray) -> bool:
     return bool(n * (n - 1) * squares.mean() ** 2 >= APART * Z.shape[1] * of_pairs)
 
 
-def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool:
+def newton_suits(problem: Problem, optimizer: Any) -> bool:
     """Whether Newton's method proper is what the optimizer comes to, and the data are small enough for the kernel."""
     model = problem.model
     return (
@@ -176,7 +177,7 @@ def newton_suits(problem: Problem, optimizer: Any, loss_in_python: bool) -> bool
         and problem.rows.n_rows * (model.n_params**2 + LOSS_WORK) <= MOST_WORK
         and problem.l1 is None
         and problem.loss.smooth
-        and not loss_in_python
+        and not pointwise(problem.loss, FLOAT64).in_python  # asked last: it is compiled for that
     )
 
 

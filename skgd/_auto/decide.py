@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .._kernels.structures import FLOAT64
 from .._problem.model import LinearModel
-from .._problem.objective import pointwise
 from .._problem.problem import Problem
 from .._solvers.plan import CurvaturePlan, Plan
 from .._solvers.training import Training, same
@@ -127,8 +125,7 @@ def _solver(
         return "interior_point"
     if before is None and row_space_suits(problem, curvature):
         return "row_space"
-    in_python = pointwise(problem.loss, FLOAT64).in_python
-    return "newton" if newton_suits(problem, optimizer, in_python) else "line_search"
+    return "newton" if newton_suits(problem, optimizer) else "line_search"
 
 
 def column_chances(rows: Any, batch_size: int, optimizer: Optimizer) -> np.ndarray | None:
