@@ -493,6 +493,38 @@ def test_few_rows_of_several_outputs_are_solved_as_the_matrix_of_all_columns_say
     np.testing.assert_allclose(found, np.ravel(expected), rtol=1e-9)
 
 
+def test_a_step_along_a_heavy_row_is_as_long_as_the_matrix_of_all_columns_says():
+    """The unit beside its square in the matrix that is left is no ridge for a share of that square to stand in for."""
+    rng = np.random.default_rng(0)
+    Z, weight = np.column_stack([rng.standard_normal((4, 12)), np.zeros(4)]), np.full((1, 4), 0.25)
+    Z[0] *= 1e5
+    ridge, vectors = np.append(np.full(12, 50.0), 1.0), Z[:2]  # of two outputs, whose weights are the same
+    found = LowRank(np.tile(ridge, 2), Z, Z[:, :-1] @ Z[:, :-1].T, weight).solve(vectors.ravel())
+    expected = np.linalg.solve(Z.T * weight[0] @ Z + np.diag(ridge), vectors.T).T
+    for step, of_output in zip(found.reshape(2, -1), expected, strict=True):
+        np.testing.assert_allclose(step, of_output, atol=1e-5 * np.abs(of_output).max())
+
+
+@pytest.mark.parametrize(("n", "p", "n_targets"), [(60, 400, 3), (440, 900, 50)])
+def test_targets_share_the_one_matrix_of_few_rows_whose_columns_have_common_factors(n, p, n_targets, monkeypatch):
+    """The first step gets as far as digits do, under a small penalty, too; however many targets there are."""
+    rng, alpha = np.random.default_rng(0), 1e-7
+    X = rng.standard_normal((n, 4)) @ rng.standard_normal((4, p)) + 0.3 * rng.standard_normal((n, p))
+    Y, weight = X[:, :n_targets] + rng.standard_normal((n, n_targets)), rng.uniform(0.5, 2.0, n)
+    factors, factorise = [], hessians.Factor._factorise
+    monkeypatch.setattr(
+        hessians.Factor, "_factorise", lambda self, ridge: factors.append(len(ridge)) or factorise(self, ridge)
+    )
+    model = GDLinearRegressor(alpha=alpha, standardize=False).fit(X, Y, sample_weight=weight)
+    shares = weight / weight.sum()
+    Z, T = X - shares @ X, Y - shares @ Y
+    exact = Z.T @ np.linalg.solve(Z @ Z.T * shares[:, None] + alpha * np.eye(n), T * shares[:, None])
+    np.testing.assert_allclose(model.coef_, exact.T, atol=1e-6 * np.abs(exact).max())
+    np.testing.assert_allclose(model.intercept_, shares @ (Y - X @ exact), atol=1e-5)
+    assert factors == [n]
+    assert model.n_iter_ <= 5
+
+
 @pytest.mark.parametrize("n_factors", [3, 0])  # behind all columns; without any, gradients are enough
 def test_classes_of_few_rows_have_no_matrix_of_all_columns(n_factors, monkeypatch):
     rng = np.random.default_rng(0)

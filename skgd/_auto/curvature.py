@@ -49,7 +49,8 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     n, p = rows.n_rows, model.n_features + 1
     most_entries = SAMPLE_ENTRIES * (2 if problem.loss.quadratic else 1)  # which conjugate gradients seldom leave to it
     wide = 2 * n < p and p >= WIDE and (n <= MATRIX_ROWS or n * p <= most_entries)
-    few_rows = rows.is_dense and wide and model.n_outputs * n**2 <= LOW_RANK_MOST_ROWS**2
+    n_matrices = 1 if problem.loss.quadratic else model.n_outputs
+    few_rows = rows.is_dense and wide and n_matrices * n**2 <= LOW_RANK_MOST_ROWS**2
     few_rows = few_rows and (model.n_outputs == 1 or problem.l1 is None)
     kind = preconditioner
     if kind == "working_sets" and not can_choose_columns(problem):

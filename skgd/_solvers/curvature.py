@@ -19,7 +19,7 @@ from .._problem.rows import Rows
 from .._problem.sample import PART_ENTRIES, ROWS_PER_PARAMETER, SAMPLE_ENTRIES, Sample, gram, second_derivatives
 from ..losses import Loss
 from .coupled import LEAST_ROWS, coupled_outputs
-from .hessians import Blocks, Coupled, Diagonal, Factor, LowRank, Unshifted
+from .hessians import Blocks, Coupled, Diagonal, Factor, Unshifted, low_rank
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
 from .working_sets import WorkingSets
@@ -174,7 +174,8 @@ class Curvature:
         if self.tries_gradients and self.kind == "subsample" and not (self.few_rows and self.complete):
             return self.n_columns / PRODUCTS_PER_PASS
         if self.tries_gradients:
-            return n_rows / ROWS_PER_TRY if self.few_rows else SPARSE_TRIES
+            per_row = ROWS_PER_TRY * (self.n_outputs if self.loss.quadratic else 1)  # of outputs that share a matrix
+            return n_rows / per_row if self.few_rows else SPARSE_TRIES
         if self.kind != "subsample":
             return 0.0 if self.chooses_columns else np.inf
         if self.few_rows:  # whose products are known
@@ -375,12 +376,6 @@ def most_to_gain(gradient: np.ndarray, ridge: np.ndarray) -> float:
         return np.inf
     inverse = np.divide(0.5, ridge, out=np.zeros_like(ridge), where=ridge > 0)
     return float(gradient**2 @ inverse)
-
-
-def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.ndarray) -> LowRank:
-    """The model of few rows beside many columns."""
-    second = sample.second_derivatives(params, hyper).T * (sample.weight / sample.weight.sum())
-    return LowRank(ridge, sample.Z, sample.products, second)
 
 
 def second_moments(some: SubSample, of_all_rows: bool = False, n_targets: int = 0) -> np.ndarray:

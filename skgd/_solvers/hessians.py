@@ -6,8 +6,11 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .._kernels.constants import RIDGE, TINY
+from .._problem.sample import Sample
 from .quasi_newton import CurvatureModel
 from .working_sets import OVERFLOWS, least_with_l1
+
+EPS = float(np.finfo(np.float64).eps)
 
 
 class Factor:
@@ -17,16 +20,16 @@ class Factor:
     may have any scale, and where rows are certain of their classes there is little curvature left.
     """
 
-    def __init__(self, matrix: np.ndarray, ridge: np.ndarray):
+    def __init__(self, matrix: np.ndarray, ridge: np.ndarray, share: float = RIDGE):
         if not np.isfinite(matrix).all():
             raise ValueError(OVERFLOWS)
-        self.matrix, self.diagonal = matrix, np.diagonal(matrix).copy()
+        self.matrix, self.diagonal, self.share = matrix, np.diagonal(matrix).copy(), share
         self._factorise(ridge)
 
     def _factorise(self, ridge):
         diagonal, positive = self.diagonal, self.diagonal > 0
         own = diagonal if positive.all() else np.where(positive, diagonal, diagonal.mean())
-        jitter = RIDGE * np.maximum(own, TINY)
+        jitter = self.share * np.maximum(own, TINY)
         while True:
             np.fill_diagonal(self.matrix, diagonal + np.maximum(ridge, jitter))
             self.lower, failed = dpotrf(self.matrix.T, lower=1, clean=0)  # symmetric, and copied faster that way
@@ -119,7 +122,9 @@ class LowRank:
 
     The ridge is one number for all columns but the last, the intercept's: the products of the rows without that column
     serve all outputs, weights and ridges. A share of the typical entry of the other matrix' diagonal stands in for one
-    that is smaller.
+    that is smaller. The unit in the matrix that is left is no ridge, and nothing but rounding stands in for it: a
+    multiple of it would make steps along the rows as many times as long. Weights that all outputs share are given
+    once, and so is the matrix made.
     """
 
     rough = False
@@ -129,7 +134,7 @@ class LowRank:
         self._factorise(ridge)
 
     def _factorise(self, ridge):
-        self.base, self.inner = ridge.reshape(len(self.roots), -1).copy(), []
+        self.base, self.inner = ridge.reshape(-1, self.Z.shape[1])[: len(self.roots)].copy(), []
         for root, base in zip(self.roots, self.base, strict=True):
             of_intercept = self.Z[:, -1] * root
             trace = self.products.diagonal() @ root**2 + of_intercept @ of_intercept
@@ -138,13 +143,13 @@ class LowRank:
             matrix = self.products * of_features
             matrix *= of_features[:, None]
             matrix += np.outer(of_intercept, of_intercept)
-            self.inner.append(Factor(matrix, np.ones(len(matrix))))
+            self.inner.append(Factor(matrix, np.ones(len(matrix)), EPS))
 
     def solve(self, vector):
-        scaled = vector.reshape(self.base.shape) / self.base
+        scaled = vector.reshape(-1, self.Z.shape[1]) / self.base
         along = self.roots * (scaled @ self.Z.T)
-        for of_output, inner in zip(along, self.inner, strict=True):
-            of_output[:] = inner.solve(of_output)
+        for of_outputs, inner in zip(np.split(along, len(self.inner)), self.inner, strict=True):
+            of_outputs[:] = inner.solve(of_outputs.T).T
         return (scaled - ((self.roots * along) @ self.Z) / self.base).ravel()
 
     def penalised(self, ridge):
@@ -154,6 +159,13 @@ class LowRank:
 
     def proximal_step(self, params, gradient, l1):
         return None
+
+
+def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.ndarray) -> LowRank:
+    """The model of few rows beside many columns."""
+    second = sample.second_derivatives(params, hyper).T
+    second = second[: 1 if (second == second[0]).all() else None]  # of squared error, or where fits begin
+    return LowRank(ridge, sample.Z, sample.products, second * (sample.weight / sample.weight.sum()))
 
 
 class Diagonal:
