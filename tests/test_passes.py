@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.special import expit, logsumexp, softmax
+from sklearn.linear_model import Ridge
 
 from skgd import GDLinearRegressor
 from skgd import _parallel as threads
@@ -186,6 +187,48 @@ def test_one_look_tells_moments_and_second_moments_in_any_scaling(dtype, some, w
     expected = (Z * share[:, None]).T @ Z
     np.testing.assert_allclose(found.second_moments(scaled, 2), expected, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(found.second_moments(scaled, 0), expected[: d + 1, : d + 1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("some", [False, True])
+@pytest.mark.parametrize("n_rows", [1, 40, 40_000])  # in one part, and in several of many copies each
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_second_moments_of_csr_are_those_of_an_array(dtype, n_rows, some, weighted):
+    d, K = 9, 2
+    X = sparse.random(n_rows, d, 0.4, format="csr", dtype=dtype, random_state=3)
+    Y, weight = RNG.standard_normal((n_rows, K)), RNG.uniform(0.1, 3, n_rows) if weighted else None
+    center = np.where(np.arange(d) % 4 == 0, 2.0, 0.0)  # of which each row has an entry
+    data = data_of(X, Y[:, 0], center, np.linspace(0.5, 2, d), weight)
+    data = data._replace(doubles=read_only(Y), target_center=np.ones(K), target_inverse_scale=np.full(K, 3.0))
+    used = np.arange(n_rows)[::2] if some else np.arange(n_rows)
+    if some:
+        data = data._replace(subset=read_only(used.astype(np.uint32)))
+    Z = np.column_stack([(X.toarray() - center) / np.linspace(0.5, 2, d), np.ones(n_rows), 3 * (Y - 1)])[used]
+    share = np.ones(n_rows) if weight is None else weight
+    share = share[used] / share[used].sum()
+    for n_threads, n_targets in ((1, K), (2, K), (2, 0)):
+        p, found = d + 1 + n_targets, Rows(data, n_threads).second_moments(True, n_targets)
+        np.testing.assert_allclose(
+            found, ((Z * share[:, None]).T @ Z)[:p, :p], rtol=1e-5 if X.dtype == np.float32 else 1e-10
+        )
+    without = Rows(data, 1).second_moments(False)
+    assert not without[d].any()
+    assert not without[:, d].any()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("K", [1, 3])
+@pytest.mark.parametrize("n_rows", [3_000, 12_000])  # more than a sample has
+def test_tall_csr_is_looked_at_once_where_pairs_of_entries_are_few(n_rows, K, alpha, monkeypatch):
+    rng = np.random.default_rng(4)
+    X = sparse.random(n_rows, 120, 0.04, format="csr", random_state=5)
+    y = X @ rng.standard_normal((120, K)) + rng.standard_normal((n_rows, K))
+    monkeypatch.setattr(Rows, "sample", None)  # no array is made of them
+    monkeypatch.setattr(Objective, "sums", None)  # nor a pass over them
+    model = GDLinearRegressor(penalty="l2", alpha=alpha, standardize=False).fit(X, y if K > 1 else y[:, 0])
+    peer = Ridge(alpha=alpha * n_rows, solver="cholesky").fit(X.toarray(), y)
+    np.testing.assert_allclose(model.coef_, np.squeeze(peer.coef_), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(model.intercept_, np.squeeze(peer.intercept_), rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("case", ["far from what some rows tell", "small", "large", "not finite"])

@@ -1,14 +1,17 @@
-"""Second moments of dense rows and their targets in one look, from which means, deviations and Z'Z follow."""
+"""Second moments of rows and their targets in one look, from which means, deviations and Z'Z follow."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from .. import _parallel as threads
 from .._compile.kernels import kernel
 from .._kernels.constants import LEAST_SQUARE
 from .._kernels.gram import ROOM_FOR_ROWS, ROWS_AT_ONCE
 from .._kernels.structures import FLOAT64, Data, Features
+from .features import row_numbers
 from .sample import ROWS_PER_PARAMETER, SAMPLE_ROWS
 from .scaling import Moments, keeps_digits, moments_by_means, total_weight
 
@@ -16,6 +19,7 @@ MOST_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
 MOST_TARGETS = 8  # whose products with columns cost little beside those of columns
 NEAR_ROWS = 1_000  # tell a point near the means
 KEPT_SHARE = 0.5  # of mean squares about that point, which variances are at least
+ENTRIES_AT_ONCE = 2**16  # whose copies stay in the cache until they are multiplied
 
 
 @dataclass(frozen=True)
@@ -105,3 +109,52 @@ def sums_of_products(data: Data, n_targets: int, n_threads: int) -> tuple[np.nda
     total = sum(threads.run(of_part, parts, n_threads))
     products = total[:p, :p]
     return np.tril(products) + np.tril(products, -1).T, total[room, :d]
+
+
+def entries_of_rows(data: Data) -> np.ndarray:
+    """Number of each row's entries, at most: in columns far from zero, which are centred, all rows have one."""
+    lengths = np.diff(data.features.indptr)  # type: ignore[union-attr]
+    n_far = np.count_nonzero(data.features.center)
+    return (lengths[data.subset] if data.subset.size else lengths) + n_far
+
+
+def sums_of_sparse_products(data: Data, n_targets: int, n_threads: int) -> np.ndarray:
+    """Z' diag(weight) Z, Z with a column of ones at the end and targets beyond."""
+    d, ends = data.features.center.size, np.cumsum(entries_of_rows(data))
+    n_rows, p = ends.size, d + 1 + n_targets
+    numbers = data.subset if data.subset.size else np.arange(n_rows)
+
+    def of_part(part):
+        total, (start, stop) = np.zeros((p, p)), part
+        while start < stop:
+            before = ends[start - 1] if start else 0
+            end = min(max(int(np.searchsorted(ends, before + ENTRIES_AT_ONCE)), start + 1), stop)
+            _add_rows(data, numbers[start:end], int(ends[end - 1] - before), total)
+            start = end
+        return total
+
+    row_cost = (int(ends[-1]) // n_rows + 1) ** 2
+    total = sum(threads.run_over_rows(of_part, n_rows, row_cost, p * p, n_threads))
+    products = total + total.T
+    np.fill_diagonal(products, np.diagonal(total))
+    return products
+
+
+def _add_rows(data: Data, numbers: np.ndarray, n_entries: int, total: np.ndarray) -> None:
+    """Add the products over some rows, those of each pair of different columns on one side of the diagonal."""
+    features: Any = data.features
+    d, p = features.center.size, len(total)
+    values, places, starts = np.empty(n_entries), np.empty(n_entries, np.int32), np.zeros(len(numbers) + 1, np.int64)
+    every, far = np.arange(d, dtype=np.int32), np.flatnonzero(features.center)
+    of_dtypes: Any = {"dtype": features.storage.dtype, "index": features.storage.index_dtype}
+    select, add = kernel("select_columns", **of_dtypes), kernel("gram", **of_dtypes)
+    select(features, row_numbers(numbers), every, far, np.full(d, -1), values, places, starts)
+    weight = data.weight_of(numbers)
+    add(values, places, starts, weight, total[: d + 1], 0, len(numbers))
+    beside = np.column_stack([np.ones(len(numbers)), data.targets_of(numbers)])[:, : p - d]
+    weighted = beside * weight[:, None]
+    total[d:, d:] += np.tril(beside.T @ weighted)
+    if p > d + 1:
+        found = slice(starts[-1])
+        rows = sparse.csr_array((values[found], places[found], starts), shape=(len(numbers), d))
+        total[d + 1 :, :d] += (rows.T @ weighted[:, 1:]).T

@@ -9,7 +9,7 @@ from .._kernels.structures import Data, Features
 from ..losses import Loss
 from .features import dense_rows, rows_apart, scaled_rows
 from .objective import Objective
-from .products import KnownMoments, Products, sums_of_products
+from .products import KnownMoments, Products, sums_of_products, sums_of_sparse_products
 from .sample import Sample
 from .scaling import mean_squares, total_weight
 
@@ -100,17 +100,14 @@ class Rows:
         return None if self.is_dense else mean_squares(self.data.features, self.n_threads)  # type: ignore[arg-type]
 
     def second_moments(self, trains_intercept: bool, n_targets: int = 0) -> np.ndarray | None:
-        """Z'Z / n in one pass, Z with a column of ones at the end; None for CSR, which has no such pass.
-
-        With targets: Z has these as further columns.
-        """
-        if not self.is_dense:
-            return None
+        """Z'Z / n in one pass, Z with a column of ones at the end; with targets: Z has these as further columns."""
         found = self.products
-        if found is None:
+        if found is not None:
+            moments = found.second_moments(self.data, n_targets)
+        elif self.is_dense:
             moments = sums_of_products(self.data, n_targets, self.n_threads)[0] / total_weight(self.data)
         else:
-            moments = found.second_moments(self.data, n_targets)
+            moments = sums_of_sparse_products(self.data, n_targets, self.n_threads) / total_weight(self.data)
         d = self.n_features
         if not trains_intercept:
             moments[d], moments[:, d] = 0.0, 0.0

@@ -12,12 +12,12 @@ from .._kernels.structures import FLOAT64
 from .._problem.model import LinearModel
 from .._problem.partitioned import PartitionedRows
 from .._problem.problem import Problem
-from .._problem.products import MOST_COLUMNS, KnownMoments
+from .._problem.products import KnownMoments
 from .._problem.rows import Rows
 from ..penalties import ElasticNet, smallest_subgradient
 from .continuation import AT_LARGEST, Solution
-from .curvature import SubSample, second_moments
 from .plan import Plan
+from .sub_sample import SubSample, second_moments
 from .working_sets import JITTER, MARGIN, OVERFLOWS, least_with_l1
 
 ROUNDING = 1e-12  # of the largest slope, for that along an intercept
@@ -177,4 +177,4 @@ def moments_of(problem: Problem, rows: Rows | PartitionedRows) -> np.ndarray:
     model = LinearModel(problem.model.n_features, problem.model.n_outputs, True, True)
     some = SubSample(rows, model, problem.loss, rows.n_rows)
     with threads.single_threaded_blas():
-        return second_moments(some, problem.model.n_features < MOST_COLUMNS, problem.model.n_outputs)
+        return second_moments(some, problem.model.n_outputs)

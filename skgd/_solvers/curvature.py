@@ -9,19 +9,18 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._kernels.constants import TINY
-from .._kernels.structures import FLOAT64
 from .._problem.features import dense_columns, left_to_center, squared
 from .._problem.model import LinearModel
-from .._problem.objective import pointwise
 from .._problem.partitioned import PartitionedRows
-from .._problem.products import MOST_COLUMNS, MOST_TARGETS
+from .._problem.products import MOST_TARGETS
 from .._problem.rows import Rows
-from .._problem.sample import PART_ENTRIES, ROWS_PER_PARAMETER, SAMPLE_ENTRIES, Sample, gram, second_derivatives
+from .._problem.sample import SAMPLE_ENTRIES, Sample, gram, second_derivatives
 from ..losses import Loss
 from .coupled import LEAST_ROWS, coupled_outputs
 from .hessians import Blocks, Coupled, Diagonal, Factor, Unshifted, low_rank
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
+from .sub_sample import PRODUCTS_PER_ENTRY, SubSample, second_moments, takes_one_pass
 from .working_sets import WorkingSets
 
 FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
@@ -29,7 +28,6 @@ MATRIX_WORK = 1e10  # multiplications for a matrix from the sub-sample
 RARE_SHARE = 0.01  # of the typical column: weight of the mean curvature in that of a column
 GROWTH = 8
 MOST_MATRIX_WORK = 1e11
-PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
 PASS_OVERHEAD = 1e5
 MOST_PATIENCE = 20
 LEADING_COLUMNS = 128  # a matrix of these costs less than a pass over the data where there are more than a thousand
@@ -38,80 +36,6 @@ ROWS_PER_TRY = 16  # of which so many make it as dear as one more pass
 SPARSE_TRIES = 100  # of sparse rows, before the diagonal
 PRODUCTS_PER_PASS = 25  # in the time that an evaluation takes for an entry of dense rows
 NEWTON_COLUMNS = 64  # up to here Newton's method proper costs no more
-
-
-class SubSample:
-    """Some of the rows, more on demand, and sums over them."""
-
-    def __init__(self, rows: Rows | PartitionedRows, model: LinearModel, loss: Loss, size: int):
-        self.rows, self.model, self.loss, self.size = rows, model, loss, size
-        self.pointwise = pointwise(loss, FLOAT64)
-        # Of so few rows those where the loss is straight say nothing of most columns: steps promise too much. Bounds of
-        # the curvature promise too little, near the optimum: where steps are slow, the next ones take the other
-        self.has_few_rows = rows.n_rows < ROWS_PER_PARAMETER * (model.n_features + 1)
-        self.bounded = self.has_few_rows
-        self._sample: Sample | None = None
-
-    @property
-    def is_all(self) -> bool:
-        return self.rows.in_memory and self.size == self.rows.n_rows
-
-    @property
-    def sample(self) -> Sample:
-        """The rows in an array, which is kept."""
-        if self._sample is None:
-            self._sample = self._in_array(self.rows.some(self.size))
-        return self._sample
-
-    def turn(self) -> None:
-        """Take the curvature for bounds of it, or these for it, from the next model on."""
-        self.bound(self.has_few_rows and not self.bounded)
-
-    def bound(self, bounded: bool) -> None:
-        """Take bounds of the curvature, or not."""
-        self.bounded = bounded
-        if self._sample is not None:
-            self._sample.bounded = bounded
-
-    def resize(self, size: int) -> None:
-        """Take so many rows from now on."""
-        if size != self.size:
-            self.size, self._sample = size, None
-
-    def among(self, numbers: np.ndarray) -> "SubSample":
-        """Some of these rows."""
-        some = copy.copy(self)
-        some.size, some._sample = len(numbers), self.sample.part(numbers)  # type: ignore[arg-type]
-        return some
-
-    def mean(self, function: Callable[[Sample], np.ndarray], row_cost: int, n_numbers: int) -> np.ndarray:
-        """Weighted mean over the rows of what function(sample), an array of so many numbers, sums."""
-        if self._sample is not None or self.size * (self.model.n_features + 1) <= SAMPLE_ENTRIES:
-            sample = self.sample  # made here, not by several threads at once
-            weight = sample.weight
-
-            def of_part(part):
-                return function(sample.part(slice(*part)))
-
-        else:
-            rows = self.rows.some(self.size)
-            weight = rows.weight
-
-            def of_part(part):
-                return function(self._in_array(rows, slice(*part)))
-
-        of_parts = threads.run_over_rows(of_part, self.size, row_cost, n_numbers, self.rows.n_threads, PART_ENTRIES)
-        return sum(of_parts) / weight.sum()
-
-    def weighted_derivatives(self, rows: Rows, hyper: np.ndarray, bounded: bool, raw: np.ndarray) -> np.ndarray:
-        """Second derivatives of the losses of some rows, or bounds of them, times their shares."""
-        of = self.loss, self.pointwise, raw, rows.targets, rows.weight, hyper
-        return second_derivatives(*of, exact=True, bounded=bounded) * rows.shares[:, None]
-
-    def _in_array(self, rows: Rows, part: slice = slice(None)) -> Sample:
-        sample = rows.sample(self.model, self.loss, self.pointwise, part)
-        sample.bounded = self.bounded
-        return sample
 
 
 class Curvature:
@@ -154,7 +78,9 @@ class Curvature:
     @property
     def holds_all(self) -> bool:
         """Whether the rows that models are made of are all, in an array by whose products sums go fastest."""
-        return self.kind == "subsample" and self.some.is_all and not self.tries_gradients and not knows_moments(self)
+        if self.kind != "subsample" or not self.some.is_all or self.tries_gradients or knows_moments(self):
+            return False
+        return self.rows.is_dense or not looks_once(self)
 
     @property
     def chooses_columns(self) -> bool:
@@ -280,7 +206,7 @@ class Curvature:
         ridge = self.ridge.reshape(K, p)
         if self.loss.quadratic:
             moments = moments_of_all(self)
-            moments = second_moments(self.some, p <= MOST_COLUMNS) if moments is None else moments[:p, :p].copy()
+            moments = second_moments(self.some) if moments is None else moments[:p, :p].copy()
             return Blocks([Factor(moments, ridge[0])] * K)
         if self.coupled:
             total = self._mean_over_rows(lambda sample: sample.coupled_hessian(params, hyper))
@@ -359,14 +285,18 @@ def knows_moments(curvature: Curvature) -> bool:
     return getattr(curvature.rows, "products", None) is not None
 
 
+def looks_once(curvature: Curvature) -> bool:
+    """Whether a quadratic loss asks rows for no more than second moments of all of them, which cost little."""
+    if curvature.kind != "subsample" or curvature.few_rows or not curvature.loss.quadratic:
+        return False
+    return knows_moments(curvature) or (curvature.n_outputs <= MOST_TARGETS and takes_one_pass(curvature.some))
+
+
 def moments_of_all(curvature: Curvature) -> np.ndarray | None:
     """Second moments of all rows with their targets at the end, where a quadratic loss asks rows for no more."""
-    if curvature.moments is None:
-        few_columns = curvature.n_columns <= MOST_COLUMNS and curvature.n_outputs <= MOST_TARGETS
-        costs_little = few_columns or knows_moments(curvature)
-        if curvature.kind == "subsample" and not curvature.few_rows and curvature.loss.quadratic and costs_little:
-            given = curvature.linear.trains_intercept, curvature.n_outputs
-            curvature.moments = curvature.rows.second_moments(*given)
+    if curvature.moments is None and looks_once(curvature):
+        given = curvature.linear.trains_intercept, curvature.n_outputs
+        curvature.moments = curvature.rows.second_moments(*given)
     return curvature.moments
 
 
@@ -376,20 +306,3 @@ def most_to_gain(gradient: np.ndarray, ridge: np.ndarray) -> float:
         return np.inf
     inverse = np.divide(0.5, ridge, out=np.zeros_like(ridge), where=ridge > 0)
     return float(gradient**2 @ inverse)
-
-
-def second_moments(some: SubSample, of_all_rows: bool = False, n_targets: int = 0) -> np.ndarray:
-    """Z'Z / n of some rows, or of all where one pass takes them, Z with a column of ones, then targets, at the end."""
-    found = some.rows.second_moments(some.model.trains_intercept, n_targets) if of_all_rows else None
-    if found is not None:
-        return found
-    p = some.model.n_features + 1 + n_targets
-    return some.mean(_gram_with_targets if n_targets else _plain_gram, max(p, p**2 // PRODUCTS_PER_ENTRY), p**2)
-
-
-def _plain_gram(sample: Sample) -> np.ndarray:
-    return gram(sample.Z, sample.weight)
-
-
-def _gram_with_targets(sample: Sample) -> np.ndarray:
-    return gram(np.hstack([sample.Z, sample.targets]), sample.weight)
