@@ -69,21 +69,26 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     may_try = problem.loss.smooth and problem.l1 is None and not problem.streaming
     tries = may_try and gradients_lead_far(problem, preconditioner == "auto", kind, few_rows, size)
     of_all = kind == "subsample" and size == n and not tries and rows.in_memory
-    ridges = first_ridges(problem) if of_all or kind == "diagonal" else ()
-    by_diagonal = steps_by_diagonal(problem, len(ridges)) if kind == "diagonal" else np.inf
+    may_take_all = kind == "diagonal" and fits_in_a_matrix(problem)
+    ridges = first_ridges(problem) if of_all or may_take_all else ()
+    by_diagonal = steps_by_diagonal(problem, len(ridges)) if may_take_all else np.inf
     return CurvaturePlan(kind, few_rows, tries, int(size), coupled, by_diagonal, ridges)
 
 
+def fits_in_a_matrix(problem: Problem) -> bool:
+    """Whether the curvature of all rows is that of a matrix, and changes with the parameters."""
+    rows, n, p = problem.rows, problem.rows.n_rows, problem.model.n_features + 1
+    affordable = rows.in_memory and n * p <= SAMPLE_ENTRIES and min(n, p) <= MATRIX_COLUMNS
+    changes = problem.l1 is None and problem.loss.smooth and not problem.loss.quadratic
+    return affordable and changes and problem.model.n_outputs == 1
+
+
 def steps_by_diagonal(problem: Problem, n_ridges: int) -> float:
-    """Steps by the diagonal that cost what Newton's do with a matrix of all rows, if one is to be had.
+    """Steps by the diagonal that cost what Newton's do with a matrix of all rows.
 
     Where little is penalised, steps by the diagonal of correlated columns may be thousands.
     """
     rows, n, p = problem.rows, problem.rows.n_rows, problem.model.n_features + 1
-    affordable = rows.in_memory and n * p <= SAMPLE_ENTRIES and min(n, p) <= MATRIX_COLUMNS
-    suits = problem.model.n_outputs == 1 and problem.l1 is None and problem.loss.smooth and not problem.loss.quadratic
-    if not (affordable and suits):
-        return np.inf
     is_wide, n_steps = 2 * n < p, NEWTON_STEPS * (1 + n_ridges)
     of_step = (n**3 / 3 if is_wide else n * p**2 + p**3 / 3) + PRODUCTS_PER_ENTRY * n * p
     work = n_steps * of_step + (n**2 * p if is_wide else 0)  # products of few rows are made once

@@ -52,26 +52,25 @@ class Curvature:
     ):
         self.rows, self.linear, self.loss, self.ridge = rows, model, loss, ridge
         self.n_columns, self.n_outputs = model.n_features + 1, model.n_outputs
-        self.kind, self.few_rows, self.tries_gradients, size, most_coupled = plan[:5]
-        self.by_diagonal, self.ridges = plan.by_diagonal, plan.ridges
-        self.has_l1 = has_l1
+        self.kind, self.few_rows, self.tries_gradients = plan.kind, plan.few_rows, plan.tries_gradients
+        self.by_diagonal, self.ridges, self.has_l1 = plan.by_diagonal, plan.ridges, has_l1
         K, p = self.n_outputs, self.n_columns
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
-        self.coupled = self.couples and K * p <= most_coupled  # whether one matrix holds all of them
+        self.coupled = self.couples and K * p <= plan.coupled  # whether one matrix holds all of them
         self.n_matrices = 1 if self.coupled else K
         self.matrix_width = p * (K if self.coupled else 1)  # parameters that a matrix speaks for
         # whether the coupling of many outputs is known, by its products with vectors
         apart = self.couples and not self.coupled and not has_l1 and self.kind == "subsample"
-        self.by_products = apart and LEAST_ROWS * K * p <= size < rows.n_rows
+        self.by_products = apart and LEAST_ROWS * K * p <= plan.size < rows.n_rows
         self.model_width = K * p if self.by_products else self.matrix_width  # that a model of an output speaks for
-        self.some = SubSample(rows, model, loss, size)
+        self.some = SubSample(rows, model, loss, plan.size)
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self.moments: np.ndarray | None = None  # of all rows and their targets, once these have been looked at
         self.sets: WorkingSets | None = None
         if self.chooses_columns:
             assert isinstance(rows, Rows)
             # of a quadratic loss the curvature of all rows is taken once, and makes a step exact
-            self.sets = WorkingSets(rows if loss.quadratic else rows.some(size), model, ridge, loss.quadratic)
+            self.sets = WorkingSets(rows if loss.quadratic else rows.some(plan.size), model, ridge, loss.quadratic)
         self.squares: np.ndarray | None = None
         self.made_of: dict = {}  # what the last model was made of
 
@@ -290,6 +289,13 @@ def looks_once(curvature: Curvature) -> bool:
     if curvature.kind != "subsample" or curvature.few_rows or not curvature.loss.quadratic:
         return False
     return knows_moments(curvature) or (curvature.n_outputs <= MOST_TARGETS and takes_one_pass(curvature.some))
+
+
+def take_all_rows(curvature: Curvature) -> None:
+    """Take all rows in an array from now on, and matrices of these, in place of the diagonal."""
+    n_rows = curvature.rows.n_rows
+    curvature.kind, curvature.few_rows, curvature.by_diagonal = "subsample", 2 * n_rows < curvature.n_columns, np.inf
+    curvature.some.resize(n_rows)
 
 
 def moments_of_all(curvature: Curvature) -> np.ndarray | None:

@@ -1,7 +1,6 @@
 """Training with exact gradients: on a sub-sample first, then on all rows, with the sub-sample's curvature."""
 
 import time
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
 from .._problem.sample import is_curved_everywhere
 from .._problem.squares import SquaresByMoments
-from .curvature import Curvature, moments_of_all
+from .curvature import Curvature, moments_of_all, take_all_rows
 from .loop import SLICE_SECONDS
 from .outcome import Outcome
 from .plan import Plan
@@ -288,13 +287,6 @@ class LineSearch:
         """Whether steps are small for good: a small one up to the next kink may be followed by large ones."""
         self.still = self.still + 1 if small else 0
         return self.still >= SMALL_STEPS
-
-
-def take_all_rows(curvature: Any) -> None:
-    """Take all rows in an array from now on, and matrices of these, in place of the diagonal."""
-    n_rows = curvature.rows.n_rows
-    curvature.kind, curvature.few_rows, curvature.by_diagonal = "subsample", 2 * n_rows < curvature.n_columns, np.inf
-    curvature.some.resize(n_rows)
 
 
 def by_larger_ridges(solver: LineSearch, params: np.ndarray) -> PreconditionedSearch:
