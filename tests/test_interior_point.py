@@ -112,6 +112,19 @@ def test_more_columns_than_rows(loss, dtype):
     np.testing.assert_allclose(found, least, rtol=1e-7 if dtype == np.float64 else 2e-6)
 
 
+@pytest.mark.parametrize("n_columns", [10, 90])
+def test_rows_that_weigh_next_to_nothing(n_columns):
+    random = np.random.default_rng(0)
+    X = random.normal(size=(50, n_columns))
+    y = X[:, 0] + 0.5 * random.normal(size=50)
+    weight = np.where(random.random(50) < 0.5, 1.0, 1e-200)
+    model = GDLinearRegressor("absolute_error", penalty="l1", alpha=0.02, standardize=False)
+    model.fit(X, y, sample_weight=weight)
+    least, value = program(X, [(-1.0, 1.0, y)], weight / weight.sum(), 0.02)
+    assert model.stop_reason_ == "converged"
+    np.testing.assert_allclose(value(model.coef_, np.ravel(model.intercept_)[0]), least, rtol=1e-7)
+
+
 @pytest.mark.parametrize("loss", ["quantile", "epsilon"])
 def test_thousands_of_columns_on_few_rows(loss):
     random = np.random.default_rng(2)

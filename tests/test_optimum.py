@@ -13,6 +13,7 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier
+from skgd._auto.curvature import curvature_plan
 from skgd._auto.linear import decide
 from skgd._fit import problem_of
 from skgd._kernels.constants import RIDGE
@@ -491,6 +492,15 @@ def test_few_rows_of_several_outputs_are_solved_as_the_matrix_of_all_columns_say
     blocks = [Z.T * of_output @ Z + np.diag(own) for of_output, own in zip(weight, ridge.reshape(2, -1), strict=True)]
     expected = [np.linalg.solve(*each) for each in zip(blocks, vector.reshape(2, -1), strict=True)]
     np.testing.assert_allclose(found, np.ravel(expected), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("model", "of_rank"), [(GDLogisticClassifier(), True), (GDLinearClassifier("hinge"), False)])
+def test_kinks_of_several_outputs_have_matrices_of_all_columns(model, of_rank):
+    """By those of the rows' rank hinges of three classes didn't end in thousands of steps."""
+    problem = problem_of(model, np.random.default_rng(0).standard_normal((20, 700)), np.arange(20) % 3)
+    plan = curvature_plan(problem, "auto")
+    assert plan is not None
+    assert plan.few_rows == of_rank
 
 
 def test_a_step_along_a_heavy_row_is_as_long_as_the_matrix_of_all_columns_says():

@@ -35,7 +35,7 @@ MOST_RIDGES = 8
 EVEN_SHARE = 0.05  # or of the sum of all: the diagonal knows columns that hold more, gradients come to them by turns
 LEAST_BY_DIAGONAL = 200  # steps, which mostly do
 NEWTON_STEPS = 5  # that lead to the optimum, under each ridge, from where these have come to
-PRODUCTS_PER_ENTRY = 16  # of matrices of some hundred rows in the time that a step takes for an entry of CSR
+PRODUCTS_OF_STEP = 16  # of matrices of some hundred rows in the time that a step takes for an entry of CSR
 STEP_ENTRIES = 1e5  # in the time of what a step takes beside its entries
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
@@ -51,7 +51,7 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     wide = 2 * n < p and p >= WIDE and (n <= MATRIX_ROWS or n * p <= most_entries)
     n_matrices = 1 if problem.loss.quadratic else model.n_outputs
     few_rows = rows.is_dense and wide and n_matrices * n**2 <= LOW_RANK_MOST_ROWS**2
-    few_rows = few_rows and (model.n_outputs == 1 or problem.l1 is None)
+    few_rows = few_rows and (model.n_outputs == 1 or (problem.loss.smooth and problem.l1 is None))
     kind = preconditioner
     if kind == "working_sets" and not can_choose_columns(problem):
         kind = "auto"
@@ -90,9 +90,9 @@ def steps_by_diagonal(problem: Problem, n_ridges: int) -> float:
     """
     rows, n, p = problem.rows, problem.rows.n_rows, problem.model.n_features + 1
     is_wide, n_steps = 2 * n < p, NEWTON_STEPS * (1 + n_ridges)
-    of_step = (n**3 / 3 if is_wide else n * p**2 + p**3 / 3) + PRODUCTS_PER_ENTRY * n * p
+    of_step = (n**3 / 3 if is_wide else n * p**2 + p**3 / 3) + PRODUCTS_OF_STEP * n * p
     work = n_steps * of_step + (n**2 * p if is_wide else 0)  # products of few rows are made once
-    return max(LEAST_BY_DIAGONAL, work / PRODUCTS_PER_ENTRY / (rows.n_entries + STEP_ENTRIES))
+    return max(LEAST_BY_DIAGONAL, work / PRODUCTS_OF_STEP / (rows.n_entries + STEP_ENTRIES))
 
 
 def first_ridges(problem: Problem) -> tuple[float, ...]:

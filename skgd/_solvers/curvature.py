@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._kernels.constants import TINY
+from .._problem.columns import PRODUCTS_PER_ENTRY
 from .._problem.features import dense_columns, left_to_center, squared
 from .._problem.model import LinearModel
 from .._problem.partitioned import PartitionedRows
@@ -20,7 +21,7 @@ from .coupled import LEAST_ROWS, coupled_outputs
 from .hessians import Blocks, Coupled, Diagonal, Factor, Unshifted, low_rank
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
-from .sub_sample import PRODUCTS_PER_ENTRY, SubSample, second_moments, takes_one_pass
+from .sub_sample import SubSample, second_moments, takes_one_pass
 from .working_sets import WorkingSets
 
 FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows

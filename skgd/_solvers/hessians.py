@@ -164,7 +164,8 @@ class LowRank:
 def low_rank(sample: Sample, ridge: np.ndarray, params: np.ndarray, hyper: np.ndarray) -> LowRank:
     """The model of few rows beside many columns."""
     second = sample.second_derivatives(params, hyper).T
-    second = second[: 1 if (second == second[0]).all() else None]  # of squared error, or where fits begin
+    if (second == second[0]).all():  # of squared error, or where fits begin: one matrix serves all outputs
+        second = second[:1]
     return LowRank(ridge, sample.Z, sample.products, second * (sample.weight / sample.weight.sum()))
 
 

@@ -71,7 +71,7 @@ class Program:
         solve_rows = solver(self.rows, sums, diagonal)
         if solve_rows is None:
             return None
-        share = weight / sums
+        share = np.divide(weight, sums, out=np.full_like(weight, 1 / self.n_sets), where=sums > 0)  # or too small a sum
 
         def solve(left, pull):
             pull, pull_of_units = self._split(pull)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._kernels.structures import FLOAT64
+from .._problem.columns import PRODUCTS_PER_ENTRY
 from .._problem.model import LinearModel
 from .._problem.objective import pointwise
 from .._problem.partitioned import PartitionedRows
@@ -16,7 +17,6 @@ from .._problem.rows import Rows
 from .._problem.sample import PART_ENTRIES, ROWS_PER_PARAMETER, SAMPLE_ENTRIES, Sample, gram, second_derivatives
 from ..losses import Loss
 
-PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
 PASSES_SAVED = 6  # of a quadratic loss by the curvature of all rows: that of some leads there in seven or so
 PRODUCTS_PER_PAIR = 128  # of matrices in the time that one takes for a pair of CSR's entries, where they stand
 
