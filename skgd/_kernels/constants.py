@@ -1,4 +1,4 @@
-"""Constants of Newton steps, whether a kernel makes them or NumPy does."""
+"""Constants that kernels and NumPy's steps share."""
 
 import numpy as np
 
@@ -14,6 +14,7 @@ LEAST_GAIN = 1e-3  # share of the constant model's objective that counts as gain
 DIFFERENCE = 1e-4  # step of finite differences, of the size of a raw prediction
 RIDGE = 1e-8  # share of the mean diagonal that keeps singular matrices definite where no penalty does
 TINY = float(np.finfo(np.float64).tiny)
+EPS = float(np.finfo(np.float64).eps)
 MOST_OUTPUTS = 8  # of a layer that has its products without BLAS, from weights that lie on their side
 DIVERGENCE_FACTOR = 1e6  # by which the objective may grow over that at the start before a fit counts as diverged
 IMMENSE = 1e20  # share of the constant model's objective that no descent comes back from

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from .constants import DIVERGENCE_FACTOR, TINY
+from .constants import DIVERGENCE_FACTOR, EPS, TINY
 from .structures import CONVERGED, DIVERGED, GRADIENT, OBJECTIVE, STEP
 from .vectors import copy_into, largest
 
-EPS = float(np.finfo(np.float64).eps)
 CIRCLING = 10  # times n_iter_no_change epochs of an exact objective without a new best: it goes round in circles
 ROUNDING = 4.0  # changes of the objective by so many units in the last place are noise
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels.constants import TINY
-from .differences import EPS, second_differences
+from .._kernels.constants import EPS, TINY
+from .differences import second_differences
 from .function import FunctionObjective, Point
 
 FEW_VARIABLES = 30  # whose curvatures are all looked at, each by two gradients

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize._numdiff import approx_derivative  # the differences of scipy.optimize.minimize, in no public place
 
+from .._kernels.constants import EPS
+
 METHODS = "2-point", "3-point", "cs"
 Box = tuple[np.ndarray, np.ndarray]
-EPS = float(np.finfo(float).eps)
 POINTS = 7  # on a line, whose differences tell noise from what is smooth
 SPACINGS = 1e-9, 1e-7, 1e-5  # between them, of variables up to one: the first at which most values differ
 ALIKE = 4.0  # what the estimates of three orders of differences may differ by, as a factor

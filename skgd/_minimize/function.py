@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._kernels.constants import IMMENSE
-from .differences import EPS, Box, Differences, noise_along
+from .._kernels.constants import EPS, IMMENSE
+from .differences import Box, Differences, noise_along
 
 NOISY = 1e3  # times the rounding of a value from which noise is more than that
 

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 
 from .._kernels.backtracking import decreases_enough, is_within_rounding
-from .._kernels.constants import FLATTER, TINY
+from .._kernels.constants import EPS, FLATTER, TINY
 from .._solvers.quasi_newton import two_loops
-from .differences import EPS
 from .function import FunctionObjective, Point
 
 MOST_HALTS = 10  # steps on end that led nowhere, before it is at its end

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._compile.kernels import kernel, python_kernel, rule_plug_in
-from .._kernels.constants import TINY
+from .._kernels.constants import EPS, TINY
 from .._kernels.structures import FLOAT64, FunctionSettings, FunctionState
 from .._solvers.outcome import Outcome
 from .._solvers.plan import Plan
@@ -14,7 +14,6 @@ from .._solvers.prospects import Prospects
 from .._solvers.stopping import CRITERIA, SearchCriterion
 from .._solvers.training import Training
 from ..schedules import Constant, ReduceOnPlateau, factor_at
-from .differences import EPS
 from .function import FunctionObjective
 from .limited_memory import LimitedMemory
 from .searches import SteepestDescent

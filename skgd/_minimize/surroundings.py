@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels.constants import TINY
+from .._kernels.constants import EPS, TINY
 from .curvature import LEAST, Curvature, curvature_at, sizes_of
-from .differences import EPS
 from .function import FunctionObjective, Point
 from .kinks import RADII, way_along
 from .limited_memory import LimitedMemory

@@ -27,12 +27,13 @@ class Combinations:
         of_kernels = functools.partial(kernel, dtype=storage.dtype, index=storage.index_dtype)
         self._combine, self._multiply = of_kernels("combine_rows"), of_kernels("row_products")
 
-    def centre(self, of_rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def centre(self, of_rows: np.ndarray, in_place: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the rows less the mean of each output, and these; or as they are, and zeros."""
-        if not self.centred:
-            return np.array(of_rows, order="C"), np.zeros(len(of_rows))
-        means = of_rows @ self.shares
-        return np.subtract(of_rows, means[:, None], order="C"), means
+        means = of_rows @ self.shares if self.centred else np.zeros(len(of_rows))
+        found = of_rows if in_place else np.array(of_rows, order="C")
+        if self.centred:
+            found -= means[:, None]
+        return found, means
 
     def of(self, factors: np.ndarray) -> np.ndarray:
         """Z'v."""
@@ -64,10 +65,7 @@ class Combinations:
 
         for _ in self._over_parts(multiply):
             pass
-        means = found @ self.shares if self.centred else np.zeros(len(found))
-        if self.centred:
-            found -= means[:, None]
-        return found, means
+        return self.centre(found, in_place=True)
 
     def _over_parts(self, work: Callable) -> Iterator:
         return map(work, self.parts) if len(self.parts) == 1 else threads.run(work, self.parts, self.rows.n_threads)

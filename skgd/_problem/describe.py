@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from .._compile.kernels import kernel
+from .._kernels.constants import EPS
 from .._kernels.structures import ROW_NUMBER, Data, Features, SparseFeatures
 from .._parallel import n_threads, single_threaded_blas
 from .._targets.classes import class_totals
@@ -35,7 +36,6 @@ from .scaling import Scaling, dense_moments, feature_scales, moments_with_those_
 
 FARTHEST = 1e9  # beyond, sums over entries that can't be centred themselves leave too few digits to converge by
 FAR = 10.0  # standard deviations from zero to the mean: nearer ones cost the curvature no more than two digits
-EPS = float(np.finfo(np.float64).eps)
 ROUNDING = 64 * EPS  # of a mean
 FIRST_FAR_ROWS = 50  # tell which columns may lie far from zero; of those, seldom any, more rows are looked at
 ROWS_LOOKED_AT = 16  # at a time: the first of raw features mostly tell that they aren't tiny

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._kernels.constants import EPS
 from ..losses import Loss
 from ..penalties import ElasticNet, smallest_subgradient
 from .model import penalty_factor
@@ -18,7 +19,6 @@ from .scaling import Scaling
 
 NULL_ROWS = 4096
 FEW_ROWS = 64  # that mostly tell that targets differ
-EPS = float(np.finfo(np.float64).eps)
 FAR_OUT = 1e9  # times parameters at which raw predictions of 1e-8 of one tell classes apart for certain
 TOSS_UP = float(np.log(2.0))  # log-loss of even odds
 

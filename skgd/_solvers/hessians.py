@@ -5,12 +5,10 @@ import copy
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from .._kernels.constants import RIDGE, TINY
+from .._kernels.constants import EPS, RIDGE, TINY
 from .._problem.sample import Sample
 from .quasi_newton import CurvatureModel
 from .working_sets import OVERFLOWS, least_with_l1
-
-EPS = float(np.finfo(np.float64).eps)
 
 
 class Factor:

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from .. import _parallel as threads
-from .._kernels.constants import LEAST_GAIN, TINY
+from .._kernels.constants import EPS, LEAST_GAIN, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
 from .._problem.sample import is_curved_everywhere
@@ -37,7 +37,6 @@ PART_TOL = 0.03  # over the root of the number of rows: what they can't tell
 MANY_ENTRIES = 2**20
 LAST_WIDTHS = 3  # of these are left for all rows
 CERTAIN = 0.5  # of the constant model's loss: below, curvature vanishes with what is left, and steps are too short
-EPS = float(np.finfo(np.float64).eps)  # of the sub-sample's sums, whatever rows are stored in
 MANY_STEPS = 40  # after which the way by larger ridges is shorter
 RESUMED = "idle", "still", "ridges"  # beside what its parts resume
 

@@ -7,12 +7,12 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._compile.kernels import kernel
-from .._kernels.constants import TINY
+from .._kernels.constants import EPS, TINY
 from .._kernels.structures import FLOAT64
 from .._problem.combinations import Combinations
 from .._problem.problem import Problem
 from .._problem.rows import Rows
-from .line_search import EPS, LineSearch, gain_of
+from .line_search import LineSearch, gain_of
 from .loop import SLICE_SECONDS
 from .outcome import Outcome
 from .plan import Plan

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import _parallel as threads
 from .._kernels.backtracking import decreases_enough, is_within_rounding, shortening
-from .._kernels.constants import FLATTER, LEAST_GAIN, MAX_TRIALS, SLOW, TINY
+from .._kernels.constants import EPS, FLATTER, LEAST_GAIN, MAX_TRIALS, SLOW, TINY
 from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._problem.shared_rows import SharedRows
@@ -18,7 +18,6 @@ from .plan import Plan
 from .prospects import SLOWEST_RATE
 from .quasi_newton import CURVED, CurvatureModel, Identity
 
-EPS = float(np.finfo(np.float64).eps)
 MOST_STEPS = 60  # under a penalty: a problem that takes more is to be solved alone
 MEMORY = 10  # steps that the next one learns from
 WIDTH_PER_STEP = 40  # parameters in a matrix for which one slow step more is worth waiting: it costs as much as they do
