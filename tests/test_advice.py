@@ -165,8 +165,9 @@ def test_float32_and_sparse_rows_and_weights_count():
         with pytest.warns(ConvergenceWarning, match="separable"):
             GDLogisticClassifier(alpha=0).fit(rows, y)
     wrong = np.append(y, 1 - y[0])  # the first row again, of the other class
-    X, weight = np.vstack([X, X[:1]]), np.append(np.ones(len(y)), 1e-6)
-    assert GDLogisticClassifier(alpha=0, max_iter=10_000).fit(X, wrong, weight).converged_
+    X, weight = np.vstack([X, X[:1]]), np.ones(len(wrong))
+    for weight[-1] in (1e-6, 1e-12):  # without a word: however little it weighs, there is an optimum
+        assert GDLogisticClassifier(alpha=0, max_iter=10_000).fit(X, wrong, weight).converged_
     weight[-1] = 0.0
     with pytest.warns(ConvergenceWarning, match="separable"):
         GDLogisticClassifier(alpha=0).fit(X, wrong, weight)

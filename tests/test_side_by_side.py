@@ -99,6 +99,16 @@ def test_robust_regression_in_each_fold(monkeypatch):
         np.testing.assert_allclose(slopes.mean(axis=0), 0.0, atol=1e-7)
 
 
+def test_steps_are_those_of_each_fold():
+    X, y = data(1_000, 70)
+    easy, hard = np.arange(500), np.arange(500, 1_000)
+    y[hard] += 3 * np.random.default_rng(3).standard_cauchy(500)
+    steps = [path.n_iter for _, path in paths_of(GDLinearRegressor("huber"), X, y, [(easy, hard), (hard, easy)])]
+    (_, alone), _ = paths_of(GDLinearRegressor("huber"), X, y, [(easy, hard)] * 2)
+    assert steps[0].tolist() == alone.n_iter.tolist()  # nothing is added once it has ended
+    assert steps[0].sum() < steps[1].sum()
+
+
 @pytest.mark.parametrize(
     "case", ["few columns", "nearly as many columns as rows", "digits", "digits, each to unit variance"]
 )
