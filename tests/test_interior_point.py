@@ -1,4 +1,4 @@
-"""Losses made of straight pieces under an L1 penalty, against linear programs."""
+"""Losses made of straight pieces under a penalty, against linear and quadratic programs."""
 
 import warnings
 
@@ -10,6 +10,7 @@ from sklearn.datasets import load_diabetes, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from skgd import GDLinearClassifier, GDLinearRegressor
 from skgd._auto import decide
@@ -143,12 +144,13 @@ def test_thousands_of_columns_on_few_rows(loss):
 
 @pytest.mark.parametrize("shape", [(6, 9), (9, 6), (6, 7)])
 @pytest.mark.parametrize("n_free", [0, 1, 2])
-def test_systems_of_weighted_rows(shape, n_free):
+@pytest.mark.parametrize("store", [np.asarray, sparse.csr_array])
+def test_systems_of_weighted_rows(shape, n_free, store):
     random = np.random.default_rng(3)
     Z, weight, diagonal = random.normal(size=shape), random.uniform(0.1, 3, shape[0]), random.uniform(0.1, 3, shape[1])
     diagonal[:n_free] = 0.0
     b, q = random.normal(size=shape[1]), random.normal(size=shape[0])
-    x, s = weighted_rows.solver(Z, weight, diagonal)(b, q)
+    x, s = weighted_rows.Systems(store(Z)).solver(weight, diagonal)(b, q)
     matrix = np.block([[np.diag(diagonal), Z.T], [Z, -np.diag(1 / weight)]])
     np.testing.assert_allclose(np.concatenate([x, s]), np.linalg.solve(matrix, np.concatenate([b, q])), rtol=1e-10)
 
@@ -159,7 +161,8 @@ def test_the_matrix_is_that_of_the_smaller_side(monkeypatch):
         weighted_rows, "dpotrf", lambda matrix, **by: (sizes.append(len(matrix)), factorise(matrix, **by))[1]
     )
     for shape in (5, 40), (40, 5):
-        weighted_rows.solver(np.ones(shape), np.ones(shape[0]), np.append(np.ones(shape[1] - 1), 0.0))
+        systems = weighted_rows.Systems(np.ones(shape))
+        systems.solver(np.ones(shape[0]), np.append(np.ones(shape[1] - 1), 0.0))
     assert sizes == [5, 1, 5]  # the column without a diagonal borders the first
 
 
@@ -329,9 +332,53 @@ def test_what_slopes_prove_is_the_least_whatever_the_parameters():
     share, l1 = np.full(len(TARGET), 1 / len(TARGET)), 0.05
     least, value = program(DIABETES, [(-0.3, 0.7, TARGET)], share, l1)
     rows, penalty = np.c_[DIABETES, np.ones(len(TARGET))], np.append(np.full(10, l1), 0.0)
-    solved = Program(rows, [-0.3 * share], [0.7 * share], [TARGET], penalty, np.zeros(11), np.zeros(11))
+    solved = Program(
+        weighted_rows.Systems(rows), [-0.3 * share], [0.7 * share], [TARGET], penalty, np.zeros(11), np.zeros(11)
+    )
     while np.abs(solved.subgradient).max() > 1e-12 or solved.gap(solved.w) > 1e-9:
         assert solved.step()
     for w in solved.w, np.zeros(11), np.linspace(-1, 1, 11):
         np.testing.assert_allclose(solved.value(w), value(w[:-1], w[-1]), rtol=1e-12)
         np.testing.assert_allclose(solved.gap(w), value(w[:-1], w[-1]) - least, atol=1e-8)
+
+
+@pytest.mark.parametrize("store", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("n_columns", [12, 90])
+@pytest.mark.parametrize("alpha", [0.1, 1e-4])
+def test_an_l2_penalty_alone_against_the_dual_of_support_vector_machines(store, n_columns, alpha):
+    random = np.random.default_rng(4)
+    X = random.normal(size=(60, n_columns)) * (random.random((60, n_columns)) < 0.08)
+    positive = X[:, :6].sum(axis=1) + 0.3 * random.normal(size=60) > 0
+    signs, C = np.where(positive, 1.0, -1.0), 1 / (60 * alpha)
+    model = GDLinearClassifier("hinge", alpha=alpha, standardize=False).fit(store(X), positive)
+    exact = SVC(kernel="linear", C=C, tol=1e-10).fit(X, positive)
+
+    def value(each):
+        short = np.maximum(1 - signs * (X @ each.coef_[0] + each.intercept_[0]), 0).mean()
+        return short + 0.5 * alpha * each.coef_[0] @ each.coef_[0]
+
+    assert model.stop_reason_ == "converged"
+    assert model.n_iter_ < 30
+    assert value(model) <= value(exact) + 1e-9
+    np.testing.assert_allclose(value(model), value(exact), atol=1e-7)
+    np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-2 * np.abs(exact.coef_).max())
+
+
+def test_products_of_rows_are_made_once_without_an_l1_penalty(monkeypatch):
+    made, scaled = [], weighted_rows.scaled_columns
+    monkeypatch.setattr(weighted_rows, "scaled_columns", lambda *of: (made.append(1), scaled(*of))[1])
+    X, y = np.random.default_rng(5).normal(size=(30, 80)), np.arange(30) % 4
+    model = GDLinearClassifier("hinge", alpha=0.1).fit(X, y)
+    assert model.n_iter_ > 3
+    assert len(made) == 1  # for four classes
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1e3])
+@pytest.mark.parametrize("quantile", [0.2, 0.8])
+@pytest.mark.parametrize("n_rows", [40, 400])
+def test_targets_that_a_constant_meets_are_at_their_optimum(quantile, alpha, n_rows):
+    X = np.random.default_rng(6).normal(size=(n_rows, 3))
+    model = GDLinearRegressor(Quantile(quantile), alpha=alpha).fit(X, np.full(n_rows, 3.0))
+    assert model.stop_reason_ == "converged"
+    assert not model.coef_.any()
+    np.testing.assert_array_equal(model.predict(X), 3.0)

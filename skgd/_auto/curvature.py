@@ -12,6 +12,7 @@ from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS, is_curved_everywhere, more_rows
 from .._solvers.curvature import NEWTON_COLUMNS
+from .._solvers.interior_point import sparse_entries
 from .._solvers.plan import CurvaturePlan
 
 DIAGONAL_ROWS = 4_000  # some thirty for each of the columns that have a matrix beside the diagonal
@@ -38,6 +39,10 @@ NEWTON_STEPS = 5  # that lead to the optimum, under each ridge, from where these
 PRODUCTS_OF_STEP = 16  # of matrices of some hundred rows in the time that a step takes for an entry of CSR
 STEP_ENTRIES = 1e5  # in the time of what a step takes beside its entries
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
+ROWS_BY_KINKS = 20  # times columns: up to so many rows steps along kinks cost less than seven widths of them
+SPARSE_ROWS_BY_KINKS = 200  # the same where products are those of pairs of entries
+MATRIX_COLUMNS_BY_KINKS = 4_000  # or rows: a matrix that is factorised in half a second
+MOST_PAIRS = 2**27  # of entries of CSR in a row, or a column: a second for a matrix of their products
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 
 
@@ -188,11 +193,22 @@ def newton_suits(problem: Problem, optimizer: Any) -> bool:
 
 
 def interior_point_suits(problem: Problem, optimizer: Any) -> bool:
-    """Whether the loss is made of straight pieces, under an L1 penalty: then no smooth one leads to the optimum."""
-    rows, n_columns = problem.rows, problem.rows.n_features + 1
-    if problem.loss.smooth or problem.l1 is None or not rows.in_memory or optimizer.preconditioner != "auto":
+    """Whether the loss is made of straight pieces, under an L1 penalty: then no smooth one leads to the optimum.
+
+    With an L2 penalty alone, the more rows each column has the nearer is the optimum of a smooth one, and the sooner;
+    but where a constant meets all targets it lies aside.
+    """
+    rows, l2 = problem.rows, problem.penalty.l2
+    if problem.loss.smooth or not rows.in_memory or optimizer.preconditioner != "auto":
         return False
-    few = rows.n_rows * n_columns <= SAMPLE_ENTRIES and min(rows.n_rows, n_columns) <= MATRIX_COLUMNS
+    n, p = rows.n_rows, rows.n_features + 1
+    entries = sparse_entries(rows)
+    is_tall = n > (SPARSE_ROWS_BY_KINKS if entries else ROWS_BY_KINKS) * p
+    if problem.l1 is None and (l2 == 0 or is_tall) and problem.reference(FLOAT64) != 0:
+        return False
+    if min(n, p) > MATRIX_COLUMNS_BY_KINKS:
+        return False
+    few = entries**2 <= MOST_PAIRS * max(n, p) if entries else n * p <= SAMPLE_ENTRIES
     return few and problem.loss.pieces(np.zeros((1, 1)), problem.model.n_outputs, problem.loss_hyper) is not None
 
 

@@ -1,6 +1,9 @@
-"""The optimum of a linear model whose loss is made of straight pieces, under an L1 penalty."""
+"""The optimum of a linear model whose loss is made of straight pieces, under a penalty."""
+
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, TINY
@@ -11,12 +14,13 @@ from .._problem.rows import Rows
 from .outcome import Outcome
 from .plan import Plan
 from .training import Training, fill
-from .weighted_rows import solver
+from .weighted_rows import Systems
 
 GAP = 1e-9  # share of what is gained that rounding lets the gap come to, whatever the tolerance
 SLOPE = 1e-8  # of the largest slope that the loss can have: what may be left of the subgradient
 INSIDE = 0.995  # of the way to the boundary (Mehrotra 1992)
 ROUNDING = 1e-16  # of the objective: a barrier that small has no digits left
+FEW_ENTRIES = 0.1  # of an array: its products, a hundred times as fast for each entry, take as long as those of CSR
 STUCK = 1e-10  # a shorter step leads nowhere any more
 
 
@@ -28,8 +32,8 @@ class Program:
     away from the boundary by a barrier that is taken away (Mehrotra 1992; Portnoy and Koenker 1997).
     """
 
-    def __init__(self, rows, low, high, at, l1, ridge, w):
-        self.rows, self.n_sets, self.ridge = rows, len(at), ridge
+    def __init__(self, systems, low, high, at, l1, ridge, w):
+        self.systems, self.rows, self.n_sets, self.ridge = systems, systems.Z, len(at), ridge
         self.units = np.flatnonzero(l1)
         self.low = np.concatenate([*low, -l1[self.units]])
         self.high = np.concatenate([*high, l1[self.units]])
@@ -40,9 +44,9 @@ class Program:
         residuals = self.forward(w) - self.at
         inside = np.abs(residuals).mean() + TINY
         self.above, self.below = np.maximum(residuals, 0.0) + inside, np.maximum(-residuals, 0.0) + inside
-        self.proof, self.least = self.slopes.copy(), np.array([-np.inf])  # slopes, and what they prove is the least
+        self.proof, self.least = np.zeros_like(self.slopes), np.zeros(1)  # slopes, and what they prove is the least
         self.rounding = ROUNDING * float(np.maximum(-self.low, self.high) @ np.abs(self.at))
-        self.largest = float(np.abs(rows).T.dot(np.maximum(*np.abs([low, high])).sum(axis=0)).max())
+        self.largest = float(abs(self.rows).T.dot(np.maximum(*np.abs([low, high])).sum(axis=0)).max())
 
     def forward(self, w):
         """A w."""
@@ -50,13 +54,13 @@ class Program:
 
     def _split(self, of_pieces):
         """Those of rows, set by set, and of units."""
-        n_of_rows = self.n_sets * len(self.rows)
+        n_of_rows = self.n_sets * self.rows.shape[0]
         return of_pieces[:n_of_rows].reshape(self.n_sets, -1), of_pieces[n_of_rows:]
 
     def backward(self, slopes):
         """A'U."""
         sums = self.of_loss(slopes)
-        sums[self.units] += slopes[-self.units.size :]
+        sums[self.units] += self._split(slopes)[1]
         return sums
 
     def of_loss(self, slopes):
@@ -68,7 +72,7 @@ class Program:
         weight, of_units = self._split(weight)
         sums, diagonal = weight.sum(axis=0), self.ridge.copy()
         diagonal[self.units] += of_units
-        solve_rows = solver(self.rows, sums, diagonal)
+        solve_rows = self.systems.solver(sums, diagonal)
         if solve_rows is None:
             return None
         share = np.divide(weight, sums, out=np.full_like(weight, 1 / self.n_sets), where=sums > 0)  # or too small a sum
@@ -101,11 +105,13 @@ class Program:
 
     def learn(self) -> None:
         """Take note of how small the objective can be at least, by slopes with nothing left of the subgradient."""
-        self.least[0], self.proof = self.value(self.w) - self.gap(self.w), self.slopes.copy()
+        least = self.value(self.w) - self.gap(self.w)
+        if least > self.least[0]:
+            self.least[0], self.proof = least, self.slopes.copy()
 
     def rounded(self) -> np.ndarray:
         """The parameters, zero where the slope of the penalty is farther from its end than they are from zero."""
-        w, l1, slopes = self.w.copy(), self.high[-self.units.size :], np.abs(self.slopes[-self.units.size :])
+        w, (_, l1), slopes = self.w.copy(), self._split(self.high), np.abs(self._split(self.slopes)[1])
         small = l1 * np.abs(w[self.units]) < (1.0 - slopes / l1) * self.value(w)
         w[self.units[small]] = 0.0
         return w
@@ -162,6 +168,14 @@ class Program:
         return True
 
 
+def sparse_entries(rows: Any) -> float:
+    """Entries of CSR, if its products are made of pairs of them: few, of columns that aren't centred; else 0."""
+    if rows.is_dense or rows.data.features.center.any():
+        return 0.0
+    entries = rows.data.features.data.size * rows.n_rows / (rows.data.features.indptr.size - 1)
+    return entries if entries <= FEW_ENTRIES * rows.n_rows * rows.n_features else 0.0
+
+
 class InteriorPoint:
     """Trains by steps of an interior point method, an epoch each, one program for each output."""
 
@@ -191,20 +205,28 @@ class InteriorPoint:
     def _begin(self) -> list[Program]:
         problem, rows = self.problem, self.problem.rows
         assert isinstance(rows, Rows)
-        assert problem.l1 is not None
-        sample = rows.sample(problem.model, problem.loss, pointwise(problem.loss, FLOAT64))
-        pieces = problem.loss.pieces(sample.targets, problem.model.n_outputs, problem.loss_hyper)
+        pieces = problem.loss.pieces(rows.targets, problem.model.n_outputs, problem.loss_hyper)
         assert pieces is not None
         low, high, at = (np.moveaxis(np.stack(each), 2, 0) for each in zip(*pieces, strict=True))
-        share, Z = sample.weight / sample.weight.sum(), sample.Z
+        share, Z = rows.weight / rows.weight.sum(), self._rows()
         if not share.all():
             counts = share > 0
             low, high, at, share, Z = low[..., counts], high[..., counts], at[..., counts], share[counts], Z[counts]
-        parts = (each.reshape(len(low), -1) for each in (problem.l1, problem.ridge, self.training.state.params))
+        l1 = np.zeros(problem.ridge.size) if problem.l1 is None else problem.l1
+        parts = (each.reshape(len(low), -1) for each in (l1, problem.ridge, self.training.state.params))
+        systems = Systems(Z)
         return [
-            Program(Z, of_low * share, of_high * share, of_at, *of_params)
+            Program(systems, of_low * share, of_high * share, of_at, *of_params)
             for of_low, of_high, of_at, *of_params in zip(low, high, at, *parts, strict=True)
         ]
+
+    def _rows(self):
+        """The rows with a column for the intercept: in CSR if few of its entries would be others than zero."""
+        problem, rows = self.problem, self.problem.rows
+        if not sparse_entries(rows):
+            return rows.sample(problem.model, problem.loss, pointwise(problem.loss, FLOAT64)).Z
+        ones = sparse.csr_array(np.full((rows.n_rows, 1), float(problem.model.trains_intercept)))
+        return sparse.csr_array(sparse.hstack([rows.scaled(), ones], format="csr"))
 
     def step(self, last_epoch: int) -> Outcome:
         """Make one step."""

@@ -19,7 +19,7 @@ SOLVERS: dict[str, Callable[[Training, Plan, Problem, bool], Solver]] = {
     "partitioned_epochs": PartitionedEpochs,  # the same of rows in parts,
     "full_batches": FullBatches,  # or of all of them at once
     "line_search": LineSearch,  # preconditioned L-BFGS on all rows
-    "interior_point": InteriorPoint,  # of losses made of straight pieces, under an L1 penalty
+    "interior_point": InteriorPoint,  # of losses made of straight pieces, under a penalty
     "row_space": RowSpace,  # conjugate gradients of squared error on fewer rows of CSR than columns
     "newton": Newton,  # Newton's method proper, of small data
 }
