@@ -1,6 +1,7 @@
 """Newton's systems of weighted rows beside a diagonal, by a matrix of the columns or of the rows, the smaller one."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -85,7 +86,7 @@ class Systems:
 
     def _products_of_rows(self, diagonal: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Z scale Z', kept until the diagonal is another one: without an L1 penalty it stays."""
-        if self.products is None or not np.array_equal(diagonal, self.diagonal):
+        if self.products is None or self.diagonal is None or (diagonal != self.diagonal).any():
             self.products = None  # whose memory is free for the next ones
             half = scaled_columns(self.Z, np.sqrt(scale))
             self.products, self.diagonal = _dense(half @ half.T), diagonal.copy()
@@ -116,7 +117,7 @@ def _cholesky(matrix: np.ndarray, diagonal: np.ndarray) -> Callable[[np.ndarray]
     return None
 
 
-def gram(Z: np.ndarray | sparse.csr_array, weight: np.ndarray) -> np.ndarray:
+def gram(Z: Any, weight: np.ndarray) -> np.ndarray:
     """Z' diag(weight) Z; of CSR by the pairs of entries in each row."""
     if not sparse.issparse(Z):
         return sample.gram(Z, weight)
@@ -125,12 +126,12 @@ def gram(Z: np.ndarray | sparse.csr_array, weight: np.ndarray) -> np.ndarray:
     return _dense(half.T @ half)
 
 
-def scaled_columns(Z: np.ndarray | sparse.csr_array, scale: np.ndarray) -> np.ndarray | sparse.csr_array:
+def scaled_columns(Z: Any, scale: np.ndarray) -> Any:
     """Z diag(scale)."""
     if not sparse.issparse(Z):
         return Z * scale
     return sparse.csr_array((Z.data * scale[Z.indices], Z.indices, Z.indptr), shape=Z.shape)
 
 
-def _dense(matrix: np.ndarray | sparse.sparray) -> np.ndarray:
+def _dense(matrix: Any) -> np.ndarray:
     return matrix.toarray(order="F") if sparse.issparse(matrix) else matrix
