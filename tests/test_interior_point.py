@@ -360,7 +360,7 @@ def test_an_l2_penalty_alone_against_the_dual_of_support_vector_machines(store, 
     assert model.stop_reason_ == "converged"
     assert model.n_iter_ < 30
     assert value(model) <= value(exact) + 1e-9
-    np.testing.assert_allclose(value(model), value(exact), atol=1e-7)
+    np.testing.assert_allclose(value(model), value(exact), atol=1e-6)  # SVC ends a little above
     np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-2 * np.abs(exact.coef_).max())
 
 
