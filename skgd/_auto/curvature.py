@@ -39,7 +39,7 @@ NEWTON_STEPS = 5  # that lead to the optimum, under each ridge, from where these
 PRODUCTS_OF_STEP = 16  # of matrices of some hundred rows in the time that a step takes for an entry of CSR
 STEP_ENTRIES = 1e5  # in the time of what a step takes beside its entries
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
-ROWS_BY_KINKS = 20  # times columns: up to so many rows steps along kinks cost less than seven widths of them
+ROWS_BY_KINKS = 50  # times columns: up to so many rows steps inside cost no more than seven widths of the kinks
 SPARSE_ROWS_BY_KINKS = 200  # the same where products are those of pairs of entries
 MATRIX_COLUMNS_BY_KINKS = 4_000  # or rows: a matrix that is factorised in half a second
 MOST_PAIRS = 2**27  # of entries of CSR in a row, or a column: a second for a matrix of their products
@@ -195,8 +195,8 @@ def newton_suits(problem: Problem, optimizer: Any) -> bool:
 def interior_point_suits(problem: Problem, optimizer: Any) -> bool:
     """Whether the loss is made of straight pieces, under an L1 penalty: then no smooth one leads to the optimum.
 
-    With an L2 penalty alone, the more rows each column has the nearer is the optimum of a smooth one, and the sooner;
-    but where a constant meets all targets it lies aside.
+    Without one, the more rows each column has the nearer is the optimum of a smooth one, and the sooner; but where a
+    constant meets all targets it lies aside. Of few rows that aren't penalised there are many optima.
     """
     rows, l2 = problem.rows, problem.penalty.l2
     if problem.loss.smooth or not rows.in_memory or optimizer.preconditioner != "auto":
@@ -204,7 +204,7 @@ def interior_point_suits(problem: Problem, optimizer: Any) -> bool:
     n, p = rows.n_rows, rows.n_features + 1
     entries = sparse_entries(rows)
     is_tall = n > (SPARSE_ROWS_BY_KINKS if entries else ROWS_BY_KINKS) * p
-    if problem.l1 is None and (l2 == 0 or is_tall) and problem.reference(FLOAT64) != 0:
+    if problem.l1 is None and (is_tall or (l2 == 0 and n <= p)) and problem.reference(FLOAT64) != 0:
         return False
     if min(n, p) > MATRIX_COLUMNS_BY_KINKS:
         return False

@@ -8,6 +8,7 @@ from scipy import sparse
 from .. import _parallel as threads
 from .._kernels.constants import LEAST_GAIN, TINY
 from .._kernels.structures import FLOAT64
+from .._problem.features import left_to_center
 from .._problem.objective import pointwise
 from .._problem.problem import Problem
 from .._problem.rows import Rows
@@ -41,7 +42,8 @@ class Program:
         self.w, self.slopes = w.astype(np.float64), 0.5 * (self.low + self.high)
         self.to_low = self.slopes - self.low  # in steps of their own: near the boundary differences have no digits
         self.to_high = self.to_low.copy()
-        residuals = self.forward(w) - self.at
+        self.seen: tuple[np.ndarray, np.ndarray] | None = None  # parameters, their residuals
+        residuals = self.residuals(w)
         inside = np.abs(residuals).mean() + TINY
         self.above, self.below = np.maximum(residuals, 0.0) + inside, np.maximum(-residuals, 0.0) + inside
         self.proof, self.least = np.zeros_like(self.slopes), np.zeros(1)  # slopes, and what they prove is the least
@@ -51,6 +53,12 @@ class Program:
     def forward(self, w):
         """A w."""
         return np.concatenate([*[self.rows @ w] * self.n_sets, w[self.units]])
+
+    def residuals(self, w: np.ndarray) -> np.ndarray:
+        """A w - at."""
+        if self.seen is None or not np.array_equal(self.seen[0], w):
+            self.seen = w.copy(), self.forward(w) - self.at
+        return self.seen[1]
 
     def _split(self, of_pieces):
         """Those of rows, set by set, and of units."""
@@ -95,12 +103,12 @@ class Program:
 
     def value(self, w: np.ndarray) -> float:
         """The objective."""
-        residuals = self.forward(w) - self.at
+        residuals = self.residuals(w)
         return float(np.maximum(self.low * residuals, self.high * residuals).sum() + 0.5 * self.ridge @ w**2)
 
     def gap(self, w: np.ndarray) -> float:
         """By how much the objective lies above its least, at most, if the subgradient is zero."""
-        residuals = self.forward(w) - self.at
+        residuals = self.residuals(w)
         return float((np.maximum(self.low * residuals, self.high * residuals) - self.slopes * residuals).sum())
 
     def learn(self) -> None:
@@ -123,7 +131,7 @@ class Program:
         solve = self._solver(weight)
         if solve is None:
             return False
-        left, off = -self.subgradient, self.forward(self.w) - self.at - above + below
+        left, off = -self.subgradient, self.residuals(self.w) - above + below
 
         def newton(aim_above, aim_below):
             change, of_slopes = solve(left, -off + aim_above / to_high - aim_below / to_low)
@@ -169,10 +177,10 @@ class Program:
 
 
 def sparse_entries(rows: Any) -> float:
-    """Entries of CSR, if its products are made of pairs of them: few, of columns that aren't centred; else 0."""
-    if rows.is_dense or rows.data.features.center.any():
+    """Entries of CSR, with those of columns far from zero, if its products are made of pairs of them, few; else 0."""
+    if rows.is_dense:
         return 0.0
-    entries = rows.data.features.data.size * rows.n_rows / (rows.data.features.indptr.size - 1)
+    entries = rows.n_entries + rows.n_rows * np.count_nonzero(left_to_center(rows.data.features))
     return entries if entries <= FEW_ENTRIES * rows.n_rows * rows.n_features else 0.0
 
 
@@ -226,7 +234,12 @@ class InteriorPoint:
         if not sparse_entries(rows):
             return rows.sample(problem.model, problem.loss, pointwise(problem.loss, FLOAT64)).Z
         ones = sparse.csr_array(np.full((rows.n_rows, 1), float(problem.model.trains_intercept)))
-        return sparse.csr_array(sparse.hstack([rows.scaled(), ones], format="csr"))
+        scaled, center = rows.scaled(), left_to_center(rows.data.features)
+        if center.any():
+            scaled = scaled - sparse.csr_array(np.ones((rows.n_rows, 1))) @ sparse.csr_array(center[None])
+        Z = sparse.csr_array(sparse.hstack([scaled, ones], format="csr"))
+        Z.sum_duplicates()
+        return Z
 
     def step(self, last_epoch: int) -> Outcome:
         """Make one step."""

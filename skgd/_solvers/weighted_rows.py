@@ -7,13 +7,17 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg.lapack import dpotrf, dpotrs
 
+from .._compile.kernels import kernel
 from .._kernels.constants import TINY
+from .._kernels.structures import FLOAT64
 from .._problem import sample
 
 SOLVED = 6  # times each system at most, with what is left: in the end weights are as far apart as digits
 ROUNDING = 1e-14  # of what was left first: less has few digits,
 SHRINKS = 0.5  # as has what shrinks no more than so
 JITTERS = 1e-15, 1e-13, 1e-11, 1e-8  # of the diagonal, the first that makes a matrix definite: each costs slopes digits
+
+INDEX = np.dtype(np.int32)  # of columns of CSR
 
 Solve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -121,9 +125,14 @@ def gram(Z: Any, weight: np.ndarray) -> np.ndarray:
     """Z' diag(weight) Z; of CSR by the pairs of entries in each row."""
     if not sparse.issparse(Z):
         return sample.gram(Z, weight)
-    root = np.sqrt(weight)
-    half = sparse.csr_array((Z.data * np.repeat(root, np.diff(Z.indptr)), Z.indices, Z.indptr), shape=Z.shape)
-    return _dense(half.T @ half)
+    n_columns = Z.shape[1]
+    total = np.zeros((n_columns + 1, n_columns))  # with the sums of columns at the end
+    entries = Z.data, Z.indices.astype(np.int32), Z.indptr.astype(np.int64)
+    kernel("gram", FLOAT64, index=INDEX)(*entries, weight, total, 0, Z.shape[0])
+    of_pairs = total[:-1]  # on one side of the diagonal
+    moments = of_pairs + of_pairs.T
+    np.fill_diagonal(moments, np.diagonal(of_pairs))
+    return moments
 
 
 def scaled_columns(Z: Any, scale: np.ndarray) -> Any:
