@@ -76,8 +76,8 @@ def test_samples_are_settled_on_by_all_parameters_that_are_coupled(monkeypatch):
 @pytest.mark.parametrize("ridge", [1e-1, 1e-3])
 def test_steps_are_those_of_newton(some, ridge, monkeypatch):
     sample, params, expected = some
-    monkeypatch.setattr("skgd._solvers.coupled.PRECISION", 1e-9)
-    monkeypatch.setattr("skgd._solvers.coupled.MOST_PRODUCTS", 500)
+    monkeypatch.setattr("skgd._solvers.by_products.PRECISION", 1e-9)
+    monkeypatch.setattr("skgd._solvers.by_products.MOST_PRODUCTS", 500)
     gradient = np.random.default_rng(2).standard_normal(params.size)
     model = coupled_outputs(sample, params, np.full(params.size, 10 * ridge)).penalised(np.full(params.size, ridge))
     step = np.linalg.solve(expected + ridge * np.eye(params.size), gradient)

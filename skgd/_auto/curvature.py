@@ -77,7 +77,19 @@ def curvature_plan(problem: Problem, preconditioner: str | None) -> CurvaturePla
     may_take_all = kind == "diagonal" and fits_in_a_matrix(problem)
     ridges = first_ridges(problem) if of_all or may_take_all else ()
     by_diagonal = steps_by_diagonal(problem, len(ridges)) if may_take_all else np.inf
-    return CurvaturePlan(kind, few_rows, tries, int(size), coupled, by_diagonal, ridges)
+    by_products = preconditioner == "auto" and of_all and products_suit(problem)
+    return CurvaturePlan(kind, few_rows, tries, int(size), coupled, by_diagonal, by_products, ridges)
+
+
+def products_suit(problem: Problem) -> bool:
+    """Whether Newton's steps on CSR are found by products first, each of which costs what the entries do, not a matrix.
+
+    Where these don't come to an end, a matrix does.
+    """
+    rows, loss = problem.rows, problem.loss
+    if rows.is_dense or not isinstance(rows, Rows) or problem.model.n_outputs > 1 or problem.l1 is not None:
+        return False
+    return loss.smooth and not loss.quadratic and is_curved_everywhere(loss, 1) and problem.penalty.l2 > 0
 
 
 def fits_in_a_matrix(problem: Problem) -> bool:

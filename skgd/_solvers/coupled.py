@@ -1,22 +1,15 @@
 """The curvature of outputs that depend on each other, too many for a matrix: its products with vectors are enough."""
 
-import copy
-from collections.abc import Callable
-
 import numpy as np
 
 from .. import _parallel as threads
-from .._kernels.constants import TINY
 from .._problem.sample import Sample, gram
+from .by_products import ByProducts
 from .hessians import Blocks, Factor, Unshifted
 
-PRECISION = 0.1  # of a step, in the norm of its preconditioner: pairs of steps tell the rest
-MOST_PRODUCTS = 50  # for it: what they have found until then is a step, too
 LEAST_ROWS = 15  # for each parameter: in fewer the coupling has more noise than matrices without it leave out
 ROWS_OF_PRODUCTS = 10  # for each parameter: these have its curvature to some ten per cent
 ROWS_OF_MATRICES = 20  # for each column of a matrix
-
-Products = Callable[[np.ndarray], np.ndarray]
 
 
 class Inverses(Blocks):
@@ -33,48 +26,12 @@ class Inverses(Blocks):
         return Inverses(super().penalised(ridge).factors)
 
 
-class CoupledOutputs:
-    """A Hessian whose inverse conjugate gradients apply, preconditioned by a matrix for each output.
+def coupled_outputs(sample: Sample, params: np.ndarray, ridge: np.ndarray) -> ByProducts:
+    """The curvature of a sample, by those of its rows that have most of it, preconditioned by a matrix for each output.
 
     What such matrices leave out is as large as what they hold where rows are nearly certain of their classes: there
     two of these share nearly all of a row's probability, and only the difference of their raw predictions is curved.
     """
-
-    rough = False
-
-    def __init__(self, products: Products, ridge: np.ndarray, independent: Unshifted):
-        self.products, self.ridge, self.independent = products, ridge, independent
-
-    def solve(self, vector: np.ndarray) -> np.ndarray:
-        """Conjugate gradients, to a step that is good enough, or to where the curvature is nothing but rounding."""
-        step, rest = np.zeros_like(vector), vector.copy()
-        direction = ahead = self.independent.solve(rest)
-        left = first = float(rest @ ahead)
-        for _ in range(MOST_PRODUCTS):
-            if not left > PRECISION**2 * first:
-                break
-            product = self.products(direction) + self.ridge * direction
-            curvature = float(direction @ product)
-            if not curvature > TINY:
-                break
-            step += left / curvature * direction
-            rest -= left / curvature * product
-            ahead = self.independent.solve(rest)
-            before, left = left, float(rest @ ahead)
-            direction = ahead + left / before * direction
-        return step if step.any() else ahead
-
-    def penalised(self, ridge: np.ndarray) -> "CoupledOutputs":
-        other = copy.copy(self)
-        other.ridge, other.independent = ridge, self.independent.penalised(ridge)
-        return other
-
-    def proximal_step(self, params, gradient, l1):
-        return None
-
-
-def coupled_outputs(sample: Sample, params: np.ndarray, ridge: np.ndarray) -> CoupledOutputs:
-    """The curvature of a sample, by those of its rows that have most of it."""
     n_outputs, total = sample.n_outputs, float(sample.weight.sum())
     n_columns = sample.Z.shape[1]
     rows, share = representative(sample, sample.shares(params), ROWS_OF_PRODUCTS * params.size)
@@ -83,7 +40,7 @@ def coupled_outputs(sample: Sample, params: np.ndarray, ridge: np.ndarray) -> Co
     matrices = threads.run(lambda of_output: gram(few.Z, of_output), [*second.T], sample.n_threads)
     factors = [Factor(*each) for each in zip(matrices, ridge.reshape(n_outputs, -1), strict=True)]
     independent = Unshifted(Inverses(factors), ridge, n_outputs)
-    return CoupledOutputs(rows.coupled_products(share, total), ridge, independent)
+    return ByProducts(rows.coupled_products(share, total), ridge, independent)
 
 
 def representative(sample: Sample, share: np.ndarray, most: int) -> tuple[Sample, np.ndarray]:

@@ -17,6 +17,7 @@ from .._problem.products import MOST_TARGETS
 from .._problem.rows import Rows
 from .._problem.sample import SAMPLE_ENTRIES, Sample, gram, second_derivatives
 from ..losses import Loss
+from .by_products import ByProducts, SparseHessian
 from .coupled import LEAST_ROWS, coupled_outputs
 from .hessians import Blocks, Coupled, Diagonal, Factor, Unshifted, low_rank
 from .plan import CurvaturePlan
@@ -68,6 +69,10 @@ class Curvature:
         self.constant_model: CurvatureModel | None = None  # of a quadratic loss
         self.moments: np.ndarray | None = None  # of all rows and their targets, once these have been looked at
         self.sets: WorkingSets | None = None
+        self.sparse_hessian: SparseHessian | None = None
+        self.after_products = self.kind
+        if plan.tries_products:
+            self.kind = "products"
         if self.chooses_columns:
             assert isinstance(rows, Rows)
             # of a quadratic loss the curvature of all rows is taken once, and makes a step exact
@@ -90,7 +95,7 @@ class Curvature:
     @property
     def complete(self) -> bool:
         """Whether the models leave nothing out but rows: what was learnt with other ones doesn't make them better."""
-        if self.chooses_columns:
+        if self.chooses_columns or self.kind == "products":
             return True
         sees_kinks = self.loss.smooth or self.some.is_all
         return self.kind == "subsample" and sees_kinks and (self.coupled or not self.couples)
@@ -103,7 +108,7 @@ class Curvature:
             per_row = ROWS_PER_TRY * (self.n_outputs if self.loss.quadratic else 1)  # of outputs that share a matrix
             return n_rows / per_row if self.few_rows else SPARSE_TRIES
         if self.kind != "subsample":
-            return 0.0 if self.chooses_columns else np.inf
+            return np.inf if self.kind == "diagonal" else 0.0
         if self.few_rows:  # whose products are known
             work = n_rows**2 / (3 * PRODUCTS_PER_PASS * self.n_columns)
             return min(work - 1, MOST_PATIENCE if self.loss.smooth else 3)
@@ -192,7 +197,7 @@ class Curvature:
             self.sets.coupling, self.sets.bounded = self.loss.coupling, self.some.bounded
             model: Any = self.sets
         else:
-            model = self._diagonal(params, hyper) if self.kind == "diagonal" else self._matrices(params, hyper)
+            model = MODELS[self.kind](self, params, hyper)
             if self.couples and not self.coupled and not self.has_l1 and not self.by_products:
                 model = Unshifted(model, self.ridge, self.n_outputs)
         if self.loss.quadratic:
@@ -273,6 +278,20 @@ class Curvature:
         return leading.ravel(), Blocks(factors)
 
 
+def model_by_products(curvature: Curvature, params: np.ndarray, hyper: np.ndarray) -> ByProducts:
+    """Of all rows of CSR, whose entries stay where they are."""
+    rows = curvature.rows
+    assert isinstance(rows, Rows)
+    if curvature.sparse_hessian is None:
+        curvature.sparse_hessian = SparseHessian(rows, curvature.linear.trains_intercept)
+    raw = curvature.sparse_hessian.raw(params)[:, None]
+    second = curvature.some.weighted_derivatives(rows, hyper, False, raw)
+    return curvature.sparse_hessian.at(second[:, 0], curvature.ridge)
+
+
+MODELS = {"diagonal": Curvature._diagonal, "subsample": Curvature._matrices, "products": model_by_products}
+
+
 def curvature_among(numbers: np.ndarray, curvature: Curvature, ridge: np.ndarray) -> Curvature:
     """The curvature that some of the rows have, under another ridge."""
     other = copy.copy(curvature)
@@ -290,6 +309,11 @@ def looks_once(curvature: Curvature) -> bool:
     if curvature.kind != "subsample" or curvature.few_rows or not curvature.loss.quadratic:
         return False
     return knows_moments(curvature) or (curvature.n_outputs <= MOST_TARGETS and takes_one_pass(curvature.some))
+
+
+def end_products(curvature: Curvature) -> None:
+    """Make the models that were to come after products from now on."""
+    curvature.kind, curvature.sparse_hessian = curvature.after_products, None
 
 
 def take_all_rows(curvature: Curvature) -> None:

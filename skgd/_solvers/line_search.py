@@ -10,7 +10,7 @@ from .._kernels.structures import FLOAT64
 from .._problem.problem import Problem
 from .._problem.sample import is_curved_everywhere
 from .._problem.squares import SquaresByMoments
-from .curvature import Curvature, moments_of_all, take_all_rows
+from .curvature import Curvature, end_products, moments_of_all, take_all_rows
 from .loop import SLICE_SECONDS
 from .outcome import Outcome
 from .plan import Plan
@@ -118,8 +118,12 @@ class LineSearch:
         if not state:
             return
         self.hyper[:] = state["hyper"]
-        if self.curvature is not None and self.curvature.kind != state["search"]["curvature"]["kind"]:
-            take_all_rows(self.curvature)
+        if self.curvature is not None:
+            kind = state["search"]["curvature"]["kind"]
+            if self.curvature.kind == "products" != kind:
+                end_products(self.curvature)
+            if self.curvature.kind != kind:
+                take_all_rows(self.curvature)
         with threads.single_threaded_blas():  # as in a step
             self.search = self._new_search(self._function(), state["search"]["params"], grows=True)
             self.search.restore(state["search"])
@@ -236,6 +240,11 @@ class LineSearch:
         is_least = by_promise and search.is_least(negligible)
         promise = 0.0 if is_least else search.look(NEGLIGIBLE * negligible)
         self.training.gradient_norm = largest(search.steepest)
+        if search.falls_short:
+            assert self.curvature is not None
+            end_products(self.curvature)
+            self.search = self._begin()
+            return Outcome.RUNNING
         if is_least or (self._converged(promise, search) and not search.is_elsewhere):
             if search.extrapolated:  # digits are lost on the way, and convergence is that of the true gradient
                 search.evaluate_anew()

@@ -19,6 +19,7 @@ class CurvaturePlan(NamedTuple):
     size: int  # rows to begin with
     coupled: int  # up to so many one matrix holds all outputs, if these depend on each other
     by_diagonal: float = np.inf  # steps by the diagonal that cost what Newton's with a matrix of all rows do
+    tries_products: bool = False  # whether steps are found by products of all rows first, as long as few are enough
     ridges: tuple[float, ...] = ()  # times the ridge that is asked for: those under which the way there is shorter
 
 

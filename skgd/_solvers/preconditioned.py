@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._kernels.constants import SLOW, TINY
+from .by_products import PRECISION, ByProducts
 from .curvature import MOST_PATIENCE, Curvature, most_to_gain
 from .quasi_newton import Identity, QuasiNewton
 
@@ -59,6 +60,12 @@ class PreconditionedSearch(QuasiNewton):
         known = self.curvature is not None and (self.curvature.complete or isinstance(self.model, Identity))
         return known and self.l1 is None
 
+    @property
+    def falls_short(self) -> bool:
+        """Whether products with the curvature, as many as are made for a step, have found none that is good enough."""
+        known = self.curvature is not None and self.curvature.kind == "products"
+        return known and isinstance(self.model, ByProducts) and self.model.falls_short
+
     def use(self, model) -> None:
         super().use(model)
         self.conjugate = isinstance(model, Identity) and self.curvature is not None and self.curvature.loss.quadratic
@@ -113,12 +120,20 @@ class PreconditionedSearch(QuasiNewton):
 
     def look(self, negligible: float = 0.0) -> float:
         """Choose the direction; the curvature stays as it was where what it promises is negligible."""
+        promise = self._look(negligible)
+        if promise <= negligible and isinstance(self.model, ByProducts) and self.model.precision > PRECISION:
+            self.use(self.model.finer())
+            self.promise = promise = super().look()
+        return promise
+
+    def _look(self, negligible: float) -> float:
         curvature, is_old = self.curvature, self.model_steps != self.steps
         tried = curvature is not None and isinstance(self.model, Identity)
         changes = curvature if curvature is not None and curvature.constant_model is None and is_old else None
         if changes is not None and self.newton:
             before = self.promise
-            keeps = not (changes.chooses_columns or changes.few_rows)  # a new model of these costs no more than a look
+            # a new model of these costs no more than a look
+            keeps = not (changes.chooses_columns or changes.few_rows or changes.kind == "products")
             if keeps and (promise := super().look()) <= negligible:
                 return promise
             slow = self.slow
