@@ -683,3 +683,25 @@ def test_paths_of_other_losses_under_an_l1_penalty_begin_with_nothing(loss):
     for alpha, coefs in zip(path.alphas, path.coefs, strict=True):
         expected = clone(model).set_params(alpha=alpha, tol=1e-14).fit(X, y).coef_
         np.testing.assert_allclose(np.ravel(coefs), np.ravel(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "weighted", "fit_intercept"), [((12,), False, True), ((12, 2), True, True), ((12, 2), True, False)]
+)
+def test_ridge_paths_of_few_rows_come_from_their_singular_vectors(shape, weighted, fit_intercept, monkeypatch):
+    random = np.random.RandomState(0)
+    X, y = random.randn(12, 40) + 3, random.randn(*shape)
+    weight = random.uniform(0.5, 2, 12) if weighted else np.ones(12)
+    monkeypatch.setattr(np.linalg, "eigh", None)  # of the covariances, which takes the cube of the columns
+    model = GDLinearRegressor(penalty="l2", standardize=False, fit_intercept=fit_intercept)
+    path = regularization_path(model, X, y, weight, alphas=[10.0, 1e-2, 1e-6])
+    assert path.converged.all()
+    h = weight / weight.sum()
+    centred, targets = (array - h @ array * fit_intercept for array in (X, y))
+    weighed = np.diag(h)
+    for alpha, coef, intercept in zip(path.alphas, path.coefs, path.intercepts, strict=True):
+        dual = np.linalg.solve(weighed @ centred @ centred.T + alpha * np.eye(12), weighed @ targets)
+        exact = dual.T @ centred
+        np.testing.assert_allclose(coef, exact, rtol=1e-6, atol=1e-9)
+        at_rest = h @ (y - X @ exact.T) if fit_intercept else 0.0
+        np.testing.assert_allclose(intercept, np.broadcast_to(at_rest, intercept.shape), rtol=1e-6, atol=1e-8)

@@ -94,12 +94,17 @@ class DenseColumns(Columns):
     def sums(self, of_rows):
         return self.values @ of_rows
 
+    def factor(self, weight: np.ndarray) -> np.ndarray:
+        """What times its transpose is the matrix of all columns under these weights, which aren't kept."""
+        values = self._read_entries(np.arange(self.rows.n_features))
+        return self._rooted(values, values @ weight / weight.sum(), weight)
+
     def _read(self):
         self.values = self._entries(self.numbers)
 
     def _take_moments(self):
         self.mean = self._mean(self.values)
-        self.rooted = self._rooted(self.values, self.mean)
+        self.rooted = self._rooted(self.values, self.mean, self.weight)
         self.matrix = self._products(self.rooted, self.rooted)
 
     def add(self, numbers):
@@ -109,7 +114,7 @@ class DenseColumns(Columns):
         mean = self._mean(values)
         if n > len(self.matrix):
             self._make_room(int(ROOM * n))
-        self.rooted[known:n] = self._rooted(values, mean)
+        self.rooted[known:n] = self._rooted(values, mean, self.weight)
         self.matrix[known:n, :n] = self._products(self.rooted[known:n], self.rooted[:n])
         self.matrix[:known, known:n] = self.matrix[known:n, :known].T
         if self.values.size:
@@ -148,8 +153,8 @@ class DenseColumns(Columns):
     def _mean(self, values):
         return values @ self.weight / self.total
 
-    def _rooted(self, values, mean):
-        return (values - mean[:, None] if self.centred else values) * np.sqrt(self.weight)
+    def _rooted(self, values, mean, weight):
+        return (values - mean[:, None] if self.centred else values) * np.sqrt(weight)
 
     def _products(self, one, other):
         size = len(one) * len(other)

@@ -9,6 +9,7 @@ import numpy as np
 from .. import _parallel as threads
 from .._compile.kernels import kernel
 from .._kernels.structures import FLOAT64
+from .._problem.columns import DenseColumns
 from .._problem.model import LinearModel
 from .._problem.partitioned import PartitionedRows
 from .._problem.problem import Problem
@@ -27,6 +28,7 @@ TOL = 1e-10  # of the largest slope
 SLOPE_FOR_GAIN = 0.03
 MOST_SWEEPS = 60  # of coordinate descent: then a Newton step costs less than those to come
 MOST_STEPS = 20  # of Newton's method for a solution
+FEW_ROWS = 0.5  # for each column: their singular vectors cost less than the eigenvectors of the covariances
 
 
 class Covariances:
@@ -128,13 +130,27 @@ class Covariances:
         return max(TOL, SLOPE_FOR_GAIN * np.sqrt(plan.tol)) * largest
 
     def _in_closed_form(self, slope, ridges):
-        """Ridge regression by the eigenvectors of the matrix."""
-        values, vectors = np.linalg.eigh(self.matrix)
+        """Ridge regression by the eigenvectors of the matrix, for which few rows tell their rank."""
+        factor = self._factor()
+        if factor is None:
+            values, vectors = np.linalg.eigh(self.matrix)
+        else:
+            vectors, roots, _ = np.linalg.svd(factor, full_matrices=False)
+            values, vectors = roots[::-1] ** 2, vectors[:, ::-1]  # in the same order
         curvatures = np.maximum(values, 0.0) + ridges[:, None]
         curvatures[curvatures <= JITTER * values[-1]] = np.inf  # along which the rows tell nothing
         coefs = (-(slope @ vectors) / curvatures) @ vectors.T
-        left = coefs @ self.matrix + slope + ridges[:, None] * coefs
-        return coefs, np.abs(left).max(axis=1)
+        products = coefs @ self.matrix if factor is None else (coefs @ factor) @ factor.T
+        return coefs, np.abs(products + slope + ridges[:, None] * coefs).max(axis=1)
+
+    def _factor(self) -> np.ndarray | None:
+        """A factor of the matrix with a column for each row, where these are few."""
+        rows = self.problem.rows
+        if not (isinstance(rows, Rows) and rows.is_dense and rows.n_rows <= FEW_ROWS * rows.n_features):
+            return None
+        if not np.isfinite(self.moments).all():
+            raise ValueError(OVERFLOWS)
+        return DenseColumns(rows, self.problem.model.trains_intercept).factor(rows.shares)
 
     def _by_coordinates(self, slope, l1s, ridges, tol):
         """Coordinate descent, and Newton steps where it takes too long."""
