@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.linear_model import LinearRegression
@@ -22,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skgd
-from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
+from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.losses import Huber
 from skgd.optimizers import LBFGS, Adam
 from skgd.schedules import ReduceOnPlateau
@@ -31,6 +32,7 @@ pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn
 
 from skgd._fit import problem_of
 from skgd._kernels.structures import Progress
+from skgd._solvers import by_products
 from skgd._solvers.curvature import Curvature
 from skgd._solvers.plan import CurvaturePlan
 from skgd._watch import files
@@ -107,6 +109,26 @@ def test_a_fit_that_went_on_from_an_earlier_one_is_resumed_to_the_same_bits(kind
     np.testing.assert_array_equal(resumed.coef_, whole.coef_)
     np.testing.assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
     assert resumed.n_iter_ == whole.n_iter_ == 16
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", ["by products", "by a matrix after them", "hinge", "absolute error"])
+@pytest.mark.parametrize("n_epochs", [1, 3, 5])
+def test_steps_on_sparse_rows_are_resumed_to_the_same_bits(kind, n_epochs, tmp_path, monkeypatch):
+    if kind == "by a matrix after them":
+        monkeypatch.setattr(by_products, "MOST_PRODUCTS", 2)
+    random = np.random.default_rng(0)
+    rows = sparse.random(300, 80, density=0.05, random_state=random, format="csr")
+    targets = rows[:, [0]].toarray().ravel() + 0.3 * random.standard_normal(300)
+    model = GDLinearRegressor("absolute_error") if kind == "absolute error" else GDLogisticClassifier()
+    model = GDLinearClassifier("hinge") if kind == "hinge" else model
+    data = rows, targets if kind == "absolute error" else targets > 0.2
+    path = tmp_path / "fit.npz"
+    clone(model).set_callbacks(Checkpoint(path), StopAfter(n_epochs)).fit(*data)
+    whole, resumed = clone(model).fit(*data), clone(model).resume(path, *data)
+    np.testing.assert_array_equal(resumed.coef_, whole.coef_)
+    assert resumed.n_iter_ == whole.n_iter_ > n_epochs
+    assert resumed.stop_reason_ == whole.stop_reason_ == "converged"
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
