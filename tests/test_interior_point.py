@@ -345,22 +345,30 @@ def test_what_slopes_prove_is_the_least_whatever_the_parameters():
 @pytest.mark.parametrize("store", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("n_columns", [12, 90])
 @pytest.mark.parametrize("alpha", [0.1, 1e-4])
-def test_an_l2_penalty_alone_against_the_dual_of_support_vector_machines(store, n_columns, alpha):
+@pytest.mark.parametrize("mean", [0.0, 20.0])  # of a column that CSR has in full then
+def test_an_l2_penalty_alone_against_the_dual_of_support_vector_machines(store, n_columns, alpha, mean, monkeypatch):
+    stored, begin = [], weighted_rows.Systems.__init__
+    monkeypatch.setattr(weighted_rows.Systems, "__init__", lambda self, Z: (stored.append(Z), begin(self, Z))[1])
     random = np.random.default_rng(4)
-    X = random.normal(size=(60, n_columns)) * (random.random((60, n_columns)) < 0.08)
+    X = random.normal(size=(60, n_columns)) * (random.random((60, n_columns)) < 0.05)
+    if mean:
+        X[:, 7] = random.normal(size=60)
     positive = X[:, :6].sum(axis=1) + 0.3 * random.normal(size=60) > 0
     signs, C = np.where(positive, 1.0, -1.0), 1 / (60 * alpha)
-    model = GDLinearClassifier("hinge", alpha=alpha, standardize=False).fit(store(X), positive)
+    far = X + mean * (np.arange(n_columns) == 7)
+    model = GDLinearClassifier("hinge", alpha=alpha, standardize=False).fit(store(far), positive)
+    model.intercept_ += mean * model.coef_[:, 7]  # of the rows that the peer sees, which would end far from the optimum
     exact = SVC(kernel="linear", C=C, tol=1e-10).fit(X, positive)
 
     def value(each):
         short = np.maximum(1 - signs * (X @ each.coef_[0] + each.intercept_[0]), 0).mean()
         return short + 0.5 * alpha * each.coef_[0] @ each.coef_[0]
 
+    assert [sparse.issparse(Z) for Z in stored] == [store is not np.asarray and (n_columns == 90 or not mean)]
     assert model.stop_reason_ == "converged"
     assert model.n_iter_ < 30
     assert value(model) <= value(exact) + 1e-9
-    np.testing.assert_allclose(value(model), value(exact), atol=1e-6)  # SVC ends a little above
+    np.testing.assert_allclose(value(model), value(exact), atol=3e-6)  # SVC ends a little above
     np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-2 * np.abs(exact.coef_).max())
 
 

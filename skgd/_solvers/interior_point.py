@@ -44,7 +44,9 @@ class Program:
         self.to_high = self.to_low.copy()
         self.seen: tuple[np.ndarray, np.ndarray] | None = None  # parameters, their residuals
         residuals = self.residuals(w)
-        inside = np.abs(residuals).mean() + TINY
+        ranges = self.high - self.low
+        self.share = ranges / ranges.sum()  # of a piece in the barrier: rows of twice the weight are two rows
+        inside = self.share @ np.abs(residuals) + TINY
         self.above, self.below = np.maximum(residuals, 0.0) + inside, np.maximum(-residuals, 0.0) + inside
         self.proof, self.least = np.zeros_like(self.slopes), np.zeros(1)  # slopes, and what they prove is the least
         self.rounding = ROUNDING * float(np.maximum(-self.low, self.high) @ np.abs(self.at))
@@ -163,7 +165,7 @@ class Program:
             (above + length * of_above) @ (to_high - length * of_slopes)
             + (below + length * of_below) @ (to_low + length * of_slopes)
         )
-        barrier = (then / now) ** 2 * then / (2 * above.size)
+        barrier = (then / now) ** 2 * then / 2 * self.share
         aims = barrier - above * to_high + of_above * of_slopes, barrier - below * to_low - of_below * of_slopes
         change = newton(*aims)
         length = longest(*change)
@@ -199,7 +201,7 @@ class InteriorPoint:
         self.problem, self.programs, self.idle = problem, [], False
 
     def state(self) -> dict:
-        parts = [{name: getattr(each, name) for name in PARTS} for each in self.programs]
+        parts = [{name: getattr(each, name).copy() for name in PARTS} for each in self.programs]
         return {"programs": parts, "idle": self.idle}
 
     def restore(self, state: dict) -> None:
