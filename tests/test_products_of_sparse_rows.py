@@ -6,6 +6,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 
 from skgd import GDLinearRegressor, GDLogisticClassifier
+from skgd._auto import curvature
 from skgd._solvers import by_products
 
 N, P, ALPHA = 400, 130, 1e-2
@@ -54,6 +55,7 @@ def made(monkeypatch):
         return found[-1]
 
     monkeypatch.setattr(by_products.SparseHessian, "at", at)
+    monkeypatch.setattr(curvature, "LEAST_MATRIX_WORK", 0)
     return found
 
 
@@ -88,3 +90,9 @@ def test_where_they_fall_short_a_matrix_does(made, monkeypatch):
     found = np.append(fitted.coef_.ravel(), fitted.intercept_)
     np.testing.assert_allclose(found, optimum("poisson", X, y, ALPHA), atol=2e-6)
     assert fitted.converged_
+
+
+def test_small_data_have_a_matrix_at_once(made, monkeypatch):
+    monkeypatch.setattr(curvature, "LEAST_MATRIX_WORK", N * (P + 1) ** 2 + 1)
+    assert model("poisson").fit(*data("poisson")).converged_
+    assert not made

@@ -38,6 +38,7 @@ LEAST_BY_DIAGONAL = 200  # steps, which mostly do
 NEWTON_STEPS = 5  # that lead to the optimum, under each ridge, from where these have come to
 PRODUCTS_OF_STEP = 16  # of matrices of some hundred rows in the time that a step takes for an entry of CSR
 STEP_ENTRIES = 1e5  # in the time of what a step takes beside its entries
+LEAST_MATRIX_WORK = 2**25  # multiplications for a matrix, from which on tens of products with CSR cost less
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 ROWS_BY_KINKS = 50  # times columns: up to so many rows steps inside cost no more than seven widths of the kinks
 SPARSE_ROWS_BY_KINKS = 200  # the same where products are those of pairs of entries
@@ -86,8 +87,10 @@ def products_suit(problem: Problem) -> bool:
 
     Where these don't come to an end, a matrix does.
     """
-    rows, loss = problem.rows, problem.loss
+    rows, loss, work = problem.rows, problem.loss, problem.rows.n_rows * problem.model.n_params**2
     if rows.is_dense or not isinstance(rows, Rows) or problem.model.n_outputs > 1 or problem.l1 is not None:
+        return False
+    if work < LEAST_MATRIX_WORK:
         return False
     return loss.smooth and not loss.quadratic and is_curved_everywhere(loss, 1) and problem.penalty.l2 > 0
 
