@@ -372,6 +372,17 @@ def test_an_l2_penalty_alone_against_the_dual_of_support_vector_machines(store, 
     np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-2 * np.abs(exact.coef_).max())
 
 
+def test_rows_of_next_to_no_weight_hold_up_no_steps():
+    random = np.random.default_rng(1)
+    X, weight = random.normal(size=(75, 38)), random.choice([1e-12, 1.0, 2.0], 75)
+    positive, heavy = X @ random.normal(size=38) + 2 * random.normal(size=75) > 0, weight >= 1
+    model = GDLinearClassifier("hinge", alpha=1e-3, standardize=False).fit(X, positive, sample_weight=weight)
+    exact = SVC(kernel="linear", C=1 / (weight.sum() * 1e-3), tol=1e-10).fit(X[heavy], positive[heavy], weight[heavy])
+    assert model.stop_reason_ == "converged"
+    assert model.n_iter_ < 20
+    np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-5)
+
+
 def test_products_of_rows_are_made_once_without_an_l1_penalty(monkeypatch):
     made, scaled = [], weighted_rows.scaled_columns
     monkeypatch.setattr(weighted_rows, "scaled_columns", lambda *of: (made.append(1), scaled(*of))[1])

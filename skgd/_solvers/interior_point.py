@@ -22,6 +22,7 @@ SLOPE = 1e-8  # of the largest slope that the loss can have: what may be left of
 INSIDE = 0.995  # of the way to the boundary (Mehrotra 1992)
 ROUNDING = 1e-16  # of the objective: a barrier that small has no digits left
 FEW_ENTRIES = 0.1  # of an array: its products, a hundred times as fast for each entry, take as long as those of CSR
+LEAST_SHARE = 1e-3  # of the largest that a piece has in the barrier: near those of less the others have no digits
 STUCK = 1e-10  # a shorter step leads nowhere any more
 
 
@@ -45,6 +46,8 @@ class Program:
         self.seen: tuple[np.ndarray, np.ndarray] | None = None  # parameters, their residuals
         residuals = self.residuals(w)
         ranges = self.high - self.low
+        for part in self._split(ranges):
+            np.maximum(part, LEAST_SHARE * part.max(initial=0.0), out=part)
         self.share = ranges / ranges.sum()  # of a piece in the barrier: rows of twice the weight are two rows
         inside = self.share @ np.abs(residuals) + TINY
         self.above, self.below = np.maximum(residuals, 0.0) + inside, np.maximum(-residuals, 0.0) + inside
