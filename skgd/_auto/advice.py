@@ -28,8 +28,8 @@ MAX_STEPS = 30
 
 Train = Callable[[Training, Plan], Training]
 UNPROVEN = (
-    "{} stopped where no step leads on, after {} epochs, and can't prove that this is the optimum: the loss has kinks, "
-    "as an L1 penalty has. Increase alpha or tol, or give penalty='l2' or a smooth loss."
+    "{} stopped where no step leads on, after {} epochs, and can't prove that this is the optimum: the loss has kinks"
+    "{}. Increase alpha or tol, or give {} or a smooth loss."
 )
 
 
@@ -76,7 +76,8 @@ def report(
             "coefficients grow for ever. Give a penalty, alpha > 0.",
         )
     elif training.stop_reason == "max_iter" and training.epochs - first_epoch < plan.max_iter:
-        warn("unproven", UNPROVEN.format(estimator, training.epochs - first_epoch))
+        words = ("", "columns of one scale") if problem.l1 is None else (", as an L1 penalty has", "penalty='l2'")
+        warn("unproven", UNPROVEN.format(estimator, training.epochs - first_epoch, *words))
     elif training.stop_reason == "max_iter":
         patience = f"on the validation data for n_iter_no_change={plan.n_iter_no_change} epochs"
         aim = (

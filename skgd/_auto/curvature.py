@@ -40,7 +40,8 @@ PRODUCTS_OF_STEP = 16  # of matrices of some hundred rows in the time that a ste
 STEP_ENTRIES = 1e5  # in the time of what a step takes beside its entries
 LEAST_MATRIX_WORK = 2**25  # multiplications for a matrix, from which on tens of products with CSR cost less
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
-ROWS_BY_KINKS = 50  # times columns: up to so many rows steps inside cost no more than seven widths of the kinks
+ROWS_BY_KINKS = 25  # times columns: up to so many rows, or pieces, steps inside cost less than seven widths of kinks
+FAR_APART = 1e18  # times the smallest mean square of a column
 SPARSE_ROWS_BY_KINKS = 200  # the same where products are those of pairs of entries
 MATRIX_COLUMNS_BY_KINKS = 4_000  # or rows: a matrix that is factorised in half a second
 MOST_PAIRS = 2**27  # of entries of CSR in a row, or a column: a second for a matrix of their products
@@ -213,18 +214,32 @@ def interior_point_suits(problem: Problem, optimizer: Any) -> bool:
     Without one, the more rows each column has the nearer is the optimum of a smooth one, and the sooner; but where a
     constant meets all targets it lies aside. Of few rows that aren't penalised there are many optima.
     """
-    rows, l2 = problem.rows, problem.penalty.l2
-    if problem.loss.smooth or not rows.in_memory or optimizer.preconditioner != "auto":
+    rows, loss, model = problem.rows, problem.loss, problem.model
+    if loss.smooth or not rows.in_memory or optimizer.preconditioner != "auto":
         return False
-    n, p = rows.n_rows, rows.n_features + 1
+    pieces = loss.pieces(np.zeros((1, 1)), model.n_outputs, problem.loss_hyper)
+    if pieces is None:
+        return False
+    n, p = rows.n_rows, rows.n_features + int(model.trains_intercept)
     entries = sparse_entries(rows)
-    is_tall = n > (SPARSE_ROWS_BY_KINKS if entries else ROWS_BY_KINKS) * p
-    if problem.l1 is None and (is_tall or (l2 == 0 and n <= p)) and problem.reference(FLOAT64) != 0:
+    is_tall = n * len(pieces) > (SPARSE_ROWS_BY_KINKS if entries else ROWS_BY_KINKS) * p
+    many_optima = problem.penalty.l2 == 0 and n <= p
+    if problem.l1 is None and (is_tall or many_optima or are_far_apart(rows)) and problem.reference(FLOAT64) != 0:
         return False
     if min(n, p) > MATRIX_COLUMNS_BY_KINKS:
         return False
-    few = entries**2 <= MOST_PAIRS * max(n, p) if entries else n * p <= SAMPLE_ENTRIES
-    return few and problem.loss.pieces(np.zeros((1, 1)), problem.model.n_outputs, problem.loss_hyper) is not None
+    return entries**2 <= MOST_PAIRS * max(n, p) if entries else n * p <= SAMPLE_ENTRIES
+
+
+def are_far_apart(rows: Any) -> bool:
+    """Whether scales of columns differ by so much that a matrix of fewer rows has no digits left for some of them."""
+    with np.errstate(over="ignore"):
+        of_all = rows.mean_squares()
+        squares = squared(rows.some(EVEN_ROWS).scaled()).sum(axis=0) if of_all is None else of_all
+    squares = squares[squares > 0]
+    if not np.isfinite(squares).all():
+        return True
+    return rows.n_rows <= rows.n_features and squares.size > 0 and bool(squares.max() > FAR_APART * squares.min())
 
 
 def can_choose_columns(problem: Problem) -> bool:
