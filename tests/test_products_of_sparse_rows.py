@@ -96,3 +96,9 @@ def test_small_data_have_a_matrix_at_once(made, monkeypatch):
     monkeypatch.setattr(curvature, "LEAST_MATRIX_WORK", N * (P + 1) ** 2 + 1)
     assert model("poisson").fit(*data("poisson")).converged_
     assert not made
+
+
+def test_filled_rows_have_a_matrix_at_once(made):
+    X, y = data("log_loss")
+    assert model("log_loss").fit(sparse.csr_array(X.toarray() + 1.0), y).converged_
+    assert not made

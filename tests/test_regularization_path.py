@@ -705,3 +705,16 @@ def test_ridge_paths_of_few_rows_come_from_their_singular_vectors(shape, weighte
         np.testing.assert_allclose(coef, exact, rtol=1e-6, atol=1e-9)
         at_rest = h @ (y - X @ exact.T) if fit_intercept else 0.0
         np.testing.assert_allclose(intercept, np.broadcast_to(at_rest, intercept.shape), rtol=1e-6, atol=1e-8)
+
+
+def test_ridge_paths_of_few_rows_in_float32_converge():
+    random = np.random.default_rng(0)
+    few = random.standard_normal((40, 200)).astype(np.float32)
+    target = few[:, :5].sum(axis=1)
+    alphas = np.array([1e3, 1.0, 1e-3])
+    path = regularization_path(GDLinearRegressor(standardize=False), few, target, alphas=alphas)
+    assert path.converged.all()  # without a warning
+    centred = few.astype(float) - few.mean(axis=0, dtype=float)
+    for alpha, coef in zip(path.alphas, path.coefs, strict=True):
+        exact = centred.T @ np.linalg.solve(centred @ centred.T + 40 * alpha * np.eye(40), target - target.mean())
+        np.testing.assert_allclose(np.ravel(coef), exact, atol=1e-4)

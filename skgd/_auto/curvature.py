@@ -12,7 +12,7 @@ from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS, is_curved_everywhere, more_rows
 from .._solvers.curvature import NEWTON_COLUMNS
-from .._solvers.interior_point import sparse_entries
+from .._solvers.interior_point import FEW_ENTRIES, sparse_entries
 from .._solvers.plan import CurvaturePlan
 
 DIAGONAL_ROWS = 4_000  # some thirty for each of the columns that have a matrix beside the diagonal
@@ -91,7 +91,7 @@ def products_suit(problem: Problem) -> bool:
     rows, loss, work = problem.rows, problem.loss, problem.rows.n_rows * problem.model.n_params**2
     if rows.is_dense or not isinstance(rows, Rows) or problem.model.n_outputs > 1 or problem.l1 is not None:
         return False
-    if work < LEAST_MATRIX_WORK:
+    if work < LEAST_MATRIX_WORK or rows.n_entries > FEW_ENTRIES * rows.n_rows * rows.n_features:
         return False
     return loss.smooth and not loss.quadratic and is_curved_everywhere(loss, 1) and problem.penalty.l2 > 0
 

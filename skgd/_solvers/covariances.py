@@ -148,6 +148,8 @@ class Covariances:
         rows = self.problem.rows
         if not (isinstance(rows, Rows) and rows.is_dense and rows.n_rows <= FEW_ROWS * rows.n_features):
             return None
+        if rows.storage.dtype != FLOAT64:  # rounding of whose slopes lies beside what the rows span
+            return None
         if not np.isfinite(self.moments).all():
             raise ValueError(OVERFLOWS)
         return DenseColumns(rows, self.problem.model.trains_intercept).factor(rows.shares)
