@@ -41,9 +41,9 @@ STEP_ENTRIES = 1e5  # in the time of what a step takes beside its entries
 LEAST_MATRIX_WORK = 2**25  # multiplications for a matrix, from which on tens of products with CSR cost less
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 ROWS_BY_KINKS = 25  # times columns: up to so many rows, or pieces, steps inside cost less than seven widths of kinks
-FAR_APART = 1e18  # times the smallest mean square of a column
 SPARSE_ROWS_BY_KINKS = 200  # the same where products are those of pairs of entries
 MATRIX_COLUMNS_BY_KINKS = 4_000  # or rows: a matrix that is factorised in half a second
+FAR_APART = 1e18  # times the smallest mean square of a column
 MOST_PAIRS = 2**27  # of entries of CSR in a row, or a column: a second for a matrix of their products
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 

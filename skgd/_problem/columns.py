@@ -10,6 +10,7 @@ from .._compile.kernels import kernel
 from .._kernels.constants import TINY
 from .._kernels.structures import FLOAT64, Linear
 from .model import LinearModel
+from .products import on_both_sides
 from .rows import Rows
 
 PRODUCTS_PER_ENTRY = 64  # of matrices in the time that a pass takes for an entry
@@ -226,9 +227,7 @@ class SparseColumns(Columns):
         total = sum(found)
         sums, matrix = total[-1], total[:-1]
         self.mean = sums / self.total
-        diagonal = np.diagonal(matrix).copy()
-        self.matrix = matrix + matrix.T
-        np.fill_diagonal(self.matrix, diagonal)
+        self.matrix = on_both_sides(matrix)
         if self.centred:
             self.matrix -= np.outer(sums, self.mean)
 

@@ -135,8 +135,13 @@ def sums_of_sparse_products(data: Data, n_targets: int, n_threads: int) -> np.nd
 
     row_cost = (int(ends[-1]) // n_rows + 1) ** 2
     total = sum(threads.run_over_rows(of_part, n_rows, row_cost, p * p, n_threads))
-    products = total + total.T
-    np.fill_diagonal(products, np.diagonal(total))
+    return on_both_sides(total)
+
+
+def on_both_sides(of_pairs: np.ndarray) -> np.ndarray:
+    """The symmetric matrix whose entries off the diagonal are each given on one side of it."""
+    products = of_pairs + of_pairs.T
+    np.fill_diagonal(products, np.diagonal(of_pairs))
     return products
 
 

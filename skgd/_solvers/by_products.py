@@ -37,12 +37,8 @@ class ByProducts:
     def __init__(
         self, products: Products, ridge: np.ndarray, preconditioner: Preconditioner, precision: float | None = None
     ):
-        self.products, self.ridge, self.preconditioner, self.precision = (
-            products,
-            ridge,
-            preconditioner,
-            precision or PRECISION,
-        )
+        self.products, self.ridge, self.preconditioner = products, ridge, preconditioner
+        self.precision = precision or PRECISION
         self.falls_short = False  # whether the last step was less than good enough
 
     def finer(self) -> "ByProducts":

@@ -221,7 +221,7 @@ class InteriorPoint:
         pieces = problem.loss.pieces(rows.targets, problem.model.n_outputs, problem.loss_hyper)
         assert pieces is not None
         low, high, at = (np.moveaxis(np.stack(each), 2, 0) for each in zip(*pieces, strict=True))
-        share, Z = rows.weight / rows.weight.sum(), self._rows()
+        share, Z = rows.shares, self._rows()
         if not share.all():
             counts = share > 0
             low, high, at, share, Z = low[..., counts], high[..., counts], at[..., counts], share[counts], Z[counts]

@@ -11,6 +11,7 @@ from .._compile.kernels import kernel
 from .._kernels.constants import TINY
 from .._kernels.structures import FLOAT64
 from .._problem import sample
+from .._problem.products import on_both_sides
 
 SOLVED = 6  # times each system at most, with what is left: in the end weights are as far apart as digits
 ROUNDING = 1e-14  # of what was left first: less has few digits,
@@ -127,12 +128,9 @@ def gram(Z: Any, weight: np.ndarray) -> np.ndarray:
         return sample.gram(Z, weight)
     n_columns = Z.shape[1]
     total = np.zeros((n_columns + 1, n_columns))  # with the sums of columns at the end
-    entries = Z.data, Z.indices.astype(np.int32), Z.indptr.astype(np.int64)
+    entries = Z.data, Z.indices.astype(INDEX, copy=False), Z.indptr.astype(np.int64, copy=False)
     kernel("gram", FLOAT64, index=INDEX)(*entries, weight, total, 0, Z.shape[0])
-    of_pairs = total[:-1]  # on one side of the diagonal
-    moments = of_pairs + of_pairs.T
-    np.fill_diagonal(moments, np.diagonal(of_pairs))
-    return moments
+    return on_both_sides(total[:-1])
 
 
 def scaled_columns(Z: Any, scale: np.ndarray) -> Any:
