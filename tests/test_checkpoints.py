@@ -238,6 +238,7 @@ class KeepsStates:
     "model",
     [
         GDLinearRegressor(loss="absolute_error"),
+        GDLinearClassifier("hinge", alpha=1e-3),
         GDLogisticClassifier(penalty="l1", alpha=1e-3),
         GDLogisticClassifier(optimizer="svrg", batch_size=16, max_iter=6),
         GDMLPClassifier(hidden_layer_sizes=(4,), early_stopping=True, n_restarts=2, n_jobs=1, max_iter=12),
@@ -248,7 +249,17 @@ class KeepsStates:
         GDLogisticClassifier(optimizer=LBFGS(preconditioner="working_sets"), penalty="l1", alpha=1e-4),
         GDLinearRegressor(optimizer=LBFGS(preconditioner="working_sets"), penalty="l1", alpha=0.1),
     ],
-    ids=["kinks", "lasso", "svrg", "restarts", "plateau", "curvature that falls", "sets", "growing sets"],
+    ids=[
+        "kinks",
+        "interior point",
+        "lasso",
+        "svrg",
+        "restarts",
+        "plateau",
+        "curvature that falls",
+        "sets",
+        "growing sets",
+    ],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_state_stays_as_it_was_however_late_it_is_written(model, tmp_path):
