@@ -6,6 +6,8 @@ halves the time. The mean is taken off each entry: folded into b it would cancel
 
 from collections.abc import Callable
 
+import numpy as np
+
 from .matrices import matrix_at, multiply
 from .network import copy_dense_rows
 from .vectors import add_into, set_zero
@@ -21,7 +23,7 @@ def linear_forward(features, rows, model, params, work, raw):
         w = params[k * (d + 1) : (k + 1) * (d + 1)]
         intercept = params[k * (d + 1) + d]
         for i in range(0, m - ROWS_AT_ONCE + 1, ROWS_AT_ONCE):
-            row0, row1, row2, row3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+            row0, row1, row2, row3 = np.uint64(rows[i]), np.uint64(rows[i + 1]), np.uint64(rows[i + 2]), np.uint64(rows[i + 3])
             z0 = z1 = z2 = z3 = intercept
             for j in range(d):
                 coef = w[j] * inverse_scale[j]
@@ -32,7 +34,7 @@ def linear_forward(features, rows, model, params, work, raw):
             raw[i, k], raw[i + 1, k], raw[i + 2, k], raw[i + 3, k] = z0, z1, z2, z3
         i = m - m % ROWS_AT_ONCE
         if m - i >= 2:
-            row0, row1 = rows[i], rows[i + 1]
+            row0, row1 = np.uint64(rows[i]), np.uint64(rows[i + 1])
             z0 = z1 = intercept
             for j in range(d):
                 coef = w[j] * inverse_scale[j]
@@ -41,7 +43,7 @@ def linear_forward(features, rows, model, params, work, raw):
             raw[i, k], raw[i + 1, k] = z0, z1
             i += 2
         if i < m:
-            row, z = rows[i], intercept
+            row, z = np.uint64(rows[i]), intercept
             for j in range(d):
                 z += (X[row, j] - center[j]) * (w[j] * inverse_scale[j])
             raw[i, k] = z
@@ -59,19 +61,20 @@ def linear_backward(features, rows, model, params, work, derivatives, grads):
     for k in range(derivatives.shape[1]):
         gradient = grads[k * (d + 1) : (k + 1) * (d + 1)]
         if first >= 2:
-            row0, row1, s0, s1 = rows[0], rows[1], derivatives[0, k], derivatives[1, k]
+            row0, row1 = np.uint64(rows[0]), np.uint64(rows[1])
+            s0, s1 = derivatives[0, k], derivatives[1, k]
             for j in range(d):
                 gradient[j] = (s0 * (X[row0, j] - center[j]) + s1 * (X[row1, j] - center[j])) * inverse_scale[j]
             gradient[d] = s0 + s1
         else:
             set_zero(gradient)
         if first % 2 == 1:
-            row, slope = rows[first - 1], derivatives[first - 1, k]
+            row, slope = np.uint64(rows[first - 1]), derivatives[first - 1, k]
             for j in range(d):
                 gradient[j] += slope * (X[row, j] - center[j]) * inverse_scale[j]
             gradient[d] += slope
         for i in range(first, m, ROWS_AT_ONCE):
-            row0, row1, row2, row3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+            row0, row1, row2, row3 = np.uint64(rows[i]), np.uint64(rows[i + 1]), np.uint64(rows[i + 2]), np.uint64(rows[i + 3])
             s0, s1, s2, s3 = derivatives[i, k], derivatives[i + 1, k], derivatives[i + 2, k], derivatives[i + 3, k]
             for j in range(d):
                 gradient[j] += (

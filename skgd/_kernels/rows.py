@@ -60,9 +60,10 @@ def next_rows(order, run_length, offset, subset, n_rows, position, rows, m):
         i += count
     for i in range(m):
         row = rows[i] + offset
-        if row >= n_rows:
-            row -= n_rows
-        rows[i] = subset[row] if subset.size > 0 else row
+        rows[i] = row - n_rows if row >= n_rows else row
+    if subset.size > 0:
+        for i in range(m):
+            rows[i] = subset[np.uint64(rows[i])]
 
 
 def count_rows(data):
@@ -76,14 +77,14 @@ def gather_targets(data, buffers, m, weight_factor):
     rows, targets, weights = buffers.rows, buffers.targets, buffers.weights
     if weight.size > 0:
         for i in range(m):
-            weights[i] = weight_factor * weight[rows[i]]
+            weights[i] = weight_factor * weight[np.uint64(rows[i])]
     else:
         for i in range(m):
             weights[i] = weight_factor
     for k in range(targets.shape[1]):
         if data.doubles.shape[0] > 0:
             for i in range(m):
-                targets[i, k] = (data.doubles[rows[i], k] - center[k]) * inverse_scale[k]
+                targets[i, k] = (data.doubles[np.uint64(rows[i]), k] - center[k]) * inverse_scale[k]
         else:
             for i in range(m):
-                targets[i, k] = (data.singles[rows[i], k] - center[k]) * inverse_scale[k]
+                targets[i, k] = (data.singles[np.uint64(rows[i]), k] - center[k]) * inverse_scale[k]
