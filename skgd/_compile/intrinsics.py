@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .._kernels import atomics, denormals
-from .._kernels.matrices import matrix_at, multiply
+from .._kernels.matrices import matrix_at, multiply, part_of
 from .private import in_words, warn_without
 
 GEMM = {np.dtype(np.float64): "dgemm", np.dtype(np.float32): "sgemm"}
@@ -130,6 +130,30 @@ def _matrix_at():
         return types.Array(vector.dtype, 2, "C")(vector, types.int64, types.int64, types.int64), generate
 
     return matrix_at
+
+
+def _part_of():
+    from numba.core import cgutils, types
+    from numba.core.imputils import impl_ret_borrowed
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array, populate_array
+
+    @intrinsic
+    def part_of(typingctx, array, start, count):
+        def generate(context, builder, signature, args):
+            entry, count = args[1:]
+            source = make_array(signature.args[0])(context, builder, args[0])
+            view = make_array(signature.return_type)(context, builder)
+            _, *others = cgutils.unpack_tuple(builder, source.shape)
+            for length in others:
+                entry = builder.mul(entry, length)
+            strides, data = cgutils.unpack_tuple(builder, source.strides), builder.gep(source.data, [entry])
+            populate_array(view, data, [count, *others], strides, source.itemsize, source.meminfo)
+            return impl_ret_borrowed(context, builder, signature.return_type, view._getvalue())
+
+        return array(array, types.int64, types.int64), generate
+
+    return part_of
 
 
 def _multiply():
@@ -304,6 +328,7 @@ def _exchange_control():
 
 INTRINSICS: dict[Callable, Callable] = {
     matrix_at: _matrix_at,
+    part_of: _part_of,
     multiply: _multiply,
     max: functools.partial(_chosen, operator.gt),
     min: functools.partial(_chosen, operator.lt),

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .matrices import part_of
 from .rows import count_rows, gather_targets, next_rows, shuffle_runs
 from .stopping import end_epoch, gradient_vanishes, in_its_right_mind
 from .structures import DIVERGED, OUT_OF_EPOCHS, PAUSED, RUNNING, Variables
@@ -255,7 +256,8 @@ def run_epochs(
             fetched = position
             fetched_end = fetched + look_up(data, buffers, order, settings, position, batch_rows, m, progress)
         at = position - fetched
-        rows, targets, weights = buffers.rows[at : at + m], buffers.targets[at : at + m], buffers.weights[at : at + m]
+        rows, targets = part_of(buffers.rows, at, m), part_of(buffers.targets, at, m)
+        weights = part_of(buffers.weights, at, m)
         forward(features, rows, model, params, work, raw)
         block_loss = pointwise(loss, raw, targets, weights, loss_hyper, derivatives)
         backward(features, rows, model, params, work, derivatives, grads)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .matrices import matrix_at, multiply
+from .matrices import matrix_at, multiply, part_of
 from .network import copy_dense_rows
 from .vectors import add_into, set_zero
 
@@ -20,8 +20,8 @@ def linear_forward(features, rows, model, params, work, raw):
     X, center, inverse_scale = features.X, features.center, features.inverse_scale
     d, m = X.shape[1], rows.size
     for k in range(raw.shape[1]):
-        w = params[k * (d + 1) : (k + 1) * (d + 1)]
-        intercept = params[k * (d + 1) + d]
+        w = part_of(params, k * (d + 1), d + 1)
+        intercept = w[d]
         for i in range(0, m - ROWS_AT_ONCE + 1, ROWS_AT_ONCE):
             row0, row1, row2, row3 = np.uint64(rows[i]), np.uint64(rows[i + 1]), np.uint64(rows[i + 2]), np.uint64(rows[i + 3])
             z0 = z1 = z2 = z3 = intercept
@@ -59,7 +59,7 @@ def linear_backward(features, rows, model, params, work, derivatives, grads):
     d, m = X.shape[1], rows.size
     first = m % ROWS_AT_ONCE
     for k in range(derivatives.shape[1]):
-        gradient = grads[k * (d + 1) : (k + 1) * (d + 1)]
+        gradient = part_of(grads, k * (d + 1), d + 1)
         if first >= 2:
             row0, row1 = np.uint64(rows[0]), np.uint64(rows[1])
             s0, s1 = derivatives[0, k], derivatives[1, k]

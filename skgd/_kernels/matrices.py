@@ -8,6 +8,11 @@ def matrix_at(vector, start, n_rows, n_columns):
     return vector[start : start + n_rows * n_columns].reshape(n_rows, n_columns)
 
 
+def part_of(array, start, count):
+    """So many entries of a vector, or rows of a matrix, from `start` on, which are all there."""
+    return array[start : start + count]
+
+
 def multiply(gemm, a, turns_a, b, turns_b, c):
     """C = a b, with a or b transposed on request; gemm is the address of BLAS's product, for compiled code."""
     np.matmul(a.T if turns_a else a, b.T if turns_b else b, out=c)
