@@ -66,13 +66,18 @@ def linear_backward(features, rows, model, params, work, derivatives, grads):
             for j in range(d):
                 gradient[j] = (s0 * (X[row0, j] - center[j]) + s1 * (X[row1, j] - center[j])) * inverse_scale[j]
             gradient[d] = s0 + s1
+        elif first == 1:
+            row0, s0 = np.uint64(rows[0]), derivatives[0, k]
+            for j in range(d):
+                gradient[j] = s0 * (X[row0, j] - center[j]) * inverse_scale[j]
+            gradient[d] = s0
         else:
             set_zero(gradient)
-        if first % 2 == 1:
-            row, slope = np.uint64(rows[first - 1]), derivatives[first - 1, k]
+        if first == 3:
+            row2, s2 = np.uint64(rows[2]), derivatives[2, k]
             for j in range(d):
-                gradient[j] += slope * (X[row, j] - center[j]) * inverse_scale[j]
-            gradient[d] += slope
+                gradient[j] += s2 * (X[row2, j] - center[j]) * inverse_scale[j]
+            gradient[d] += s2
         for i in range(first, m, ROWS_AT_ONCE):
             row0, row1, row2, row3 = np.uint64(rows[i]), np.uint64(rows[i + 1]), np.uint64(rows[i + 2]), np.uint64(rows[i + 3])
             s0, s1, s2, s3 = derivatives[i, k], derivatives[i + 1, k], derivatives[i + 2, k], derivatives[i + 3, k]
