@@ -633,6 +633,28 @@ def test_matrices_within_vectors_are_views(dtype, way):
         assert np.isnan(vector[stop:]).all()
 
 
+def number_part(array, start, count):
+    part = part_of(array, start, count)  # noqa: F821
+    for i in range(part.shape[0]):
+        part[i] = i
+    return part.size
+
+
+@pytest.mark.parametrize("way", ["compiled", "plain"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_parts_of_vectors_and_of_matrices_are_views(dtype, way):
+    for shape, layout in [((20,), "[::1]"), ((20, 3), "[:, ::1]"), ((20, 1), "[:, ::1]")]:
+        number = bound(number_part, part_of=matrices.part_of)
+        if way == "compiled":
+            number = as_kernel(number, f"i8({np.dtype(dtype).name}{layout}, i8, i8)")
+        for start, count in [(0, 20), (5, 3), (19, 1), (20, 0), (0, 0)]:
+            array = np.full(shape, np.nan, dtype)
+            assert number(array, start, count) == array[:count].size
+            for i in range(count):
+                assert (array[start + i] == i).all()
+            assert np.isnan(array).sum() == array[count:].size  # nothing beside it is touched
+
+
 # -- the passes of networks
 
 

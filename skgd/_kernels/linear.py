@@ -1,7 +1,8 @@
 """Predictions and gradients of linear models, raw = (x - center) / scale . w + b, for dense rows.
 
 Four rows go through each inner loop together: coefficients, means and gradients are loaded once for all four, which
-halves the time. The mean is taken off each entry: folded into b it would cancel badly where it is large.
+halves the time. The mean is taken off each entry: folded into b it would cancel badly where it is large. Numbers of
+rows are made unsigned: compiled code looks at signed ones whether they count from the end, for each of few rows.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,11 @@ from .vectors import add_into, set_zero
 ROWS_AT_ONCE = 4
 
 
+def four_of(rows, i):
+    """The numbers of four rows."""
+    return np.uint64(rows[i]), np.uint64(rows[i + 1]), np.uint64(rows[i + 2]), np.uint64(rows[i + 3])
+
+
 def linear_forward(features, rows, model, params, work, raw):
     """Raw predictions of the given rows."""
     X, center, inverse_scale = features.X, features.center, features.inverse_scale
@@ -23,7 +29,7 @@ def linear_forward(features, rows, model, params, work, raw):
         w = part_of(params, k * (d + 1), d + 1)
         intercept = w[d]
         for i in range(0, m - ROWS_AT_ONCE + 1, ROWS_AT_ONCE):
-            row0, row1, row2, row3 = np.uint64(rows[i]), np.uint64(rows[i + 1]), np.uint64(rows[i + 2]), np.uint64(rows[i + 3])
+            row0, row1, row2, row3 = four_of(rows, i)
             z0 = z1 = z2 = z3 = intercept
             for j in range(d):
                 coef = w[j] * inverse_scale[j]
@@ -52,8 +58,8 @@ def linear_forward(features, rows, model, params, work, raw):
 def linear_backward(features, rows, model, params, work, derivatives, grads):
     """Gradient of the block's loss: sum over its rows of d loss / d raw times the standardised row.
 
-    The rows that make no four come first, and two of them set the gradient: batches of two, which small learning
-    rates take, go through it once.
+    The rows that make no four come first, and one or two of them set the gradient: batches of two, which small
+    learning rates take, go through it once.
     """
     X, center, inverse_scale = features.X, features.center, features.inverse_scale
     d, m = X.shape[1], rows.size
@@ -79,7 +85,7 @@ def linear_backward(features, rows, model, params, work, derivatives, grads):
                 gradient[j] += s2 * (X[row2, j] - center[j]) * inverse_scale[j]
             gradient[d] += s2
         for i in range(first, m, ROWS_AT_ONCE):
-            row0, row1, row2, row3 = np.uint64(rows[i]), np.uint64(rows[i + 1]), np.uint64(rows[i + 2]), np.uint64(rows[i + 3])
+            row0, row1, row2, row3 = four_of(rows, i)
             s0, s1, s2, s3 = derivatives[i, k], derivatives[i + 1, k], derivatives[i + 2, k], derivatives[i + 3, k]
             for j in range(d):
                 gradient[j] += (

@@ -1,4 +1,7 @@
-"""The order in which an epoch visits the rows, and the gathering of their targets and weights."""
+"""The order in which an epoch visits the rows, and the gathering of their targets and weights.
+
+Numbers of rows are made unsigned where they are looked up by: signed ones might count from the end.
+"""
 
 import numpy as np
 
