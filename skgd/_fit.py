@@ -225,7 +225,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
             else:
                 drivers = saved.restored(drivers)
             audience = audience_of(self, drivers, tasks, lambda: describe_fit(self, problems[0], goes_on, random))
-            kept = self._solve(drivers, audience, parameters.n_members > 1)
+            kept = self._solve(drivers, audience, parameters, goes_on_in_the_end)
             found = self._found(kept, parameters, goes_on_in_the_end)
             # publish
             self._publish(*(each.training for each in kept))
@@ -326,9 +326,9 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
     def _penalty(self) -> ElasticNet:
         return L2(self.alpha)
 
-    def _solve(self, drivers: list[Driver], audience: Run | None, are_members: bool) -> list[Driver]:
+    def _solve(self, drivers: list[Driver], audience: Run | None, parameters: Any, goes_on: bool) -> list[Driver]:
         """Train, and warn of what went wrong: all trainings, or of those from several starts the best."""
-        if are_members:
+        if parameters.n_members > 1:
             kept = all_of(drivers, audience, drivers[0].plan.n_threads)
         elif len(drivers) > 1:
             kept = [best_of(drivers, audience, drivers[0].plan.n_threads)]

@@ -525,7 +525,7 @@ def test_members_that_learn_from_wide_rows_or_overfit_end_sooner(n_columns, n_un
 )
 def test_the_end_is_where_losses_lie_far_above_the_least_for_so_many_epochs_on_end(losses, ends):
     training = SimpleNamespace(params=np.zeros(1), dtype=np.float64, plateau=(1.0,), progress={"reference": [1.0]})
-    plan = SimpleNamespace(tol=0.0, n_iter_no_change=99, n_iter_worse=3)
+    plan = SimpleNamespace(tol=0.0, n_iter_no_change=99, n_iter_worse=3, max_iter=100)
     stopping = EarlyStopping(training, plan)
     assert [stopping.is_over(loss) for loss in losses] == [False] * (len(losses) - 1) + [ends]
 
@@ -533,8 +533,49 @@ def test_the_end_is_where_losses_lie_far_above_the_least_for_so_many_epochs_on_e
 @pytest.mark.parametrize("tol", [0.0, 1e-3])
 def test_losses_that_are_the_same_are_no_better_ones(tol):
     training = SimpleNamespace(params=np.zeros(1), dtype=np.float64, plateau=(1.0,), progress={"reference": [0.0]})
-    stopping = EarlyStopping(training, SimpleNamespace(tol=tol, n_iter_no_change=3, n_iter_worse=None))
+    plan = SimpleNamespace(tol=tol, n_iter_no_change=3, n_iter_worse=None, max_iter=100)
+    stopping = EarlyStopping(training, plan)
     assert [stopping.is_over(0.0) for _ in range(4)] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("losses", "beside", "ends"),
+    [
+        ([1.9, 0.85, 0.83, 0.82], 0.1, True),  # on the way to 0.82 - 6 * 0.03 / 2 = 0.73, above 2 * 0.1
+        ([0.9, 0.8, 0.7, 0.6], 0.1, False),  # to 0.6 - 6 * 0.1 = 0
+        ([1.9, 0.85, 0.83, 0.82], 0.37, False),  # 2 * 0.37 is above
+        ([1.9, 0.85, 0.83, 0.82], 0.36, True),
+        ([0.9, 0.88, 0.88, 0.88], np.nan, False),
+        ([0.9, 0.88, 0.88, 0.88], None, False),
+        ([1.9, 1.85, 1.83, 1.82], 0.1, False),  # above the constant model's loss, which is 1: it hasn't begun
+        ([0.2, 0.15, 0.13, 0.12], 0.0001, False),  # to 0.03: by less than a tenth of the constant model's
+        ([0.5, -2.0, -2.2, -2.2], -3.0, True),  # to -2.8, as a likelihood, of which no share can be taken
+        ([0.5, -2.0, -2.2, -2.25], -3.0, False),  # to -3.0
+    ],
+)
+def test_a_member_ends_where_its_pace_leads_to_twice_the_loss_of_the_linear_model(losses, beside, ends):
+    training = SimpleNamespace(params=np.zeros(1), dtype=np.float64, plateau=(1.0,), progress={"reference": [1.0]})
+    plan = SimpleNamespace(tol=0.0, n_iter_no_change=99, n_iter_worse=2, max_iter=10)
+    stopping, found = EarlyStopping(training, plan), []
+    for training.epochs, loss in enumerate(losses, 1):
+        if training.epochs == 3:  # a checkpoint is written and read
+            state, stopping = stopping.state(), EarlyStopping(training, plan)
+            stopping.restore(state)
+        found.append(stopping.is_over(loss, beside))
+    assert found == [False, False, False, ends]
+
+
+def test_members_end_soon_where_linear_models_say_all_and_else_go_on():
+    rng = np.random.default_rng(0)
+    wide = rng.normal(size=(600, 200))
+    sets = (wide, wide @ rng.normal(size=200)), make_friedman1(600, random_state=0)
+    for (X, y), ends in zip(sets, (True, False), strict=True):
+        model = GDMLPRegressor(random_state=0).fit(X[:400], y[:400])
+        lengths = [len(curve) for curve in model.validation_curve_]
+        assert min(lengths) > 8  # which tell the pace
+        assert (max(lengths) < 15) == (model.linear_weight_ == 1) == ends
+        by_ridge = Ridge(0.04).fit(X[:400], y[:400]).score(X[400:], y[400:])
+        assert model.score(X[400:], y[400:]) > (0.999 if ends else by_ridge + 0.1)
 
 
 @pytest.mark.parametrize("settings", [{}, {"n_members": 1, "early_stopping": True}])

@@ -26,7 +26,7 @@ MEMBERS_RATE, MEMBERS_PATIENCE, MEMBERS_TOL = 6.0, 2.0, 0.0  # the same; times n
 MOST_OF_WIDE, FEWEST_OF_WIDE = 0.25, 0.5  # of the rows in a batch; of all epochs
 COLUMNS_OF_WIDE = 0.25  # a row, from which on the end comes sooner
 LEAST_PATIENCE, TOL_OF_WIDE = 1.0, 1e-3  # times n_iter_no_change; of the loss held out
-PATIENCE_FAR_ABOVE = 0.8  # times n_iter_no_change, while the loss held out is far above the best one
+PATIENCE_FAR_ABOVE = 0.8  # times n_iter_no_change, while the loss held out is far above the best one, or comes there
 FEW_ROWS, WORK_OF_MEMBERS = 50_000, 2.0  # up to which members make all epochs; of many rows, in epochs of one network
 TOL = 1e-4  # where the rate stays
 

@@ -1,7 +1,7 @@
 """The one loop that trains: a step of the solver after another, and what comes next."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -37,6 +37,13 @@ class Audience(Protocol):
         """A training has ended."""
 
 
+class Beside(NamedTuple):
+    """A simpler model of the rows that a training learns from, with which its predictions will be shared."""
+
+    training: Training
+    loss: float  # on the validation rows
+
+
 class Driver:
     """Train until a criterion is met, epochs run out, somebody stops it, or the fit diverges for good.
 
@@ -58,6 +65,7 @@ class Driver:
         self.begun = self.stopped = False
         self.cut_short: dict | None = None  # the state in which somebody ended it, before what comes with an end
         self.early: EarlyStopping | None = None
+        self.beside: Beside | None = None
         validates = problem.validation is not None
         self.pauses = watched or validates or plan.needs_certificate
         self.seen = self.first_epoch  # when it was last looked at
@@ -189,7 +197,7 @@ class Driver:
         if self.problem.validation is not None:
             loss = self.problem.validation_loss(training.params)
             training.validation_losses.extend(np.array([loss]), training.loss_unit)
-            if self.early is not None and self.early.is_over(loss):
+            if self.early is not None and self.early.is_over(loss, self.beside.loss if self.beside else None):
                 self.stop("early_stopping")
         if self.plan.needs_certificate and self.early is None:
             training.gradient_norm = float(np.abs(self.problem.gradient(training.params)).max())

@@ -40,7 +40,7 @@ class Plan:
     tol: float | None = 1e-4
     criterion: str = "objective"
     n_iter_no_change: int = 5
-    n_iter_worse: int | None = None  # in which the loss on validation data may lie far above its best; None: any number
+    n_iter_worse: int | None = None  # on end far above the best loss on validation data, or that tell its pace
     early_stopping: bool = False  # whether validation data stop the training, or are only watched
     shuffle: bool = True
     average: bool | int | float = False  # a float is the decay of an exponential mean

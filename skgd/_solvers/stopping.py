@@ -1,5 +1,6 @@
 """When training ends: by criteria that kernels look at, by a certificate, by rows held out."""
 
+from collections import deque
 from typing import Protocol
 
 import numpy as np
@@ -67,16 +68,23 @@ def settle(training: Training) -> None:
 
 
 class EarlyStopping:
-    """The best parameters by the loss on validation rows, and for how many epochs there have been no better ones."""
+    """The best parameters by the loss on validation rows, and for how many epochs there have been no better ones.
+
+    There may be a model beside, whose loss on these rows is known, that predictions will be shared with.
+    """
 
     def __init__(self, training: Training, plan: Plan):
         self.training, self.tol, self.patience = training, plan.tol, plan.n_iter_no_change
         self.worse, self.most_worse = 0, plan.n_iter_worse or np.inf  # epochs on end with a loss far above the best
+        self.bests, self.last_epoch = deque[float](maxlen=(plan.n_iter_worse or 0) + 1), plan.max_iter
         self.stale, self.best, self.params = 0, np.inf, training.params.astype(training.dtype)
         self.factor = 1.0
 
-    def is_over(self, loss: float) -> bool:
-        """Compare the loss of another epoch with the best one so far; whether patience has come to its end."""
+    def is_over(self, loss: float, beside: float | None = None) -> bool:
+        """Compare the loss of another epoch with the best one so far; whether patience has come to its end.
+
+        Or whether there is no hope of coming near the loss of the model beside.
+        """
         factor = self.training.plateau[0]
         if factor < self.factor:
             self.stale, self.factor = 0, factor  # the smaller rate gets epochs of its own
@@ -85,17 +93,31 @@ class EarlyStopping:
         if not loss >= self.best:
             # means of float32 parameters are float64 and, like these, would be cut when it returns to them
             self.best, self.params = loss, self.training.params.astype(self.training.dtype)
-        of_constant = OF_CONSTANT * abs(float(self.training.progress["reference"][0]))
+        self.bests.append(self.best)
+        constant = float(self.training.progress["reference"][0])
+        of_constant = OF_CONSTANT * abs(constant)
         self.worse = self.worse + 1 if loss > self.best + FAR_ABOVE * max(self.best, of_constant) else 0
-        return self.tol is not None and (self.stale >= self.patience or self.worse >= self.most_worse)
+        over = self.stale >= self.patience or self.worse >= self.most_worse
+        if beside is not None and self.best < constant:  # large rates throw some off at first, until they have begun
+            over = over or self._least_to_come() > beside + max(beside, of_constant)
+        return self.tol is not None and over
+
+    def _least_to_come(self) -> float:
+        """The best loss by the last epoch if it went on coming down at its pace, as it hardly ever does for long."""
+        if len(self.bests) <= self.most_worse:
+            return -np.inf
+        pace = (self.bests[0] - self.best) / self.most_worse
+        return self.best - pace * (self.last_epoch - self.training.epochs)
 
     def state(self) -> dict:
-        return {name: getattr(self, name) for name in ("stale", "worse", "best", "params", "factor")}
+        named = {name: getattr(self, name) for name in ("stale", "worse", "best", "params", "factor")}
+        return named | {"bests": [*self.bests]}
 
     def restore(self, state: dict) -> None:
         """Go on from where another one was."""
         self.stale, self.worse = int(state["stale"]), int(state.get("worse", 0))
         self.best, self.factor = float(state["best"]), float(state["factor"])
+        self.bests.extend(map(float, state.get("bests", ())))
         fill(self.params, state["params"], "params of early stopping")
 
     def return_to_best(self, training: Training) -> None:

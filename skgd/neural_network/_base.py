@@ -21,11 +21,12 @@ from .._solvers.plan import Plan
 from .._solvers.training import Training
 from .._tails import squashed, unsquashed
 from .._validation import Interval, StrOptions, check_fitted, check_rows_to_predict
+from .._watch.run import Run
 from ..activations import ACTIVATIONS, Activation
 from ..schedules import SCHEDULES, Schedule
 from ._ensemble import Raws, all_hold_out, calibrated, checked_slope, of_all, out_of_bag, raw_predictions_of
 from ._held_out import validated
-from ._linear_part import gone_on, linear_part, linear_part_of_few
+from ._linear_part import gone_on, learn_beside, linear_part, linear_part_of_few
 from ._ready import Ready, are_few
 
 NO_IMPORTANCES = (
@@ -81,7 +82,7 @@ class NetworkEstimator(GradientDescentEstimator):
 
     def _published_parameters(self, training: Training, *others: Training) -> dict[str, Any]:
         trainings = training, *others
-        units = [self._in_units_of_data(each) for each in trainings]
+        units = [in_units_of_data(each) for each in trainings]
         coefs, intercepts = map(list, zip(*units, strict=True)) if others else units[0]
         last = [each.losses.values[-1] if len(each.losses) else np.nan for each in trainings]
         scores = [each.validation_score for each in trainings if each.validation_score is not None]
@@ -110,6 +111,11 @@ class NetworkEstimator(GradientDescentEstimator):
         training.validation_score, raw = validated(training, problem.validation, n_threads(self.n_jobs))
         return raw
 
+    def _solve(self, drivers: list[Driver], audience: Run | None, parameters: Any, goes_on: bool) -> list[Driver]:
+        if not goes_on and all_hold_out(drivers):
+            learn_beside(drivers, parameters, n_threads(self.n_jobs))
+        return super()._solve(drivers, audience, parameters, goes_on)
+
     def _found(self, drivers: list[Driver], parameters: Any, goes_on: bool) -> dict[str, Any]:
         raws: Any = [self._validated(each.training, each.plan, each.problem) for each in drivers]
         if goes_on:  # members may have seen before what they hold out now
@@ -120,13 +126,8 @@ class NetworkEstimator(GradientDescentEstimator):
             return linear_part_of_few(drivers, parameters, n_threads(self.n_jobs))
         if not all_hold_out(drivers):
             return {}
-        found, problem = linear_part(drivers, parameters, raws, n_threads(self.n_jobs)), drivers[0].problem
+        found, problem = linear_part(drivers, raws, n_threads(self.n_jobs)), drivers[0].problem
         return found | out_of_bag(problem, found.pop("held_out"))
-
-    def _in_units_of_data(self, training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Weights and biases as they are published."""
-        coefs, intercepts = training.model.unpack(training.params, training.scaling)
-        return [coef.astype(training.precision) for coef in coefs], [b.astype(training.precision) for b in intercepts]
 
     def _raw_predictions(self, X: ArrayLike) -> np.ndarray:
         """Outputs of the last layer in the units of y, of shape (n_rows, n_outputs); of an ensemble its mean."""
@@ -164,7 +165,7 @@ class NetworkEstimator(GradientDescentEstimator):
         arrays = [array for each in published for part in each for array in part]
         ready = vars(self).get("_ready") or Ready()  # callbacks see estimators that have none
         if not ready.holds_for(arrays):
-            exact = map(self._in_units_of_data, trainings)
+            exact = map(in_units_of_data, trainings)
             if not all(_same_arrays(*each) for each in zip(published, exact, strict=True)):
                 return None
             ready.prepare(arrays, trainings, self._linear)
@@ -186,7 +187,7 @@ class NetworkEstimator(GradientDescentEstimator):
     def _to_predict(self, training: Training, published: tuple) -> np.ndarray:
         model: Any = training.model
         params = training.params
-        if not _same_arrays(published, self._in_units_of_data(training)):  # the user has changed them
+        if not _same_arrays(published, in_units_of_data(training)):  # the user has changed them
             shapes = [*model.shapes], [(n_out,) for _, n_out in model.shapes]
             if tuple([np.shape(array) for array in part] for part in published) != shapes:
                 raise ValueError(f"coefs_ and intercepts_ must keep their shapes, {shapes[0]} and {shapes[1]}")
@@ -203,6 +204,12 @@ class NetworkEstimator(GradientDescentEstimator):
             asked_by = sys._getframe(1).f_globals.get("__name__", "")
             kind = ValueError if asked_by.startswith("sklearn.feature_selection") else AttributeError
             raise kind(NO_IMPORTANCES.format(type(self).__name__))
+
+
+def in_units_of_data(training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights and biases as they are published."""
+    coefs, intercepts = training.model.unpack(training.params, training.scaling)
+    return [coef.astype(training.precision) for coef in coefs], [b.astype(training.precision) for b in intercepts]
 
 
 def _same_arrays(one: tuple, other: tuple) -> bool:

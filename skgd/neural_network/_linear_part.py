@@ -25,7 +25,7 @@ from .._kernels.structures import FLOAT64
 from .._problem.network import NetworkModel
 from .._problem.objective import pointwise
 from .._problem.problem import Problem, targets_vary
-from .._solvers.driver import Driver
+from .._solvers.driver import Beside, Driver
 from .._solvers.training import Training, begin
 from ._ensemble import Raw, calibrated, held_out, mixed, raw_of_rows
 from ._held_out import in_units_of_y
@@ -51,14 +51,31 @@ SLOPES = np.arange(12, 33) / 20  # 0.6 to 1.6
 PARTS = 4  # of the rows that a member holds out, whose losses tell how far their sum can be trusted
 
 
-def linear_part(drivers: Sequence[Driver], parameters: Any, raws: Sequence[Raw], n_threads: int) -> dict[str, Any]:
-    """Linear models beside the members, their weight, and what both say together of rows held out: `held_out`.
+def learn_beside(drivers: Sequence[Driver], parameters: Any, n_threads: int) -> None:
+    """Let the members that hold rows out know the linear models beside them, if any, before they are trained.
+
+    These leave the loss on the rows that are held out, or on average over all members, whichever is more: few rows
+    may be easy ones.
+    """
+    trainings = linear_models(drivers, parameters, n_threads)
+    if not trainings:
+        return
+    with np.errstate(all="ignore"):
+        each = zip(drivers, trainings, strict=True)
+        own = [replace(driver.problem, model=it.model).validation_loss(it.params) for driver, it in each]
+        losses = np.maximum(own, np.mean(own))  # NaN, which nothing is above, if one of them is
+    for driver, training, loss in zip(drivers, trainings, losses, strict=True):
+        driver.beside = Beside(training, float(loss))
+
+
+def linear_part(drivers: Sequence[Driver], raws: Sequence[Raw], n_threads: int) -> dict[str, Any]:
+    """The linear models beside the members, their weight, and what both say of rows held out: `held_out`.
 
     The raws are what the networks say of these. There are no linear models where these don't predict better with them.
     """
     problem, raw = drivers[0].problem, held_out(drivers, raws)
     none = {"held_out": raw}
-    trainings = linear_models(drivers, parameters, n_threads)
+    trainings = tuple(driver.beside.training for driver in drivers if driver.beside)
     if not trainings:
         return none
     rows: Any = [driver.problem.validation for driver in drivers]
