@@ -29,6 +29,7 @@ WHATEVER_X_IS = (
     "among",
     "conjugate_direction",
     "conjugate_step",
+    "slope_along",
     "function_update",
     "control",
     *OF_PARAMETERS,

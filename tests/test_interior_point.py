@@ -269,7 +269,7 @@ def test_the_elastic_net_against_a_quadratic_program():
 
 @pytest.mark.parametrize(("alpha", "rows"), [(1e-3, slice(None)), (1e-4, slice(None, None, 3))])
 def test_line_searches_claim_no_optimum_that_they_have_not_reached(alpha, rows, monkeypatch):
-    monkeypatch.setattr(decide, "interior_point_suits", lambda *_: False)
+    monkeypatch.setattr(decide, "solver_of_pieces", lambda *_: None)
     model, X, positive = (
         GDLinearClassifier("hinge", penalty="l1", alpha=alpha, standardize=False),
         WINE[rows],
@@ -320,7 +320,7 @@ def test_a_gap_of_large_coefficients_is_no_less():
 
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 def test_line_searches_that_make_no_step_have_not_converged(l1_ratio, monkeypatch):
-    monkeypatch.setattr(decide, "interior_point_suits", lambda *_: False)
+    monkeypatch.setattr(decide, "solver_of_pieces", lambda *_: None)
     monkeypatch.setattr(PreconditionedSearch, "move", lambda *_: False)
     model = GDLinearClassifier("hinge", penalty="elasticnet", l1_ratio=l1_ratio, alpha=0.01, standardize=False)
     with pytest.warns(ConvergenceWarning, match="no step leads on"):

@@ -41,10 +41,12 @@ STEP_ENTRIES = 1e5  # in the time of what a step takes beside its entries
 LEAST_MATRIX_WORK = 2**25  # multiplications for a matrix, from which on tens of products with CSR cost less
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 ROWS_BY_KINKS = 25  # times columns: up to so many rows, or pieces, steps inside cost less than seven widths of kinks
+ROWS_BY_MULTIPLIERS = 1_000  # times columns: of more, rounded kinks leave less than a millionth of what is gained
 SPARSE_ROWS_BY_KINKS = 200  # the same where products are those of pairs of entries
 MATRIX_COLUMNS_BY_KINKS = 4_000  # or rows: a matrix that is factorised in half a second
 FAR_APART = 1e18  # times the smallest mean square of a column
 MOST_PAIRS = 2**27  # of entries of CSR in a row, or a column: a second for a matrix of their products
+MOST_HELD = 2**26  # entries of rows that are copied for steps among kinks: half a GiB
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 
 
@@ -208,27 +210,32 @@ def newton_suits(problem: Problem, optimizer: Any) -> bool:
     )
 
 
-def interior_point_suits(problem: Problem, optimizer: Any) -> bool:
-    """Whether the loss is made of straight pieces, under an L1 penalty: then no smooth one leads to the optimum.
+def solver_of_pieces(problem: Problem, optimizer: Any) -> str | None:
+    """What finds the optimum of a loss that is made of straight pieces; None where it isn't, or nothing does.
 
-    Without one, the more rows each column has the nearer is the optimum of a smooth one, and the sooner; but where a
-    constant meets all targets it lies aside. Of few rows that aren't penalised there are many optima.
+    An interior point method, under an L1 penalty alone, and else while matrices are small. The more rows each column
+    has the nearer is the optimum of a loss with rounded kinks, and the sooner; but where a constant meets all targets
+    it lies aside. Of few rows that aren't penalised there are many optima.
     """
     rows, loss, model = problem.rows, problem.loss, problem.model
     if loss.smooth or not rows.in_memory or optimizer.preconditioner != "auto":
-        return False
+        return None
     pieces = loss.pieces(np.zeros((1, 1)), model.n_outputs, problem.loss_hyper)
     if pieces is None:
-        return False
+        return None
     n, p = rows.n_rows, rows.n_features + int(model.trains_intercept)
     entries = sparse_entries(rows)
     is_tall = n * len(pieces) > (SPARSE_ROWS_BY_KINKS if entries else ROWS_BY_KINKS) * p
     many_optima = problem.penalty.l2 == 0 and n <= p
-    if problem.l1 is None and (is_tall or many_optima or are_far_apart(rows)) and problem.reference(FLOAT64) != 0:
-        return False
-    if min(n, p) > MATRIX_COLUMNS_BY_KINKS:
-        return False
-    return entries**2 <= MOST_PAIRS * max(n, p) if entries else n * p <= SAMPLE_ENTRIES
+    fits = entries**2 <= MOST_PAIRS * max(n, p) if entries else n * p <= SAMPLE_ENTRIES
+    fits = fits and min(n, p) <= MATRIX_COLUMNS_BY_KINKS
+    if problem.l1 is not None or problem.reference(FLOAT64) == 0:
+        return "interior_point" if fits else None
+    if many_optima or are_far_apart(rows):
+        return None
+    if fits and not is_tall:
+        return "interior_point"
+    return "multipliers" if n <= ROWS_BY_MULTIPLIERS * p and (entries or n * p) <= MOST_HELD else None
 
 
 def are_far_apart(rows: Any) -> bool:

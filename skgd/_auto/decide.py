@@ -12,7 +12,7 @@ from .._solvers.training import Training, same
 from .._warnings import warn_user
 from ..optimizers import Optimizer, get_optimizer
 from ..schedules import Schedule
-from .curvature import curvature_plan, interior_point_suits, newton_suits, row_space_suits
+from .curvature import curvature_plan, newton_suits, row_space_suits, solver_of_pieces
 
 # Of a column that a batch touches the gathering costs as much as so many columns of a plain update of them all.
 COST_OF_TOUCHING = 8
@@ -121,8 +121,9 @@ def _solver(
         if problem.rows.in_memory:
             return "epochs"
         return "full_batches" if exact else "partitioned_epochs"
-    if interior_point_suits(problem, optimizer):
-        return "interior_point"
+    by_pieces = solver_of_pieces(problem, optimizer)
+    if by_pieces is not None:
+        return by_pieces
     if before is None and row_space_suits(problem, curvature):
         return "row_space"
     return "newton" if newton_suits(problem, optimizer) else "line_search"

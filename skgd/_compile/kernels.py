@@ -20,6 +20,7 @@ from .._kernels import (
     moments,
     network,
     newton,
+    pieces,
     sparse,
     steps,
     team,
@@ -56,6 +57,7 @@ ROOMS = {
     "row_products": sparse,
     "conjugate_direction": conjugate,
     "conjugate_step": conjugate,
+    "slope_along": pieces,
     "help_team": team,
     "control": denormals,
 }

@@ -65,6 +65,7 @@ class Signatures(NamedTuple):
     row_products: object = None
     conjugate_direction: object = None
     conjugate_step: object = None
+    slope_along: object = None
     merge_rows: object = None
     gram: object = None
     coordinate_descent: object = None
@@ -239,6 +240,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "coordinate_path": i8(square, double, double, f8, i8, i8, *of_path),
         "conjugate_direction": void(f8, double, f8, *[double] * 5),
         "conjugate_step": void(f8, double, f8, *[double] * 7),
+        "slope_along": void(f8, *[double] * 6),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),
         "function_update": i8(Function(rule), f8, function_state, function_settings, double, f8, progress),
         "full_step": void(Function(rule), f8, state, settings, double, f8, i8, progress, double),

@@ -35,10 +35,15 @@ class ByProducts:
     rough = False
 
     def __init__(
-        self, products: Products, ridge: np.ndarray, preconditioner: Preconditioner, precision: float | None = None
+        self,
+        products: Products,
+        ridge: np.ndarray,
+        preconditioner: Preconditioner,
+        precision: float = PRECISION,
+        most: int = MOST_PRODUCTS,
     ):
         self.products, self.ridge, self.preconditioner = products, ridge, preconditioner
-        self.precision = precision or PRECISION
+        self.precision, self.most = precision, most
         self.falls_short = False  # whether the last step was less than good enough
 
     def finer(self) -> "ByProducts":
@@ -50,7 +55,7 @@ class ByProducts:
         step, rest = np.zeros_like(vector), vector.copy()
         direction = ahead = self.preconditioner.solve(rest)
         left = first = float(rest @ ahead)
-        for _ in range(MOST_PRODUCTS):
+        for _ in range(self.most):
             if not left > self.precision**2 * first:
                 break
             product = self.products(direction) + self.ridge * direction

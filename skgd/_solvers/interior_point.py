@@ -26,13 +26,28 @@ LEAST_SHARE = 1e-3  # of the largest that a piece has in the barrier: near those
 STUCK = 1e-10  # a shorter step leads nowhere any more
 
 
-class Program:
+class Parts:
+    """What changes as steps are made."""
+
+    parts: tuple[str, ...]
+
+    def state(self) -> dict:
+        return {name: getattr(self, name).copy() for name in self.parts}
+
+    def restore(self, state: dict) -> None:
+        for name in self.parts:
+            fill(getattr(self, name), state[name], name)
+
+
+class Program(Parts):
     """min_w sum_i max(low_i r_i, high_i r_i) + 1/2 sum_j ridge_j w_j^2, r = A w - at: rows of A are given, or units.
 
     U_i between low_i and high_i is a slope of the piece i; with A'U + ridge w = 0 it proves that no w is better by more
     than sum_i max(low_i r_i, high_i r_i) - U_i r_i. Steps are Newton's, for w, U and the two sides of r at once, kept
     away from the boundary by a barrier that is taken away (Mehrotra 1992; Portnoy and Koenker 1997).
     """
+
+    parts = "w", "slopes", "above", "below", "to_low", "to_high", "proof", "least"
 
     def __init__(self, systems, low, high, at, l1, ridge, w):
         self.systems, self.rows, self.n_sets, self.ridge = systems, systems.Z, len(at), ridge
@@ -105,6 +120,15 @@ class Program:
     def subgradient(self) -> np.ndarray:
         """What the slopes make of it."""
         return self.backward(self.slopes) + self.ridge * self.w
+
+    @property
+    def objective(self) -> float:
+        """That of the parameters."""
+        return self.value(self.w)
+
+    def take_proof(self) -> None:
+        """Take the slopes that prove most: the last ones may have lost their digits."""
+        self.slopes[:] = self.proof
 
     def value(self, w: np.ndarray) -> float:
         """The objective."""
@@ -193,29 +217,28 @@ class InteriorPoint:
     """Trains by steps of an interior point method, an epoch each, one program for each output."""
 
     dtype = FLOAT64
+    program: type = Program
 
     def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
         self.training, self.plan, self.problem = training, plan, problem
         self.idle = False
-        self.programs: list[Program] = []
+        self.programs: list[Any] = []
 
     def go_on(self, problem: Problem, guess: np.ndarray | None = None) -> None:
         """Go on from here under another penalty; it begins far inside, whatever the guess."""
         self.problem, self.programs, self.idle = problem, [], False
 
     def state(self) -> dict:
-        parts = [{name: getattr(each, name).copy() for name in PARTS} for each in self.programs]
-        return {"programs": parts, "idle": self.idle}
+        return {"programs": [each.state() for each in self.programs], "idle": self.idle}
 
     def restore(self, state: dict) -> None:
         if not state["programs"]:
             return
         self.programs, self.idle = self._begin(), bool(state["idle"])
         for program, parts in zip(self.programs, state["programs"], strict=True):
-            for name in PARTS:
-                fill(getattr(program, name), parts[name], name)
+            program.restore(parts)
 
-    def _begin(self) -> list[Program]:
+    def _begin(self) -> list[Any]:
         problem, rows = self.problem, self.problem.rows
         assert isinstance(rows, Rows)
         pieces = problem.loss.pieces(rows.targets, problem.model.n_outputs, problem.loss_hyper)
@@ -229,7 +252,7 @@ class InteriorPoint:
         parts = (each.reshape(len(low), -1) for each in (l1, problem.ridge, self.training.state.params))
         systems = Systems(Z)
         return [
-            Program(systems, of_low * share, of_high * share, of_at, *of_params)
+            self.program(systems, of_low * share, of_high * share, of_at, *of_params)
             for of_low, of_high, of_at, *of_params in zip(low, high, at, *parts, strict=True)
         ]
 
@@ -276,7 +299,7 @@ class InteriorPoint:
 
     @property
     def _objective(self) -> float:
-        return sum(each.value(each.w) for each in self.programs)
+        return sum(each.objective for each in self.programs)
 
     def _is_there(self, program: Program) -> bool:
         """Whether slopes prove that a program has nothing left to gain."""
@@ -315,9 +338,6 @@ class InteriorPoint:
                 if each.value(rounded) <= each.value(each.w):
                     each.w = rounded
                 if self._is_there(each):
-                    each.slopes[:] = each.proof  # the last ones may have lost their digits
+                    each.take_proof()
         self.training.state.params[:] = np.concatenate([each.w for each in self.programs])
         self.training.gradient_norm = max(float(np.abs(each.subgradient).max()) for each in self.programs)
-
-
-PARTS = "w", "slopes", "above", "below", "to_low", "to_high", "proof", "least"  # of a program, which change

@@ -7,6 +7,7 @@ from .epochs import Epochs
 from .full_batches import FullBatches
 from .interior_point import InteriorPoint
 from .line_search import LineSearch
+from .multipliers import Multipliers
 from .newton import Newton
 from .outcome import Solver
 from .partitions import PartitionedEpochs
@@ -20,6 +21,7 @@ SOLVERS: dict[str, Callable[[Training, Plan, Problem, bool], Solver]] = {
     "full_batches": FullBatches,  # or of all of them at once
     "line_search": LineSearch,  # preconditioned L-BFGS on all rows
     "interior_point": InteriorPoint,  # of losses made of straight pieces, under a penalty
+    "multipliers": Multipliers,  # of the same on more data
     "row_space": RowSpace,  # conjugate gradients of squared error on fewer rows of CSR than columns
     "newton": Newton,  # Newton's method proper, of small data
 }
