@@ -175,3 +175,17 @@ def test_coefficients_that_are_zero_stay_the_same(storage):
     model = GDLinearRegressor(penalty="l1", alpha=0.02, standardize=False).fit(STORED[storage](X), y)
     np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-6)
     assert model.converged_
+
+
+@pytest.mark.parametrize(("penalty", "limit"), [("l1", 1e-3), ("l2", 0.0)])
+def test_large_targets_below_exp_are_met_among_raw_features(penalty, limit):
+    """The loss of a constant of zero, 1e6 times the best one's, is no measure of what is left to gain."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 3), dtype=np.float32)
+    y = 1e6 * rng.gamma(2, np.exp(X[:, 0]))
+    model = GDLinearRegressor("gamma", penalty=penalty, alpha=1e-3, standardize=False).fit(X, y)
+    slopes = 1 - y / model.predict(X).astype(np.float64)
+    assert model.converged_
+    assert abs(slopes.mean()) < 1e-5
+    gradient = X.T @ slopes / len(y) + (0 if limit else 1e-3 * model.coef_)
+    np.testing.assert_allclose(np.where(model.coef_ == 0, 0, gradient + limit * np.sign(model.coef_)), 0, atol=1e-5)

@@ -157,8 +157,10 @@ class LinearModel(Model):
             return None
         if not centers_targets:
             # among raw features the best constant is a bad start of a rule: it would be a long way back. Line searches
-            # look at centred columns, and would walk to targets far from zero where a loss has straight pieces
-            return None if centers_far and loss.target_power is not None and not loss.quadratic else 0.0
+            # look at centred columns, and would walk to targets far from zero where a loss has straight pieces; below
+            # exp the loss at zero may be 1e6 times that of the best constant, a measure by which nothing is to gain
+            is_far = loss.target_power is not None or loss.out_activation == "exp"
+            return None if centers_far and is_far and not loss.quadratic else 0.0
         if not loss.quadratic:
             return None
         return 0.0 if centers_features else START_OFFSET  # the mean is zero
