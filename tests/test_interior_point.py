@@ -414,3 +414,15 @@ def test_targets_that_a_constant_meets_are_at_their_optimum(quantile, alpha, n_r
     assert model.stop_reason_ == "converged"
     assert not model.coef_.any()
     np.testing.assert_array_equal(model.predict(X), 3.0)
+
+
+@pytest.mark.parametrize("n_columns", [1, 4])
+def test_few_rows_are_solved_exactly_however_many_they_are_beside_columns(n_columns):
+    """Rounded kinks ended a thousandth of the optimum above it, some after all epochs."""
+    rng = np.random.default_rng(200 + n_columns)
+    X = rng.standard_normal((200, n_columns))
+    y = X @ rng.standard_normal(n_columns) + rng.standard_normal(200)
+    least, value = program(X, [(-0.9, 0.1, y)], np.full(200, 1 / 200), 0.0)
+    model = GDLinearRegressor("quantile", quantile=0.9, penalty=None).fit(X, y)
+    assert model.converged_
+    assert value(model.coef_, model.intercept_[0]) == pytest.approx(least, rel=1e-8)

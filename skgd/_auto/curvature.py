@@ -41,6 +41,7 @@ STEP_ENTRIES = 1e5  # in the time of what a step takes beside its entries
 LEAST_MATRIX_WORK = 2**25  # multiplications for a matrix, from which on tens of products with CSR cost less
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 ROWS_BY_KINKS = 25  # times columns: up to so many rows, or pieces, steps inside cost less than seven widths of kinks
+FEW_ROWS_BY_KINKS = 1_000  # a few milliseconds, where rounded kinks leave up to a hundredth of what is to gain
 ROWS_BY_MULTIPLIERS = 1_000  # times columns: of more, rounded kinks leave less than a millionth of what is gained
 SPARSE_ROWS_BY_KINKS = 200  # the same where products are those of pairs of entries
 MATRIX_COLUMNS_BY_KINKS = 4_000  # or rows: a matrix that is factorised in half a second
@@ -225,7 +226,7 @@ def solver_of_pieces(problem: Problem, optimizer: Any) -> str | None:
         return None
     n, p = rows.n_rows, rows.n_features + int(model.trains_intercept)
     entries = sparse_entries(rows)
-    is_tall = n * len(pieces) > (SPARSE_ROWS_BY_KINKS if entries else ROWS_BY_KINKS) * p
+    is_tall = n > FEW_ROWS_BY_KINKS and n * len(pieces) > (SPARSE_ROWS_BY_KINKS if entries else ROWS_BY_KINKS) * p
     many_optima = problem.penalty.l2 == 0 and n <= p
     fits = entries**2 <= MOST_PAIRS * max(n, p) if entries else n * p <= SAMPLE_ENTRIES
     fits = fits and min(n, p) <= MATRIX_COLUMNS_BY_KINKS
