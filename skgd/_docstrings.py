@@ -212,7 +212,7 @@ class Network(Shared):
         Whether to hold out a part of the data, stop when its loss hasn't improved for ``n_iter_no_change`` epochs, of
         members twice as many, and keep the parameters that were best on it. ``criterion`` doesn't count then. If
         ``fit`` is given ``X_val`` and ``y_val``, they take the place of the part held out. "auto" is True for several
-        members where these are given, or there are 40 rows with weight or more.
+        members where these are given, or there are 40 rows with weight or more that aren't alone in their class.
     validation_fraction : float in (0, 1) or "auto", default="auto"
         Share of the rows held out for early stopping: each member's is another fold, at most as large. "auto" is 0.1
         for one network, for several 1 / n_members, but 0.1 at least and 0.2 at most.

@@ -34,6 +34,7 @@ from ._solvers.several import all_of, attributes_of, best_of, check_range, one_f
 from ._solvers.stream import Stream, drivers_of, loops_of
 from ._solvers.training import Training
 from ._tails import Tails, squashed, unsquashed
+from ._targets.held_out import n_to_hold_out
 from ._targets.targets import Targets
 from ._validation import (
     FLOATS,
@@ -287,7 +288,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         if dtype is None and not either:
             dtype = first.dtype  # type: ignore[union-attr]
         if partitions is not None:
-            settle_held_out(parameters, 0, streaming)
+            settle_held_out(parameters, int, streaming)
             if parameters.n_members > 1:
                 raise ValueError(f"n_members={parameters.n_members} takes rows in memory: collections have one member")
             given = partitions, validation, parameters, rng, first, classes, streaming, dtype
@@ -303,8 +304,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
         }
         X, y = check_training_data(self, X, y, looks=not told, **options)
         targets = self._describe_targets(X, y, sample_weight, validation, classes, first, streaming)
-        n_rows = int(np.count_nonzero(targets.weight)) if targets.weight.size else X.shape[0]
-        settle_held_out(parameters, n_rows, streaming, targets.validation is not None)
+        count = functools.partial(n_to_hold_out, X.shape[0], targets.weight, targets.stratify)
+        settle_held_out(parameters, count, streaming, targets.validation is not None)
         how = treatment(parameters, self._model, streaming)
         if how.squashes and first is dtype is None:  # else it goes on
             tails = Tails.of(X, None if targets.loss.for_classes else targets.y, targets.weight)

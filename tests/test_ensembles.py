@@ -850,3 +850,13 @@ def test_rows_beyond_float32_are_predicted_in_float64():
     model.linear_weight_ = 0
     np.testing.assert_allclose(model.predict(far), expected, rtol=1e-5)
     np.testing.assert_allclose(model.predict(np.tile(far, (5000, 1)))[:3], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_alone", [60, 35])
+def test_rows_that_are_alone_in_their_class_are_none_to_hold_out(n_alone):
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    y = np.minimum(np.arange(60), n_alone)
+    model = GDMLPClassifier(max_iter=2, random_state=0).fit(X, y)
+    assert model.n_members_ == 5
+    assert not hasattr(model, "oob_score_")
+    assert model.predict_proba(X).shape == (60, len(set(y)))

@@ -1,5 +1,6 @@
 """What must be decided before data are described, from the parameters and the number of rows alone."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,16 +132,17 @@ def settle_members(parameters: Any, X: Any, n_before: int, streaming: bool) -> N
         parameters.n_members = 1 if alone or not ours else MEMBERS
 
 
-def settle_held_out(parameters: Any, n_rows: int, streaming: bool, given: bool = False) -> None:
+def settle_held_out(parameters: Any, count: Callable[[], int], streaming: bool, given: bool = False) -> None:
     """Settle whether rows held out, or given, end training, and their share: of members they do, unless few.
 
-    Where these are few, settle the weight of linear models, too, which rows held out would tell.
+    Where these are few, settle the weight of linear models, too, which rows held out would tell. `count` says how many
+    rows there are that can be held out.
     """
     n_members = parameters.n_members
     parameters.linear_weight = 0.0
     if parameters.early_stopping == "auto":
         several = n_members > 1 and not streaming
-        parameters.early_stopping = several and (given or n_rows >= FEWEST_ROWS)
+        parameters.early_stopping = several and (given or count() >= FEWEST_ROWS)
         parameters.linear_weight = WEIGHT_AMONG_FEW if several and not parameters.early_stopping else 0.0
     if parameters.validation_fraction == "auto":
         share = 1 / n_members if n_members > 1 else 0.0

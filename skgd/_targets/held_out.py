@@ -73,8 +73,7 @@ def folds(
     begin again with the first one.
     """
     n_folds = max(math.ceil(1 / fraction - EPS), 2)
-    counts = _counts(n_rows, weight, classes)
-    counts = np.where(counts > 1, counts, 0) if len(counts) > 1 else counts
+    counts = _counts_in_folds(n_rows, weight, classes)
     if counts.sum() < n_folds:
         raise ValueError(f"they are fewer than the {n_folds} parts, each of which one of the members holds out")
     fold = np.full(n_rows, NOWHERE, np.uint16)
@@ -87,6 +86,17 @@ def folds(
         fold[rows[shuffled]] = np.where(np.repeat(counts, here) > 0, number, EVERYWHERE)
         dealt += here
     return [_without(fold, number % n_folds) for number in range(n_members)]
+
+
+def n_to_hold_out(n_rows: int, weight: np.ndarray, classes: np.ndarray | None) -> int:
+    """Rows that one of the members may hold out: with weight, and not alone in their class."""
+    return int(_counts_in_folds(n_rows, weight, classes).sum())
+
+
+def _counts_in_folds(n_rows: int, weight: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    """Rows with weight of each class that has several of them."""
+    counts = _counts(n_rows, weight, classes)
+    return np.where(counts > 1, counts, 0) if len(counts) > 1 else counts
 
 
 def _at_random(classes: np.ndarray, counts: np.ndarray, rng: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
