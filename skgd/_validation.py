@@ -13,8 +13,9 @@ from sklearn import get_config
 from sklearn.utils import _safe_indexing, check_array, check_X_y
 from sklearn.utils._array_api import get_namespace_and_device
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads as openmp_threads
-from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils._param_validation import Interval as IntervalOrBool
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
+from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_non_negative, validate_data
 
 from ._containers import (
@@ -49,6 +50,13 @@ SAFE_WEIGHTS = (1e-100, 1e100)  # sums and products of weights in between are as
 SAFE_WEIGHTS_OF_PARTS = (1e-200, 1e200)
 CSR = sparse.csr_matrix, sparse.csr_array
 SQUARED_ENTRIES = 2**12  # up to so many BLAS adds squares of, which warns of nothing, in a tenth of a NumPy sum's time
+
+
+class Interval(IntervalOrBool):
+    """Numbers in a range. True and False are none, though Python counts them among the whole ones."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
 def check_sample_weight(sample_weight, X: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import InvalidParameterError, generate_inva
 from skgd import GDLinearClassifier, GDLinearRegressor, GDLogisticClassifier, GDMLPClassifier, GDMLPRegressor
 from skgd.activations import ACTIVATIONS
 from skgd.losses import CLASS_LOSSES, LOSSES, REGRESSION_LOSSES, Hinge, Loss, Quantile, SquaredError
-from skgd.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
+from skgd.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
 from skgd.penalties import L1, L2, PENALTIES, ElasticNet
 from skgd.schedules import SCHEDULES, Cosine, StepDecay
 
@@ -72,31 +72,31 @@ def exact_predictions(make, X, y, alpha):
 
 WRONG_VALUES = {
     "optimizer": ["adm", "ADAM", 3, Adam, None, ["adam"]],
-    "learning_rate": [0, -0.1, np.nan, np.inf, "fast", None, "0.1"],
+    "learning_rate": [0, -0.1, np.nan, np.inf, "fast", None, "0.1", True],
     "schedule": ["cosin", 0.5, None],
     "loss": ["squared", 1, SquaredError, None, ["huber"]],
     "quantile": [0, 1.0, -0.5, np.nan, "half", None, [], [0.5, 1.5], [[0.5]], ["half"], {0.5: 1}],
     "activation": ["swish", np.tanh, None],
-    "hidden_layer_sizes": [(0,), (5, -1), 0, (2.5,), "ten", None, (5, None)],
+    "hidden_layer_sizes": [(0,), (5, -1), 0, (2.5,), "ten", None, (5, None), True],
     "dropout": [-0.1, 1, 1.5, "some", None, [0.1, 0.2, 0.3], [0.1, 1.0], ["a"]],
-    "n_members": [0, -1, 1.5, "many", None],
-    "n_restarts": [0, -1, 1.5, "many", None],
+    "n_members": [0, -1, 1.5, "many", None, True],
+    "n_restarts": [0, -1, 1.5, "many", None, True],
     "init": ["xavier", 1, ([], []), ([np.zeros((3, 4))], [np.zeros(4)]), ([np.zeros((3, 5)), 0], [1])],
     "penalty": ["l3", 1, True, L1],
-    "alpha": [-1e-9, np.nan, np.inf, "small", None],
-    "l1_ratio": [-0.1, 1.1, np.nan, "half", None],
+    "alpha": [-1e-9, np.nan, np.inf, "small", None, True],
+    "l1_ratio": [-0.1, 1.1, np.nan, "half", None, True],
     "fit_intercept": ["no", 2, None],
     "standardize": ["yes", 2, None],
-    "batch_size": [0, -1, 2.5, "all", np.nan],
-    "max_iter": [0, -5, 10.5, np.inf, None, "many"],
-    "tol": [-1e-3, np.nan, "tight"],
+    "batch_size": [0, -1, 2.5, "all", np.nan, True],
+    "max_iter": [0, -5, 10.5, np.inf, None, "many", True],
+    "tol": [-1e-3, np.nan, "tight", True],
     "criterion": ["loss", None],
-    "n_iter_no_change": [0, 1.5, None],
+    "n_iter_no_change": [0, 1.5, None, True],
     "shuffle": ["yes", None],
     "early_stopping": ["yes", 1, None],
     "validation_fraction": [0, 1, 1.5, -0.1, np.nan, "tenth"],
     "average": [-1, "yes", None, 1.5, -0.5],
-    "clip_norm": [0, -1, np.inf, np.nan, "one"],
+    "clip_norm": [0, -1, np.inf, np.nan, "one", True],
     "categorical_features": ["by_name", 1.5],
     "class_weight": ["equal", [1, 2], 3],
     "warm_start": ["yes", None],
@@ -184,7 +184,7 @@ PARTS = {
 def test_wrong_parameters_of_optimizers_and_schedules_are_refused_by_name(parameter, part):
     assert set(part._parameter_constraints) == set(part.get_params())
     for name, constraints in part._parameter_constraints.items():
-        wrong = ["much", object()]
+        wrong = ["much", object(), True, False]
         for constraint in constraints:
             try:
                 wrong.append(generate_invalid_param_val(make_constraint(constraint)))
@@ -415,6 +415,16 @@ def test_a_number_of_another_type_is_refused_where_one_that_equals_it_was_accept
     GDLinearRegressor(n_iter_no_change=3, **few).fit(X, X[:, 0])
     with pytest.raises(InvalidParameterError, match="n_iter_no_change"):
         GDLinearRegressor(n_iter_no_change=3.0, **few).fit(X, X[:, 0])
+
+
+def test_whole_numbers_beyond_64_bits_are_numbers_as_others():
+    model = GDLinearRegressor(tol=10**30, optimizer=LBFGS(learning_rate=10**30)).fit(X, X[:, 0])
+    assert model.stop_reason_ == "converged"
+
+
+def test_a_share_whose_inverse_is_infinite_is_too_small():
+    with pytest.raises(ValueError, match="validation_fraction=1e-320 of 60 rows"):
+        GDMLPRegressor(validation_fraction=1e-320).fit(np.ones((60, 1)), np.arange(60.0))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

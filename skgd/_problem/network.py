@@ -181,7 +181,7 @@ def hidden_widths(hidden_layer_sizes) -> list[int]:
     """Units of each hidden layer."""
     widths = hidden_layer_sizes
     widths = [widths] if isinstance(widths, Integral) else np.atleast_1d(np.asarray(widths, dtype=object)).tolist()
-    if not all(isinstance(width, Integral) and int(width) > 0 for width in widths):
+    if not all(isinstance(width, Integral) and not isinstance(width, bool) and int(width) > 0 for width in widths):
         raise ValueError(f"hidden_layer_sizes={hidden_layer_sizes!r} must hold whole numbers above 0, one a layer")
     return widths
 

@@ -38,9 +38,9 @@ class Newton:
         self.search["last_promise"] = self.search["largest_step"] = np.inf
         self.settings = NewtonSettings(
             criterion=CRITERIA[plan.criterion_of_solver],
-            tol=plan.tol or 0.0,
+            tol=float(plan.tol or 0.0),
             n_iter_no_change=plan.n_iter_no_change,
-            first_length=optimizer.learning_rate or optimizer.default_learning_rate,
+            first_length=float(optimizer.learning_rate or optimizer.default_learning_rate),
             eps=float(np.finfo(training.dtype).eps),
             quadratic=training.loss.quadratic,
         )

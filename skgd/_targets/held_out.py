@@ -72,7 +72,7 @@ def folds(
     Folds have classes in proportion; no member does without a class that has a single row. More members than folds
     begin again with the first one.
     """
-    n_folds = max(math.ceil(1 / fraction - EPS), 2)
+    n_folds = max(math.ceil(min(1 / fraction, n_rows + 1.0) - EPS), 2)  # 1 / the least fractions is infinite
     counts = _counts_in_folds(n_rows, weight, classes)
     if counts.sum() < n_folds:
         raise ValueError(f"they are fewer than the {n_folds} parts, each of which one of the members holds out")
