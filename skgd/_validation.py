@@ -236,7 +236,7 @@ def check_training_data(
     if type(y) is list and (of_y := np.asarray(y)).dtype.kind in "iuf":
         y = of_y
     by_dtype = not estimator._encodes or isinstance(estimator.categorical_features, str | None)
-    if by_dtype and needs_no_conversion(X, y, dtypes, looks, total):
+    if by_dtype and needs_no_conversion(X, y, dtypes, looks, total, multi_output):
         if reset:
             estimator.n_features_in_ = X.shape[1]
             for name in "feature_names_in_", "_encoding":
@@ -270,7 +270,9 @@ def in_library_of(X, array: Any) -> Any:
     return library.asarray(array, device=device)
 
 
-def needs_no_conversion(X, y, dtypes: Sequence[Any], looks: bool, total: Callable = np.sum) -> bool:
+def needs_no_conversion(
+    X, y, dtypes: Sequence[Any], looks: bool, total: Callable = np.sum, multi_output: bool = False
+) -> bool:
     """Whether validate_data would return X and y as they are: it takes half as long as a small fit does in all."""
     if type(X) in CSR:
         if not (X.data.size and X.data.dtype in dtypes and X.shape[1] > 0):
@@ -280,7 +282,9 @@ def needs_no_conversion(X, y, dtypes: Sequence[Any], looks: bool, total: Callabl
             return False
     elif not (_is_plain(X, dtypes) and X.flags.c_contiguous):
         return False
-    if not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iuf" and len(y) == X.shape[0]):
+    if not (type(y) is np.ndarray and y.dtype.kind in "iuf" and len(y) == X.shape[0]):
+        return False
+    if y.ndim != 1 and not (multi_output and y.ndim == 2 and y.size):
         return False
     looks = looks and not sparse.issparse(X)
     return (not looks or _is_finite(X, total)) and (y.dtype.kind != "f" or _is_finite(y, total))

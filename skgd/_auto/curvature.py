@@ -11,6 +11,7 @@ from .._problem.objective import pointwise
 from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS, is_curved_everywhere, more_rows
+from .._problem.squares import is_half_square
 from .._solvers.curvature import NEWTON_COLUMNS
 from .._solvers.interior_point import FEW_ENTRIES, sparse_entries
 from .._solvers.plan import CurvaturePlan
@@ -280,6 +281,6 @@ def _are_filled(rows: Any) -> bool:
 def covariances_suit(problem: Problem) -> bool:
     """Whether a path of solutions is found fastest from second moments: then rows are looked at once."""
     rows = problem.rows
-    if not problem.loss.quadratic or not rows.in_memory:
+    if not rows.in_memory or not is_half_square(problem.loss, problem.model.n_outputs):
         return False
     return rows.n_features <= (MATRIX_COLUMNS if rows.is_dense else FEWER_MATRIX_COLUMNS)

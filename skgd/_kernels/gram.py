@@ -59,14 +59,18 @@ def gather_four(data, position, last, i, columns, zeros):
 def gram(data, n_targets, start, stop, columns, total):
     """Add the lower triangle of Z'Z over rows start..stop-1, and below it the weights of zeros among X.
 
-    Columns, and the rows of Z'Z, have room for multiples of three; what is beyond Z is zero.
+    Columns, and the rows of Z'Z, have room for multiples of three; what is beyond Z is zero. Products of
+    targets with each other, which nobody asks for, are left out but for some that stand near their squares.
     """
+    n_columns = data.features.center.size + 1  # without targets
     for position in range(start, stop, ROWS_AT_ONCE):
         m = min(ROWS_AT_ONCE, stop - position)
         gather_columns(data, n_targets, position, m, columns, total[columns.shape[0]])
         for j in range(0, columns.shape[0], COLUMNS_AT_ONCE):
             a0, a1, a2 = columns[j], columns[j + 1], columns[j + 2]
             for k in range(0, j + 1, COLUMNS_AT_ONCE):
+                if n_columns <= k < j:
+                    continue
                 b0, b1, b2 = columns[k], columns[k + 1], columns[k + 2]
                 s00 = s01 = s02 = s10 = s11 = s12 = s20 = s21 = s22 = 0.0
                 for i in range(ROWS_AT_ONCE):

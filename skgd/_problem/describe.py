@@ -33,6 +33,7 @@ from .problem import Problem
 from .products import are_few, products_of
 from .rows import Rows
 from .scaling import Scaling, dense_moments, feature_scales, moments_with_those_before
+from .squares import is_half_square
 
 FARTHEST = 1e9  # beyond, sums over entries that can't be centred themselves leave too few digits to converge by
 FAR = 10.0  # standard deviations from zero to the mean: nearer ones cost the curvature no more than two digits
@@ -77,7 +78,7 @@ def describe(
     scaler = Scaler(treatment.standardization, parameters, kind, sparse.issparse(X), workers, centers_far, centers_all)
     data, products = unscaled(X, targets.y, weight, rows), None
     if moments is None:
-        if treatment.takes_products and loss.quadratic and before is None and are_few(data):
+        if treatment.takes_products and before is None and are_few(data) and is_half_square(loss, targets.n_outputs):
             products = products_of(data, workers)
         if products is None:
             moments = scaler.moments(data, loss, before.moments if goes_on else (None, None))

@@ -16,6 +16,7 @@ from .objective import MeanLoss, pointwise
 from .partitioned import PartitionedRows
 from .rows import Rows
 from .scaling import Scaling
+from .squares import is_half_square
 
 NULL_ROWS = 4096
 FEW_ROWS = 64  # that mostly tell that targets differ
@@ -121,7 +122,16 @@ class Problem:
         return bool(loss < TOSS_UP * self.rows.least_share)
 
     def reference(self, dtype: np.dtype) -> float:
-        """Loss of the constant model on some thousand rows: the measure of what is much and what is little."""
+        """Loss of the constant model: the measure of what is much and what is little.
+
+        That of squared error follows from the moments of y, where they are known, others from some thousand rows.
+        """
+        of_y = self.moments[1]
+        if of_y is not None and not self.streaming and is_half_square(self.loss, self.model.n_outputs):
+            center, scale = self.scaling.target_center, self.scaling.target_scale
+            with np.errstate(over="ignore"):
+                off = (of_y.mean - center) / scale - self.constant()
+                return _finite(0.5 * float(((of_y.std / scale) ** 2 + off**2).sum()))
         if isinstance(self.rows, Rows):  # without a copy of features that nobody looks at
             data, takes_all = self.rows.data, self.rows.n_rows <= NULL_ROWS
             some = self.rows.numbers(slice(None)) if takes_all else data.sample_rows(NULL_ROWS)
@@ -134,9 +144,14 @@ class Problem:
         raw[:] = self.constant()
         loss = pointwise(self.loss, dtype, warns=True)
         value = float(loss.call(raw, targets, weight, self.loss_hyper, np.empty_like(raw)))
-        if not math.isfinite(value):
-            raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
-        return value
+        return _finite(value)
+
+
+def _finite(value: float) -> float:
+    """The loss of the constant model, which must be a number."""
+    if not math.isfinite(value):
+        raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
+    return value
 
 
 def targets_vary(problem: Problem) -> np.ndarray:

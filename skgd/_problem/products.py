@@ -16,7 +16,8 @@ from .sample import ROWS_PER_PARAMETER, SAMPLE_ROWS
 from .scaling import Moments, keeps_digits, moments_by_means, total_weight
 
 MOST_COLUMNS = 300  # up to here X'X of all rows costs less than ten passes
-MOST_TARGETS = 8  # whose products with columns cost little beside those of columns
+MOST_TARGETS = 300  # whose products with columns cost less than two passes
+ROWS_FOR_SEVERAL = 4  # times columns, of several targets: on fewer rows matrices may be of chosen columns
 NEAR_ROWS = 1_000  # tell a point near the means
 KEPT_SHARE = 0.5  # of mean squares about that point, which variances are at least
 ENTRIES_AT_ONCE = 2**16  # whose copies stay in the cache until they are multiplied
@@ -58,10 +59,10 @@ def rescaled(means: np.ndarray, stretch: np.ndarray, shift: np.ndarray, ones: in
 
 
 def are_few(data: Data) -> bool:
-    """Whether columns and targets are few beside dense rows, which don't all stand in an array of their own."""
-    n_columns, is_dense = data.features.center.size + 1, isinstance(data.features, Features)
-    many_rows = data.n_rows > max(SAMPLE_ROWS, ROWS_PER_PARAMETER * n_columns)
-    return is_dense and many_rows and n_columns <= MOST_COLUMNS and data.y.shape[1] <= MOST_TARGETS
+    """Whether columns and targets are few beside dense rows, of one target those that no array of their own holds."""
+    n_columns, n_targets, is_dense = data.features.center.size + 1, data.y.shape[1], isinstance(data.features, Features)
+    few_rows = max(SAMPLE_ROWS, ROWS_PER_PARAMETER * n_columns) if n_targets == 1 else ROWS_FOR_SEVERAL * n_columns
+    return is_dense and data.n_rows > few_rows and n_columns <= MOST_COLUMNS and n_targets <= MOST_TARGETS
 
 
 def products_of(data: Data, n_threads: int) -> Products | None:
@@ -95,7 +96,10 @@ def _near(values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def sums_of_products(data: Data, n_targets: int, n_threads: int) -> tuple[np.ndarray, np.ndarray]:
-    """Z' diag(weight) Z, Z with a column of ones at the end and some targets beyond; the weights of X's zeros."""
+    """Z' diag(weight) Z, Z with a column of ones at the end and some targets beyond; the weights of X's zeros.
+
+    Of the products of targets with each other squares alone are right: nobody asks for others.
+    """
     d = data.features.center.size
     add, p = kernel("gram", data.features.storage.dtype), d + 1 + n_targets
     room = -(-p // 3) * 3
@@ -119,7 +123,7 @@ def entries_of_rows(data: Data) -> np.ndarray:
 
 
 def sums_of_sparse_products(data: Data, n_targets: int, n_threads: int) -> np.ndarray:
-    """Z' diag(weight) Z, Z with a column of ones at the end and targets beyond."""
+    """Z' diag(weight) Z, Z with ones at the end and targets beyond, whose products with each other are 0."""
     d, ends = data.features.center.size, np.cumsum(entries_of_rows(data))
     n_rows, p = ends.size, d + 1 + n_targets
     numbers = data.subset if data.subset.size else np.arange(n_rows)
@@ -158,7 +162,8 @@ def _add_rows(data: Data, numbers: np.ndarray, n_entries: int, total: np.ndarray
     add(values, places, starts, weight, total[: d + 1], 0, len(numbers))
     beside = np.column_stack([np.ones(len(numbers)), data.targets_of(numbers)])[:, : p - d]
     weighted = beside * weight[:, None]
-    total[d:, d:] += np.tril(beside.T @ weighted)
+    total[d:, d] += weighted.sum(axis=0)
+    total.flat[(d + 1) * (p + 1) :: p + 1] += np.einsum("ij,ij->j", beside[:, 1:], weighted[:, 1:])
     if p > d + 1:
         found = slice(starts[-1])
         rows = sparse.csr_array((values[found], places[found], starts), shape=(len(numbers), d))

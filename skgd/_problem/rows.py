@@ -100,7 +100,10 @@ class Rows:
         return None if self.is_dense else mean_squares(self.data.features, self.n_threads)  # type: ignore[arg-type]
 
     def second_moments(self, trains_intercept: bool, n_targets: int = 0) -> np.ndarray | None:
-        """Z'Z / n in one pass, Z with a column of ones at the end; with targets: Z has these as further columns."""
+        """Z'Z / n in one pass, Z with a column of ones at the end; with targets: Z has these as further columns.
+
+        Products of targets with each other, but for squares, mean nothing.
+        """
         found = self.products
         if found is not None:
             moments = found.second_moments(self.data, n_targets)

@@ -16,13 +16,14 @@ from .._problem.partitioned import PartitionedRows
 from .._problem.products import MOST_TARGETS
 from .._problem.rows import Rows
 from .._problem.sample import SAMPLE_ENTRIES, Sample, gram, second_derivatives
+from .._problem.squares import is_half_square
 from ..losses import Loss
 from .by_products import ByProducts, SparseHessian
 from .coupled import LEAST_ROWS, coupled_outputs
 from .hessians import Blocks, Coupled, Diagonal, Factor, Unshifted, low_rank
 from .plan import CurvaturePlan
 from .quasi_newton import CurvatureModel, Identity
-from .sub_sample import SubSample, second_moments, takes_one_pass
+from .sub_sample import SubSample, saves_passes, second_moments, takes_one_pass
 from .working_sets import WorkingSets
 
 FIRST_ROWS_PER_PARAMETER = 5  # fewer have an optimum that is no start for that of all rows
@@ -59,6 +60,7 @@ class Curvature:
         K, p = self.n_outputs, self.n_columns
         self.couples = K > 1 and loss.coupling(np.zeros((1, K))) is not None  # whether outputs depend on each other
         self.coupled = self.couples and K * p <= plan.coupled  # whether one matrix holds all of them
+        self.half_square = is_half_square(loss, K)  # whose second moments tell all
         self.n_matrices = 1 if self.coupled else K
         self.matrix_width = p * (K if self.coupled else 1)  # parameters that a matrix speaks for
         # whether the coupling of many outputs is known, by its products with vectors
@@ -85,7 +87,7 @@ class Curvature:
         """Whether the rows that models are made of are all, in an array by whose products sums go fastest."""
         if self.kind != "subsample" or not self.some.is_all or self.tries_gradients or knows_moments(self):
             return False
-        return self.rows.is_dense or not looks_once(self)
+        return (self.rows.is_dense and self.n_outputs == 1) or not looks_once(self)
 
     @property
     def chooses_columns(self) -> bool:
@@ -306,9 +308,11 @@ def knows_moments(curvature: Curvature) -> bool:
 
 def looks_once(curvature: Curvature) -> bool:
     """Whether a quadratic loss asks rows for no more than second moments of all of them, which cost little."""
-    if curvature.kind != "subsample" or curvature.few_rows or not curvature.loss.quadratic:
+    if curvature.kind != "subsample" or curvature.few_rows or not curvature.half_square:
         return False
-    return knows_moments(curvature) or (curvature.n_outputs <= MOST_TARGETS and takes_one_pass(curvature.some))
+    if knows_moments(curvature):
+        return True
+    return curvature.n_outputs <= MOST_TARGETS and (takes_one_pass(curvature.some) or saves_passes(curvature.some))
 
 
 def end_products(curvature: Curvature) -> None:
@@ -326,8 +330,11 @@ def take_all_rows(curvature: Curvature) -> None:
 def moments_of_all(curvature: Curvature) -> np.ndarray | None:
     """Second moments of all rows with their targets at the end, where a quadratic loss asks rows for no more."""
     if curvature.moments is None and looks_once(curvature):
-        given = curvature.linear.trains_intercept, curvature.n_outputs
-        curvature.moments = curvature.rows.second_moments(*given)
+        rows, model, K = curvature.rows, curvature.linear, curvature.n_outputs
+        if knows_moments(curvature) or takes_one_pass(curvature.some):
+            curvature.moments = rows.second_moments(model.trains_intercept, K)
+        else:
+            curvature.moments = second_moments(SubSample(rows, model, curvature.loss, rows.n_rows), K)
     return curvature.moments
 
 

@@ -52,14 +52,14 @@ class Blocks:
     rough = False
 
     def __init__(self, factors: list[Factor]):
-        self.factors = factors
+        self.factors, self.shared = factors, len(set(factors)) == 1
 
     def _split(self, vector):
         return vector.reshape(len(self.factors), -1)
 
     def solve(self, gradient):
-        if len(self.factors) == 1:
-            return self.factors[0].solve(gradient)
+        if self.shared:
+            return self.factors[0].solve(self._split(gradient).T).T.ravel()
         parts = zip(self.factors, self._split(gradient), strict=True)
         return np.concatenate([factor.solve(part) for factor, part in parts])
 

@@ -18,6 +18,7 @@ from .._problem.sample import PART_ENTRIES, ROWS_PER_PARAMETER, SAMPLE_ENTRIES, 
 from ..losses import Loss
 
 PASSES_SAVED = 6  # of a quadratic loss by the curvature of all rows: that of some leads there in seven or so
+COLUMNS_PER_TARGET = 100  # up to which the passes that products of all rows save cost more than these
 PRODUCTS_PER_PAIR = 128  # of matrices in the time that one takes for a pair of CSR's entries, where they stand
 
 
@@ -112,6 +113,14 @@ def takes_one_pass(some: SubSample) -> bool:
     return some.n_pairs <= size * n_columns * (1 + n_columns / PRODUCTS_PER_PAIR) + passes
 
 
+def saves_passes(some: SubSample) -> bool:
+    """Whether products of all dense rows cost less than passes for several targets, which are products, too."""
+    rows, n_outputs = some.rows, some.model.n_outputs
+    if not (rows.is_dense and rows.in_memory) or n_outputs == 1:
+        return False
+    return some.is_all or some.model.n_features <= COLUMNS_PER_TARGET * n_outputs
+
+
 def second_moments(some: SubSample, n_targets: int = 0) -> np.ndarray:
     """Z'Z / n of some rows, or of all where one pass takes them, Z with a column of ones, then targets, at the end."""
     if takes_one_pass(some):
@@ -127,4 +136,9 @@ def _plain_gram(sample: Sample) -> np.ndarray:
 
 
 def _gram_with_targets(sample: Sample) -> np.ndarray:
-    return gram(np.hstack([sample.Z, sample.targets]), sample.weight)
+    Z, Y, weight = sample.Z, sample.targets, sample.weight[:, None]
+    p, found = Z.shape[1], np.zeros((Z.shape[1] + Y.shape[1],) * 2)
+    found[:p, :p], found[p:, :p] = gram(Z, sample.weight), (weight * Y).T @ Z
+    found[:p, p:] = found[p:, :p].T
+    np.fill_diagonal(found[p:, p:], (weight * Y**2).sum(axis=0))
+    return found
