@@ -23,6 +23,8 @@ INDEX = np.dtype(np.int32)
 WHATEVER_X_IS = (
     *OF_DENSE_ROWS,
     "newton",
+    "prepare_columns",
+    "coordinates",
     "coordinate_descent",
     "coordinate_path",
     "add_multiples",

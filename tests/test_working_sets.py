@@ -29,6 +29,12 @@ from skgd.penalties import smallest_subgradient
 WIDE, TALL = (60, 300), (300, 90)
 
 
+@pytest.fixture(autouse=True)
+def _no_sweeps(monkeypatch):
+    """Few dense columns would be swept over."""
+    monkeypatch.setattr("skgd._auto.curvature.MOST_SWEPT", 0)
+
+
 def data(shape, seed=0, informative=8):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal(shape)

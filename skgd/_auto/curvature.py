@@ -49,6 +49,7 @@ MATRIX_COLUMNS_BY_KINKS = 4_000  # or rows: a matrix that is factorised in half 
 FAR_APART = 1e18  # times the smallest mean square of a column
 MOST_PAIRS = 2**27  # of entries of CSR in a row, or a column: a second for a matrix of their products
 MOST_HELD = 2**26  # entries of rows that are copied for steps among kinks: half a GiB
+MOST_SWEPT = 2**19  # entries that processors keep near, where sweeps over them cost less than NumPy's calls
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 
 
@@ -209,6 +210,20 @@ def newton_suits(problem: Problem, optimizer: Any) -> bool:
         and problem.l1 is None
         and problem.loss.smooth
         and not pointwise(problem.loss, FLOAT64).in_python  # asked last: it is compiled for that
+    )
+
+
+def coordinates_suit(problem: Problem, optimizer: Any) -> bool:
+    """Whether an L1 penalty on few dense columns is to be met by sweeps over them."""
+    rows = problem.rows
+    return (
+        isinstance(problem.model, LinearModel)
+        and can_choose_columns(problem)
+        and optimizer.preconditioner in ("auto", "working_sets")
+        and problem.model.n_outputs == 1
+        and is_half_square(problem.loss, 1)
+        and rows.is_dense
+        and rows.n_rows * rows.n_features <= MOST_SWEPT
     )
 
 

@@ -12,7 +12,7 @@ from .._solvers.training import Training, same
 from .._warnings import warn_user
 from ..optimizers import Optimizer, get_optimizer
 from ..schedules import Schedule
-from .curvature import curvature_plan, newton_suits, row_space_suits, solver_of_pieces
+from .curvature import coordinates_suit, curvature_plan, newton_suits, row_space_suits, solver_of_pieces
 
 # Of a column that a batch touches the gathering costs as much as so many columns of a plain update of them all.
 COST_OF_TOUCHING = 8
@@ -64,8 +64,10 @@ def make_plan(
     exact = batch_size >= problem.rows.n_rows and not problem.model.random
     curvature = curvature_plan(problem, optimizer.preconditioner) if optimizer.searches_line else None
     rate, is_auto, given = _rate(parameters, problem, before, optimizer, rate_from_data, anneals)
+    ends, stops_early = tol is not None and not streaming, bool(parameters.early_stopping)
+    by_objective = ends and parameters.criterion == "objective" and not stops_early
     return Plan(
-        solver=_solver(problem, optimizer, exact, curvature, before),
+        solver=_solver(problem, optimizer, exact, curvature, before, by_objective),
         optimizer=optimizer,
         batch_size=batch_size,
         learning_rate=rate,
@@ -79,7 +81,7 @@ def make_plan(
         criterion=parameters.criterion,
         n_iter_no_change=n_iter_no_change or parameters.n_iter_no_change,
         n_iter_worse=n_iter_worse,
-        early_stopping=bool(parameters.early_stopping),
+        early_stopping=stops_early,
         shuffle=parameters.shuffle,
         average=average.item() if isinstance(average, np.generic) else average,
         looks_back=not optimizer.searches_line,
@@ -116,6 +118,7 @@ def _solver(
     exact: bool,
     curvature: CurvaturePlan | None,
     before: Training | None,
+    by_objective: bool,
 ) -> str:
     if not optimizer.searches_line:
         if problem.rows.in_memory:
@@ -126,6 +129,8 @@ def _solver(
         return by_pieces
     if before is None and row_space_suits(problem, curvature):
         return "row_space"
+    if by_objective and coordinates_suit(problem, optimizer):
+        return "coordinates"
     return "newton" if newton_suits(problem, optimizer) else "line_search"
 
 

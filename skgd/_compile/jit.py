@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from .. import _kernels
-from .._kernels import backtracking, elementary, epochs, newton, rows, stopping, vectors
+from .._kernels import backtracking, coordinates, elementary, epochs, newton, rows, stopping, vectors
 from .._kernels.matrices import matrix_at, multiply, multiply_by_loops
 from .._warnings import warn_user
 from . import private
@@ -32,7 +32,7 @@ EITHER, PYTHON, KERNELS = (), ("no_cfunc_wrapper",), ("no_cpython_wrapper",)
 _INLINE_OPTIONS: dict = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
 # Rooms of parts that are optimised together with what they belong to, once, which takes less time. Others are optimised
 # by themselves before: among loops around theirs LLVM finds fewer vectors (a small network took 1.6 times as long).
-OPTIMISED_ONCE = {room.__name__ for room in (backtracking, epochs, newton, rows, stopping, vectors)}
+OPTIMISED_ONCE = {room.__name__ for room in (backtracking, coordinates, epochs, newton, rows, stopping, vectors)}
 BUILTINS = max, min  # of two numbers, that is all kernels call them with
 _PACKAGE_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 

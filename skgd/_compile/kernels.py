@@ -10,6 +10,7 @@ import numpy as np
 from .._kernels import (
     conjugate,
     coordinate_descent,
+    coordinates,
     denormals,
     epochs,
     function_update,
@@ -46,6 +47,8 @@ ROOMS = {
     "coordinate_path": coordinate_descent,
     "add_multiples": coordinate_descent,
     "among": coordinate_descent,
+    "prepare_columns": coordinates,
+    "coordinates": coordinates,
     "newton": newton,
     "function_update": function_update,
     "full_step": steps,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._kernels.coordinates import Design, Found, Work
 from .._kernels.structures import (
     FLOAT64,
     ROW_NUMBER,
@@ -73,6 +74,8 @@ class Signatures(NamedTuple):
     add_multiples: object = None
     among: object = None
     newton: object = None
+    prepare_columns: object = None
+    coordinates: object = None
     function_update: object = None
     full_step: object = None
     finish_epoch: object = None
@@ -227,6 +230,8 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
     few_rows = types.NamedTuple([square, square, double, double], FewRows)
     newton_settings = types.NamedTuple([i8, f8, i8, f8, f8, flag], NewtonSettings)
     work = types.NamedTuple([square, _array(f8, 3), square, square], NewtonWork)
+    design = types.NamedTuple([square, *[double] * 4], Design)
+    look, found = types.NamedTuple([double, double, double, numbers], Work), _array(from_dtype(Found), 1)
     function_state = types.NamedTuple([vector, vector, matrix, vector, vector], FunctionState)
     function_settings = types.NamedTuple([i8, f8, i8, f8], FunctionSettings)
     search, (state, _, _, settings, _) = _array(from_dtype(Search), 1), training
@@ -242,6 +247,8 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "conjugate_step": void(f8, double, f8, *[double] * 7),
         "slope_along": void(f8, *[double] * 6),
         "newton": i8(Function(loss), double, few_rows, newton_settings, double, work, search, double),
+        "prepare_columns": void(square, double_in, double_in, double, double, flag, double, double),
+        "coordinates": i8(design, f8, f8, double, look, found, double),
         "function_update": i8(Function(rule), f8, function_state, function_settings, double, f8, progress),
         "full_step": void(Function(rule), f8, state, settings, double, f8, i8, progress, double),
         "finish_epoch": void(state, settings, f8, progress),

@@ -10,6 +10,7 @@ from .. import _parallel as threads
 from .._kernels.constants import TINY
 from .._problem.problem import Problem
 from ..penalties import L1, ElasticNet
+from .coordinates import Coordinates
 from .driver import IMMENSE_START
 from .interior_point import GAP, InteriorPoint
 from .newton import Newton
@@ -113,8 +114,8 @@ class Continuation:
         while True:
             found = float(np.abs(slopes[counts > 0] / counts[counts > 0]).max())
             solution = self.under(L1(2 * found + TINY))
-            inside = isinstance(self.solver, InteriorPoint)
-            slopes = self.solver.slopes if inside else self.solver.search.gradient
+            inside, by_sweeps = (isinstance(self.solver, kind) for kind in (InteriorPoint, Coordinates))
+            slopes = self.solver.slopes if inside or by_sweeps else self.solver.search.gradient
             if not solution.params[counts > 0].any():
                 factor = AT_LARGEST_INSIDE if inside else AT_LARGEST
                 return factor * float(np.abs(slopes[counts > 0] / counts[counts > 0]).max())

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from .._problem.problem import Problem
+from .coordinates import Coordinates
 from .epochs import Epochs
 from .full_batches import FullBatches
 from .interior_point import InteriorPoint
@@ -23,6 +24,7 @@ SOLVERS: dict[str, Callable[[Training, Plan, Problem, bool], Solver]] = {
     "interior_point": InteriorPoint,  # of losses made of straight pieces, under a penalty
     "multipliers": Multipliers,  # of the same on more data
     "row_space": RowSpace,  # conjugate gradients of squared error on fewer rows of CSR than columns
+    "coordinates": Coordinates,  # of small dense data by squared error, under an L1 penalty
     "newton": Newton,  # Newton's method proper, of small data
 }
 
