@@ -1,6 +1,7 @@
 """Paths of solutions along alpha, and the choice of alpha, against scikit-learn's solvers and its grid search."""
 
 import dataclasses
+import functools
 import time
 import warnings
 
@@ -202,10 +203,11 @@ def test_coordinates_alone_follow_a_path_to_the_tolerance_that_was_asked_for():
     X = rng.standard_normal((50, 20)) + rng.standard_normal((50, 1))
     H, c = X.T @ X / 50, X.T @ (X[:, :3].sum(axis=1) + rng.standard_normal(50)) / 50
     l1s = np.geomspace(np.abs(c).max(), 1e-3 * np.abs(c).max(), 10)
-    ridges, path, norms, sweeps = 0.3 * l1s, np.empty((10, 20)), np.empty(10), np.zeros(10, np.int64)
+    ridges, path, norms, sweeps = 0.3 * l1s, np.empty((10, 20)), np.zeros(10), np.zeros(10, np.int64)
     work = np.empty(20, np.int64), np.empty_like(H), np.empty((2, 20))
     of_path = np.zeros(20), -c, path, norms, sweeps
-    assert kernel("coordinate_path", np.dtype(float))(H, ridges, l1s, tol, 0, 1000, *of_path, *work) == 10
+    follow = kernel("coordinate_path", np.dtype(float))
+    assert follow(H, np.arange(20), ridges, l1s, tol, 0, 1000, *of_path, *work) == 10
     for l1, ridge, w, norm in zip(l1s, ridges, path, norms, strict=True):
         gradient = H @ w - c + ridge * w
         left = np.where(w == 0, np.maximum(np.abs(gradient) - l1, 0), np.abs(gradient + l1 * np.sign(w)))
@@ -713,6 +715,29 @@ def test_ridge_paths_of_few_rows_come_from_their_singular_vectors(shape, weighte
         np.testing.assert_allclose(coef, exact, rtol=1e-6, atol=1e-9)
         at_rest = h @ (y - X @ exact.T) if fit_intercept else 0.0
         np.testing.assert_allclose(intercept, np.broadcast_to(at_rest, intercept.shape), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("most_sweeps", [1, 60], ids=["Newton's method", "sweeps"])
+@pytest.mark.parametrize("case", ["as it is", "two targets", "through zero, elastic net", "the weakest at once"])
+def test_lasso_paths_of_few_rows_ask_for_products_of_few_columns(case, most_sweeps, monkeypatch):
+    monkeypatch.setattr(covariances, "MOST_SWEEPS", most_sweeps)
+    monkeypatch.setattr(covariances, "moments_of", None)  # of all columns
+    random, centred = np.random.RandomState(0), "zero" not in case
+    X = random.randn(30, 200) + 0.5 * random.randn(30, 1) + 1
+    Y = X[:, :3] @ random.randn(3, 1 + ("two" in case)) + 0.3 * random.randn(30, 1)
+    model = GDLinearRegressor(penalty=ElasticNet(l1_ratio=1.0 if centred else 0.8), standardize=False)
+    model.set_params(fit_intercept=centred)
+    solver = solver_of(model_for_path(model), X, Y, None)
+    peer = lasso_path if centred else functools.partial(enet_path, l1_ratio=0.8)
+    largest = np.abs((X - centred * X.mean(axis=0)).T @ (Y - centred * Y.mean(axis=0))).max() / 30
+    alphas = largest * np.geomspace(0.99, 0.01, 8)[-1 if "once" in case else 0 :]
+    path = path_of(model, solver, alphas)
+    assert path.converged.all()
+    assert solver.few.n_known < 150
+    for target, of_target in zip(Y.T, path.coefs.reshape(len(alphas), -1, 200).transpose(1, 0, 2), strict=True):
+        moved = X - centred * X.mean(axis=0), target - centred * target.mean()
+        exact = peer(*moved, alphas=alphas, tol=1e-12, max_iter=10**6)[1]
+        np.testing.assert_allclose(of_target, exact.T, atol=2e-5)
 
 
 def test_ridge_paths_of_few_rows_in_float32_converge():

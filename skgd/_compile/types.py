@@ -242,7 +242,7 @@ def _of_dense(plug_ins: tuple, data, entry, real, training: tuple) -> dict:
         "coordinate_descent": i8(square, double, double, double, double, i8, i8),
         "add_multiples": void(square, numbers, double, double),
         "among": void(square, numbers, square),
-        "coordinate_path": i8(square, double, double, f8, i8, i8, *of_path),
+        "coordinate_path": i8(square, numbers, double, double, f8, i8, i8, *of_path),
         "conjugate_direction": void(f8, double, f8, *[double] * 5),
         "conjugate_step": void(f8, double, f8, *[double] * 7),
         "slope_along": void(f8, *[double] * 6),

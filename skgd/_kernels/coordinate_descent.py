@@ -49,9 +49,9 @@ def among(matrix, numbers, found):
             found[i, k] = row[numbers[k]]
 
 
-def _move(matrix, params, slope, j, new):
-    """Change a parameter, and the gradient with it."""
-    change, row = new - params[j], matrix[j]
+def _move(row, params, slope, j, new):
+    """Change a parameter, and the gradient with it, by the matrix's row of it."""
+    change = new - params[j]
     if change != 0.0:
         params[j] = new
         for k in range(slope.size):
@@ -75,33 +75,48 @@ def _sweep(matrix, ridge, l1, tol, most_sweeps, at, size):
                 new = shrunk / curvature if along > 0.0 else -shrunk / curvature
             if new != now:
                 worst = max(worst, abs(new - now) * curvature)
-                _move(matrix, params, slope, j, new)
+                _move(matrix[j], params, slope, j, new)
         if worst <= tol:
             return sweep + 1
     return most_sweeps
 
 
 def coordinate_path(
-    matrix, ridge, l1, tol, first, most_sweeps, params, slope, path, norms, sweeps, chosen, of_chosen, at_chosen
+    rows,
+    places,
+    ridge,
+    l1,
+    tol,
+    first,
+    most_sweeps,
+    params,
+    slope,
+    path,
+    norms,
+    sweeps,
+    chosen,
+    of_chosen,
+    at_chosen,
 ):
     """Go on to the minima of w'H w / 2 - c'w + ridge_i |w|^2 / 2 + l1_i |w|_1 for one i after another, from `first`.
 
     params holds w, and slope H w - c there. A minimum is where no component of the smallest subgradient is larger than
     tol; they are the rows of path. Sweeps go over coordinates that aren't zero, or shouldn't be, whose part of H is
-    of_chosen; sweeps_i counts them. Returns the number of the first minimum that took too many, or how many there are.
+    of_chosen; sweeps_i counts them, and norms_i is zero before them. Row j of H is rows[places[j]] if it is known; else
+    places[j] < 0, and w_j is zero. Returns the number of the first minimum that took too many sweeps, or where no more
+    is left than rows tell that aren't known, or how many minima there are.
     """
     n = params.size
     for i in range(first, l1.size):
-        if i > 1 and l1[i - 2] > l1[i - 1]:
+        if i > 1 and l1[i - 2] > l1[i - 1] and norms[i] == 0.0:
             # solutions change in straight lines, as long as signs stay
             far = (l1[i - 1] - l1[i]) / (l1[i - 2] - l1[i - 1])
             for j in range(n):
                 change = far * (params[j] - path[i - 2, j])
                 if change != 0.0 and params[j] * (params[j] + change) > 0.0:
-                    _move(matrix, params, slope, j, params[j] + change)
-        done = 0
+                    _move(rows[places[j]], params, slope, j, params[j] + change)
         while True:
-            worst, size = 0.0, 0
+            worst, of_known, size = 0.0, 0.0, 0
             for j in range(n):
                 gradient = slope[j] + ridge[i] * params[j]
                 if params[j] == 0.0:
@@ -109,23 +124,23 @@ def coordinate_path(
                 else:
                     left = abs(gradient + (l1[i] if params[j] > 0.0 else -l1[i]))
                 worst = max(worst, left)
-                if params[j] != 0.0 or left > 0.0:
+                if places[j] >= 0 and (params[j] != 0.0 or left > 0.0):
+                    of_known = max(of_known, left)
                     chosen[size] = j
                     size += 1
             norms[i] = worst
-            if worst <= tol or done >= most_sweeps:
+            if worst <= tol:
                 break
+            if sweeps[i] >= most_sweeps or of_known <= tol:
+                return i
             for k in range(size):
-                row = matrix[chosen[k]]
+                row = rows[places[chosen[k]]]
                 for m in range(size):
                     of_chosen[k, m] = row[chosen[m]]
                 at_chosen[0, k], at_chosen[1, k] = params[chosen[k]], slope[chosen[k]]
-            done += _sweep(of_chosen, ridge[i], l1[i], INNER_TOL * tol, most_sweeps - done, at_chosen, size)
+            sweeps[i] += _sweep(of_chosen, ridge[i], l1[i], INNER_TOL * tol, most_sweeps - sweeps[i], at_chosen, size)
             for k in range(size):
-                _move(matrix, params, slope, chosen[k], at_chosen[0, k])
-        sweeps[i] += done
-        if norms[i] > tol:
-            return i
+                _move(rows[places[chosen[k]]], params, slope, chosen[k], at_chosen[0, k])
         for j in range(n):
             path[i, j] = params[j]
     return l1.size

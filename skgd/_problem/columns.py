@@ -95,10 +95,11 @@ class DenseColumns(Columns):
     def sums(self, of_rows):
         return self.values @ of_rows
 
-    def factor(self, weight: np.ndarray) -> np.ndarray:
-        """What times its transpose is the matrix of all columns under these weights, which aren't kept."""
+    def factor(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What times its transpose is the matrix of all columns under these weights, which aren't kept; their means."""
         values = self._read_entries(np.arange(self.rows.n_features))
-        return self._rooted(values, values @ weight / weight.sum(), weight)
+        mean = values @ weight / weight.sum()
+        return self._rooted(values, mean, weight), mean
 
     def _read(self):
         self.values = self._entries(self.numbers)

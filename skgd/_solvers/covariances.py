@@ -9,7 +9,6 @@ import numpy as np
 from .. import _parallel as threads
 from .._compile.kernels import kernel
 from .._kernels.structures import FLOAT64
-from .._problem.columns import DenseColumns
 from .._problem.model import LinearModel
 from .._problem.partitioned import PartitionedRows
 from .._problem.problem import Problem
@@ -17,6 +16,7 @@ from .._problem.products import KnownMoments
 from .._problem.rows import Rows
 from ..penalties import ElasticNet, smallest_subgradient
 from .continuation import AT_LARGEST, Solution
+from .matrix_rows import AllRows, FewRows, are_few
 from .plan import Plan
 from .sub_sample import SubSample, second_moments
 from .working_sets import JITTER, MARGIN, OVERFLOWS, least_with_l1
@@ -28,7 +28,6 @@ TOL = 1e-10  # of the largest slope
 SLOPE_FOR_GAIN = 0.03
 MOST_SWEEPS = 60  # of coordinate descent: then a Newton step costs less than those to come
 MOST_STEPS = 20  # of Newton's method for a solution
-FEW_ROWS = 0.5  # for each column: their singular vectors cost less than the eigenvectors of the covariances
 
 
 class Covariances:
@@ -65,9 +64,17 @@ class Covariances:
     @cached_property
     def mean(self) -> np.ndarray:
         """Of the columns, where the intercept follows them; else zeros."""
+        if self.few is not None:
+            return self.few.mean
         n_features = self.problem.model.n_features
         mean = self.moments[n_features, :n_features]
         return mean if self.problem.model.trains_intercept else np.zeros_like(mean)
+
+    @cached_property
+    def few(self) -> FewRows | None:
+        """The rows, where they are so few beside the columns that they cost less than a matrix of all of these."""
+        rows = self.problem.rows
+        return FewRows(rows, self.problem.model.trains_intercept) if are_few(rows) else None
 
     @cached_property
     def matrix(self) -> np.ndarray:
@@ -131,7 +138,8 @@ class Covariances:
 
     def _in_closed_form(self, slope, ridges):
         """Ridge regression by the eigenvectors of the matrix, for which few rows tell their rank."""
-        factor = self._factor()
+        # of float32 the rounding of slopes lies beside what few rows span
+        factor = self.few.factor if self.few is not None and self.problem.rows.storage.dtype == FLOAT64 else None
         if factor is None:
             values, vectors = np.linalg.eigh(self.matrix)
         else:
@@ -143,45 +151,44 @@ class Covariances:
         products = coefs @ self.matrix if factor is None else (coefs @ factor) @ factor.T
         return coefs, np.abs(products + slope + ridges[:, None] * coefs).max(axis=1)
 
-    def _factor(self) -> np.ndarray | None:
-        """A factor of the matrix with a column for each row, where these are few."""
-        rows = self.problem.rows
-        if not (isinstance(rows, Rows) and rows.is_dense and rows.n_rows <= FEW_ROWS * rows.n_features):
-            return None
-        if rows.storage.dtype != FLOAT64:  # rounding of whose slopes lies beside what the rows span
-            return None
-        if not np.isfinite(self.moments).all():
-            raise ValueError(OVERFLOWS)
-        return DenseColumns(rows, self.problem.model.trains_intercept).factor(rows.shares)
-
     def _by_coordinates(self, slope, l1s, ridges, tol):
         """Coordinate descent, and Newton steps where it takes too long."""
         descend, n, done, most = kernel("coordinate_path", FLOAT64), len(l1s), 0, self.plan.max_iter
+        matrix = AllRows(self.matrix) if self.few is None else self.few
         path, norms, sweeps = np.empty((n, slope.size)), np.zeros(n), np.zeros(n, np.int64)
-        params, slope = np.zeros(slope.size), slope.copy()
-        work = np.empty(slope.size, np.int64), np.empty_like(self.matrix), np.empty((2, slope.size))
+        params, slope, at = np.zeros(slope.size), slope.copy(), np.empty((2, slope.size))
+        most_sweeps, chosen = min(MOST_SWEEPS, most), np.empty(slope.size, np.int64)
+        of_chosen = np.empty((0, 0))
         while True:
-            of_path = params, slope, path, norms, sweeps, *work
-            done = descend(self.matrix, ridges, l1s, tol, done, min(MOST_SWEEPS, most), *of_path)
+            if len(of_chosen) < len(matrix.rows):
+                of_chosen = np.empty((len(matrix.rows),) * 2)
+            of_path = params, slope, path, norms, sweeps, chosen, of_chosen, at
+            done = descend(matrix.rows, matrix.places, ridges, l1s, tol, done, most_sweeps, *of_path)
             if done == n:
                 return path, norms, sweeps
+            wanted = np.flatnonzero(np.abs(slope) > (1 - MARGIN) * l1s[done])
+            if sweeps[done] < most_sweeps and matrix.learn(wanted, slope):
+                continue
             for _ in range(min(MOST_STEPS, most - sweeps[done])):
-                norms[done] = self._newton(params, slope, l1s[done], ridges[done])
+                norms[done] = self._newton(matrix, params, slope, l1s[done], ridges[done])
                 sweeps[done] += 1
                 if norms[done] <= tol:
                     break
             path[done] = params
             done += 1
 
-    def _newton(self, params, slope, l1, ridge) -> float:
+    def _newton(self, matrix, params, slope, l1, ridge) -> float:
         """Go to the minimum among the columns that aren't zero, or nearly shouldn't be."""
         gradient = slope + ridge * params
         at = np.flatnonzero((params != 0) | (np.abs(gradient) > (1 - MARGIN) * l1))
-        of_set = self.matrix[np.ix_(at, at)]
+        matrix.learn(at, slope)
+        at = at[matrix.places[at] >= 0]
+        rows = matrix.rows[matrix.places[at]]
+        of_set = rows.take(at, axis=1)
         of_set.flat[:: at.size + 1] += max(ridge, JITTER * float(np.diagonal(of_set).mean()))
         step = least_with_l1(of_set, params[at], gradient[at], np.full(at.size, l1))
         params[at] += step
-        slope += step @ self.matrix[at]
+        slope += step @ rows
         return float(np.abs(smallest_subgradient(params, slope + ridge * params, l1)).max(initial=0.0))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from .._problem.products import rescaled
 from .._problem.rows import Rows
 from .._problem.scaling import Moments, Scaling, keeps_digits
 from .covariances import Covariances, moments_of
+from .matrix_rows import are_few
 
 MOST_LEFT_OUT = 0.25  # of all rows: of more it costs as much to look at the others
 MOST_KEPT = 2**24  # entries of the moments of parts: 128 MB
@@ -116,6 +117,11 @@ class SharedMoments:
                 of_y = Moments(weight, center + scale * means[d:], scale * stds[d:])
             moments = of_X, of_y
         return Others(left, scaling, moments, weight, (share, found))
+
+
+def shared_moments_of(whole: Any) -> SharedMoments | None:
+    """The moments that solutions of all rows come from, if they do: few rows aren't summed up."""
+    return SharedMoments(whole) if isinstance(whole, Covariances) and not are_few(whole.problem.rows) else None
 
 
 def _are_few(problem: Problem, numbers: np.ndarray) -> bool:

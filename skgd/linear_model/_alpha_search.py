@@ -27,7 +27,7 @@ from .._partitions import CALLBACKS
 from .._problem.problem import Problem
 from .._scores import R2, Deviations
 from .._solvers.covariances import Covariances
-from .._solvers.shared_moments import Others, SharedMoments
+from .._solvers.shared_moments import Others, shared_moments_of
 from .._solvers.training import begin
 from .._validation import Interval, StrOptions, check_parameters, check_rows_to_predict, some_rows
 from ._base import LinearEstimator
@@ -186,7 +186,7 @@ class AlphaSearchCV(GridSearchCV):
         folds = [(numbers[rows], numbers[unseen]) for rows, unseen in cv.split(X, y, **params)]
         # of classes some may be missing in a fold, and weights be others
         shares = not is_classifier(model) and whole.problem.rows.n_rows == len(numbers)
-        shared = SharedMoments(whole) if shares and isinstance(whole, Covariances) else None
+        shared = shared_moments_of(whole) if shares else None
         if shared and _hold([unseen for _, unseen in folds], numbers):
             shared.look_at([unseen for _, unseen in folds])
         alphas = alphas_of(model, whole, self.alphas, self.n_alphas, self.eps)
