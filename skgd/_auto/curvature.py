@@ -43,7 +43,7 @@ LEAST_MATRIX_WORK = 2**25  # multiplications for a matrix, from which on tens of
 MOST_WORK = 2**22  # multiplications of a step up to which BLAS isn't faster
 ROWS_BY_KINKS = 25  # times columns: up to so many rows, or pieces, steps inside cost less than seven widths of kinks
 FEW_ROWS_BY_KINKS = 1_000  # a few milliseconds, where rounded kinks leave up to a hundredth of what is to gain
-ROWS_BY_MULTIPLIERS = 1_000  # times columns: of more, rounded kinks leave less than a millionth of what is gained
+ROWS_BY_MULTIPLIERS = 200  # times columns: of more, rounded kinks leave some millionth of what is gained, and sooner
 SPARSE_ROWS_BY_KINKS = 200  # the same where products are those of pairs of entries
 MATRIX_COLUMNS_BY_KINKS = 4_000  # or rows: a matrix that is factorised in half a second
 FAR_APART = 1e18  # times the smallest mean square of a column
@@ -232,7 +232,8 @@ def solver_of_pieces(problem: Problem, optimizer: Any) -> str | None:
 
     An interior point method, under an L1 penalty alone, and else while matrices are small. The more rows each column
     has the nearer is the optimum of a loss with rounded kinks, and the sooner; but where a constant meets all targets
-    it lies aside. Of few rows that aren't penalised there are many optima.
+    it lies aside. Of few rows that aren't penalised there are many optima, and without a penalty slopes prove nothing
+    before all of them are exact.
     """
     rows, loss, model = problem.rows, problem.loss, problem.model
     if loss.smooth or not rows.in_memory or optimizer.preconditioner != "auto":
@@ -252,7 +253,8 @@ def solver_of_pieces(problem: Problem, optimizer: Any) -> str | None:
         return None
     if fits and not is_tall:
         return "interior_point"
-    return "multipliers" if n <= ROWS_BY_MULTIPLIERS * p and (entries or n * p) <= MOST_HELD else None
+    suits = problem.penalty.l2 > 0 and n <= ROWS_BY_MULTIPLIERS * p and (entries or n * p) <= MOST_HELD
+    return "multipliers" if suits else None
 
 
 def are_far_apart(rows: Any) -> bool:

@@ -39,11 +39,11 @@ class ByProducts:
         products: Products,
         ridge: np.ndarray,
         preconditioner: Preconditioner,
-        precision: float = PRECISION,
-        most: int = MOST_PRODUCTS,
+        precision: float | None = None,
+        most: int | None = None,
     ):
         self.products, self.ridge, self.preconditioner = products, ridge, preconditioner
-        self.precision, self.most = precision, most
+        self.precision, self.most = precision or PRECISION, most or MOST_PRODUCTS
         self.falls_short = False  # whether the last step was less than good enough
 
     def finer(self) -> "ByProducts":

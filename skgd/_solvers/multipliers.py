@@ -10,8 +10,13 @@ from .._compile.kernels import kernel
 from .._kernels.constants import TINY
 from .._kernels.structures import FLOAT64
 from .._problem.features import squared
+from .._problem.problem import Problem
 from .by_products import ByProducts, OfColumns
 from .interior_point import InteriorPoint, Parts
+from .line_search import LineSearch
+from .outcome import Outcome
+from .plan import Plan
+from .training import Training
 from .weighted_rows import Systems
 
 WIDTH = 1.0  # within which kinks are rounded off at first, in units of the targets' spread
@@ -24,10 +29,11 @@ MOST_NEAR = 0.5  # of the rows that are worked on apart from the others
 WIDEST_MATRIX, WIDEST_SPARSE_MATRIX = 1_000, 500  # up to here matrices cost less than tens of products
 DAMPING = 1e-6  # of the curvature that all rows could have, in columns without a ridge
 FLAT = 0.1  # of the slope that may be left along a line
-MOST_LENGTHS = 30
-LONGER = 4.0
+MOST_LENGTHS = 60
+FARTHER, NEARER = 10.0, 0.1  # times the length, where nothing is known beyond it, or before
 PRECISION, MOST_PRODUCTS = 0.1, 500  # of a step by products: what they leave, other steps would find from scratch
 IDLE_LOOKS = 20  # at all rows in turn that find no smaller gap: it is lost in rounding
+MOST_STEPS = 1_000  # what these leave undone is left to line searches
 
 
 class Near(NamedTuple):
@@ -56,6 +62,7 @@ class RoundedProgram(Parts):
     def __init__(self, systems, low, high, at, l1, ridge, w):
         self.rows, self.low, self.high, self.at, self.ridge = systems.Z, low, high, at, ridge
         self.w, self.held = w.astype(np.float64), ridge > 0
+        self.trains_intercept = bool(self.rows[:, [-1]].sum())
         self.slopes, self.off = 0.5 * (low + high), self.rows @ self.w - at
         self.proof, self.least = self.slopes.copy(), np.zeros(1)
         # width, the least gap so far, looks at all rows in turn that found no smaller one, whether the last step was
@@ -110,23 +117,37 @@ class RoundedProgram(Parts):
         losses = np.maximum(self.low * self.off, self.high * self.off)
         value = float(losses.sum() + 0.5 * self.ridge @ self.w**2)
         gap = sum(self._gaps(losses, self.slopes, self.off))
-        if value - gap > self.least[0]:
-            self.least[0], self.proof = value - gap, self.slopes.copy()
+        slopes = self._feasible()
+        if slopes is not None:
+            gradient = self.of_loss(slopes) + self.ridge * self.w
+            gap = float((losses - slopes * self.off).sum()) + self._of_held(gradient)
+            if value - gap > self.least[0]:
+                self.least[0], self.proof = value - gap, slopes
         width, last, idle = self.search[:3]
         self.search[0] = width * NARROWER if gap > FALL * last else width
         self.search[1:] = min(gap, last), idle + 1 if gap >= last else 0, True, value
         self._move_kinks()
 
-    def _gaps(self, losses, slopes, off) -> tuple[float, float]:
-        """By how much the objective lies above its least, at most: the part of the slopes and that of the gradient.
+    def _feasible(self) -> np.ndarray | None:
+        """Slopes that are a proof beside an intercept: those within the kinks are changed so that their sum is zero."""
+        excess = float(self.slopes.sum()) if self.trains_intercept else 0.0
+        if excess == 0:
+            return self.slopes.copy()
+        within = (self.slopes > self.low) & (self.slopes < self.high)
+        room = np.where(within, self.slopes - self.low if excess > 0 else self.high - self.slopes, 0.0)
+        total = float(room.sum())
+        return self.slopes - excess / total * room if total >= abs(excess) else None
 
-        Parameters that no ridge holds are taken to be no farther from zero at their best than one beyond where they
-        are.
+    def _gaps(self, losses, slopes, off) -> tuple[float, float]:
+        """By how much the objective may lie above its least: the part of the slopes and that of the gradient.
+
+        An intercept is taken to be no farther from zero at its best than one beyond where it is.
         """
-        gradient, held = self.gradient, self.held
-        of_held = 0.5 * float((gradient[held] ** 2 / self.ridge[held]).sum())
-        of_free = float(np.abs(gradient[~held]) @ (1 + np.abs(self.w[~held])))
-        return float((losses - slopes * off).sum()), of_held + of_free
+        of_free = float(np.abs(self.gradient[~self.held]) @ (1 + np.abs(self.w[~self.held])))
+        return float((losses - slopes * off).sum()), self._of_held(self.gradient) + of_free
+
+    def _of_held(self, gradient) -> float:
+        return 0.5 * float((gradient[self.held] ** 2 / self.ridge[self.held]).sum())
 
     def _move_kinks(self) -> None:
         """Go on with the slopes that have been found, and choose the rows near the kinks, or over them by now."""
@@ -178,7 +199,10 @@ class RoundedProgram(Parts):
             return False
         at_zero, curved = (self.ridge * before + self.fixed) @ direction, self.ridge @ direction**2
         length = length_of_step(near, off, along, slope, float(at_zero), float(curved))
-        self.w, off = before + length * direction, off + length * along
+        w, off = before + length * direction, off + length * along
+        if not np.isfinite(w).all():
+            return False
+        self.w = w
         slopes = np.clip(near.centres + near.curvature * off, near.low, near.high)
         self.slopes[:, near.rows], self.off[:, near.rows] = slopes, off
         self.gradient = slopes.sum(axis=0) @ near.Z + self.fixed + self.ridge * self.w
@@ -190,8 +214,8 @@ def newton_direction(near: Near, slopes: np.ndarray, gradient: np.ndarray, ridge
     """Where Newton's method leads: rows have curvature whose slopes are none of their pieces'."""
     weight = np.where((slopes > near.low) & (slopes < near.high), near.curvature, 0.0).sum(axis=0)
     within = np.flatnonzero(weight)
-    if not within.size:
-        return -gradient / ridge
+    if not within.size:  # as if all were: there will be some
+        return -gradient / (near.curvature.sum(axis=0) @ squared(near.Z) + ridge)
     Z, weight = near.Z[within], weight[within]
     if min(Z.shape) <= (WIDEST_SPARSE_MATRIX if sparse.issparse(Z) else WIDEST_MATRIX):
         solve = Systems(Z).solver(weight, ridge)
@@ -214,15 +238,19 @@ def length_of_step(
             slope_along(length, *of_set, along, sums)
         slope, of_slope = sums
         if abs(slope) <= FLAT * -first:
-            break
+            return length
         if slope > 0:
             longer = length
         else:
             shorter = length
-        length -= slope / max(of_slope, TINY)
-        if not shorter < length < longer:
-            length = 0.5 * (shorter + longer) if longer < np.inf else LONGER * shorter
-    return length
+        by_newton = length - slope / max(of_slope, TINY)
+        if longer == np.inf:
+            length = min(by_newton, FARTHER * length)
+        elif shorter < by_newton < longer:
+            length = by_newton
+        else:
+            length = np.sqrt(shorter * longer) if shorter > 0 else NEARER * longer
+    return shorter
 
 
 def _columns(array, numbers):
@@ -235,13 +263,47 @@ def _product(Z, weight, vector):
 
 
 class Multipliers(InteriorPoint):
-    """Trains by the method of multipliers, a step an epoch, one program for each output."""
+    """Trains by the method of multipliers, a step an epoch, one program for each output.
+
+    Where it leads no farther without a proof line searches go on from there.
+    """
 
     program = RoundedProgram
 
-    def _is_flat(self, program):
-        """What is left of the subgradient is a part of the gap."""
-        return self.plan.criterion != "gradient" or super()._is_flat(program)
+    def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
+        super().__init__(training, plan, problem, pauses)
+        self.pauses, self.first_epoch = pauses, training.epochs
+        self.line_search: LineSearch | None = None
+
+    def go_on(self, problem: Problem, guess: np.ndarray | None = None) -> None:
+        super().go_on(problem, guess)
+        self.first_epoch, self.line_search = self.training.epochs, None
+
+    def state(self) -> dict:
+        line_search = None if self.line_search is None else self.line_search.state()
+        return super().state() | {"first_epoch": self.first_epoch, "line_search": line_search}
+
+    def restore(self, state: dict) -> None:
+        self.first_epoch = int(state["first_epoch"])
+        if state["line_search"] is None:
+            super().restore(state)
+            return
+        self.line_search = self._begin_line_search()
+        self.line_search.restore(state["line_search"])
+
+    def _begin_line_search(self) -> LineSearch:
+        return LineSearch(self.training, self.plan, self.problem, self.pauses)
+
+    def step(self, last_epoch: int) -> Outcome:
+        """Make one step, or what line searches make of one."""
+        if self.line_search is not None:
+            return self.line_search.step(last_epoch)
+        outcome = super().step(last_epoch)
+        too_many = outcome == Outcome.PAUSED and self.training.epochs - self.first_epoch >= MOST_STEPS
+        if outcome == Outcome.STUCK or too_many:
+            self.programs, self.line_search = [], self._begin_line_search()
+            return Outcome.PAUSED if self.training.epochs < last_epoch else Outcome.OUT_OF_EPOCHS
+        return outcome
 
     def _settles(self, program):
         return program.looked and self._is_there(program)
