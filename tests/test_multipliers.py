@@ -192,3 +192,17 @@ def test_slopes_along_a_line():
     inside = (aims > low) & (aims < high)
     expected = [0.3 + np.clip(aims, low, high) @ along, 0.2 + (curved * along**2)[inside].sum()]
     np.testing.assert_allclose(sums, expected, rtol=1e-12)
+
+
+def test_an_intercept_that_may_be_anything_in_a_range_stays_there():
+    """All rows lie on pieces at the optimum, and the slopes of an intercept are rounding: steps along it had no end."""
+    random = np.random.default_rng(3)
+    rows = sparse.random_array((1750, 8), density=0.3, rng=random, format="csr", data_sampler=random.normal)
+    positive = rows @ random.normal(size=8) + random.standard_cauchy(1750)
+    positive = positive > np.median(positive)
+    model = GDLinearClassifier("hinge", alpha=1.0, standardize=False).fit(rows, positive)
+    signs = np.where(positive, 1.0, -1.0)
+    assert model.converged_
+    assert model.n_iter_ < 50
+    assert (signs * model.decision_function(rows) < 1).all()
+    np.testing.assert_allclose(model.coef_[0], rows.T @ signs / 1750, atol=1e-9)

@@ -31,8 +31,10 @@ DAMPING = 1e-6  # of the curvature that all rows could have, in columns without 
 FLAT = 0.1  # of the slope that may be left along a line
 MOST_LENGTHS = 60
 FARTHER, NEARER = 10.0, 0.1  # times the length, where nothing is known beyond it, or before
+LONGEST = 1e12  # of lengths where slopes don't turn: there is next to none of one
 PRECISION, MOST_PRODUCTS = 0.1, 500  # of a step by products: what they leave, other steps would find from scratch
 IDLE_LOOKS = 20  # at all rows in turn that find no smaller gap: it is lost in rounding
+ROUNDING = 1e-15  # of slopes that add up to zero
 MOST_STEPS = 1_000  # what these leave undone is left to line searches
 
 
@@ -131,7 +133,7 @@ class RoundedProgram(Parts):
     def _feasible(self) -> np.ndarray | None:
         """Slopes that are a proof beside an intercept: those within the kinks are changed so that their sum is zero."""
         excess = float(self.slopes.sum()) if self.trains_intercept else 0.0
-        if excess == 0:
+        if abs(excess) <= ROUNDING * np.abs(self.slopes).sum():
             return self.slopes.copy()
         within = (self.slopes > self.low) & (self.slopes < self.high)
         room = np.where(within, self.slopes - self.low if excess > 0 else self.high - self.slopes, 0.0)
@@ -245,6 +247,8 @@ def length_of_step(
             shorter = length
         by_newton = length - slope / max(of_slope, TINY)
         if longer == np.inf:
+            if length > LONGEST:
+                break
             length = min(by_newton, FARTHER * length)
         elif shorter < by_newton < longer:
             length = by_newton
