@@ -189,3 +189,28 @@ def test_large_targets_below_exp_are_met_among_raw_features(penalty, limit):
     assert abs(slopes.mean()) < 1e-5
     gradient = X.T @ slopes / len(y) + (0 if limit else 1e-3 * model.coef_)
     np.testing.assert_allclose(np.where(model.coef_ == 0, 0, gradient + limit * np.sign(model.coef_)), 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2", None])
+@pytest.mark.parametrize("n_rows", [500, 11_000])
+def test_targets_far_from_zero_are_learnt_among_raw_features(n_rows, penalty):
+    """The loss of the start, at zero, was the measure of what is to gain: of 1e14 nothing was left after an intercept."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, 3))
+    y = X @ [1.0, 2.0, 3.0] + 0.5 * rng.standard_normal(n_rows)
+    near, far = (GDLinearRegressor(penalty=penalty, alpha=1e-2, standardize=False, tol=1e-6) for _ in range(2))
+    near.fit(X, y)
+    far.fit(X, y + 1e7)
+    assert far.converged_
+    np.testing.assert_allclose(far.coef_, near.coef_, atol=1e-3)
+    np.testing.assert_allclose(near.coef_, [1, 2, 3], atol=0.1)
+
+
+def test_a_target_far_from_zero_leaves_others_what_they_learn():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((11_000, 3))
+    Y = X @ rng.standard_normal((3, 2)) + 0.1 * rng.standard_normal((11_000, 2))
+    Y[:, 1] += 1e6
+    model = GDLinearRegressor(penalty=None, standardize=False).fit(X, Y)
+    exact = np.linalg.lstsq(np.c_[X, np.ones(11_000)], Y - [0, 1e6], rcond=None)[0]
+    np.testing.assert_allclose(model.coef_, exact[:3].T, atol=1e-5)

@@ -205,4 +205,4 @@ def test_an_intercept_that_may_be_anything_in_a_range_stays_there():
     assert model.converged_
     assert model.n_iter_ < 50
     assert (signs * model.decision_function(rows) < 1).all()
-    np.testing.assert_allclose(model.coef_[0], rows.T @ signs / 1750, atol=1e-9)
+    np.testing.assert_allclose(model.coef_[0], rows.T @ signs / 1750, atol=1e-5)  # as far as a gap of 1e-9 tells

@@ -49,7 +49,8 @@ MATRIX_COLUMNS_BY_KINKS = 4_000  # or rows: a matrix that is factorised in half 
 FAR_APART = 1e18  # times the smallest mean square of a column
 MOST_PAIRS = 2**27  # of entries of CSR in a row, or a column: a second for a matrix of their products
 MOST_HELD = 2**26  # entries of rows that are copied for steps among kinks: half a GiB
-MOST_SWEPT = 2**19  # entries that processors keep near, where sweeps over them cost less than NumPy's calls
+MOST_SWEPT = 2**19  # entries that processors keep near, where sweeps over them cost less than NumPy's calls,
+ROWS_SWEPT, COLUMNS_SWEPT = 10_000, 4  # in rows of which there are at most so many, and so many columns for each
 LOSS_WORK = 1_000  # of them in the time that the losses of a row take, three times
 
 
@@ -159,7 +160,9 @@ def gradients_lead_far(problem: Problem, is_auto: bool, kind: str, few_rows: boo
 
 def row_space_suits(problem: Problem, curvature: CurvaturePlan | None) -> bool:
     """Whether gradients alone are tried on squared error in CSR, from zero: all vectors have a number for each row."""
-    tries = curvature is not None and curvature.tries_gradients
+    tries = (
+        curvature is not None and curvature.tries_gradients and is_half_square(problem.loss, problem.model.n_outputs)
+    )
     return tries and not problem.rows.is_dense and problem.penalty.l2 > 0 and problem.near is None
 
 
@@ -223,7 +226,9 @@ def coordinates_suit(problem: Problem, optimizer: Any) -> bool:
         and problem.model.n_outputs == 1
         and is_half_square(problem.loss, 1)
         and rows.is_dense
-        and rows.n_rows * rows.n_features <= MOST_SWEPT
+        and rows.storage.dtype == FLOAT64  # others leave parts of slopes that sweeps hardly reach
+        and rows.n_features <= COLUMNS_SWEPT * rows.n_rows
+        and rows.n_rows <= min(ROWS_SWEPT, MOST_SWEPT / rows.n_features)
     )
 
 

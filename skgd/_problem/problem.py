@@ -121,16 +121,20 @@ class Problem:
             return False
         return bool(loss < TOSS_UP * self.rows.least_share)
 
-    def reference(self, dtype: np.dtype) -> float:
-        """Loss of the constant model: the measure of what is much and what is little.
+    def reference(self, dtype: np.dtype, of_best: bool = False) -> float:
+        """Loss of the constant model that training starts from: the measure of what is much and what is little.
 
-        That of squared error follows from the moments of y, where they are known, others from some thousand rows.
+        That of squared error follows from the moments of y, where they are known, others from some thousand rows. There
+        it may be the loss of the best constant: of targets far from zero that of the start is a measure by which next
+        to nothing is left to gain once an intercept is found.
         """
         of_y = self.moments[1]
         if of_y is not None and not self.streaming and is_half_square(self.loss, self.model.n_outputs):
             center, scale = self.scaling.target_center, self.scaling.target_scale
             with np.errstate(over="ignore"):
                 off = (of_y.mean - center) / scale - self.constant()
+                if of_best and self.model.trains_intercept:
+                    off = np.zeros_like(off)
                 return _finite(0.5 * float(((of_y.std / scale) ** 2 + off**2).sum()))
         if isinstance(self.rows, Rows):  # without a copy of features that nobody looks at
             data, takes_all = self.rows.data, self.rows.n_rows <= NULL_ROWS

@@ -97,7 +97,7 @@ class Continuation:
         training = begin(problem, self.plan, np.random.RandomState(0))[0]
         if self.training is not None:
             training.state.params[:] = self.training.state.params
-        training.progress["reference"] = problem.reference(np.dtype(np.float64))
+        training.progress["reference"] = problem.reference(np.dtype(np.float64), of_best=True)
         training.optimizer.probe()
         self.solver: Any = make_solver(training, self.plan, problem, False)  # a line search, or Newton's method
         return training

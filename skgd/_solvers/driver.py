@@ -189,7 +189,8 @@ class Driver:
         progress = training.progress
         progress["start_objective"], progress["reference"] = np.nan, 0.0
         if not makes_one_step(plan, training, self.problem):
-            progress["reference"] = progress["best_objective"] = self.problem.reference(self.solver.dtype)
+            reference = self.problem.reference(self.solver.dtype, of_best=plan.optimizer.searches_line)
+            progress["reference"] = progress["best_objective"] = reference
 
     def _look(self) -> None:
         """Look at the epoch that has just ended, whether it is to be the last one."""
@@ -220,7 +221,8 @@ class Driver:
     def _refuse_immense_start(self) -> None:
         progress = self.training.progress
         if progress["reference"][0] == 0:  # or it was left out so far
-            progress["reference"] = self.problem.reference(self.solver.dtype)
+            of_best = self.plan.optimizer.searches_line
+            progress["reference"] = self.problem.reference(self.solver.dtype, of_best)
         if self.training.starts_immense:
             raise ValueError(IMMENSE_START)
 

@@ -67,7 +67,7 @@ class SideBySide:
             self.patience = PATIENCE_APART
         self.renews = width <= WORTH_RENEWING * len(problems)
         self.params = self.rows.shared_params(np.array([each.start(np.random.RandomState(0)) for each in problems]))
-        self.reference = np.array([each.reference(np.dtype(np.float64)) for each in problems])
+        self.reference = np.array([each.reference(np.dtype(np.float64), of_best=True) for each in problems])
         self.ridge = np.zeros_like(self.params)
         self.values, self.gradients = self.rows.evaluate(np.arange(len(problems)), self.params)
         self.pairs: list[Pairs] = []
