@@ -194,7 +194,7 @@ def test_large_targets_below_exp_are_met_among_raw_features(penalty, limit):
 @pytest.mark.parametrize("penalty", ["l1", "l2", None])
 @pytest.mark.parametrize("n_rows", [500, 11_000])
 def test_targets_far_from_zero_are_learnt_among_raw_features(n_rows, penalty):
-    """The loss of the start, at zero, was the measure of what is to gain: of 1e14 nothing was left after an intercept."""
+    """The loss at zero was the measure of what is to gain: of 1e14 nothing was left after an intercept."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_rows, 3))
     y = X @ [1.0, 2.0, 3.0] + 0.5 * rng.standard_normal(n_rows)

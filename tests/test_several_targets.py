@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
@@ -73,6 +74,16 @@ def test_quadratic_losses_of_another_scale_are_what_they_say(n, K):
     np.testing.assert_allclose(model.coef_, expected, atol=1e-6)
     path = regularization_path(GDLinearRegressor(loss=Squares(), standardize=False), X, y, alphas=[1.0])
     np.testing.assert_allclose(path.coefs[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("K", [1, 3])
+def test_they_are_in_sparse_rows_of_more_columns_too(K):
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((60, 400), density=0.1, rng=rng, format="csr", data_sampler=rng.normal)
+    Y = X @ rng.normal(size=(400, K)) + rng.normal(size=(60, K))
+    Y = Y if K > 1 else Y[:, 0]
+    model = GDLinearRegressor(loss=Squares(), alpha=0.2, standardize=False).fit(X, Y)
+    np.testing.assert_allclose(model.coef_, Ridge(alpha=0.1 * 60).fit(X.toarray(), Y).coef_, atol=1e-5)
 
 
 def test_the_constant_model_is_measured_by_all_rows(monkeypatch):

@@ -160,10 +160,9 @@ def gradients_lead_far(problem: Problem, is_auto: bool, kind: str, few_rows: boo
 
 def row_space_suits(problem: Problem, curvature: CurvaturePlan | None) -> bool:
     """Whether gradients alone are tried on squared error in CSR, from zero: all vectors have a number for each row."""
-    tries = (
-        curvature is not None and curvature.tries_gradients and is_half_square(problem.loss, problem.model.n_outputs)
-    )
-    return tries and not problem.rows.is_dense and problem.penalty.l2 > 0 and problem.near is None
+    tries = curvature is not None and curvature.tries_gradients
+    suits = not problem.rows.is_dense and problem.penalty.l2 > 0 and problem.near is None
+    return tries and suits and is_half_square(problem.loss, problem.model.n_outputs)
 
 
 def is_even(rows: Any) -> bool:

@@ -119,10 +119,10 @@ class RoundedProgram(Parts):
         losses = np.maximum(self.low * self.off, self.high * self.off)
         value = float(losses.sum() + 0.5 * self.ridge @ self.w**2)
         gap = sum(self._gaps(losses, self.slopes, self.off))
-        slopes = self._feasible()
+        slopes = adding_up_to_zero(self.slopes, self.low, self.high) if self.trains_intercept else self.slopes.copy()
         if slopes is not None:
             gradient = self.of_loss(slopes) + self.ridge * self.w
-            gap = float((losses - slopes * self.off).sum()) + self._of_held(gradient)
+            gap = float((losses - slopes * self.off).sum()) + of_ridge(gradient, self.ridge)
             if value - gap > self.least[0]:
                 self.least[0], self.proof = value - gap, slopes
         width, last, idle = self.search[:3]
@@ -130,26 +130,13 @@ class RoundedProgram(Parts):
         self.search[1:] = min(gap, last), idle + 1 if gap >= last else 0, True, value
         self._move_kinks()
 
-    def _feasible(self) -> np.ndarray | None:
-        """Slopes that are a proof beside an intercept: those within the kinks are changed so that their sum is zero."""
-        excess = float(self.slopes.sum()) if self.trains_intercept else 0.0
-        if abs(excess) <= ROUNDING * np.abs(self.slopes).sum():
-            return self.slopes.copy()
-        within = (self.slopes > self.low) & (self.slopes < self.high)
-        room = np.where(within, self.slopes - self.low if excess > 0 else self.high - self.slopes, 0.0)
-        total = float(room.sum())
-        return self.slopes - excess / total * room if total >= abs(excess) else None
-
     def _gaps(self, losses, slopes, off) -> tuple[float, float]:
         """By how much the objective may lie above its least: the part of the slopes and that of the gradient.
 
         An intercept is taken to be no farther from zero at its best than one beyond where it is.
         """
         of_free = float(np.abs(self.gradient[~self.held]) @ (1 + np.abs(self.w[~self.held])))
-        return float((losses - slopes * off).sum()), self._of_held(self.gradient) + of_free
-
-    def _of_held(self, gradient) -> float:
-        return 0.5 * float((gradient[self.held] ** 2 / self.ridge[self.held]).sum())
+        return float((losses - slopes * off).sum()), of_ridge(self.gradient, self.ridge) + of_free
 
     def _move_kinks(self) -> None:
         """Go on with the slopes that have been found, and choose the rows near the kinks, or over them by now."""
@@ -210,6 +197,23 @@ class RoundedProgram(Parts):
         self.gradient = slopes.sum(axis=0) @ near.Z + self.fixed + self.ridge * self.w
         self.search[3] = False
         return not np.array_equal(self.w, before)
+
+
+def adding_up_to_zero(slopes: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
+    """The slopes as a proof beside an intercept, those within the kinks changed; None if that doesn't lead there."""
+    excess = float(slopes.sum())
+    if abs(excess) <= ROUNDING * np.abs(slopes).sum():
+        return slopes.copy()
+    within = (slopes > low) & (slopes < high)
+    room = np.where(within, slopes - low if excess > 0 else high - slopes, 0.0)
+    total = float(room.sum())
+    return slopes - excess / total * room if total >= abs(excess) else None
+
+
+def of_ridge(gradient: np.ndarray, ridge: np.ndarray) -> float:
+    """What parameters that a ridge holds may gain by a gradient."""
+    held = ridge > 0
+    return 0.5 * float((gradient[held] ** 2 / ridge[held]).sum())
 
 
 def newton_direction(near: Near, slopes: np.ndarray, gradient: np.ndarray, ridge: np.ndarray) -> np.ndarray:
