@@ -20,6 +20,7 @@ from ._constructors import VALUES, AdvisesCallers
 from ._containers import becomes_sparse
 from ._encoding import Encoding
 from ._in_parts import described_in_parts
+from ._numbers import settled
 from ._partitions import adapter_of, partitions_of
 from ._pickles import Pickles
 from ._problem.describe import describe, splits_of
@@ -260,7 +261,7 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
 
     def _parameters(self, X: Any = None, n_before: int = 0, streaming: bool = False) -> SimpleNamespace:
         """The parameters as they are now, those that a subclass's constructor doesn't have, too."""
-        named = {name: getattr(self, name) for name in self._parameter_constraints}
+        named = {name: settled(getattr(self, name), taken) for name, taken in self._parameter_constraints.items()}
         return SimpleNamespace(**{"n_members": 1} | named)
 
     def _problems(

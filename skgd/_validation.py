@@ -30,6 +30,7 @@ from ._containers import (
     without_duplicates,
 )
 from ._encoding import Encoding, categorical_columns, columns_of, filled, missing_in
+from ._numbers import plain
 
 if TYPE_CHECKING:  # scikit-learn's decorators have no types: what they decorate would be anything
     Method = TypeVar("Method", bound=Callable)
@@ -53,10 +54,10 @@ SQUARED_ENTRIES = 2**12  # up to so many BLAS adds squares of, which warns of no
 
 
 class Interval(IntervalOrBool):
-    """Numbers in a range. True and False are none, though Python counts them among the whole ones."""
+    """Numbers in a range that floats hold. True and False are none, though Python counts them among the whole ones."""
 
     def is_satisfied_by(self, val: Any) -> bool:
-        return not isinstance(val, bool) and super().is_satisfied_by(val)
+        return not isinstance(val, bool) and super().is_satisfied_by(plain(val, self.type))
 
 
 def check_sample_weight(sample_weight, X: np.ndarray) -> np.ndarray:

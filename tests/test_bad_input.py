@@ -422,6 +422,46 @@ def test_whole_numbers_beyond_64_bits_are_numbers_as_others():
     assert model.stop_reason_ == "converged"
 
 
+@pytest.mark.each(
+    ("make", "given", "plain"),
+    [
+        (GDLinearRegressor, {"n_iter_no_change": 10**400}, {"n_iter_no_change": 20}),
+        (GDLinearRegressor, {"n_iter_no_change": np.int32(3)}, {"n_iter_no_change": 3}),
+        (GDLinearRegressor, {"n_iter_no_change": np.uint64(3)}, {"n_iter_no_change": 3}),
+        (GDLinearRegressor, {"average": 10**30}, {"average": 10**9}),
+        (GDLinearRegressor, {"average": np.uint8(3)}, {"average": 3}),
+        (GDLinearRegressor, {"average": np.float32(0.5)}, {"average": 0.5}),
+        (GDLinearRegressor, {"average": np.False_}, {"average": False}),
+        (GDLinearRegressor, {"average": np.False_, "optimizer": "auto"}, {"average": False, "optimizer": "auto"}),
+        (GDLinearRegressor, {"clip_norm": 10**30}, {"clip_norm": 1e30}),
+        (GDLinearRegressor, {"tol": 10**30}, {"tol": 1e30}),
+        (GDLinearRegressor, {"batch_size": 10**30}, {"batch_size": 60}),
+        (SmallNetwork, {"n_iter_no_change": 10**30, "n_members": 1}, {"n_iter_no_change": 20, "n_members": 1}),
+        (SmallNetwork, {"n_iter_no_change": 10**30, "tol": "auto"}, {"n_iter_no_change": 20, "tol": "auto"}),
+    ],
+)
+def test_numbers_mean_the_same_whatever_their_type_and_size(make, given, plain):
+    few = {"max_iter": 6, "random_state": 0} | ({"optimizer": "adam", "tol": 0.0} if make is GDLinearRegressor else {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model, expected = (make(**few | settings).fit(X, TARGETS) for settings in (given, plain))
+    np.testing.assert_array_equal(predictions(model), predictions(expected))
+    assert model.n_iter_ == expected.n_iter_
+
+
+def test_fits_may_have_as_many_epochs_as_any_number_says():
+    settings = {"n_members": 1, "tol": 1e-3}, {"n_members": 2, "early_stopping": True}
+    for each in settings:
+        model = SmallNetwork(**{"tol": "auto", **each, "max_iter": 10**30}).fit(X, TARGETS)
+        assert 1 < model.n_iter_ < 10_000
+
+
+@pytest.mark.each("name", ["tol", "alpha", "clip_norm", "learning_rate"])
+def test_numbers_beyond_floats_are_refused_by_name(name):
+    with pytest.raises(InvalidParameterError, match=f"The '{name}' parameter .* must be a float in the range"):
+        GDLinearRegressor(**{name: 10**400}).fit(X, TARGETS)
+
+
 def test_a_share_whose_inverse_is_infinite_is_too_small():
     with pytest.raises(ValueError, match="validation_fraction=1e-320 of 60 rows"):
         GDMLPRegressor(validation_fraction=1e-320).fit(np.ones((60, 1)), np.arange(60.0))

@@ -22,7 +22,7 @@ PACKAGE = Path(skgd.__file__).parent
 # From the ground up. A room may import from itself and from the floors below it, not from a neighbour.
 FLOORS = [
     {"_constructors", "_containers", "_files", "_kernels", "_partitions", "_random", "_version", "_warnings"},
-    {"_dask", "_encoding", "_tails"},
+    {"_dask", "_encoding", "_numbers", "_tails"},
     {"_compile", "_validation"},
     {"_checked_parts", "_parallel", "activations", "losses", "optimizers", "penalties", "schedules"},
     {"_docstrings", "_onnx_formulas", "_targets"},

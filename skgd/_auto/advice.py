@@ -54,7 +54,7 @@ def report(
         return advice + (" standardize=True allows larger rates, and converges sooner." if unscaled else "")
 
     unscaled = problem.standardization is False
-    if rests(plan, first_epoch):
+    if rests(plan, first_epoch, training.epochs - first_epoch):
         warn(
             "rests",
             f"schedule={plan.schedule!r} had come down to zero before: {estimator} has learned nothing. Let training "
@@ -162,11 +162,11 @@ def has_no_optimum(training: Training, plan: Plan, problem: Problem) -> bool:
     return bool(suspect) and problem.separates(training.params)
 
 
-def rests(plan: Plan, first_epoch: int) -> bool:
-    """Whether the schedule has come down to zero, from here to the last epoch."""
+def rests(plan: Plan, first_epoch: int, n_epochs: int) -> bool:
+    """Whether the schedule has come down to zero, from here on in all epochs that were run."""
     if plan.searches_line or isinstance(plan.schedule, ReduceOnPlateau | Constant):
         return False
-    return not factors_at(plan.schedule, np.arange(float(first_epoch), first_epoch + plan.max_iter)).any()
+    return not factors_at(plan.schedule, first_epoch + np.arange(float(max(n_epochs, 1)))).any()
 
 
 def rate_that_works(
