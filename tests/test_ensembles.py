@@ -565,6 +565,17 @@ def test_a_member_ends_where_its_pace_leads_to_twice_the_loss_of_the_linear_mode
     assert found == [False, False, False, ends]
 
 
+def test_linear_models_are_fitted_beside_members_not_beside_starts_of_which_one_is_kept(monkeypatch):
+    fitted = []
+    monkeypatch.setattr("skgd.neural_network._base.learn_beside", lambda *given: fitted.append(given))
+    X, y = make_friedman1(60, random_state=0)
+    few = SMALL | {"max_iter": 3, "early_stopping": True, "tol": None}
+    assert not hasattr(GDMLPRegressor(n_restarts=2, **few).fit(X, y), "oob_score_")
+    assert not fitted
+    GDMLPRegressor(n_members=2, **few).fit(X, y)
+    assert len(fitted) == 1
+
+
 def test_members_end_soon_where_linear_models_say_all_and_else_go_on():
     rng = np.random.default_rng(0)
     wide = rng.normal(size=(600, 200))

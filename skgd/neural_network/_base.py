@@ -112,7 +112,7 @@ class NetworkEstimator(GradientDescentEstimator):
         return raw
 
     def _solve(self, drivers: list[Driver], audience: Run | None, parameters: Any, goes_on: bool) -> list[Driver]:
-        if not goes_on and all_hold_out(drivers):
+        if not goes_on and parameters.n_members > 1 and all_hold_out(drivers):  # of restarts one is kept
             learn_beside(drivers, parameters, n_threads(self.n_jobs))
         return super()._solve(drivers, audience, parameters, goes_on)
 
