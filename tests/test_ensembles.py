@@ -565,6 +565,14 @@ def test_a_member_ends_where_its_pace_leads_to_twice_the_loss_of_the_linear_mode
     assert found == [False, False, False, ends]
 
 
+@pytest.mark.parametrize(("tol", "all_epochs"), [(None, True), ("auto", False)])
+def test_members_run_all_epochs_without_a_tolerance(tol, all_epochs):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 40)), rng.normal(size=80)  # columns that are learnt by heart
+    model = GDMLPRegressor(tol=tol, n_members=2, early_stopping=True, max_iter=60, random_state=0).fit(X, y)
+    assert [len(curve) == 60 for curve in model.validation_curve_] == [all_epochs] * 2
+
+
 def test_linear_models_are_fitted_beside_members_not_beside_starts_of_which_one_is_kept(monkeypatch):
     fitted = []
     monkeypatch.setattr("skgd.neural_network._base.learn_beside", lambda *given: fitted.append(given))

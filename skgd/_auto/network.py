@@ -108,10 +108,12 @@ def _course(parameters: Any, problem: Problem, optimizer: Optimizer, anneals: bo
         return Course(None, *_schedule_and_tol(parameters, optimizer), max_iter, patience)
     if not keeps_best:
         return Course(customary and ANNEALED_RATE * customary, Cosine(max_iter), None, max_iter, patience)
+    rate = customary and MEMBERS_RATE * customary
+    if parameters.tol is None:
+        return Course(rate, Cosine(max_iter), None, max_iter, patience)
     wide = max(_columns_per_row(problem) / COLUMNS_OF_WIDE, 1.0)
     share = max(WORK_OF_MEMBERS / parameters.n_members, FEW_ROWS / problem.n_given)
     epochs = math.ceil(max_iter * min(share, max(1 / wide, FEWEST_OF_WIDE), 1.0))
-    rate = customary and MEMBERS_RATE * customary
     tol = MEMBERS_TOL if wide == 1 else TOL_OF_WIDE
     patiences = max(MEMBERS_PATIENCE / wide, LEAST_PATIENCE), PATIENCE_FAR_ABOVE
     return Course(rate, Cosine(epochs), tol, epochs, *(math.ceil(times * patience) for times in patiences))
