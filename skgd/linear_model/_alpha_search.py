@@ -72,7 +72,7 @@ class AlphaSearchCV(GridSearchCV):
         Tolerance of the solutions in the folds, if the estimator leaves its own to skgd: the share of what they gain on
         the constant model that they may lack. Mean scores change with its root, by less than 1e-3 near the best alpha
         most often, by more where folds follow their noise and predictions are powers of e; 1e-8 gives those of
-        ``GridSearchCV`` to the fourth digit. The model that is fitted to all rows in the end has the estimator's.
+        ``GridSearchCV`` to three digits or so. The model that is fitted to all rows in the end has the estimator's.
     n_jobs : int or None, default=None
         Folds at a time, in threads; -1 is one a core. None is one, unless a context of joblib says otherwise, and the
         estimator's ``n_jobs`` threads share its work; with several folds at a time each has one thread, and scorers and
