@@ -525,7 +525,7 @@ def test_members_that_learn_from_wide_rows_or_overfit_end_sooner(n_columns, n_un
 )
 def test_the_end_is_where_losses_lie_far_above_the_least_for_so_many_epochs_on_end(losses, ends):
     training = SimpleNamespace(params=np.zeros(1), dtype=np.float64, plateau=(1.0,), progress={"reference": [1.0]})
-    plan = SimpleNamespace(tol=0.0, n_iter_no_change=99, n_iter_worse=3, max_iter=100)
+    plan = SimpleNamespace(tol=0.0, n_iter_no_change=99, n_iter_recent=3, max_iter=100)
     stopping = EarlyStopping(training, plan)
     assert [stopping.is_over(loss) for loss in losses] == [False] * (len(losses) - 1) + [ends]
 
@@ -533,7 +533,7 @@ def test_the_end_is_where_losses_lie_far_above_the_least_for_so_many_epochs_on_e
 @pytest.mark.parametrize("tol", [0.0, 1e-3])
 def test_losses_that_are_the_same_are_no_better_ones(tol):
     training = SimpleNamespace(params=np.zeros(1), dtype=np.float64, plateau=(1.0,), progress={"reference": [0.0]})
-    plan = SimpleNamespace(tol=tol, n_iter_no_change=3, n_iter_worse=None, max_iter=100)
+    plan = SimpleNamespace(tol=tol, n_iter_no_change=3, n_iter_recent=None, max_iter=100)
     stopping = EarlyStopping(training, plan)
     assert [stopping.is_over(0.0) for _ in range(4)] == [False, False, False, True]
 
@@ -555,7 +555,7 @@ def test_losses_that_are_the_same_are_no_better_ones(tol):
 )
 def test_a_member_ends_where_its_pace_leads_to_twice_the_loss_of_the_linear_model(losses, beside, ends):
     training = SimpleNamespace(params=np.zeros(1), dtype=np.float64, plateau=(1.0,), progress={"reference": [1.0]})
-    plan = SimpleNamespace(tol=0.0, n_iter_no_change=99, n_iter_worse=2, max_iter=10)
+    plan = SimpleNamespace(tol=0.0, n_iter_no_change=99, n_iter_recent=2, max_iter=10)
     stopping, found = EarlyStopping(training, plan), []
     for training.epochs, loss in enumerate(losses, 1):
         if training.epochs == 3:  # a checkpoint is written and read

@@ -53,7 +53,7 @@ def make_plan(
     settles: bool = False,
     near_zero: float = NEAR_ZERO,
     n_iter_no_change: int | None = None,
-    n_iter_worse: int | None = None,
+    n_iter_recent: int | None = None,
     n_starts: int = 1,
     n_members: int = 1,
 ) -> Plan:
@@ -80,7 +80,7 @@ def make_plan(
         tol=None if streaming else tol,
         criterion=parameters.criterion,
         n_iter_no_change=n_iter_no_change or parameters.n_iter_no_change,
-        n_iter_worse=n_iter_worse,
+        n_iter_recent=n_iter_recent,
         early_stopping=stops_early,
         shuffle=parameters.shuffle,
         average=average.item() if isinstance(average, np.generic) else average,

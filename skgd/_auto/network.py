@@ -26,7 +26,7 @@ MEMBERS_RATE, MEMBERS_PATIENCE, MEMBERS_TOL = 6.0, 2.0, 0.0  # the same; times n
 MOST_OF_WIDE, FEWEST_OF_WIDE = 0.25, 0.5  # of the rows in a batch; of all epochs
 COLUMNS_OF_WIDE = 0.25  # a row, from which on the end comes sooner
 LEAST_PATIENCE, TOL_OF_WIDE = 1.0, 1e-3  # times n_iter_no_change; of the loss held out
-PATIENCE_FAR_ABOVE = 0.8  # times n_iter_no_change, while the loss held out is far above the best one, or comes there
+RECENT = 0.8  # times n_iter_no_change: epochs that end a member far above its best loss held out, or tell its pace
 FEW_ROWS, WORK_OF_MEMBERS = 50_000, 2.0  # up to which members make all epochs; of many rows, in epochs of one network
 TOL = 1e-4  # where the rate stays
 
@@ -39,7 +39,7 @@ class Course(NamedTuple):
     tol: float | None  # None: all epochs are run
     max_iter: int
     n_iter_no_change: int
-    n_iter_worse: int | None = None
+    n_iter_recent: int | None = None
 
 
 def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
@@ -70,7 +70,7 @@ def decide(parameters: Any, problem: Problem, before: Training | None) -> Plan:
         max_iter=course.max_iter,
         tol=course.tol,
         n_iter_no_change=course.n_iter_no_change,
-        n_iter_worse=course.n_iter_worse,
+        n_iter_recent=course.n_iter_recent,
         n_starts=parameters.n_restarts if before is None else 1,
         n_members=parameters.n_members,
     )
@@ -115,7 +115,7 @@ def _course(parameters: Any, problem: Problem, optimizer: Optimizer, anneals: bo
     share = max(WORK_OF_MEMBERS / parameters.n_members, FEW_ROWS / problem.n_given)
     epochs = math.ceil(max_iter * min(share, max(1 / wide, FEWEST_OF_WIDE), 1.0))
     tol = MEMBERS_TOL if wide == 1 else TOL_OF_WIDE
-    patiences = max(MEMBERS_PATIENCE / wide, LEAST_PATIENCE), PATIENCE_FAR_ABOVE
+    patiences = max(MEMBERS_PATIENCE / wide, LEAST_PATIENCE), RECENT
     return Course(rate, Cosine(epochs), tol, epochs, *(math.ceil(times * patience) for times in patiences))
 
 

@@ -40,7 +40,9 @@ class Plan:
     tol: float | None = 1e-4
     criterion: str = "objective"
     n_iter_no_change: int = 5
-    n_iter_worse: int | None = None  # on end far above the best loss on validation data, or that tell its pace
+    # Epochs that end a training if all of them lie far above the best loss on validation data, or by the pace at which
+    # that came down in them. None: any number may lie there, and no pace is told.
+    n_iter_recent: int | None = None
     early_stopping: bool = False  # whether validation data stop the training, or are only watched
     shuffle: bool = True
     average: bool | int | float = False  # a float is the decay of an exponential mean

@@ -75,8 +75,8 @@ class EarlyStopping:
 
     def __init__(self, training: Training, plan: Plan):
         self.training, self.tol, self.patience = training, plan.tol, plan.n_iter_no_change
-        self.worse, self.most_worse = 0, plan.n_iter_worse or np.inf  # epochs on end with a loss far above the best
-        self.bests, self.last_epoch = deque[float](maxlen=(plan.n_iter_worse or 0) + 1), plan.max_iter
+        self.n_recent, self.worse = plan.n_iter_recent or np.inf, 0  # epochs on end with a loss far above the best
+        self.bests, self.last_epoch = deque[float](maxlen=(plan.n_iter_recent or 0) + 1), plan.max_iter
         self.stale, self.best, self.params = 0, np.inf, training.params.astype(training.dtype)
         self.factor = 1.0
 
@@ -97,16 +97,16 @@ class EarlyStopping:
         constant = float(self.training.progress["reference"][0])
         of_constant = OF_CONSTANT * abs(constant)
         self.worse = self.worse + 1 if loss > self.best + FAR_ABOVE * max(self.best, of_constant) else 0
-        over = self.stale >= self.patience or self.worse >= self.most_worse
+        over = self.stale >= self.patience or self.worse >= self.n_recent
         if beside is not None and self.best < constant:  # large rates throw some off at first, until they have begun
             over = over or self._least_to_come() > beside + max(beside, of_constant)
         return self.tol is not None and over
 
     def _least_to_come(self) -> float:
         """The best loss by the last epoch if it went on coming down at its pace, as it hardly ever does for long."""
-        if len(self.bests) <= self.most_worse:
+        if len(self.bests) <= self.n_recent:
             return -np.inf
-        pace = (self.bests[0] - self.best) / self.most_worse
+        pace = (self.bests[0] - self.best) / self.n_recent
         return self.best - pace * (self.last_epoch - self.training.epochs)
 
     def state(self) -> dict:
