@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import chi2
 
 from skgd import GDLinearRegressor, GDLogisticClassifier, GDMLPRegressor
+from skgd._compile import intrinsics
 from skgd._compile.jit import bound, compiled, have_numba
 from skgd._compile.kernels import PASSES, kernel, products, python_kernel
 from skgd._compile.types import signatures
@@ -653,6 +654,19 @@ def test_parts_of_vectors_and_of_matrices_are_views(dtype, way):
             for i in range(count):
                 assert (array[start + i] == i).all()
             assert np.isnan(array).sum() == array[count:].size  # nothing beside it is touched
+
+
+@pytest.mark.skipif(not have_numba(), reason="nothing is compiled")
+def test_parts_of_arrays_that_do_not_lie_row_by_row_are_refused_by_compiled_code():
+    import numba
+
+    part_of = intrinsics.intrinsic_for(matrices.part_of)
+    part = numba.njit(lambda array: part_of(array, 1, 2))
+    array = np.arange(12.0).reshape(4, 3)
+    np.testing.assert_array_equal(part(array), array[1:3])
+    for other in array[:, :2], array.T, array[:, 0]:
+        with pytest.raises(numba.TypingError, match="row by row"):
+            part(other)
 
 
 # -- the passes of networks

@@ -134,12 +134,16 @@ def _matrix_at():
 
 def _part_of():
     from numba.core import cgutils, types
+    from numba.core.errors import TypingError
     from numba.core.imputils import impl_ret_borrowed
     from numba.extending import intrinsic
     from numba.np.arrayobj import make_array, populate_array
 
     @intrinsic
     def part_of(typingctx, array, start, count):
+        if array.layout != "C":  # entries that lie elsewhere would be taken for its own
+            raise TypingError(f"part_of takes arrays that lie row by row, not {array}")
+
         def generate(context, builder, signature, args):
             entry, count = args[1:]
             source = make_array(signature.args[0])(context, builder, args[0])
