@@ -78,7 +78,7 @@ WRONG_VALUES = {
     "quantile": [0, 1.0, -0.5, np.nan, "half", None, [], [0.5, 1.5], [[0.5]], ["half"], {0.5: 1}],
     "activation": ["swish", np.tanh, None],
     "hidden_layer_sizes": [(0,), (5, -1), 0, (2.5,), "ten", None, (5, None), True],
-    "dropout": [-0.1, 1, 1.5, "some", None, [0.1, 0.2, 0.3], [0.1, 1.0], ["a"]],
+    "dropout": [-0.1, 1, 1.5, "some", None, [0.1, 0.2, 0.3], [0.1, 1.0], ["a"], False, [False], ["0"]],
     "n_members": [0, -1, 1.5, "many", None, True],
     "n_restarts": [0, -1, 1.5, "many", None, True],
     "init": ["xavier", 1, ([], []), ([np.zeros((3, 4))], [np.zeros(4)]), ([np.zeros((3, 5)), 0], [1])],

@@ -1,7 +1,7 @@
 """Feed-forward networks as models."""
 
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -188,16 +188,17 @@ def hidden_widths(hidden_layer_sizes) -> list[int]:
 
 def dropout_rates(dropout, n_hidden: int) -> list[float]:
     """One rate for each hidden layer."""
-    try:
-        rates = np.asarray(dropout, dtype=np.float64)
-        rates = np.full(n_hidden, rates) if rates.ndim == 0 else rates
-    except (TypeError, ValueError):  # no numbers, or none in a row
-        rates = np.full(0, np.nan)
-    if rates.shape != (n_hidden,) or not ((rates >= 0) & (rates < 1)).all():
+    rates = np.asarray(dropout, dtype=object)
+    rates = np.full(n_hidden, rates) if rates.ndim == 0 else rates
+    if rates.shape != (n_hidden,) or not all(map(_is_share, rates)):
         raise ValueError(
             f"dropout={dropout!r} must be a number from 0 to below 1, or one for each of the {n_hidden} hidden layers"
         )
-    return rates.tolist()
+    return [float(rate) for rate in rates]
+
+
+def _is_share(rate: object) -> bool:
+    return isinstance(rate, Real) and not isinstance(rate, bool) and 0 <= rate < 1  # type: ignore[operator]
 
 
 def random_weights(init: str, activation: Activation, shapes: list, rng: np.random.RandomState) -> np.ndarray:
