@@ -20,7 +20,7 @@ from ._constructors import VALUES, AdvisesCallers
 from ._containers import becomes_sparse
 from ._encoding import Encoding
 from ._in_parts import described_in_parts
-from ._numbers import settled
+from ._numbers import kinds_of, settled
 from ._partitions import adapter_of, partitions_of
 from ._pickles import Pickles
 from ._problem.describe import describe, splits_of
@@ -261,7 +261,8 @@ class GradientDescentEstimator(AdvisesCallers, RemembersValidParameters, TakesCa
 
     def _parameters(self, X: Any = None, n_before: int = 0, streaming: bool = False) -> SimpleNamespace:
         """The parameters as they are now, those that a subclass's constructor doesn't have, too."""
-        named = {name: settled(getattr(self, name), taken) for name, taken in self._parameter_constraints.items()}
+        kinds = kinds_of(type(self))  # type: ignore[arg-type]
+        named = {name: settled(getattr(self, name), kind) for name, kind in kinds.items()}
         return SimpleNamespace(**{"n_members": 1} | named)
 
     def _problems(

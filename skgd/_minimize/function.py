@@ -159,7 +159,7 @@ class FunctionObjective:
         """Whether the function has fallen as far as this as if it did without end."""
         return self.first.value - value > IMMENSE * max(abs(self.first.value), 1.0)
 
-    def reference(self, dtype: np.dtype) -> float:
+    def reference(self, dtype: np.dtype, of_best: bool = False) -> float:
         """Where it began: the measure of what is much and what is little."""
         return self.first.value
 
