@@ -33,7 +33,7 @@ pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn
 from skgd._auto import curvature
 from skgd._fit import problem_of
 from skgd._kernels.structures import Progress
-from skgd._solvers import by_products
+from skgd._solvers import by_products, multipliers
 from skgd._solvers.curvature import Curvature
 from skgd._solvers.plan import CurvaturePlan
 from skgd._watch import files
@@ -271,6 +271,23 @@ def test_a_state_stays_as_it_was_however_late_it_is_written(model, tmp_path):
         resumed = clone(model).resume(path, *data)
         np.testing.assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
         np.testing.assert_array_equal(resumed.predict(data[0]), whole.predict(data[0]))
+
+
+@pytest.mark.parametrize("most_steps", [1_000, 4])  # after which line searches go on
+@pytest.mark.parametrize("tol", ["auto", None])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_fits_by_multipliers_are_resumed_to_the_same_bits(most_steps, tol, tmp_path, monkeypatch):
+    for name in "FEW_ROWS_BY_KINKS", "ROWS_BY_KINKS":
+        monkeypatch.setattr(curvature, name, 1)
+    monkeypatch.setattr(multipliers, "MOST_STEPS", most_steps)
+    model, path = GDLinearClassifier("hinge", alpha=1e-3, tol=tol, max_iter=60), tmp_path / "fit.npz"
+    keeper = KeepsStates()
+    whole = clone(model).set_callbacks(keeper).fit(C, CLASSES)
+    for state in keeper.states[::3]:
+        files.write(path, state)
+        resumed = clone(model).resume(path, C, CLASSES)
+        np.testing.assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
+        np.testing.assert_array_equal(resumed.coef_, whole.coef_)
 
 
 def test_curvature_that_has_fallen_is_made_again_as_it_was():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import linprog
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC, SVR
 
 from skgd import GDLinearClassifier, GDLinearRegressor
@@ -13,6 +14,7 @@ from skgd._kernels.structures import FLOAT64
 from skgd._solvers import multipliers
 from skgd._solvers.multipliers import RoundedProgram
 from skgd._solvers.weighted_rows import Systems
+from skgd.linear_model import regularization_path
 from skgd.losses import EpsilonInsensitive, Quantile
 
 RANDOM = np.random.default_rng(0)
@@ -206,3 +208,34 @@ def test_an_intercept_that_may_be_anything_in_a_range_stays_there():
     assert model.n_iter_ < 50
     assert (signs * model.decision_function(rows) < 1).all()
     np.testing.assert_allclose(model.coef_[0], rows.T @ signs / 1750, atol=1e-5)  # as far as a gap of 1e-9 tells
+
+
+def test_a_path_that_ends_without_a_penalty_ends_at_that_optimum(stepped):
+    path = regularization_path(GDLinearRegressor("absolute_error"), X, TARGET, alphas=[1e-2, 0.0])
+    n, costs = len(X), np.r_[np.zeros(4), np.full(2 * len(X), 1 / len(X))]
+    rows = np.c_[X, np.ones(n), -np.eye(n), np.eye(n)]
+    least = linprog(costs, A_eq=rows, b_eq=TARGET, bounds=[(None, None)] * 4 + [(0, None)] * 2 * n).fun
+    found = np.abs(X @ path.coefs[-1] + path.intercepts[-1] - TARGET).mean()
+    assert stepped
+    assert least - 1e-12 < found < least + 1e-5
+    assert not any(program.ridge[0] == 0 for program in stepped)
+
+
+def test_the_last_loss_is_that_of_the_parameters(stepped):
+    for max_iter in range(5, 12):
+        with pytest.warns(ConvergenceWarning):
+            model = GDLinearClassifier("hinge", alpha=1e-3, standardize=False, max_iter=max_iter).fit(X, POSITIVE)
+        signs, coef = np.where(POSITIVE, 1.0, -1.0), model.coef_[0]
+        value = np.maximum(1 - signs * model.decision_function(X), 0).mean() + 0.5e-3 * coef @ coef
+        assert model.loss_curve_[-1] == pytest.approx(value, rel=1e-12)
+    assert stepped
+
+
+@pytest.mark.parametrize("criterion", ["objective", "gradient"])
+def test_separable_classes_have_a_subgradient_that_says_so(criterion, stepped):
+    rows = np.r_[X + 10, X - 10]
+    model = GDLinearClassifier("hinge", alpha=1e-9, standardize=False, criterion=criterion, tol=1e-6)
+    model.fit(rows, np.arange(800) < 400)
+    assert stepped
+    assert model.converged_
+    assert model.gradient_norm_ < 1e-4

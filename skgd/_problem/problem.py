@@ -133,9 +133,10 @@ class Problem:
             center, scale = self.scaling.target_center, self.scaling.target_scale
             with np.errstate(over="ignore"):
                 off = (of_y.mean - center) / scale - self.constant()
-                if of_best and self.model.trains_intercept:
-                    off = np.zeros_like(off)
-                return _finite(0.5 * float(((of_y.std / scale) ** 2 + off**2).sum()))
+                of_start = _finite(0.5 * float(((of_y.std / scale) ** 2 + off**2).sum()))
+                if not (of_best and self.model.trains_intercept):
+                    return of_start
+                return max(0.5 * float(((of_y.std / scale) ** 2).sum()), EPS * of_start)  # no digits tell of less
         if isinstance(self.rows, Rows):  # without a copy of features that nobody looks at
             data, takes_all = self.rows.data, self.rows.n_rows <= NULL_ROWS
             some = self.rows.numbers(slice(None)) if takes_all else data.sample_rows(NULL_ROWS)

@@ -13,6 +13,7 @@ from ..penalties import L1, ElasticNet
 from .coordinates import Coordinates
 from .driver import IMMENSE_START
 from .interior_point import GAP, InteriorPoint
+from .multipliers import Multipliers
 from .newton import Newton
 from .outcome import Outcome
 from .plan import Plan
@@ -62,7 +63,8 @@ class Continuation:
     def under(self, penalty: ElasticNet) -> Solution:
         """Go on to the optimum under a penalty."""
         problem = replace(self.problem, penalty=penalty)
-        if self.training is None or (problem.l1 is None) != (self.problem.l1 is None):
+        unheld = penalty.l2 == 0 and self.training is not None and isinstance(self.solver, Multipliers)
+        if self.training is None or unheld or (problem.l1 is None) != (self.problem.l1 is None):
             self.training, self.past = self._begun(problem), []
         else:
             self.solver.go_on(problem, self._guess(problem))

@@ -337,7 +337,7 @@ class InteriorPoint:
                 rounded = each.rounded()
                 if each.value(rounded) <= each.value(each.w):
                     each.w = rounded
-                if self._is_there(each):
+                if self.plan.criterion != "gradient" and self._is_there(each):
                     each.take_proof()
         self.training.state.params[:] = np.concatenate([each.w for each in self.programs])
         self.training.gradient_norm = max(float(np.abs(each.subgradient).max()) for each in self.programs)

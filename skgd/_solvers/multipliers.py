@@ -31,7 +31,7 @@ DAMPING = 1e-6  # of the curvature that all rows could have, in columns without 
 FLAT = 0.1  # of the slope that may be left along a line
 MOST_LENGTHS = 60
 FARTHER, NEARER = 10.0, 0.1  # times the length, where nothing is known beyond it, or before
-LONGEST = 1e12  # of lengths where slopes don't turn: there is next to none of one
+LONGEST = 1e12  # of lengths where slopes don't turn: what there is of one is rounding
 PRECISION, MOST_PRODUCTS = 0.1, 500  # of a step by products: what they leave, other steps would find from scratch
 IDLE_LOOKS = 20  # at all rows in turn that find no smaller gap: it is lost in rounding
 ROUNDING = 1e-15  # of slopes that add up to zero
@@ -59,19 +59,18 @@ class RoundedProgram(Parts):
     keep to their pieces until a solution is found, and all are looked at.
     """
 
-    parts = "w", "slopes", "centres", "off", "is_near", "gradient", "fixed", "search", "proof", "least"
+    parts = "w", "slopes", "centres", "off", "is_near", "gradient", "fixed", "fixed_at", "search", "proof", "least"
+    rounding = 0.0  # of what is proven
 
     def __init__(self, systems, low, high, at, l1, ridge, w):
         self.rows, self.low, self.high, self.at, self.ridge = systems.Z, low, high, at, ridge
         self.w, self.held = w.astype(np.float64), ridge > 0
         self.trains_intercept = bool(self.rows[:, [-1]].sum())
         self.slopes, self.off = 0.5 * (low + high), self.rows @ self.w - at
-        self.proof, self.least = self.slopes.copy(), np.zeros(1)
+        self.proof, self.least, self.fixed_at = np.zeros_like(self.slopes), np.zeros(1), np.zeros(1)
         # width, the least gap so far, looks at all rows in turn that found no smaller one, whether the last step was
         # one, and the objective there
         self.search = np.array([WIDTH, np.inf, 0.0, False, np.nan])
-        self.rounding = 0.0
-        self.largest = float(abs(self.rows).T.dot(np.maximum(*np.abs([low, high])).sum(axis=0)).max())
         self._move_kinks()
 
     # -- all rows
@@ -106,7 +105,7 @@ class RoundedProgram(Parts):
         """That of the parameters, where rows that aren't near the kinks have kept to their pieces."""
         low, high, off = self.near.low, self.near.high, _columns(self.off, self.near.rows)
         of_near = np.maximum(low * off, high * off).sum()
-        return float(of_near + self.fixed @ self.w - self.fixed_at + 0.5 * self.ridge @ self.w**2)
+        return float(of_near + self.fixed @ self.w - self.fixed_at[0] + 0.5 * self.ridge @ self.w**2)
 
     def take_proof(self) -> None:
         """Take the slopes that prove most."""
@@ -133,7 +132,7 @@ class RoundedProgram(Parts):
     def _gaps(self, losses, slopes, off) -> tuple[float, float]:
         """By how much the objective may lie above its least: the part of the slopes and that of the gradient.
 
-        An intercept is taken to be no farther from zero at its best than one beyond where it is.
+        An intercept is taken to be no farther from its best than from zero, and one.
         """
         of_free = float(np.abs(self.gradient[~self.held]) @ (1 + np.abs(self.w[~self.held])))
         return float((losses - slopes * off).sum()), of_ridge(self.gradient, self.ridge) + of_free
@@ -150,6 +149,7 @@ class RoundedProgram(Parts):
             self.is_near[:] = True
         self._take_near()
         self.gradient = self.of_loss(self.slopes) + self.ridge * self.w
+        self.fixed_at[0] = (self.slopes * self.at)[:, ~self.is_near].sum()
         of_near = self.slopes[:, self.near.rows].sum(axis=0) @ self.near.Z
         self.fixed = np.zeros_like(self.w) if self.is_near.all() else self.gradient - self.ridge * self.w - of_near
 
@@ -157,7 +157,6 @@ class RoundedProgram(Parts):
         rows = slice(None) if self.is_near.all() else np.flatnonzero(self.is_near)
         low, high, centres = (_columns(each, rows) for each in (self.low, self.high, self.centres))
         self.near = Near(rows, self.rows[rows], low, high, centres, (high - low) / (2 * self.search[0]))
-        self.fixed_at = float((self.slopes * self.at)[:, ~self.is_near].sum())
 
     def restore(self, state: dict) -> None:
         super().restore(state)
@@ -252,7 +251,7 @@ def length_of_step(
         by_newton = length - slope / max(of_slope, TINY)
         if longer == np.inf:
             if length > LONGEST:
-                break
+                return 1.0
             length = min(by_newton, FARTHER * length)
         elif shorter < by_newton < longer:
             length = by_newton
@@ -280,7 +279,7 @@ class Multipliers(InteriorPoint):
 
     def __init__(self, training: Training, plan: Plan, problem: Problem, pauses: bool):
         super().__init__(training, plan, problem, pauses)
-        self.pauses, self.first_epoch = pauses, training.epochs
+        self.pauses, self.first_epoch, self.is_last = pauses, training.epochs, False
         self.line_search: LineSearch | None = None
 
     def go_on(self, problem: Problem, guess: np.ndarray | None = None) -> None:
@@ -306,12 +305,18 @@ class Multipliers(InteriorPoint):
         """Make one step, or what line searches make of one."""
         if self.line_search is not None:
             return self.line_search.step(last_epoch)
+        self.is_last = self.training.epochs + 1 >= last_epoch
         outcome = super().step(last_epoch)
-        too_many = outcome == Outcome.PAUSED and self.training.epochs - self.first_epoch >= MOST_STEPS
+        too_many = outcome == Outcome.PAUSED and not self.idle and self.training.epochs - self.first_epoch >= MOST_STEPS
         if outcome == Outcome.STUCK or too_many:
             self.programs, self.line_search = [], self._begin_line_search()
             return Outcome.PAUSED if self.training.epochs < last_epoch else Outcome.OUT_OF_EPOCHS
         return outcome
+
+    @property
+    def _objective(self):
+        """By the rows near the kinks, as all others were when they were looked at; in the end by all of them."""
+        return sum(each.value(each.w) for each in self.programs) if self.is_last else super()._objective
 
     def _settles(self, program):
         return program.looked and self._is_there(program)

@@ -108,7 +108,8 @@ def regularization_path(
     Without an L1 penalty the next one is looked for where the last three lead, as a polynomial of log(alpha), or at the
     last one where the objective is less there. X is checked and described once. Squared error with at most 3,000
     columns (1,000 of CSR) is solved from their covariances, for which all rows are looked at once, whatever the number
-    of alphas; of dense rows with twice as many columns, under an L1 penalty, those of columns that matter.
+    of alphas; of dense rows with at least twice as many columns with an L1 part from those of the columns that come to
+    matter, and without one by singular vectors.
 
     Parameters
     ----------
