@@ -239,3 +239,24 @@ def test_separable_classes_have_a_subgradient_that_says_so(criterion, stepped):
     assert stepped
     assert model.converged_
     assert model.gradient_norm_ < 1e-4
+
+
+def test_what_is_proven_stays_while_epochs_go_on(stepped, monkeypatch):
+    monkeypatch.setattr(multipliers, "MOST_STEPS", 100)
+    settings = {"alpha": 1e-2, "standardize": False}
+    proven = GDLinearClassifier("hinge", **settings).fit(X, POSITIVE)
+    longer = GDLinearClassifier("hinge", tol=None, max_iter=150, **settings).fit(X, POSITIVE)
+    assert stepped
+    assert proven.n_iter_ < 100 < longer.n_iter_
+    np.testing.assert_array_equal(longer.coef_, proven.coef_)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_slopes_are_changed_within_their_pieces(side):
+    low, high = np.sort([np.full(40, -0.1 * side), np.full(40, 0.2 * side)], axis=0)[:, None]
+    slopes = side * np.r_[np.full(10, -0.1), np.linspace(-0.095, 0.195, 30)][None]  # 0.5 in sum
+    found = multipliers.adding_up_to_zero(slopes, low, high)
+    assert abs(found.sum()) < 1e-14
+    assert ((low <= found) & (found <= high)).all()
+    np.testing.assert_array_equal(found[0, :10], slopes[0, :10])
+    assert multipliers.adding_up_to_zero(np.where(slopes == slopes[0, 0], slopes, high), low, high) is None
