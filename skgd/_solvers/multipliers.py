@@ -35,7 +35,7 @@ LONGEST = 1e12  # of lengths where slopes don't turn: what there is of one is ro
 PRECISION, MOST_PRODUCTS = 0.1, 500  # of a step by products: what they leave, other steps would find from scratch
 IDLE_LOOKS = 20  # at all rows in turn that find no smaller gap: it is lost in rounding
 ROUNDING = 1e-15  # of slopes that add up to zero
-MOST_STEPS = 1_000  # what these leave undone is left to line searches
+MOST_STEPS = 500  # what these leave undone is left to line searches
 
 
 class Near(NamedTuple):
