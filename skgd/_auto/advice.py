@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._problem.model import LinearModel
-from .._problem.problem import Problem
+from .._problem.problem import Problem, separates
 from .._solvers.driver import Driver
 from .._solvers.plan import Plan
 from .._solvers.training import Training
@@ -159,7 +159,7 @@ def has_no_optimum(training: Training, plan: Plan, problem: Problem) -> bool:
         return False
     near_zero = losses[-1] < SEPARABLE_LOSS * training.progress["reference"][0]
     suspect = training.stop_reason == "max_iter" or (training.stop_reason == "converged" and near_zero)
-    return bool(suspect) and problem.separates(training.params)
+    return bool(suspect) and separates(problem, training.params)
 
 
 def rests(plan: Plan, first_epoch: int, n_epochs: int) -> bool:

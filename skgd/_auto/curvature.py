@@ -11,7 +11,6 @@ from .._problem.objective import pointwise
 from .._problem.problem import Problem
 from .._problem.rows import Rows
 from .._problem.sample import ROWS_PER_PARAMETER, SAMPLE_ENTRIES, SAMPLE_ROWS, is_curved_everywhere, more_rows
-from .._problem.squares import is_half_square
 from .._solvers.curvature import NEWTON_COLUMNS
 from .._solvers.interior_point import FEW_ENTRIES, sparse_entries
 from .._solvers.plan import CurvaturePlan
@@ -162,7 +161,7 @@ def row_space_suits(problem: Problem, curvature: CurvaturePlan | None) -> bool:
     """Whether gradients alone are tried on squared error in CSR, from zero: all vectors have a number for each row."""
     tries = curvature is not None and curvature.tries_gradients
     suits = not problem.rows.is_dense and problem.penalty.l2 > 0 and problem.near is None
-    return tries and suits and is_half_square(problem.loss, problem.model.n_outputs)
+    return tries and suits and problem.is_half_square
 
 
 def is_even(rows: Any) -> bool:
@@ -223,7 +222,7 @@ def coordinates_suit(problem: Problem, optimizer: Any) -> bool:
         and can_choose_columns(problem)
         and optimizer.preconditioner in ("auto", "working_sets")
         and problem.model.n_outputs == 1
-        and is_half_square(problem.loss, 1)
+        and problem.is_half_square
         and rows.is_dense
         and rows.storage.dtype == FLOAT64  # others leave parts of slopes that sweeps hardly reach
         and rows.n_features <= COLUMNS_SWEPT * rows.n_rows
@@ -302,6 +301,6 @@ def _are_filled(rows: Any) -> bool:
 def covariances_suit(problem: Problem) -> bool:
     """Whether a path of solutions is found fastest from second moments: then rows are looked at once."""
     rows = problem.rows
-    if not rows.in_memory or not is_half_square(problem.loss, problem.model.n_outputs):
+    if not rows.in_memory or not problem.is_half_square:
         return False
     return rows.n_features <= (MATRIX_COLUMNS if rows.is_dense else FEWER_MATRIX_COLUMNS)

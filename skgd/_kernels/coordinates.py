@@ -11,7 +11,7 @@ import numpy as np
 from .constants import EPS, LEAST_GAIN, TINY
 from .coordinate_descent import RESTING
 from .structures import CONVERGED, PAUSED, RUNNING, STUCK
-from .vectors import copy_into
+from .vectors import copy_into, dot
 
 ROUNDING = 4.0 * EPS  # share of the lengths of columns and of what they add up to that slopes may be off
 LOST = 1e-14  # share of the objective: smaller gaps are rounding
@@ -58,13 +58,6 @@ Found = np.dtype(
     ],
     align=True,
 )
-
-
-def dot(a, b):
-    total = 0.0
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
 
 
 def prepare_columns(columns, center, inverse_scale, shares, roots, centred, means, squares):

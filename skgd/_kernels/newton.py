@@ -8,16 +8,9 @@ import numpy as np
 from .backtracking import decreases_enough, is_within_rounding, shortening, stretching
 from .constants import DIFFERENCE, FLATTER, LEAST_GAIN, MAX_STRETCHES, MAX_TRIALS, RIDGE, SLOW, STEEP, TINY
 from .structures import CONVERGED, GRADIENT, OBJECTIVE, PAUSED, STEP, STUCK
-from .vectors import copy_into, largest, set_zero
+from .vectors import copy_into, dot, largest, set_zero
 
 RAW, DERIVATIVES, SECOND, SCALED = range(4)  # of the workspace's vectors
-
-
-def dot(a, b):
-    total = 0.0
-    for i in range(a.size):
-        total += a[i] * b[i]
-    return total
 
 
 def evaluate(loss, hyper, rows, work, params, gradient):

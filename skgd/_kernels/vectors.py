@@ -35,6 +35,13 @@ def set_columns_zero(a, first, last):
             a[i, j] = 0
 
 
+def dot(a, b):
+    total = 0.0
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total
+
+
 def largest(vector):
     """Largest absolute entry; NaN where there is one."""
     biggest = 0.0

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 
 from .._auto.decide import users_optimizer
 from .._constructors import OF_MINIMIZE, advises_callers
+from .._numbers import ENDLESS
 from .._validation import Interval, StrOptions, check_arguments
 from .._warnings import warn_user
 from ..optimizers import OPTIMIZERS, Optimizer, OptimizerName
@@ -301,7 +302,6 @@ def scipy_method(optimizer: OptimizerName | Optimizer = "sgd", **settings) -> Ca
     return functools.partial(_minimize_for_scipy, settings={"optimizer": optimizer, **settings})
 
 
-ENDLESS = 10**15  # iterations, which nobody lives to see
 _GIVEN_BY_SCIPY = {"fun", "x0", "args", "bounds", "callback", "maximize", "optimizer"}
 _SETTINGS = {*inspect.signature(minimize).parameters} - _GIVEN_BY_SCIPY
 

@@ -83,6 +83,11 @@ class Problem:
         return self.penalty.l1 * self.l1_counts if self.penalty.l1 > 0 else None
 
     @cached_property
+    def is_half_square(self) -> bool:
+        """Whether the loss is known by second moments alone."""
+        return is_half_square(self.loss, self.model.n_outputs)
+
+    @cached_property
     def objective(self) -> MeanLoss:
         """The smooth part over all rows."""
         return self.smooth_part(self.loss_hyper)
@@ -110,17 +115,6 @@ class Problem:
         assert self.validation is not None
         return self.validation.objective(self.model, self.loss, self.loss_hyper, self.ridge)
 
-    def separates(self, params: np.ndarray) -> bool:
-        """Whether the raw predictions of a linear model are those of the right class, by a margin, in all rows.
-
-        Those of parameters so much larger leave no loss then. A row on the wrong side has at least that of a toss-up.
-        """
-        with np.errstate(all="ignore"):
-            loss = self.objective.loss_alone(FAR_OUT * params)
-        if not loss * self.rows.n_rows < TOSS_UP:  # a row's share may be less, but not that of all
-            return False
-        return bool(loss < TOSS_UP * self.rows.least_share)
-
     def reference(self, dtype: np.dtype, of_best: bool = False) -> float:
         """Loss of the constant model that training starts from: the measure of what is much and what is little.
 
@@ -129,7 +123,7 @@ class Problem:
         to nothing is left to gain once an intercept is found.
         """
         of_y = self.moments[1]
-        if of_y is not None and not self.streaming and is_half_square(self.loss, self.model.n_outputs):
+        if of_y is not None and not self.streaming and self.is_half_square:
             center, scale = self.scaling.target_center, self.scaling.target_scale
             with np.errstate(over="ignore"):
                 off = (of_y.mean - center) / scale - self.constant()
@@ -157,6 +151,18 @@ def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise ValueError(f"the loss is {value} for the constant model: it must be finite there")
     return value
+
+
+def separates(problem: Problem, params: np.ndarray) -> bool:
+    """Whether the raw predictions of a linear model are those of the right class, by a margin, in all rows.
+
+    Those of parameters so much larger leave no loss then. A row on the wrong side has at least that of a toss-up.
+    """
+    with np.errstate(all="ignore"):
+        loss = problem.objective.loss_alone(FAR_OUT * params)
+    if not loss * problem.rows.n_rows < TOSS_UP:  # a row's share may be less, but not that of all
+        return False
+    return bool(loss < TOSS_UP * problem.rows.least_share)
 
 
 def targets_vary(problem: Problem) -> np.ndarray:

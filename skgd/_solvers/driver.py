@@ -189,8 +189,7 @@ class Driver:
         progress = training.progress
         progress["start_objective"], progress["reference"] = np.nan, 0.0
         if not makes_one_step(plan, training, self.problem):
-            reference = self.problem.reference(self.solver.dtype, of_best=plan.optimizer.searches_line)
-            progress["reference"] = progress["best_objective"] = reference
+            progress["reference"] = progress["best_objective"] = _reference(self)
 
     def _look(self) -> None:
         """Look at the epoch that has just ended, whether it is to be the last one."""
@@ -221,8 +220,7 @@ class Driver:
     def _refuse_immense_start(self) -> None:
         progress = self.training.progress
         if progress["reference"][0] == 0:  # or it was left out so far
-            of_best = self.plan.optimizer.searches_line
-            progress["reference"] = self.problem.reference(self.solver.dtype, of_best)
+            progress["reference"] = _reference(self)
         if self.training.starts_immense:
             raise ValueError(IMMENSE_START)
 
@@ -231,3 +229,8 @@ def makes_one_step(plan: Plan, training: Training, problem: Any) -> bool:
     """Whether a call in a stream makes but one step: the loss of its batch is measured by itself, by nothing else."""
     in_stream = plan.streaming and not plan.searches_line and training.epochs > 0
     return in_stream and plan.batch_size >= problem.rows.n_rows
+
+
+def _reference(driver: Driver) -> float:
+    """What gains are measured by: line searches set the intercept at once, where rules are a long way from it."""
+    return driver.problem.reference(driver.solver.dtype, of_best=driver.plan.searches_line)
